@@ -1,11 +1,11 @@
 /* tunnel: the accelerator's protocol, without sockets and without a clock. gex-tunnel(7) has the
- *wire format.
+ * wire format.
  *
  * Shape. A tunnel joins two processes: the client side (gex-listen) made by tunnel_create, the
- *server side (gex-endpoint) made by an acceptor, one for each client that proves that it has the
- *key. A carrier moves datagrams: it gives what it received to tunnel_input or acceptor_input, sends
- *what tunnel_output or acceptor_output gives out, until that gives nothing, and calls again at
- *tunnel_wake or acceptor_wake:
+ * server side (gex-endpoint) made by an acceptor, one for each client that proves that it has the
+ * key. A carrier moves datagrams: it gives what it received to tunnel_input or acceptor_input, sends
+ * what tunnel_output or acceptor_output gives out, until that gives nothing, and calls again at
+ * tunnel_wake or acceptor_wake:
  *
  *	recv: while (recvmmsg...) acceptor_input(a, ...);       then pump
  *	timer: at acceptor_wake(a), or sooner:                  pump
@@ -15,25 +15,25 @@
  *	      arm the timer at acceptor_wake(a)
  *
  * Inside are streams (ordered bytes, one for each TCP connection) and flows (datagrams, one for
- *each UDP client). Both are opened by either side towards a service that the other side knows by
- *name; what is written before the first answer, or even before the tunnel is connected, goes with
- *the opening packet.
+ * each UDP client). Both are opened by either side towards a service that the other side knows by
+ * name; what is written before the first answer, or even before the tunnel is connected, goes with
+ * the opening packet.
  *
  * Events are polled, not called back: tunnel_event gives the next one. They are levels folded into
- *one event for each object and kind, so their number is bounded by the objects, and a handler may
- *call any function of this header, destroying what it likes. No function calls back into the
- *application.
+ * one event for each object and kind, so their number is bounded by the objects, and a handler may
+ * call any function of this header, destroying what it likes. No function calls back into the
+ * application.
  *
  * Ownership. A stream or flow belongs to the tunnel; the application holds a handle from open (or
- *the OPENED event) until it releases it; no event names it after that. A tunnel is destroyed by the
- *application, best at its CLOSED event; this ends all handles in it. A tunnel from an acceptor is
- *destroyed in the same way, or with the acceptor.
+ * the OPENED event) until it releases it; no event names it after that. A tunnel is destroyed by the
+ * application, best at its CLOSED event; this ends all handles in it. A tunnel from an acceptor is
+ * destroyed in the same way, or with the acceptor.
  *
  * Memory is bounded by tunnel_conf: by what may be unread (windows), unacknowledged (send buffers)
- *and by counts.
+ * and by counts.
  *
  * Not safe for use by two threads on one tunnel or acceptor. Time is int64_t microseconds of a
- *clock that does not go back; a call with an older time than before is taken as the time before. */
+ * clock that does not go back; a call with an older time than before is taken as the time before. */
 #ifndef GEX_TUNNEL_H
 #define GEX_TUNNEL_H
 
