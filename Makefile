@@ -19,7 +19,7 @@ B     := build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
 DEPS_BUILD := gcc libc6-dev make pkg-config libuv1-dev libssl-dev libinih-dev libsrt-gnutls-dev \
 	libavformat-dev libavcodec-dev libavutil-dev libswresample-dev libzimg-dev
 DEPS_TEST  := libcmocka-dev ffmpeg chromium nginx libnginx-mod-rtmp iproute2 curl clang-14 \
-	clang-format libclang-rt-14-dev shellcheck mandoc srt-tools openssl procps util-linux
+	clang-format libclang-rt-14-dev shellcheck mandoc srt-tools openssl procps util-linux iperf3
 DEPS_CMDS  := node=nodejs npm=npm
 
 # Modules, bottom up: one may include only those before it (make lint checks).

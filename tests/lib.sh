@@ -154,9 +154,9 @@ gone() {
 }
 
 # Takes the ended process out of the books; its exit status goes to STATUS.
+# shellcheck disable=SC2034
 forget_() {
 	local i
-	# shellcheck disable=SC2034
 	STATUS=0
 	wait "${PID[$1]}" 2>/dev/null || STATUS=$?
 	unset "PID[$1]"
@@ -255,9 +255,9 @@ wait_port() {
 # wait_bound [in_a|in_b] tcp|udp PORT [SECONDS]: until a socket listens (tcp) or is bound (udp) there.
 # Touches nothing, so use it where a connection would be taken for a client.
 wait_bound() {
-	local where=''
-	case $1 in in_*) where=$1 && shift ;; esac
-	retry "${3:-10}" bound_ "$where" "$1" "$2" || fail "nobody has taken $1 port $2"
+	local ns=''
+	case $1 in in_*) ns=$1 && shift ;; esac
+	retry "${3:-10}" bound_ "$ns" "$1" "$2" || fail "nobody has taken $1 port $2"
 }
 
 bound_() {
