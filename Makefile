@@ -71,7 +71,7 @@ FUZZ   := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tools tests web install uninstall deps check check-run demo lint bench fuzz clean help
+.PHONY: all tools tests web install uninstall deps check check-run demo lint bench fuzz npm clean help
 
 all: tools web
 
@@ -107,6 +107,17 @@ $(foreach p,$(UNIT) $(SIM) $(AIDS),$(eval $(call PROGRAM_RULE,$(p))))
 $(foreach p,$(FUZZ),$(eval $(call PROGRAM_RULE,$(p),-fsanitize=fuzzer)))
 
 tests: $(UNIT) $(SIM) $(AIDS)
+
+# What comes from npm (pinned in web/package.json): hls.js for the player page, playwright-core for tests.
+NPM := build/npm/installed
+
+npm: $(NPM)
+
+$(NPM): web/package.json
+	@mkdir -p $(@D)
+	cp web/package.json $(@D)/
+	npm install --prefix $(@D) --no-package-lock --no-audit --no-fund --ignore-scripts
+	@touch $@
 
 clean:
 	rm -rf build
