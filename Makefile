@@ -109,6 +109,30 @@ $(foreach p,$(FUZZ),$(eval $(call PROGRAM_RULE,$(p),-fsanitize=fuzzer)))
 
 tests: $(UNIT) $(SIM) $(AIDS)
 
+# What comes from npm (pinned in web/package.json): hls.js for the player page, playwright-core for tests.
+NPM := build/npm/installed
+
+npm: $(NPM)
+
+$(NPM): web/package.json
+	@mkdir -p $(@D)
+	cp web/package.json $(@D)/
+	npm install --prefix $(@D) --no-package-lock --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+# The player page: our files and hls.js from npm, where gex-package finds them beside itself.
+WEB := $(patsubst web/%,$(B)/share/%,$(wildcard web/*.html web/*.js web/*.css)) $(B)/share/hls.min.js
+
+web: $(WEB)
+
+$(B)/share/hls.min.js: $(NPM)
+	@mkdir -p $(@D)
+	cp build/npm/node_modules/hls.js/dist/hls.min.js $@
+
+$(B)/share/%: web/%
+	@mkdir -p $(@D)
+	cp $< $@
+
 # ---- fuzzing: clang's libFuzzer over the same sources, in a folder of its own ----
 
 FUZZ_FLAGS := B=build/fuzz CC=clang-14 SAN= \
