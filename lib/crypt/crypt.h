@@ -1,0 +1,152 @@
+/* crypt: cryptography for the accelerator's tunnel, and the only module that includes OpenSSL.
+ *
+ * Three things, in the order in which a tunnel uses them:
+ *  - keys: what a key file holds, as a ring of named 32-byte secrets (the second one is for
+ * roll-over);
+ *  - gate and shake: a DTLS 1.2 handshake (RFC 6347) with ECDHE-PSK-CHACHA20-POLY1305 (RFC 7905),
+ * over memory: datagrams in, datagrams out. The gate is the server's stateless door
+ * (HelloVerifyRequest cookies); a shake is one handshake on either side. No clock in it: the owner
+ * asks for a resend when its own timer says so;
+ *  - seals: AEAD contexts for the tunnel's datagrams, one a direction, keyed from secrets exported
+ * from the handshake (RFC 5705), and the window that refuses a datagram number seen before.
+ *
+ * Not safe for use by two threads on one object; different objects may live in different threads.
+ */
+#ifndef GEX_CRYPT_H
+#define GEX_CRYPT_H
+
+#include "base/base.h"
+
+#define CRYPT_KEY_LEN 32
+#define CRYPT_NAME_MAX 63
+#define CRYPT_RING_MAX 8
+
+/* ---- keys ---- */
+
+/* name is the PSK identity, sent in clear in the handshake. */
+struct crypt_key {
+	char name[CRYPT_NAME_MAX + 1];
+	uint8_t secret[CRYPT_KEY_LEN];
+};
+
+/* A client uses key[0]; a server takes any of them. Plain memory: wipe it with crypt_wipe when
+ * done. */
+struct crypt_ring {
+	struct crypt_key key[CRYPT_RING_MAX];
+	size_t n;
+};
+
+/* Parses the text of a key file: one key a line, `HEX` or `NAME HEX`, HEX being 64 digits (openssl
+ * rand -hex 32); empty lines and lines from `#` are skipped. A key without a name is named by its
+ * fingerprint, so that both sides agree on it without being told. Returns 0; -EINVAL (a line that
+ * is no key, or none at all, or two of a name), -E2BIG (more than CRYPT_RING_MAX); *line is then
+ * the line's number from 1, 0 when it is the file as a whole. On failure the ring is wiped. Reading
+ * the file, and refusing one that others can read, is the caller's part. */
+int crypt_ring_parse(struct crypt_ring *ring, const char *text, size_t len, int *line) MUST_USE;
+/* The key of that name, or NULL. */
+const struct crypt_key *crypt_ring_find(const struct crypt_ring *ring, const char *name);
+
+/* Overwrites memory in a way that the compiler keeps. */
+void crypt_wipe(void *p, size_t n);
+/* n bytes from the system's generator; aborts the process when there are none, which no caller
+ * could bear. */
+void crypt_random(void *p, size_t n);
+
+/* ---- seals: AEAD of datagrams ---- */
+
+#define CRYPT_TAG_LEN 16
+#define CRYPT_SECRET_LEN 32
+
+enum crypt_suite { CRYPT_AES128GCM = 1, CRYPT_CHACHA20POLY1305 = 2 };
+
+/* True when this processor has AES and carry-less multiplication in hardware. */
+bool crypt_has_aes(void);
+
+/* One direction under one key. */
+struct crypt_seal;
+
+/* Key and IV are derived from the secret by HKDF-Expand (RFC 5869). -EINVAL, -ENOMEM. */
+int crypt_seal_create(enum crypt_suite suite, const uint8_t secret[CRYPT_SECRET_LEN],
+		      struct crypt_seal **out) MUST_USE;
+void crypt_seal_destroy(struct crypt_seal *s);
+/* The secret of the next key phase, in place; the old one cannot be computed back. */
+void crypt_secret_next(uint8_t secret[CRYPT_SECRET_LEN]);
+
+/* Seals n bytes at `in` into n + CRYPT_TAG_LEN bytes at `out` (out may be in). The nonce is the IV
+ * xor (space in its first 4 bytes, number in its last 8): a (space, number) pair must never be used
+ * twice under one secret. aad is authenticated only. Returns 0 or -EIO. */
+int crypt_seal(struct crypt_seal *s, uint32_t space, uint64_t number, const void *aad,
+	       size_t aad_len, const void *in, size_t n, void *out);
+/* The reverse: n includes the tag, out gets n - CRYPT_TAG_LEN bytes (out may be in). -EBADMSG when
+ * it is not authentic; out is then unspecified. */
+int crypt_open(struct crypt_seal *s, uint32_t space, uint64_t number, const void *aad,
+	       size_t aad_len, const void *in, size_t n, void *out);
+
+/* Numbers seen: everything up to CRYPT_REPLAY_BITS behind the highest is remembered, what is older
+ * is refused. Zero-initialise. */
+#define CRYPT_REPLAY_BITS 4096
+struct crypt_replay {
+	uint64_t next; /* highest number seen + 1 */
+	uint64_t bits[CRYPT_REPLAY_BITS / 64];
+};
+bool crypt_replay_seen(const struct crypt_replay *r, uint64_t number);
+/* Marks it; call it only for authentic datagrams. */
+void crypt_replay_mark(struct crypt_replay *r, uint64_t number);
+
+/* ---- the handshake ---- */
+
+/* What both sides hold after it: a secret and a connection id for each direction (an id names the
+ * receiver's tunnel in each datagram to it). to_server is what the client sends with. */
+struct crypt_secrets {
+	enum crypt_suite suite;
+	uint8_t to_server[CRYPT_SECRET_LEN], to_client[CRYPT_SECRET_LEN];
+	uint64_t server_id, client_id;
+};
+
+/* No datagram of the handshake is larger; a buffer of this size always suffices. */
+#define CRYPT_SHAKE_MAX 1200
+
+struct crypt_shake;
+struct crypt_gate;
+
+/* Client side; the first flight is ready at once. The key is copied. -ENOMEM, -EIO (OpenSSL
+ * refused). */
+int crypt_shake_create(const struct crypt_key *key, struct crypt_shake **out) MUST_USE;
+void crypt_shake_destroy(struct crypt_shake *s);
+
+/* Takes a datagram. Returns 1 when the handshake is complete (and on each later call), 0 while it
+ * goes on, or why it failed, for good: -EACCES (the peer does not have this key, or knows no key of
+ * this name), -EPROTO (anything else, including another protocol version). What is not part of the
+ * handshake is ignored. */
+int crypt_shake_input(struct crypt_shake *s, const void *dgram, size_t n) MUST_USE;
+/* The next datagram to send, at most CRYPT_SHAKE_MAX bytes; 0 when there is none. After a failure,
+ * too (alerts). */
+size_t crypt_shake_output(struct crypt_shake *s, void *buf, size_t cap);
+/* The peer did not answer in time: the last flight is made ready again. A server does so after
+ * completion as well, until the client's first sealed datagram proves that its last flight has
+ * arrived. */
+void crypt_shake_resend(struct crypt_shake *s);
+/* Client: true once the server answered beyond its cookie, so that silence from now on means a
+ * wrong key. */
+bool crypt_shake_answered(const struct crypt_shake *s);
+/* After completion. -EINVAL before, -EIO. */
+int crypt_shake_export(struct crypt_shake *s, struct crypt_secrets *out) MUST_USE;
+/* The name of the key in use (server: the one the client named; "" before it did). Lives as long as
+ * s. */
+const char *crypt_shake_key_name(const struct crypt_shake *s);
+
+/* Server side. The ring is copied. -ENOMEM, -EIO. */
+int crypt_gate_create(const struct crypt_ring *ring, struct crypt_gate **out) MUST_USE;
+void crypt_gate_destroy(struct crypt_gate *g); /* shakes made by it must be gone before */
+/* For handshakes from now on. */
+void crypt_gate_set_ring(struct crypt_gate *g, const struct crypt_ring *ring);
+
+/* Takes a datagram from a peer without a handshake; `peer` names it (its address, up to 64 bytes).
+ * Keeps nothing of it. Returns 1: its cookie is right, *out is a handshake that has taken the
+ * datagram already; 0: nothing, or a reply of *reply_len bytes, never longer than the datagram, is
+ * in reply (CRYPT_SHAKE_MAX bytes); -EPROTO: it is no ClientHello; -ENOMEM. */
+int crypt_gate_input(struct crypt_gate *g, const void *peer, size_t peer_len, const void *dgram,
+		     size_t n, void *reply, size_t *reply_len, struct crypt_shake **out,
+		     int64_t now_us) MUST_USE;
+
+#endif

@@ -1,0 +1,81 @@
+#!/bin/bash
+# The test ground tests itself: spawn, stop, retry, assertions, and what tests/run says of bad tests.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+# ---- processes ----
+spawn one sleep 100
+step "a spawned process runs" alive one
+step "stop ends it" stop one
+step "its status is that of SIGTERM" test "$STATUS" = 143
+step "and it is gone" gone one
+
+# shellcheck disable=SC2016
+spawn stubborn bash -c 'trap "" TERM; echo up; while :; do sleep 0.1; done'
+wait_log stubborn '^up$' 5
+rc=0
+stop stubborn 1 || rc=$?
+step "a process that ignores TERM is killed, and that is told" test "$rc $STATUS" = "1 137"
+
+spawn quick sh -c 'exit 7'
+wait_exit quick 5
+step "the exit status of a process is known" test "$STATUS" = 7
+
+printf 'some text\n' >"$TMP/in"
+spawn -i "$TMP/in" -o "$TMP/out" copy cat
+wait_exit copy 5
+same_file "$TMP/in" "$TMP/out"
+
+# A tool with --ready-fd N, as a script: the option and its value come last.
+# shellcheck disable=SC2016
+printf '#!/bin/bash\n[ "$1" = --ready-fd ] && echo >&"$2" && exec sleep 100\n' >"$TMP/tool"
+chmod +x "$TMP/tool"
+spawn -r tool "$TMP/tool"
+wait_ready tool 5
+step "kill9" kill9 tool
+step "its status is that of SIGKILL" test "$STATUS" = 137
+
+# ---- numbers and ports ----
+step "median of three" test "$(median 9 1 5)" = 5
+step "median of four" test "$(median 4 1 3 2)" = 2.5
+at_least "a fraction" 1.5 1.25
+at_most "a negative number" -3 -2.5
+port=$(free_port udp)
+at_least "a port" "$port" 1024
+rc=0
+retry 1 false || rc=$?
+step "retry gives up" test $rc = 1
+
+# ---- verdicts, in tests of their own ----
+# verdict NAME WANTED-STATUS WANTED-TEXT: runs the script on standard input by tests/run.
+verdict() {
+	local rc=0
+	{
+		echo '#!/bin/bash'
+		echo ". '$PWD/tests/lib.sh'"
+		cat
+	} >"$TMP/$1.sh"
+	chmod +x "$TMP/$1.sh"
+	mkdir -p "$TMP/build/tests"
+	ln -sfn "$BUILD/tests/net" "$TMP/build/tests/net"
+	BUILD=$TMP/build tests/run "$TMP/$1.sh" >"$TMP/$1.verdict" 2>&1 || rc=$?
+	grep -Eq -- "$3" "$TMP/$1.verdict" || fail "$1: no \`$3\` in: $(cat "$TMP/$1.verdict")"
+	[ "$rc" = "$2" ] || fail "$1: tests/run gave $rc"
+	echo "ok - verdict: $1"
+}
+
+verdict passes 0 '^1 passed, 0 failed, 0 skipped$' <<<'step "true" true'
+verdict fails 1 '^not ok fails: .* status 1$' <<<'fail "on purpose"'
+verdict unseen-failure 1 'FAIL: .*false. gave 1' <<<'false'
+verdict skips 1 '^skip skips: no such thing$' <<<'skip "no such thing"'
+verdict misses-figure 1 'FAIL: figure: 1, at least 2 wanted' <<<'at_least figure 1 2'
+verdict not-a-number 1 'FAIL: figure: ' <<<'at_least figure "" 2'
+verdict leaves-process 1 'LEFT: pid [0-9]+: sleep 98765' <<<'sleep 98765 &'
+verdict leaves-daemon 1 'LEFT: pid [0-9]+: sleep 98764' <<<'env -i setsid -f sleep 98764'
+verdict out-of-time 1 'out of time' <<<'# timeout: 1
+spawn s sleep 98763; sleep 98762'
+for s in 98765 98764 98763 98762; do
+	rc=0
+	pgrep -xf "sleep $s" >/dev/null || rc=$?
+	step "no sleep $s is left" test $rc = 1
+done

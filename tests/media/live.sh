@@ -1,0 +1,45 @@
+# shellcheck shell=bash
+# live.sh: the live source that the tests and the demo have in common. Source it after ../lib.sh.
+#
+# live_source NAME URL [CLOCK-SOURCE-OPTION...]: what people run at a venue: clock-source as the camera, ffmpeg as
+# the encoder (H.264 and AAC, low delay, a key frame each second), pushed to URL (srt://, rtmp://, udp://, a file or
+# FIFO). Two processes, NAME-camera and NAME-encoder, each in the hands of lib.sh. The variables below change it;
+# LIVE_IN is a command before the encoder's, for a network namespace.
+#
+# live_stop NAME: ends both; the encoder by the end of its input, so that what it has is written.
+
+LIVE_SIZE=${LIVE_SIZE:-640x360}
+LIVE_FPS=${LIVE_FPS:-30}
+LIVE_RATE=${LIVE_RATE:-800}
+LIVE_IN=${LIVE_IN:-}
+
+# The container that goes with a URL.
+live_format() {
+	case $1 in
+	rtmp://* | rtmps://* | *.flv) echo flv ;;
+	*.nut | unix:*) echo nut ;;
+	*) echo mpegts ;;
+	esac
+}
+
+live_source() {
+	local name=$1 url=$2 fifo=$TMP/$1.pipe gop
+	shift 2
+	gop=$(awk -v f="$LIVE_FPS" 'BEGIN { n = split(f, a, "/"); printf "%.0f", a[1] / (n > 1 ? a[2] : 1) }')
+	[ -p "$fifo" ] || mkfifo "$fifo"
+	spawn -o "$fifo" "$name-camera" "$BUILD/tests/media/clock-source" \
+		--size "$LIVE_SIZE" --fps "$LIVE_FPS" "$@"
+	# shellcheck disable=SC2086
+	spawn "$name-encoder" $LIVE_IN ffmpeg -hide_banner -nostdin -nostats -loglevel warning \
+		-f nut -probesize 32768 -analyzeduration 0 -fpsprobesize 0 -i "$fifo" -map 0:v -map 0:a \
+		-c:v libx264 -preset veryfast -tune zerolatency -profile:v high -threads 1 -bf 0 \
+		-g "$gop" -keyint_min "$gop" -sc_threshold 0 \
+		-b:v "${LIVE_RATE}k" -maxrate "${LIVE_RATE}k" -bufsize "$((LIVE_RATE / 2))k" \
+		-c:a aac -b:a 96k -ar 48000 -ac 2 -muxdelay 0 -muxpreload 0 -flush_packets 1 \
+		-y -f "$(live_format "$url")" "$url"
+}
+
+live_stop() {
+	stop "$1-camera"
+	wait_exit "$1-encoder" 10
+}

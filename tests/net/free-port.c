@@ -1,0 +1,52 @@
+/* free-port: prints ports that the kernel has just chosen, one a line.
+ *
+ *   free-port [-n COUNT] [tcp|udp]
+ *
+ * The port is free for both IPv4 and IPv6. All of them are held until the last is chosen, so they differ; they
+ * are let go on exit, and another program may take one before the test does. The kernel hands its ephemeral
+ * ports out at random, so this is rare; a test that has to be certain lets the tool bind port 0 itself. */
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Binds the wildcard address; falls back to IPv4 where the machine has no IPv6. Returns the port, or -1. */
+static int take_port(int type)
+{
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+	struct sockaddr_in v4 = {.sin_family = AF_INET};
+	socklen_t len = sizeof(v6);
+	int fd = socket(AF_INET6, type | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && !bind(fd, (struct sockaddr *)&v6, len) &&
+	    !getsockname(fd, (struct sockaddr *)&v6, &len))
+		return ntohs(v6.sin6_port);
+	len = sizeof(v4);
+	fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && !bind(fd, (struct sockaddr *)&v4, len) &&
+	    !getsockname(fd, (struct sockaddr *)&v4, &len))
+		return ntohs(v4.sin_port);
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	int type = SOCK_STREAM, count = 1, port, opt;
+
+	while ((opt = getopt(argc, argv, "n:")) != -1)
+		if (opt != 'n' || (count = atoi(optarg)) < 1 || count > 1000)
+			return 64;
+	if (optind < argc && !strcmp(argv[optind], "udp"))
+		type = SOCK_DGRAM;
+	while (count--) {
+		port = take_port(type);
+		if (port < 0) {
+			perror("free-port");
+			return 71;
+		}
+		printf("%d\n", port);
+	}
+	return 0;
+}
