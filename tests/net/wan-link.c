@@ -5,8 +5,7 @@
  *   wan-link --netns-a NAME --netns-b NAME [--dev wan0] [--mtu 1500] [--seed 1] [--limit PACKETS]
  *            [--control FIFO] [--stats FILE] [--ready-fd N]
  *            [--delay 50ms] [--jitter 5ms] [--reorder yes] [--loss 1%] [--burst 20ms|8p]
- *            [--bad-loss 100%] [--duplicate 1%]|8p] [--bad-loss 100%]
- *            [--duplicate 1%] [--rate 50M] [--queue 100ms|64k] [--max-size BYTES]
+ *            [--bad-loss 100%] [--duplicate 1%] [--rate 50M] [--queue 100ms|64k] [--max-size BYTES]
  *            [--outage START+DURATION]... [--cut yes]
  *
  * The second group holds for both directions; after --from-a or --from-b for that one, after --both

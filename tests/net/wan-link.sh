@@ -32,6 +32,8 @@ step "wrong options are refused" refuse "usage" 64 "$BUILD/tests/net/wan-link" \
 link_up --delay 20ms --from-b --delay 30ms
 spawn -r echo in_b "$BUILD/tests/net/udp-probe" echo 10.77.0.2 7
 wait_ready echo
+step "the pid of spawn is the program itself" test "$(readlink "/proc/${PID[echo]}/exe")" = \
+	"$(readlink -f "$BUILD/tests/net/udp-probe")"
 
 # ---- delay: 20 + 30 ms ----
 probe -n 200 -i 2ms -w 300ms
@@ -92,6 +94,12 @@ link_set --outage 100ms+200ms
 probe -n 500 -i 1ms -w 300ms
 at_least "lost of 500 at 1 kHz in an outage of 200 ms" "$p_lost" 190
 at_most "lost of 500 at 1 kHz in an outage of 200 ms" "$p_lost" 215
+
+# ---- IPv6 ----
+spawn -r echo6 in_b "$BUILD/tests/net/udp-probe" echo fd77::2 7
+wait_ready echo6
+in_a "$BUILD/tests/net/udp-probe" send fd77::2 7 -n 10 -w 300ms >"$TMP/probe"
+step "nothing lost of 10 over IPv6" grep -qx lost=0 "$TMP/probe"
 
 # ---- a second link ----
 link_up -n 1 --delay 1ms
