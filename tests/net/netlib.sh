@@ -121,6 +121,14 @@ link_stat() {
 	sed -n "s/^${ARGS[0]}=//p" "$TMP/wan$LINK.stats"
 }
 
+# link_reset [-n N]: the counters start again at zero.
+# shellcheck disable=SC2120
+link_reset() {
+	link_args_ "$@"
+	link_tell_ "$LINK" reset
+	link_stats_ "$LINK"
+}
+
 # Takes everything away; processes in the namespaces must have ended (finish_ of lib.sh sees to that).
 net_down() {
 	local ns

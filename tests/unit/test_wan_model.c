@@ -71,6 +71,7 @@ static void test_rate(void **state)
 	assert_near(t.n[WAN_PASS] * 12000.0 / ((double)(t.last_due - t.first_due) / 1e9), 12e6,
 		    12e3);
 	assert_near(t.n[WAN_QUEUE], 10000, 30);
+	assert_near((double)d.queue_sum_ns / (double)d.queued / 1e6, 19, 1);
 	/* 20 packets wait and the last of them is sent, a millisecond each. */
 	assert_near((double)t.max_delay / 1e6, 20, 1.01);
 	assert_near((double)d.queue_max_ns / 1e6, 19, 1.01);
