@@ -1,5 +1,6 @@
 #!/bin/bash
 # The browser's reader of the clock against the one in C, on the same frames.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 need ffmpeg node
 cd "$(dirname "$0")"

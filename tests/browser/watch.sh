@@ -1,6 +1,7 @@
 #!/bin/bash
 # The browser bed by itself, before it judges others: the clock is read off hls.js and bare MSE playing what plain
 # ffmpeg makes, a stall is seen, errors are counted, and Chromium goes when it has to.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../media/live.sh"
 need ffmpeg node chromium
@@ -68,6 +69,7 @@ live_stop live
 
 # One fragment a frame, straight into MSE; a second and a half without frames is a stall.
 # Without sound and with durations set, for ffmpeg 5.1 gives such fragments a length of 0.
+# shellcheck disable=SC2034
 LIVE_MUX="-an -bsf:v setts=duration=1 -movflags frag_every_frame+empty_moov+default_base_moof"
 live_source direct "$TMP/www/live.mp4"
 spawn mse node watch.mjs --player mp4 --codecs avc1.64001e --seconds 7 --settle 2 --progress "$url/live.mp4"
