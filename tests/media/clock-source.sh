@@ -1,5 +1,6 @@
 #!/bin/bash
 # The live source and its reader, joined by what lies between them in every test: an H.264 and AAC encoder.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/live.sh"
 need ffmpeg
