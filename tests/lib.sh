@@ -110,7 +110,8 @@ retry() {
 
 # ---- processes ----
 
-# spawn [-r] [-i FILE] [-o FILE] NAME COMMAND...: starts it in the background, its output in $TMP/NAME.log.
+# spawn [-r] [-i FILE] [-o FILE] NAME COMMAND...: starts it in the background, its output in $TMP/NAME.log
+# (that of earlier ones of the same name in $TMP/NAME.old.log).
 # -i, -o: standard input and output from and to a file or FIFO. -r: gives it `--ready-fd N` for wait_ready.
 # COMMAND may be a function that starts its program with $EXEC (as in_a does), so that the pid is the program's.
 spawn() {
@@ -128,6 +129,9 @@ spawn() {
 	shift
 	[ -z "${PID[$name]-}" ] || fail "spawn $name: there is one already"
 	rm -f "$TMP/$name.ready"
+	# A second life begins with an empty log, or wait_log would find the lines of the first.
+	[ ! -e "$TMP/$name.log" ] || cat "$TMP/$name.log" >>"$TMP/$name.old.log"
+	: >"$TMP/$name.log"
 	(
 		trap - ERR EXIT INT TERM
 		exec 2>>"$TMP/$name.log" <"$in" >"${out:-/dev/fd/2}"
@@ -154,9 +158,9 @@ gone() {
 }
 
 # Takes the ended process out of the books; its exit status goes to STATUS.
+# shellcheck disable=SC2034
 forget_() {
 	local i
-	# shellcheck disable=SC2034
 	STATUS=0
 	wait "${PID[$1]}" 2>/dev/null || STATUS=$?
 	unset "PID[$1]"
@@ -255,9 +259,9 @@ wait_port() {
 # wait_bound [in_a|in_b] tcp|udp PORT [SECONDS]: until a socket listens (tcp) or is bound (udp) there.
 # Touches nothing, so use it where a connection would be taken for a client.
 wait_bound() {
-	local where=''
-	case $1 in in_*) where=$1 && shift ;; esac
-	retry "${3:-10}" bound_ "$where" "$1" "$2" || fail "nobody has taken $1 port $2"
+	local ns=''
+	case $1 in in_*) ns=$1 && shift ;; esac
+	retry "${3:-10}" bound_ "$ns" "$1" "$2" || fail "nobody has taken $1 port $2"
 }
 
 bound_() {

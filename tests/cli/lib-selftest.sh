@@ -72,6 +72,12 @@ verdict misses-figure 1 'FAIL: figure: 1, at least 2 wanted' <<<'at_least figure
 verdict not-a-number 1 'FAIL: figure: ' <<<'at_least figure "" 2'
 verdict leaves-process 1 'LEFT: pid [0-9]+: sleep 98765' <<<'sleep 98765 &'
 verdict leaves-daemon 1 'LEFT: pid [0-9]+: sleep 98764' <<<'env -i setsid -f sleep 98764'
+verdict leaves-file 1 "LEFT: file ./left-by-selftest" <<<"touch left-by-selftest"
+rm -f left-by-selftest
+if [ "$(id -u)" = 0 ] && ip netns list >/dev/null 2>&1; then
+	# shellcheck disable=SC2016
+	verdict leaves-namespace 1 "(LEFT: network namespace|SKIP)" <<<'ip netns add "gexA-$GEX_TEST_ID" || skip "not allowed"'
+fi
 verdict out-of-time 1 'out of time' <<<'# timeout: 1
 spawn s sleep 98763; sleep 98762'
 for s in 98765 98764 98763 98762; do

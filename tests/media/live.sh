@@ -35,7 +35,7 @@ live_source() {
 		-c:v libx264 -preset veryfast -tune zerolatency -profile:v high -threads 1 -bf 0 \
 		-g "$gop" -keyint_min "$gop" -sc_threshold 0 \
 		-b:v "${LIVE_RATE}k" -maxrate "${LIVE_RATE}k" -bufsize "$((LIVE_RATE / 2))k" \
-		-c:a aac -b:a 96k -ar 48000 -ac 2 -muxdelay 0 -muxpreload 0 -flush_packets 1 \
+		-c:a aac -b:a 96k -ar 48000 -ac 2 -muxdelay 0 -muxpreload 0 -max_interleave_delta 1 -flush_packets 1 \
 		-y -f "$(live_format "$url")" "$url"
 }
 
