@@ -23,13 +23,13 @@ DEPS_TEST  := libcmocka-dev ffmpeg chromium nginx libnginx-mod-rtmp iproute2 cur
 DEPS_CMDS  := node=nodejs npm=npm
 
 # Modules, bottom up: one may include only those before it (make lint checks).
-MODULES := base log buf conf metrics os loop net fan crypt tunnel carrier media stream cmaf http
+MODULES := base log buf conf metrics os loop net fan crypt tunnel carrier relay media stream cmaf http
 TOOLS   := gex-listen gex-endpoint gex-transcode gex-package gex-restream gex-record
 
 # What each tool links: this is the dependency diagram.
 GROUND := base log buf conf metrics os loop net http
-MODS_gex-listen    := $(GROUND) crypt tunnel carrier
-MODS_gex-endpoint  := $(GROUND) crypt tunnel carrier
+MODS_gex-listen    := $(GROUND) crypt tunnel carrier relay
+MODS_gex-endpoint  := $(GROUND) crypt tunnel carrier relay
 MODS_gex-transcode := $(GROUND) fan media stream
 MODS_gex-package   := $(GROUND) fan media stream cmaf
 MODS_gex-restream  := $(GROUND) fan media stream
@@ -40,6 +40,7 @@ PKG_conf    := inih
 PKG_loop    := libuv
 PKG_crypt   := libssl libcrypto
 PKG_carrier := libuv
+PKG_relay   := libuv
 PKG_media   := libavformat libavcodec libavutil libswresample zimg
 PKG_stream  := libuv srt
 PKG_http    := libuv
