@@ -21,6 +21,7 @@ fi
 declare -A PID=()   # name -> pid of what spawn started and nobody has ended
 declare -a ORDER=() # those names in the order of their start
 declare -a AT_EXIT=()
+declare -a CRASHED=()
 # shellcheck disable=SC2034 # for the test
 STATUS=0 # exit status of the process that stop, kill9 or wait_exit last saw end
 
@@ -163,6 +164,7 @@ forget_() {
 	local i
 	STATUS=0
 	wait "${PID[$1]}" 2>/dev/null || STATUS=$?
+	case $STATUS in 132 | 134 | 135 | 136 | 139) CRASHED+=("$1 by signal $((STATUS - 128))") ;; esac
 	unset "PID[$1]"
 	for i in "${!ORDER[@]}"; do
 		[ "${ORDER[i]}" != "$1" ] || unset "ORDER[i]"
@@ -223,6 +225,22 @@ at_exit() {
 	AT_EXIT=("$1" "${AT_EXIT[@]}")
 }
 
+# A crash or a sanitizer report fails the test, whether it looked or not.
+crashes_() {
+	local i ok=0 report="(ERROR|WARNING): [A-Za-z]+Sanitizer|: runtime error: "
+	for i in "${CRASHED[@]}"; do
+		echo "FAIL: crashed: $i" >&2
+		ok=1
+	done
+	for i in "$TMP"/*.log; do
+		grep -Eq -- "$report" "$i" 2>/dev/null || continue
+		echo "FAIL: a sanitizer speaks in $i" >&2
+		grep -E -A 25 -- "$report" "$i" | head -n 60 >&2
+		ok=1
+	done
+	return $ok
+}
+
 finish_() {
 	local status=$? i names=("${ORDER[@]}")
 	trap '' INT TERM
@@ -232,6 +250,7 @@ finish_() {
 		stop "${names[i]}" 5
 	done
 	for i in "${AT_EXIT[@]}"; do eval "$i"; done
+	crashes_ || case $status in 0 | 77) status=1 ;; esac
 	[ -n "${GEX_TMP-}" ] || [ "$status" != 0 ] || rm -rf "$TMP"
 	exit "$status"
 }
