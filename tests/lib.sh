@@ -18,6 +18,9 @@ else
 	TMP=$(mktemp -d "$BUILD/tmp/${0##*/}.XXXXXX")
 fi
 
+# Where fail speaks: retry and step may have turned standard error away.
+exec {ERR_FD}>&2
+
 declare -A PID=()   # name -> pid of what spawn started and nobody has ended
 declare -a ORDER=() # those names in the order of their start
 declare -a AT_EXIT=()
@@ -31,6 +34,7 @@ STATUS=0 # exit status of the process that stop, kill9 or wait_exit last saw end
 fail() {
 	local name
 	trap - ERR
+	exec 2>&"$ERR_FD"
 	echo "FAIL: $*" >&2
 	for name in "${ORDER[@]}"; do
 		echo "---- $name: $TMP/$name.log" >&2
@@ -55,7 +59,10 @@ need() {
 step() {
 	local text=$1
 	shift
-	"$@" || fail "$text: \`$*\` gave $?"
+	"$@" || {
+		local rc=$? what="$*"
+		fail "$text: \`${what:0:200}\` gave $rc"
+	}
 	echo "ok - $text"
 }
 
@@ -135,6 +142,7 @@ spawn() {
 	: >"$TMP/$name.log"
 	(
 		trap - ERR EXIT INT TERM
+		exec {ERR_FD}>&-
 		exec 2>>"$TMP/$name.log" <"$in" >"${out:-/dev/fd/2}"
 		[ -z "$ready" ] || { exec {ready}>"$TMP/$name.ready" && set -- "$@" --ready-fd "$ready"; }
 		# shellcheck disable=SC2034 # for functions like in_a
@@ -246,6 +254,7 @@ finish_() {
 	trap '' INT TERM
 	trap - ERR EXIT
 	set +e
+	exec 1>&"$ERR_FD" 2>&1
 	for ((i = ${#names[@]} - 1; i >= 0; i--)); do
 		stop "${names[i]}" 5
 	done

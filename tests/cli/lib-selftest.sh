@@ -67,6 +67,7 @@ verdict() {
 verdict passes 0 '^1 passed, 0 failed, 0 skipped$' <<<'step "true" true'
 verdict fails 1 '^not ok fails: .* status 1$' <<<'fail "on purpose"'
 verdict unseen-failure 1 'FAIL: .*false. gave 1' <<<'false'
+verdict fails-in-retry 1 "FAIL: heard" <<<'f() { fail heard; }; retry 1 f'
 verdict skips 1 '^skip skips: no such thing$' <<<'skip "no such thing"'
 verdict misses-figure 1 'FAIL: figure: 1, at least 2 wanted' <<<'at_least figure 1 2'
 verdict not-a-number 1 'FAIL: figure: ' <<<'at_least figure "" 2'
