@@ -50,12 +50,12 @@ const players = {
 // Sets up the page of a player beside the stream; returns its URL.
 async function servePlayer(page, name, url, npm, codecs) {
 	const player = players[name], at = new URL('/gex-watch/', url).href;
-	const tag = player.script ? '<script src="player.js"></script>' : '';
+	const script = player.script && readFileSync(path.join(npm, player.script));
+	const tag = script ? '<script src="player.js"></script>' : '';
 
 	await page.route(`${at}**`, (route) => {
 		if (route.request().url().endsWith('player.js'))
-			return route.fulfill({ contentType: 'text/javascript',
-				body: readFileSync(path.join(npm, player.script)) });
+			return route.fulfill({ contentType: 'text/javascript', body: script });
 		return route.fulfill({ contentType: 'text/html', body: `<!doctype html><meta charset=utf-8>
 			<title>watch</title><link rel=icon href="data:,"><video muted autoplay playsinline></video>
 			${tag}<script>${player.start(url, codecs)}</script>` });

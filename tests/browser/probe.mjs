@@ -88,6 +88,7 @@ function install(settleMs) {
 			samples: probe.samples, errors: probe.errors,
 			stalls: probe.stalls.length, waiting: probe.waiting,
 			stallMs: probe.stalls.reduce((sum, s) => sum + s[1], 0), stalled,
+			stallMaxMs: Math.max(0, ...probe.stalls.map((s) => s[1])),
 			firstFrameMs: probe.first, settled: settled(), currentTime: v?.currentTime ?? 0,
 			bufferMs: v ? 1000 * Math.max(0, end - v.currentTime) : 0, rate: v?.playbackRate ?? 0,
 			dropped: v?.getVideoPlaybackQuality().droppedVideoFrames ?? 0,

@@ -13,7 +13,7 @@
 //   frames, unreadable              frames shown; of them without a readable clock
 //   latency_p50_ms, latency_p95_ms, latency_max_ms, latency_frames   Date.now() - clock of the frame shown
 //   first_frame_ms, last_ms         from opening the page to the first frame read; clock of the last
-//   stalls, stall_ms, waiting       times and length of currentTime standing > 100 ms; `waiting` events
+//   stalls, stall_ms, stall_max_ms, waiting   times, sum and longest of currentTime standing > 100 ms; `waiting` events
 //   errors, fatal_errors, error=    of the player, the <video> and the page's scripts; each kind once
 //   http_errors, foreign            answers of 400 and more or none at all; requests to another origin
 //   heights, dropped, buffer_ms, rate, player_latency_ms   of the player, at the end
@@ -120,6 +120,7 @@ function printAccount() {
 	}
 	say('stalls', r?.stalls ?? 0);
 	say('stall_ms', Math.round(r?.stallMs ?? 0));
+	say('stall_max_ms', Math.round(r?.stallMaxMs ?? 0));
 	say('waiting', r?.waiting ?? 0);
 	say('errors', [...tally.errors.values()].reduce((sum, n) => sum + n, 0));
 	say('fatal_errors', tally.fatal);
@@ -211,7 +212,7 @@ async function main() {
 	try {
 		// Nothing of the user's is read or written: Chromium's home is the scratch folder.
 		const context = await chromium.launchPersistentContext(path.join(scratch, 'profile'), {
-			executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true,
+			executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, ignoreHTTPSErrors: true,
 			args: chromiumFlags, viewport: { width: 800, height: 600 }, timeout: 30000,
 			handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false,
 			env: { ...process.env, HOME: scratch, TMPDIR: scratch, XDG_CONFIG_HOME: scratch,
