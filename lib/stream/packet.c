@@ -46,7 +46,7 @@ uint32_t stream_video_mask(const struct media_info *info)
 {
 	uint32_t mask = 0;
 
-	for (int i = 0; i < info->n; i++)
+	for (int i = 0; i < info->n && i < MEDIA_TRACKS_MAX; i++)
 		mask |= (uint32_t)(info->track[i].kind == MEDIA_VIDEO) << i;
 	return mask;
 }
