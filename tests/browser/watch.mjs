@@ -212,7 +212,8 @@ async function main() {
 	try {
 		// Nothing of the user's is read or written: Chromium's home is the scratch folder.
 		const context = await chromium.launchPersistentContext(path.join(scratch, 'profile'), {
-			executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, ignoreHTTPSErrors: true,
+			executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true,
+			ignoreHTTPSErrors: true,
 			args: chromiumFlags, viewport: { width: 800, height: 600 }, timeout: 30000,
 			handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false,
 			env: { ...process.env, HOME: scratch, TMPDIR: scratch, XDG_CONFIG_HOME: scratch,
