@@ -183,7 +183,7 @@ bench: all tests
 ## demo: a live source through the whole pipeline on this machine; SECONDS=30 ends it by itself
 demo: deps
 	$(MAKE) $(JOBS) all tests
-	SECONDS_TO_RUN=$(SECONDS) examples/demo.sh
+	SECONDS_TO_RUN=$(SECONDS) tests/demo.sh
 
 # ---- setting up ----
 

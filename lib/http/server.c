@@ -58,19 +58,16 @@ static void on_turn(void *arg)
 	struct http_server *s = arg;
 
 	s->turn_asked = false;
-	if (!s->destroyed)
-		turn(s);
-	server_unpin(s);
+	turn(s);
 }
 
 void server_ask_turn(struct http_server *s)
 {
 	if (s->turn_asked || s->destroyed)
 		return;
-	if (loop_defer(s->loop, on_turn, s))
-		return; /* the sweep asks again */
-	s->turn_asked = true;
-	server_pin(s);
+	/* A timer, not loop_defer: it can be taken back when the server is destroyed before. The sweep asks again
+	 * should it fail. */
+	s->turn_asked = !loop_timer_in(&s->turn, 0);
 }
 
 static void on_sweep(void *arg)
@@ -175,6 +172,7 @@ int http_server_create(struct http_server **out, struct loop *l, const char *add
 	list_init(&s->todo);
 	peers_init(&s->peers);
 	loop_timer_init(l, &s->sweep, on_sweep, s);
+	loop_timer_init(l, &s->turn, on_turn, s);
 	rc = tcp_listen(s, &a);
 	if (!rc)
 		rc = loop_timer_in(&s->sweep, SWEEP_US);
@@ -208,6 +206,7 @@ void http_server_destroy(struct http_server *s)
 		return;
 	s->destroyed = true;
 	loop_timer_stop(&s->sweep);
+	loop_timer_stop(&s->turn);
 	tcp_listener_close(s);
 	for (size_t i = 0; i < s->exported.len; i++)
 		metrics_remove(s->metrics, s->exported.at[i]);

@@ -40,7 +40,7 @@ struct http_server {
 	struct peers peers;
 	int nconns, pins; /* pins: what still points here; the last frees */
 	bool draining, destroyed, turn_asked;
-	struct loop_timer sweep;
+	struct loop_timer sweep, turn;
 	int64_t sent, refused[REFUSED_KINDS], answered[HTTP_STATUS_MAX];
 	struct metrics *metrics;
 	VEC(struct metric *) exported;

@@ -43,9 +43,9 @@ static const struct {
 	enum media_codec codec;
 	enum AVCodecID id;
 } codecs[] = {
-	{MEDIA_H264, AV_CODEC_ID_H264}, {MEDIA_HEVC, AV_CODEC_ID_HEVC}, {MEDIA_AV1, AV_CODEC_ID_AV1},
-	{MEDIA_VP9, AV_CODEC_ID_VP9},	{MEDIA_AAC, AV_CODEC_ID_AAC},	{MEDIA_OPUS, AV_CODEC_ID_OPUS},
-	{MEDIA_MP3, AV_CODEC_ID_MP3},
+    {MEDIA_H264, AV_CODEC_ID_H264}, {MEDIA_HEVC, AV_CODEC_ID_HEVC}, {MEDIA_AV1, AV_CODEC_ID_AV1},
+    {MEDIA_VP9, AV_CODEC_ID_VP9},   {MEDIA_AAC, AV_CODEC_ID_AAC},   {MEDIA_OPUS, AV_CODEC_ID_OPUS},
+    {MEDIA_MP3, AV_CODEC_ID_MP3},
 };
 
 enum media_codec mav_codec_from_id(enum AVCodecID id)
@@ -118,6 +118,24 @@ struct media_packet *mav_packet_to_media(const AVPacket *pkt)
 	return p;
 }
 
+bool mav_set_times(struct mav_base *b, AVPacket *pkt, const struct media_packet *p, struct ratio tb,
+		   AVRational to)
+{
+	struct ratio us = {1, SEC_US}, out = mav_to_ratio(to);
+
+	if (b->on && !b->set) {
+		b->us = base_rescale(p->dts, tb, us);
+		b->set = true;
+	}
+	int64_t base = b->on ? base_rescale(b->us, us, tb) : 0;
+	if (b->on && p->dts < base)
+		return false;
+	pkt->pts = base_rescale(p->pts - base, tb, out);
+	pkt->dts = base_rescale(p->dts - base, tb, out);
+	pkt->duration = base_rescale(p->duration, tb, out);
+	return true;
+}
+
 static int add_stream(AVFormatContext *fc, const struct media_track *t, char *err)
 {
 	AVStream *st = avformat_new_stream(fc, NULL);
@@ -126,9 +144,13 @@ static int add_stream(AVFormatContext *fc, const struct media_track *t, char *er
 	if (!st || mav_parameters_from_track(st->codecpar, t))
 		return mav_say(err, "out of memory"), -ENOMEM;
 	if (st->codecpar->codec_id == AV_CODEC_ID_NONE)
-		return mav_say(err, "track %s: codec %s cannot be carried", t->name, t->codec_name), -EINVAL;
-	if (fc->oformat->codec_tag && !av_codec_get_tag(fc->oformat->codec_tag, st->codecpar->codec_id))
-		return mav_say(err, "track %s: %s cannot carry %s", t->name, fc->oformat->name, t->codec_name), -EINVAL;
+		return mav_say(err, "track %s: codec %s cannot be carried", t->name, t->codec_name),
+		       -EINVAL;
+	if (fc->oformat->codec_tag &&
+	    !av_codec_get_tag(fc->oformat->codec_tag, st->codecpar->codec_id))
+		return mav_say(err, "track %s: %s cannot carry %s", t->name, fc->oformat->name,
+			       t->codec_name),
+		       -EINVAL;
 	st->time_base = mav_ratio(t->tb);
 	if (t->kind == MEDIA_VIDEO) {
 		st->sample_aspect_ratio = mav_ratio(t->sar);
@@ -170,7 +192,8 @@ static void on_av_log(void *ctx, int level, const char *fmt, va_list ap)
 		return;
 	while (have && (line[have - 1] == '\n' || line[have - 1] == ' '))
 		line[--have] = 0;
-	/* What FFmpeg calls an error is mostly one damaged packet; the caller of it says what it means for the tool. */
+	/* What FFmpeg calls an error is mostly one damaged packet; the caller of it says what it
+	 * means for the tool. */
 	if (have)
 		log_write(l, "libav", "%s", line);
 	line[0] = 0;

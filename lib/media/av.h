@@ -1,5 +1,5 @@
-/* What the files of this module share of FFmpeg: names of codecs, errors, and the two ways between a media_track and
- * FFmpeg's parameters. Not for other modules. */
+/* What the files of this module share of FFmpeg: names of codecs, errors, and the two ways between
+ * a media_track and FFmpeg's parameters. Not for other modules. */
 #ifndef GEX_MEDIA_AV_H
 #define GEX_MEDIA_AV_H
 
@@ -12,7 +12,8 @@
 
 #define MAV_PROVIDER "G-Express" /* the service provider that our MPEG-TS names */
 
-/* A negative errno for an FFmpeg error: -ENODATA at the end, -EINVAL for what cannot be read, -EINTR when cancelled. */
+/* A negative errno for an FFmpeg error: -ENODATA at the end, -EINVAL for what cannot be read,
+ * -EINTR when cancelled. */
 int mav_errno(int averr);
 /* Prints into err (MEDIA_ERR bytes). */
 void mav_say(char *err, const char *fmt, ...) PRINTF(2, 3);
@@ -34,12 +35,26 @@ static inline struct ratio mav_to_ratio(AVRational r)
 
 /* Describes a track to FFmpeg (muxer's stream, decoder). 0 or -ENOMEM. */
 int mav_parameters_from_track(AVCodecParameters *par, const struct media_track *t) MUST_USE;
-/* A packet that borrows p's bytes; p must outlive it. pkt is one of av_packet_alloc, unreferenced. */
+/* A packet that borrows p's bytes; p must outlive it. pkt is one of av_packet_alloc, unreferenced.
+ */
 void mav_packet_borrow(AVPacket *pkt, const struct media_packet *p);
 /* The inverse: copies. NULL without memory. */
 struct media_packet *mav_packet_to_media(const AVPacket *pkt);
 
-/* The streams of info in a muxer's context, made in order. 0 or a negative errno with the line in err. */
+/* For formats that count in few bits from zero (FLV, MP4 as written here): the first packet's dts
+ * becomes zero. */
+struct mav_base {
+	bool on, set;
+	int64_t us;
+};
+/* Sets pkt's times from p's (in tb) in units of `to`; exact when they are the same. False: p is
+ * before the base (a track that began a little earlier than the first packet) and cannot be
+ * written. */
+bool mav_set_times(struct mav_base *b, AVPacket *pkt, const struct media_packet *p, struct ratio tb,
+		   AVRational to);
+
+/* The streams of info in a muxer's context, made in order. 0 or a negative errno with the line in
+ * err. */
 int mav_add_streams(AVFormatContext *fc, const struct media_info *info, char *err) MUST_USE;
 
 #endif

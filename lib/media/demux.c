@@ -1,6 +1,7 @@
-/* Demuxing. FFmpeg's own stream analysis (avformat_find_stream_info) is not used: it holds back up to seconds of a live
- * stream to count its frames. What a track needs (size, parameter sets, rates) is taken from the container where it
- * stands there, else from the first packets, which are kept and handed on (probe.c). */
+/* Demuxing. FFmpeg's own stream analysis (avformat_find_stream_info) is not used: it holds back up
+ * to seconds of a live stream to count its frames. What a track needs (size, parameter sets, rates)
+ * is taken from the container where it stands there, else from the first packets, which are kept
+ * and handed on (probe.c). */
 #include "media/demux.h"
 
 #include <errno.h>
@@ -33,7 +34,8 @@ static int on_interrupt(void *arg)
 }
 
 /* A container that names other files or URLs gets none of them. */
-static int refuse_open(AVFormatContext *s, AVIOContext **pb, const char *url, int flags, AVDictionary **opts)
+static int refuse_open(AVFormatContext *s, AVIOContext **pb, const char *url, int flags,
+		       AVDictionary **opts)
 {
 	return AVERROR(EACCES);
 }
@@ -57,7 +59,9 @@ static int say_failed(struct media_demux *d, int averr, char *err)
 	else if (d->read_rc == -ENODATA && !d->bytes)
 		mav_say(err, "the input is empty");
 	else if (rc == -EINVAL || rc == -ENODATA)
-		mav_say(err, "not a media stream (looked for NUT, MPEG-TS, FLV, Matroska, MP4, WAV, Y4M)");
+		mav_say(
+		    err,
+		    "not a media stream (looked for NUT, MPEG-TS, FLV, Matroska, MP4, WAV, Y4M)");
 	else if (d->read_rc < 0)
 		mav_say(err, "read: %s", strerror(-rc));
 	else
@@ -81,6 +85,8 @@ static int alloc(struct media_demux **out)
 	if (!d)
 		return -ENOMEM;
 	list_init(&d->early);
+	for (int i = 0; i < MEDIA_STREAMS_MAX; i++)
+		d->stream[i].since = -1;
 	d->fed = -1;
 	d->fc = avformat_alloc_context();
 	d->pkt = av_packet_alloc();
@@ -94,11 +100,13 @@ static int opened(struct media_demux *d, char *err)
 	d->ts = !strcmp(d->fc->iformat->name, "mpegts");
 	int rc = media_probe(d, err);
 	if (!rc)
-		log_debug("demux", "%s, %d tracks, %lld bytes read", d->fc->iformat->name, d->info->n, (long long)d->bytes);
+		log_debug("demux", "%s, %d tracks, %lld bytes read", d->fc->iformat->name,
+			  d->info->n, (long long)d->bytes);
 	return rc;
 }
 
-int media_demux_open(struct media_demux **out, const struct media_reader *r, const char *format, char *err)
+int media_demux_open(struct media_demux **out, const struct media_reader *r, const char *format,
+		     char *err)
 {
 	struct media_demux *d = NULL;
 	AVDictionary *o = NULL;
@@ -141,7 +149,8 @@ fail:
 	return rc;
 }
 
-int media_demux_open_url(struct media_demux **out, const char *url, const _Atomic bool *cancel, char *err)
+int media_demux_open_url(struct media_demux **out, const char *url, const _Atomic bool *cancel,
+			 char *err)
 {
 	struct media_demux *d = NULL;
 	AVDictionary *o = NULL;
@@ -156,7 +165,10 @@ int media_demux_open_url(struct media_demux **out, const char *url, const _Atomi
 	options(d);
 	av_dict_set(&o, "format_whitelist", FORMATS ",hls", 0);
 	av_dict_set(&o, "protocol_whitelist",
-		    listen ? "rtmp,tcp" : str_starts(url, "http") ? "http,https,tls,tcp,crypto" : "file", 0);
+		    listen		      ? "rtmp,tcp"
+		    : str_starts(url, "http") ? "http,https,tls,tcp,crypto"
+					      : "file",
+		    0);
 	if (listen)
 		av_dict_set(&o, "listen", "1", 0);
 	int averr = avformat_open_input(&d->fc, url, NULL, &o);
@@ -224,8 +236,8 @@ static void unwrap_packet(struct media_demux *d, const AVStream *st, AVPacket *p
 	pkt->pts = pkt->pts == AV_NOPTS_VALUE ? pkt->dts : unwrap(d, st, pkt->pts);
 }
 
-/* The filters that bring a stream's packets into normal form; made at the first packet, when FLV and the like have
- * told the parameter sets. */
+/* The filters that bring a stream's packets into normal form; made at the first packet, when FLV
+ * and the like have told the parameter sets. */
 static const char *filters_of(const AVCodecParameters *par)
 {
 	switch (par->codec_id) {
@@ -259,17 +271,34 @@ int media_demux_filter(struct media_demux *d, int stream)
 	return rc;
 }
 
+/* Several audio frames in one PES packet: only the first has a time. */
+static bool follow_on(struct demux_stream *s, const AVStream *st, AVPacket *pkt)
+{
+	if (s->since < 0 || !s->frame_samples || !s->sample_rate)
+		return false;
+	int64_t samples = ++s->since * s->frame_samples;
+	pkt->dts = s->anchor + base_rescale(samples, (struct ratio){1, s->sample_rate},
+					    mav_to_ratio(st->time_base));
+	pkt->pts = pkt->dts;
+	return true;
+}
+
 /* A frame of the container's into its filters. */
 static int feed(struct media_demux *d, AVPacket *pkt)
 {
 	const AVStream *st = d->fc->streams[pkt->stream_index];
 	struct demux_stream *s = &d->stream[pkt->stream_index];
 
-	if (pkt->dts == AV_NOPTS_VALUE && pkt->pts == AV_NOPTS_VALUE)
-		return AVERROR_INVALIDDATA;
 	if (!pkt->size || pkt->flags & AV_PKT_FLAG_CORRUPT)
 		return AVERROR_INVALIDDATA;
-	unwrap_packet(d, st, pkt);
+	if (pkt->dts == AV_NOPTS_VALUE && pkt->pts == AV_NOPTS_VALUE) {
+		if (!follow_on(s, st, pkt))
+			return AVERROR_INVALIDDATA;
+	} else {
+		unwrap_packet(d, st, pkt);
+		s->anchor = pkt->dts;
+		s->since = 0;
+	}
 	int rc = s->bsf ? 0 : media_demux_filter(d, pkt->stream_index);
 	return rc < 0 ? rc : av_bsf_send_packet(s->bsf, pkt);
 }
@@ -359,7 +388,7 @@ void media_demux_close(struct media_demux *d)
 
 	if (!d)
 		return;
-	list_for_safe(e, tmp, &d->early, node) {
+	list_for_safe (e, tmp, &d->early, node) {
 		media_packet_unref(e->packet);
 		free(e);
 	}

@@ -1,4 +1,5 @@
-/* The inside of a demuxer, shared by demux.c (packets) and probe.c (what the tracks are). Not for other modules. */
+/* The inside of a demuxer, shared by demux.c (packets) and probe.c (what the tracks are). Not for
+ * other modules. */
 #ifndef GEX_MEDIA_DEMUX_H
 #define GEX_MEDIA_DEMUX_H
 
@@ -7,7 +8,8 @@
 #include "media/av.h"
 
 #define MEDIA_STREAMS_MAX 64 /* of a container; what comes after is not looked at */
-#define HEAD_BYTES 2048 /* what the MPEG-TS demuxer may read ahead for its tables and then forgets */
+#define HEAD_BYTES \
+	2048 /* what the MPEG-TS demuxer may read ahead for its tables and then forgets */
 #define PROBE_BYTES (5 << 20)
 #define PROBE_US (5 * SEC_US)
 
@@ -18,6 +20,9 @@ struct demux_stream {
 	int width, height;
 	struct ratio sar, fps;
 	int sample_rate, channels, frame_samples;
+	int64_t anchor; /* the last time that the container told, and how many frames ago that was
+			   (-1: never) */
+	int64_t since;
 	int track; /* -1: not one of info's */
 	bool seen;
 };
@@ -46,7 +51,8 @@ struct media_demux {
 	struct demux_stream stream[MEDIA_STREAMS_MAX];
 };
 
-/* The next packet in normal form into d->pkt (stream_index: the container's). 0 or a negative errno. */
+/* The next packet in normal form into d->pkt (stream_index: the container's). 0 or a negative
+ * errno. */
 int media_demux_next(struct media_demux *d) MUST_USE;
 /* Is the stream one that could become a track? */
 bool media_demux_wanted(const struct media_demux *d, int stream);

@@ -39,7 +39,8 @@ const struct media_track *media_info_find(const struct media_info *i, const char
 
 struct media_packet *media_packet_create(size_t size)
 {
-	struct media_packet *p = size > SIZE_MAX / 2 ? NULL : malloc(sizeof(*p) + size + BUF_PADDING);
+	struct media_packet *p =
+	    size > SIZE_MAX / 2 ? NULL : malloc(sizeof(*p) + size + BUF_PADDING);
 
 	if (!p)
 		return NULL;

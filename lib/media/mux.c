@@ -13,8 +13,7 @@ struct media_mux {
 	void *arg;
 	int write_rc;
 	bool header, fragments;
-	int64_t base_us; /* subtracted from each time: FLV counts milliseconds in 32 bits, so it starts at zero */
-	bool rebase, based;
+	struct mav_base base;
 };
 
 static int on_write(void *arg, uint8_t *p, int n)
@@ -26,8 +25,8 @@ static int on_write(void *arg, uint8_t *p, int n)
 	return m->write_rc ? m->write_rc : n;
 }
 
-/* Per format: no frame is held back for the next one's start (accelerating options measured on FFmpeg 5.1), no index
- * that grows for as long as the stream runs. */
+/* Per format: no frame is held back for the next one's start (accelerating options measured on
+ * FFmpeg 5.1), no index that grows for as long as the stream runs. */
 static void options(struct media_mux *m, AVDictionary **o)
 {
 	const char *f = m->fc->oformat->name;
@@ -47,10 +46,12 @@ static void options(struct media_mux *m, AVDictionary **o)
 		if (m->info->utc)
 			av_dict_set(&m->fc->metadata, "gex_utc", "1", 0);
 	} else if (!strcmp(f, "mp4")) {
-		av_dict_set(o, "movflags", "frag_custom+empty_moov+default_base_moof+skip_trailer", 0);
+		av_dict_set(o, "movflags",
+			    "frag_custom+frag_discont+empty_moov+default_base_moof+skip_trailer",
+			    0);
 		m->fragments = true;
 	}
-	m->rebase = !strcmp(f, "flv") || !strcmp(f, "mp4");
+	m->base.on = !strcmp(f, "flv") || !strcmp(f, "mp4");
 	if (!strcmp(f, "flv"))
 		av_dict_set(o, "flvflags", "no_duration_filesize", 0);
 }
@@ -85,8 +86,8 @@ static int write_header(struct media_mux *m, char *err)
 	return m->write_rc;
 }
 
-int media_mux_create(struct media_mux **out, const char *format, struct media_info *info, media_write_fn *write,
-		     void *arg, char *err)
+int media_mux_create(struct media_mux **out, const char *format, struct media_info *info,
+		     media_write_fn *write, void *arg, char *err)
 {
 	struct media_mux *m = calloc(1, sizeof(*m));
 	int rc = -ENOMEM;
@@ -105,7 +106,8 @@ int media_mux_create(struct media_mux **out, const char *format, struct media_in
 		rc = -EINVAL;
 		goto fail;
 	}
-	if ((rc = open_io(m)) || (rc = mav_add_streams(m->fc, info, err)) || (rc = write_header(m, err)))
+	if ((rc = open_io(m)) || (rc = mav_add_streams(m->fc, info, err)) ||
+	    (rc = write_header(m, err)))
 		goto fail;
 	*out = m;
 	return 0;
@@ -116,29 +118,15 @@ fail:
 	return rc;
 }
 
-/* The packet's times in the muxer's time base, exact when it is the track's. */
-static void set_times(struct media_mux *m, AVPacket *pkt, const struct media_packet *p)
-{
-	struct ratio tb = m->info->track[p->track].tb, to = mav_to_ratio(m->fc->streams[p->track]->time_base);
-	struct ratio us = {1, SEC_US};
-
-	if (m->rebase && !m->based) {
-		m->base_us = base_rescale(p->dts, tb, us);
-		m->based = true;
-	}
-	int64_t base = m->rebase ? base_rescale(m->base_us, us, tb) : 0;
-	pkt->pts = base_rescale(p->pts - base, tb, to);
-	pkt->dts = base_rescale(p->dts - base, tb, to);
-	pkt->duration = base_rescale(p->duration, tb, to);
-}
-
 int media_mux_write(struct media_mux *m, const struct media_packet *p)
 {
 	if (p->track < 0 || p->track >= m->info->n || p->size > INT32_MAX)
 		return -EINVAL;
 	mav_packet_borrow(m->pkt, p);
-	set_times(m, m->pkt, p);
-	int rc = av_write_frame(m->fc, m->pkt);
+	int rc = 0;
+	if (mav_set_times(&m->base, m->pkt, p, m->info->track[p->track].tb,
+			  m->fc->streams[p->track]->time_base))
+		rc = av_write_frame(m->fc, m->pkt);
 	av_packet_unref(m->pkt);
 	if (rc >= 0 && m->fragments)
 		rc = av_write_frame(m->fc, NULL);

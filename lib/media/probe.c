@@ -4,15 +4,21 @@
 #include "media/demux.h"
 #include "os/os.h"
 
-#define LONE_US SEC_US	     /* a container that tells its tracks as they come: wait so long for the other kind */
-#define SILENT_US (2 * SEC_US) /* a track announced that sends nothing is given up after so much of the others */
+#define LONE_US \
+	SEC_US /* a container that tells its tracks as they come: wait so long for the other kind \
+		*/
+#define EXTRA_MAX (64 << 10)
+#define SILENT_US \
+	(2 * SEC_US) /* a track announced that sends nothing is given up after so much of the \
+			others */
 
 bool media_demux_wanted(const struct media_demux *d, int stream)
 {
 	const AVStream *st = d->fc->streams[stream];
 	enum AVMediaType t = st->codecpar->codec_type;
 
-	return (t == AVMEDIA_TYPE_VIDEO || t == AVMEDIA_TYPE_AUDIO) && st->codecpar->codec_id != AV_CODEC_ID_NONE &&
+	return (t == AVMEDIA_TYPE_VIDEO || t == AVMEDIA_TYPE_AUDIO) &&
+	       st->codecpar->codec_id != AV_CODEC_ID_NONE &&
 	       !(st->disposition & AV_DISPOSITION_ATTACHED_PIC);
 }
 
@@ -33,13 +39,58 @@ static bool complete(const struct media_demux *d, int i)
 	return s->sample_rate > 0 && s->channels > 0;
 }
 
+static bool is_set(enum AVCodecID id, uint8_t head)
+{
+	int type = id == AV_CODEC_ID_H264 ? head & 31 : head >> 1 & 63;
+
+	return id == AV_CODEC_ID_H264 ? type == 7 || type == 8 : type >= 32 && type <= 34;
+}
+
+/* Parameter sets in one spelling (4-byte start codes, no other units), so that the same sets are
+ * the same bytes whatever container they come from. Writes at most 2 n + 4 bytes. */
+static size_t spell_sets(enum AVCodecID id, const uint8_t *p, size_t n, uint8_t *out)
+{
+	static const uint8_t code[] = {0, 0, 0, 1};
+	size_t len = 0, at = 0;
+
+	while (at + 3 < n && (p[at] || p[at + 1] || p[at + 2] != 1))
+		at++;
+	while (at + 3 < n) {
+		size_t from = at + 3, to = from;
+
+		while (to < n && !(to + 3 <= n && !p[to] && !p[to + 1] && p[to + 2] == 1))
+			to++;
+		at = to;
+		while (to > from && !p[to - 1])
+			to--;
+		if (to == from || !is_set(id, p[from]))
+			continue;
+		memcpy(out + len, code, sizeof(code));
+		memcpy(out + len + sizeof(code), p + from, to - from);
+		len += sizeof(code) + to - from;
+	}
+	return len;
+}
+
 static int keep_extra(struct demux_stream *s, const uint8_t *p, size_t n, bool *changed)
 {
-	if (!p || !n || (s->extra && s->extra->len == n && !memcmp(s->extra->data, p, n)))
+	enum AVCodecID id = s->bsf ? s->bsf->par_out->codec_id : AV_CODEC_ID_NONE;
+
+	if (!p || !n || n > EXTRA_MAX)
 		return 0;
-	struct buf *b = buf_copy(p, n);
+	struct buf *b = buf_create(2 * n + 4);
 	if (!b)
 		return -ENOMEM;
+	if (id == AV_CODEC_ID_H264 || id == AV_CODEC_ID_HEVC)
+		b->len = spell_sets(id, p, n, b->data);
+	else
+		memcpy(b->data, p, b->len = n);
+	memset(b->data + b->len, 0, BUF_PADDING);
+	if (!b->len ||
+	    (s->extra && s->extra->len == b->len && !memcmp(s->extra->data, b->data, b->len))) {
+		buf_unref(b);
+		return 0;
+	}
 	buf_unref(s->extra);
 	s->extra = b;
 	*changed = true;
@@ -53,11 +104,13 @@ static int learn_header(struct media_demux *d, int i)
 	struct demux_stream *s = &d->stream[i];
 	const AVCodecParameters *par = s->bsf ? s->bsf->par_out : st->codecpar;
 	AVRational fps = st->avg_frame_rate.num ? st->avg_frame_rate : st->r_frame_rate;
-	bool changed;
+	bool changed,
+	    flv_aac = par->codec_id == AV_CODEC_ID_AAC && strstr(d->fc->iformat->name, "flv");
 
 	if (!s->width || !s->height)
 		s->width = par->width, s->height = par->height;
-	if (!s->sample_rate || !s->channels)
+	/* FLV says 44.1 kHz stereo of any AAC. */
+	if ((!s->sample_rate || !s->channels) && !flv_aac)
 		s->sample_rate = par->sample_rate, s->channels = par->ch_layout.nb_channels;
 	if (!s->frame_samples)
 		s->frame_samples = par->frame_size;
@@ -65,9 +118,14 @@ static int learn_header(struct media_demux *d, int i)
 		s->sar = mav_to_ratio(par->sample_aspect_ratio);
 	else if (st->sample_aspect_ratio.num > 0)
 		s->sar = mav_to_ratio(st->sample_aspect_ratio);
-	if (!s->fps.num && fps.num > 0 && fps.den > 0 && av_q2d(fps) < 1000)
+	/* A fragmented MP4 tells the average of the fragments it has seen. */
+	if (!s->fps.num && strncmp(d->fc->iformat->name, "mov", 3) && fps.num > 0 && fps.den > 0 &&
+	    av_q2d(fps) < 1000)
 		s->fps = mav_to_ratio(fps);
-	return s->extra ? 0 : keep_extra(s, par->extradata, (size_t)par->extradata_size, &changed);
+	if (!s->extra && s->bsf &&
+	    keep_extra(s, par->extradata, (size_t)par->extradata_size, &changed))
+		return -ENOMEM;
+	return 0;
 }
 
 static int open_decoder(struct demux_stream *s)
@@ -231,8 +289,8 @@ static void describe(struct media_demux *d, int i, struct media_info *info)
 	info->n++;
 }
 
-/* NUT says so in its metadata. MPEG-TS cannot carry the epoch: its 33 bits are near the clock's, and no other maker
- * claims the service. */
+/* NUT says so in its metadata. MPEG-TS cannot carry the epoch: its 33 bits are near the clock's,
+ * and no other maker claims the service. */
 static bool is_utc(struct media_demux *d)
 {
 	const char *flag = tag(d->fc->metadata, "gex_utc");
@@ -271,12 +329,13 @@ static int make_info(struct media_demux *d, char *err)
 	}
 	if (!info->n) {
 		media_info_unref(info);
-		mav_say(err, "the %s stream has no video or audio that can be read", d->fc->iformat->name);
+		mav_say(err, "the %s stream has no video or audio that can be read",
+			d->fc->iformat->name);
 		return -EINVAL;
 	}
 	info->utc = is_utc(d);
 	d->info = info;
-	list_for_safe(e, tmp, &d->early, node) {
+	list_for_safe (e, tmp, &d->early, node) {
 		e->packet->track = d->stream[e->packet->track].track;
 		if (e->packet->track >= 0) {
 			media_probe_complete(d, e->packet);
@@ -295,7 +354,8 @@ int media_probe(struct media_demux *d, char *err)
 	int rc;
 
 	for (unsigned i = 0; i < MIN(d->fc->nb_streams, MEDIA_STREAMS_MAX); i++) {
-		/* Without its parameter sets (FLV, MPEG-TS) a stream's filters are made at its first packet. */
+		/* Without its parameter sets (FLV, MPEG-TS) a stream's filters are made at its
+		 * first packet. */
 		if (media_demux_wanted(d, (int)i) && d->fc->streams[i]->codecpar->extradata_size)
 			rc = media_demux_filter(d, (int)i);
 		if ((rc = learn_header(d, (int)i)))
@@ -325,7 +385,8 @@ int media_probe(struct media_demux *d, char *err)
 }
 
 /* The same info with one track's parameter sets and size replaced. */
-static struct media_info *info_with(const struct media_info *from, int track, const struct demux_stream *s)
+static struct media_info *info_with(const struct media_info *from, int track,
+				    const struct demux_stream *s)
 {
 	struct media_info *info = media_info_create();
 
@@ -375,7 +436,8 @@ void media_probe_complete(const struct media_demux *d, struct media_packet *p)
 	if (p->duration)
 		return;
 	if (t->kind == MEDIA_AUDIO && t->frame_samples)
-		p->duration = base_rescale(t->frame_samples, (struct ratio){1, t->sample_rate}, t->tb);
+		p->duration =
+		    base_rescale(t->frame_samples, (struct ratio){1, t->sample_rate}, t->tb);
 	else if (t->kind == MEDIA_VIDEO && t->fps.num)
 		p->duration = base_rescale(1, (struct ratio){t->fps.den, t->fps.num}, t->tb);
 }

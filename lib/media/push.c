@@ -10,8 +10,8 @@ struct media_push {
 	struct media_info *info;
 	const _Atomic bool *cancel;
 	int64_t timeout_us, until_us;
-	int64_t base_us;
-	bool based, header;
+	struct mav_base base;
+	bool header;
 };
 
 static int on_interrupt(void *arg)
@@ -54,8 +54,8 @@ static int write_header(struct media_push *p)
 	return rc;
 }
 
-int media_push_open(struct media_push **out, const char *url, struct media_info *info, int64_t timeout_us,
-		    const _Atomic bool *cancel, char *err)
+int media_push_open(struct media_push **out, const char *url, struct media_info *info,
+		    int64_t timeout_us, const _Atomic bool *cancel, char *err)
 {
 	struct media_push *p = calloc(1, sizeof(*p));
 	char words[MEDIA_ERR];
@@ -65,6 +65,7 @@ int media_push_open(struct media_push **out, const char *url, struct media_info 
 	if (!p)
 		goto fail;
 	p->cancel = cancel;
+	p->base.on = true;
 	p->timeout_us = timeout_us;
 	p->until_us = os_mono_us() + timeout_us;
 	p->info = media_info_ref(info);
@@ -76,7 +77,8 @@ int media_push_open(struct media_push **out, const char *url, struct media_info 
 		goto fail;
 	if ((averr = connect_to(p, url)) < 0 || (averr = write_header(p)) < 0) {
 		rc = failed(p, averr);
-		mav_say(err, "%s", rc == -EIO || rc == -EINVAL ? mav_words(averr, words) : strerror(-rc));
+		mav_say(err, "%s",
+			rc == -EIO || rc == -EINVAL ? mav_words(averr, words) : strerror(-rc));
 		goto fail;
 	}
 	*out = p;
@@ -90,22 +92,13 @@ fail:
 
 int media_push_write(struct media_push *p, const struct media_packet *pkt)
 {
-	struct ratio us = {1, SEC_US};
-
 	if (pkt->track < 0 || pkt->track >= p->info->n)
 		return -EINVAL;
-	struct ratio tb = p->info->track[pkt->track].tb, to = mav_to_ratio(p->fc->streams[pkt->track]->time_base);
-	if (!p->based) {
-		p->base_us = base_rescale(pkt->dts, tb, us);
-		p->based = true;
-	}
-	int64_t base = base_rescale(p->base_us, us, tb);
 	mav_packet_borrow(p->pkt, pkt);
-	p->pkt->pts = base_rescale(pkt->pts - base, tb, to);
-	p->pkt->dts = base_rescale(pkt->dts - base, tb, to);
-	p->pkt->duration = base_rescale(pkt->duration, tb, to);
+	bool in = mav_set_times(&p->base, p->pkt, pkt, p->info->track[pkt->track].tb,
+				p->fc->streams[pkt->track]->time_base);
 	p->until_us = os_mono_us() + p->timeout_us;
-	int rc = av_write_frame(p->fc, p->pkt);
+	int rc = in ? av_write_frame(p->fc, p->pkt) : 0;
 	av_packet_unref(p->pkt);
 	if (rc >= 0 && p->fc->pb->error < 0)
 		rc = p->fc->pb->error;

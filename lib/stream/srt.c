@@ -15,7 +15,7 @@
 #include "stream/udp.h"
 
 #define CONNECT_MS 3000
-#define BACKLOG 16
+#define BACKLOG 64
 
 /* libsrt's own lines tell of what outsiders do; they are for debugging only. */
 static void on_log(void *arg, int level, const char *file, int line, const char *area, const char *message)
@@ -149,16 +149,11 @@ SRTSOCKET srt_end_listen(struct srt_end *e, srt_listen_callback_fn *hook, void *
 	return SRT_INVALID_SOCK;
 }
 
-SRTSOCKET srt_end_connect(struct srt_end *e, char *err)
+SRTSOCKET srt_end_connect(struct srt_end *e, const struct sockaddr *a, socklen_t len, char *err)
 {
-	struct sockaddr_storage a;
-	socklen_t len;
-	SRTSOCKET s;
+	SRTSOCKET s = srt_end_socket(e, err);
 
-	if (udp_resolve(e->url, &a, &len, err))
-		return SRT_INVALID_SOCK;
-	s = srt_end_socket(e, err);
-	if (s == SRT_INVALID_SOCK || srt_connect(s, (struct sockaddr *)&a, (int)len) != SRT_ERROR)
+	if (s == SRT_INVALID_SOCK || srt_connect(s, a, (int)len) != SRT_ERROR)
 		return s;
 	stream_fail(err, -EIO, "%s", srt_getlasterror_str());
 	srt_close(s);

@@ -26,8 +26,8 @@ void srt_end_finish(struct srt_end *e);
 SRTSOCKET srt_end_socket(struct srt_end *e, char *err);
 /* Binds and listens; hook (may be NULL) is asked, in libsrt's thread, about every caller. */
 SRTSOCKET srt_end_listen(struct srt_end *e, srt_listen_callback_fn *hook, void *arg, int *error, char *err);
-/* Resolves (blocks on DNS) and begins to connect. */
-SRTSOCKET srt_end_connect(struct srt_end *e, char *err);
+/* Begins to connect. */
+SRTSOCKET srt_end_connect(struct srt_end *e, const struct sockaddr *a, socklen_t len, char *err);
 /* 0 connected, -EINPROGRESS, or a negative errno with a reason. */
 int srt_end_connected(SRTSOCKET s, char *err);
 /* "HOST:PORT" of the other side. */

@@ -8,6 +8,7 @@
 #include "os/os.h"
 #include "stream/source.h"
 #include "stream/srt.h"
+#include "stream/udp.h"
 
 #define GHOST_US (2 * SEC_US)
 #define WAIT_MS 100 /* how soon a cancellation is seen */
@@ -123,16 +124,28 @@ static int wait_caller(struct stream_source *s, struct srt_source *q)
 	return 0;
 }
 
-/* Waits until the connection that is begun stands. */
-static int connecting(struct stream_source *s, SRTSOCKET c, char *err)
+/* One attempt, until the connection stands. */
+static int try_call(struct stream_source *s, struct srt_source *q, char *err)
 {
-	int r;
+	struct sockaddr_storage a;
+	socklen_t len;
+	SRTSOCKET c;
+	int r = udp_resolve(&s->url, &a, &len, err);
 
+	if (r)
+		return r;
+	c = srt_end_connect(&q->end, (struct sockaddr *)&a, len, err);
+	if (c == SRT_INVALID_SOCK)
+		return -EIO;
 	while ((r = srt_end_connected(c, err)) == -EINPROGRESS) {
 		r = source_sleep(s, CONNECT_STEP_US);
 		if (r)
-			return r;
+			break;
 	}
+	if (r)
+		srt_close(c);
+	else
+		q->conn = c;
 	return r;
 }
 
@@ -143,16 +156,9 @@ static int call(struct stream_source *s, struct srt_source *q)
 
 	for (;;) {
 		char err[MEDIA_ERR] = "";
-		SRTSOCKET c = srt_end_connect(&q->end, err);
-		int r = c == SRT_INVALID_SOCK ? -EIO : connecting(s, c, err);
+		int r = try_call(s, q, err);
 
-		if (!r) {
-			q->conn = c;
-			return 0;
-		}
-		if (c != SRT_INVALID_SOCK)
-			srt_close(c);
-		if (r == -EINTR)
+		if (!r || r == -EINTR)
 			return r;
 		if (strcmp(err, told))
 			log_warn(s->url.shown, "%s; trying again", err);

@@ -267,7 +267,7 @@ int main(int argc, char **argv)
 	status = supervise(pid, &set, limit_us);
 	if (report_left(&set)) {
 		kill_ours();
-		status = status ? status : 125;
+		status = status == 0 || status == 77 ? 125 : status;
 	}
 	vec_free(&procs);
 	return status;

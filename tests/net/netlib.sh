@@ -36,10 +36,13 @@ net_up() {
 		out=$(ip netns add "$ns" 2>&1) || skip "no network namespaces: ${out##*$'\n'}"
 		out=$(ip -n "$ns" link set lo up 2>&1) || skip "no loopback in a namespace: $out"
 		out=$(ip netns exec "$ns" true 2>&1) || skip "can't enter a namespace: $out"
-		# Only what a test sends shall be on the link: no router solicitation, no multicast report.
 		ip netns exec "$ns" sh -c 'cd /proc/sys/net
+			# Only what a test sends shall be on the link: no router solicitation or multicast report.
 			echo 1 >ipv6/conf/default/addr_gen_mode
 			echo 0 >ipv6/conf/default/accept_ra
+			# A kernel TCP shall fill the link, and not remember the last one.
+			echo "4096 131072 67108864" >ipv4/tcp_rmem
+			echo "4096 131072 67108864" >ipv4/tcp_wmem
 			echo 1 >ipv4/tcp_no_metrics_save' 2>/dev/null || true
 	done
 	# The limits of socket buffers belong to the machine: said, and not changed.
@@ -119,6 +122,14 @@ link_stat() {
 	link_args_ "$@"
 	link_stats_ "$LINK"
 	sed -n "s/^${ARGS[0]}=//p" "$TMP/wan$LINK.stats"
+}
+
+# link_reset [-n N]: the counters start again at zero.
+# shellcheck disable=SC2120
+link_reset() {
+	link_args_ "$@"
+	link_tell_ "$LINK" reset
+	link_stats_ "$LINK"
 }
 
 # Takes everything away; processes in the namespaces must have ended (finish_ of lib.sh sees to that).

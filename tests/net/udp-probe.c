@@ -9,12 +9,12 @@
  * ms: rtt_min=, rtt_p50=, rtt_p99=, rtt_max=. A datagram is a number and the sender's clock,
  * padded. */
 #include "base/base.h"
+#include "punctual.h"
 
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -195,7 +195,7 @@ int main(int argc, char **argv)
 		return usage();
 	if (!server && parse(&p, argc - 3, argv + 3))
 		return usage();
-	prctl(PR_SET_TIMERSLACK, 1);
+	be_punctual();
 	p.fd = open_socket(argv[2], argv[3], server);
 	if (p.fd < 0) {
 		fprintf(stderr, "udp-probe: %s port %s: %s\n", argv[2], argv[3], strerror(errno));

@@ -11,22 +11,19 @@
  * The second group holds for both directions; after --from-a or --from-b for that one, after --both
  * for both again. Lines of the same options on the control FIFO change them while it runs (outages
  * then count from now); a line `stats` writes the counters to the stats file, which appears at once
- * and whole. They are printed on exit too. a_* is what came from namespace a. Addresses and routes
- * are the caller's business.
+ * and whole. `reset` sets them to zero. They are printed on exit too. a_* is what came from
+ * namespace a. Addresses and routes are the caller's business.
  *
  * One thread, asleep until a packet is due or comes. Exit status: 0 after SIGTERM or SIGINT, 64
  * usage, 71 failure, 77 where TUN devices or namespaces are not allowed. */
+#include "punctual.h"
 #include "wan-options.h"
 #include "wan-queue.h"
+#include "wan-tun.h"
 
 #include <fcntl.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
-#include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -36,14 +33,17 @@
 /* What is due so soon goes with what is due now: fewer wake-ups, and far below what anybody
  * measures here. */
 #define EARLY_NS INT64_C(20000)
-#define TXQUEUE 5000
+
+struct counters {
+	int64_t in_packets, in_bytes, out_packets, out_bytes;
+	int64_t dropped[WAN_FATES], dropped_full, dropped_down, duplicated;
+	int64_t late_sum_ns, late_max_ns;
+};
 
 struct direction {
 	struct wan_dir model;
 	struct wan_queue queue;
-	int64_t in_packets, in_bytes, out_packets, out_bytes;
-	int64_t dropped[WAN_FATES], dropped_full, dropped_down, duplicated;
-	int64_t late_sum_ns, late_max_ns;
+	struct counters n;
 };
 
 struct link {
@@ -73,59 +73,6 @@ static int64_t link_now(const struct link *l)
 	return (t.tv_sec - l->start.tv_sec) * SEC_NS + (t.tv_nsec - l->start.tv_nsec);
 }
 
-/* ---- devices ---- */
-
-static int enter_netns(const char *name)
-{
-	char path[256];
-	int fd, r;
-
-	snprintf(path, sizeof(path), "%s%s", strchr(name, '/') ? "" : "/run/netns/", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		fprintf(stderr, "wan-link: no namespace %s\n", name);
-		return -EINVAL;
-	}
-	r = setns(fd, CLONE_NEWNET) ? -errno : 0;
-	close(fd);
-	return r;
-}
-
-/* The device's own queue has to be long, or it drops before the model is asked. */
-static int configure_dev(struct ifreq *ifr, int mtu)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), r = 0;
-
-	if (fd < 0)
-		return -errno;
-	ifr->ifr_mtu = mtu;
-	if (ioctl(fd, SIOCSIFMTU, ifr))
-		r = -errno;
-	ifr->ifr_qlen = TXQUEUE;
-	if (!r && ioctl(fd, SIOCSIFTXQLEN, ifr))
-		r = -errno;
-	close(fd);
-	return r;
-}
-
-/* Opens a TUN device in the namespace where we are. Without TUNSETOFFLOAD the kernel hands over
- * packets with checksums done and none longer than the MTU. Returns the descriptor or a negative
- * errno. */
-static int open_tun(const char *dev, int mtu)
-{
-	struct ifreq ifr = {.ifr_flags = IFF_TUN | IFF_NO_PI};
-	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC), r;
-
-	if (fd < 0)
-		return -errno;
-	str_copy(ifr.ifr_name, sizeof(ifr.ifr_name), dev);
-	r = ioctl(fd, TUNSETIFF, &ifr) ? -errno : configure_dev(&ifr, mtu);
-	if (!r)
-		return fd;
-	close(fd);
-	return r;
-}
-
 static int open_devices(struct link *l)
 {
 	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), i, r = 0;
@@ -153,22 +100,25 @@ static void print_direction(FILE *f, const struct direction *d, char name)
 	int64_t rate = d->model.conf.rate_bps;
 	int i;
 
-	fprintf(f, "%c_in_packets=%jd\n%c_in_bytes=%jd\n", name, (intmax_t)d->in_packets, name,
-		(intmax_t)d->in_bytes);
-	fprintf(f, "%c_out_packets=%jd\n%c_out_bytes=%jd\n", name, (intmax_t)d->out_packets, name,
-		(intmax_t)d->out_bytes);
+	fprintf(f, "%c_in_packets=%jd\n%c_in_bytes=%jd\n", name, (intmax_t)d->n.in_packets, name,
+		(intmax_t)d->n.in_bytes);
+	fprintf(f, "%c_out_packets=%jd\n%c_out_bytes=%jd\n", name, (intmax_t)d->n.out_packets, name,
+		(intmax_t)d->n.out_bytes);
 	for (i = WAN_OUTAGE; i < WAN_FATES; i++)
-		fprintf(f, "%c_dropped_%s=%jd\n", name, fate[i], (intmax_t)d->dropped[i]);
-	fprintf(f, "%c_dropped_full=%jd\n%c_dropped_down=%jd\n", name, (intmax_t)d->dropped_full,
-		name, (intmax_t)d->dropped_down);
-	fprintf(f, "%c_duplicated=%jd\n", name, (intmax_t)d->duplicated);
+		fprintf(f, "%c_dropped_%s=%jd\n", name, fate[i], (intmax_t)d->n.dropped[i]);
+	fprintf(f, "%c_dropped_full=%jd\n%c_dropped_down=%jd\n", name, (intmax_t)d->n.dropped_full,
+		name, (intmax_t)d->n.dropped_down);
+	fprintf(f, "%c_duplicated=%jd\n", name, (intmax_t)d->n.duplicated);
+	fprintf(f, "%c_queue_mean_ms=%.3f\n", name,
+		d->model.queued ? (double)d->model.queue_sum_ns / (double)d->model.queued / 1e6
+				: 0);
 	fprintf(f, "%c_queue_max_ms=%.3f\n%c_queue_max_bytes=%jd\n", name,
 		(double)d->model.queue_max_ns / 1e6, name,
 		(intmax_t)base_scale(d->model.queue_max_ns, rate, WAN_BITS * SEC_NS));
 	fprintf(f, "%c_on_way=%u\n%c_on_way_max=%u\n", name, d->queue.len, name, d->queue.max);
 	fprintf(f, "%c_late_mean_us=%.1f\n%c_late_max_us=%.1f\n", name,
-		d->out_packets ? (double)d->late_sum_ns / (double)d->out_packets / 1e3 : 0, name,
-		(double)d->late_max_ns / 1e3);
+		d->n.out_packets ? (double)d->n.late_sum_ns / (double)d->n.out_packets / 1e3 : 0,
+		name, (double)d->n.late_max_ns / 1e3);
 }
 
 static void print_stats(FILE *f, const struct link *l)
@@ -197,6 +147,17 @@ static void write_stats(const struct link *l)
 	free(part);
 }
 
+static void reset_stats(struct link *l)
+{
+	struct direction *d;
+
+	for (d = l->dir; d < l->dir + 2; d++) {
+		d->n = (struct counters){0};
+		d->model.queued = d->model.queue_sum_ns = d->model.queue_max_ns = 0;
+		d->queue.max = d->queue.len;
+	}
+}
+
 /* ---- control ---- */
 
 static void apply_line(struct link *l, char *line)
@@ -210,6 +171,10 @@ static void apply_line(struct link *l, char *line)
 		argv[argc++] = word;
 	if (argc == 2 && !strcmp(argv[1], "stats")) {
 		write_stats(l);
+		return;
+	}
+	if (argc == 2 && !strcmp(argv[1], "reset")) {
+		reset_stats(l);
 		return;
 	}
 	o.now_ns = link_now(l);
@@ -257,19 +222,19 @@ static void take_packet(struct direction *d, uint32_t slot, size_t len, int64_t 
 	struct wan_verdict v = wan_packet(&d->model, len, now_ns);
 	uint32_t copy;
 
-	d->in_packets++;
-	d->in_bytes += (int64_t)len;
+	d->n.in_packets++;
+	d->n.in_bytes += (int64_t)len;
 	if (v.fate != WAN_PASS) {
-		d->dropped[v.fate]++;
+		d->n.dropped[v.fate]++;
 		wan_give(&d->queue, slot);
 		return;
 	}
 	wan_push(&d->queue, slot, len, v.due_ns[0]);
 	if (v.copies < 2 || !wan_take(&d->queue, &copy))
 		return;
-	memcpy(wan_slot(&d->queue, copy), wan_slot(&d->queue, slot), len);
+	memcpy(wan_slot(&d->queue, copy), wan_slot(&d->queue, slot), len + WAN_HEADER);
 	wan_push(&d->queue, copy, len, v.due_ns[1]);
-	d->duplicated++;
+	d->n.duplicated++;
 }
 
 /* Takes in what the namespace has sent, at most a batch. */
@@ -285,15 +250,15 @@ static void read_packets(struct link *l, int i)
 		if (!wan_take(&d->queue, &slot)) {
 			if (read(l->tun[i], waste, sizeof(waste)) <= 0)
 				return;
-			d->dropped_full++;
+			d->n.dropped_full++;
 			continue;
 		}
 		n = read(l->tun[i], wan_slot(&d->queue, slot), d->queue.slot_size);
-		if (n <= 0) {
+		if (n <= (ssize_t)WAN_HEADER) {
 			wan_give(&d->queue, slot);
 			return;
 		}
-		take_packet(d, slot, (size_t)n, link_now(l));
+		take_packet(d, slot, (size_t)n - WAN_HEADER, link_now(l));
 	}
 }
 
@@ -307,15 +272,15 @@ static int64_t write_packets(struct link *l, int i)
 
 	for (k = 0; k < BATCH && wan_next_due(&d->queue) <= now + EARLY_NS; k++) {
 		e = wan_pop(&d->queue);
-		if (write(l->tun[1 - i], wan_slot(&d->queue, e.slot), e.len) < 0) {
-			d->dropped_down++;
+		if (write(l->tun[1 - i], wan_slot(&d->queue, e.slot), e.len + WAN_HEADER) < 0) {
+			d->n.dropped_down++;
 		} else {
-			d->out_packets++;
-			d->out_bytes += e.len;
+			d->n.out_packets++;
+			d->n.out_bytes += e.len;
 		}
 		wan_give(&d->queue, e.slot);
-		d->late_sum_ns += MAX(now - e.due_ns, 0);
-		d->late_max_ns = MAX(d->late_max_ns, now - e.due_ns);
+		d->n.late_sum_ns += MAX(now - e.due_ns, 0);
+		d->n.late_max_ns = MAX(d->n.late_max_ns, now - e.due_ns);
 		now = link_now(l);
 	}
 	return wan_next_due(&d->queue);
@@ -379,21 +344,14 @@ static int link_init(struct link *l)
 
 	clock_gettime(CLOCK_MONOTONIC, &l->start);
 	for (i = 0; i < 2; i++) {
-		r = wan_queue_init(&l->dir[i].queue, (uint32_t)l->opt.limit, (size_t)l->opt.mtu);
+		r = wan_queue_init(&l->dir[i].queue, (uint32_t)l->opt.limit,
+				   (size_t)l->opt.mtu + WAN_HEADER);
 		if (r)
 			return r;
 		wan_init(&l->dir[i].model, &l->opt.dir[i], wan_random(&seed));
 	}
 	r = open_control(l);
 	return r ? r : open_devices(l);
-}
-
-/* A wake-up to the nanosecond, and ahead of the programs under test. */
-static void be_punctual(void)
-{
-	prctl(PR_SET_TIMERSLACK, 1);
-	if (setpriority(PRIO_PROCESS, 0, -15))
-		fprintf(stderr, "wan-link: not allowed to raise the priority, so less punctual\n");
 }
 
 static void block_signals(sigset_t *unblocked)
@@ -438,7 +396,8 @@ int main(int argc, char **argv)
 		link_finish(&l);
 		return r;
 	}
-	be_punctual();
+	if (!be_punctual())
+		fprintf(stderr, "wan-link: not allowed to raise the priority, so less punctual\n");
 	if (l.opt.ready_fd >= 0) {
 		if (write((int)l.opt.ready_fd, "\n", 1) != 1)
 			perror("wan-link: ready-fd");

@@ -67,11 +67,13 @@ at_least "reordered" "$p_reordered" 30
 
 # ---- rate and drop-tail queue ----
 link_set --jitter 0ms --reorder no --from-a --rate 20M --queue 50ms
+link_reset -n 0
 transfer -u -b 40M -l 1200
 at_least "20 Mbit/s, offered 40 by UDP: payload, Mbit/s" "$mbits" 19
 at_most "20 Mbit/s, offered 40 by UDP: payload, Mbit/s" "$mbits" 20
 at_least "longest queue, ms" "$(link_stat a_queue_max_ms)" 48
 at_most "longest queue, ms" "$(link_stat a_queue_max_ms)" 50
+at_least "mean queue, ms" "$(link_stat a_queue_mean_ms)" 40
 at_least "dropped by the queue" "$(link_stat a_dropped_queue)" 2000
 
 transfer -C cubic

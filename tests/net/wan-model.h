@@ -65,7 +65,7 @@ struct wan_dir {
 	    jit_to_ns;		    /* the jitter goes in a straight line between these times ... */
 	int64_t jit_a_ns, jit_b_ns; /* ... from this value to that */
 	int64_t last_due_ns;
-	int64_t queue_max_ns;
+	int64_t queued, queue_sum_ns, queue_max_ns; /* packets, and how long they had to wait */
 };
 
 /* SplitMix64 (Steele, Lea, Flood 2014). */
@@ -142,6 +142,8 @@ static inline int64_t wan_enqueue(struct wan_dir *d, int64_t len, int64_t now_ns
 			       : (c->queue_ns ? c->queue_ns : 100 * MS_NS);
 	if (backlog > 0 && backlog + wan_send_ns(c, len) > limit)
 		return -1;
+	d->queued++;
+	d->queue_sum_ns += backlog;
 	d->queue_max_ns = MAX(d->queue_max_ns, backlog);
 	d->busy_until_ns = start + wan_send_ns(c, len);
 	return d->busy_until_ns;

@@ -2,6 +2,8 @@
  * outages. */
 #include "../net/wan-model.h"
 
+#include "../net/wan-queue.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -71,6 +73,7 @@ static void test_rate(void **state)
 	assert_near(t.n[WAN_PASS] * 12000.0 / ((double)(t.last_due - t.first_due) / 1e9), 12e6,
 		    12e3);
 	assert_near(t.n[WAN_QUEUE], 10000, 30);
+	assert_near((double)d.queue_sum_ns / (double)d.queued / 1e6, 19, 1);
 	/* 20 packets wait and the last of them is sent, a millisecond each. */
 	assert_near((double)t.max_delay / 1e6, 20, 1.01);
 	assert_near((double)d.queue_max_ns / 1e6, 19, 1.01);
@@ -234,6 +237,38 @@ static void test_seed(void **state)
 	assert_in_range(differs, 400, 600);
 }
 
+/* First by time, then by arrival; every slot comes back, and none is given twice. */
+static void test_queue_order(void **state)
+{
+	static const uint8_t due[] = {5, 3, 9, 3, 0, 7, 5, 3, 1, 9, 2, 5};
+	struct wan_entry e, last = {0};
+	struct wan_queue q;
+	uint32_t slot = 0;
+	size_t i, round;
+
+	assert_int_equal(wan_queue_init(&q, ARRAY_LEN(due), 1500), 0);
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < ARRAY_LEN(due); i++) {
+			assert_true(wan_take(&q, &slot));
+			memset(wan_slot(&q, slot), due[i], 1500);
+			wan_push(&q, slot, 1500, due[i]);
+		}
+		assert_false(wan_take(&q, &slot));
+		for (i = 0; i < ARRAY_LEN(due); i++) {
+			assert_int_equal(wan_next_due(&q), q.heap[0].due_ns);
+			e = wan_pop(&q);
+			assert_true(!i || wan_before(&last, &e));
+			assert_int_equal(wan_slot(&q, e.slot)[0], e.due_ns);
+			assert_int_equal(wan_slot(&q, e.slot)[1499], e.due_ns);
+			wan_give(&q, e.slot);
+			last = e;
+		}
+		assert_true(wan_next_due(&q) == INT64_MAX);
+	}
+	wan_queue_finish(&q);
+	wan_queue_finish(&q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,6 +283,7 @@ int main(void)
 	    cmocka_unit_test(test_duplicates),
 	    cmocka_unit_test(test_outage_and_size),
 	    cmocka_unit_test(test_seed),
+	    cmocka_unit_test(test_queue_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

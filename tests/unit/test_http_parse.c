@@ -1,0 +1,281 @@
+#include "unit.h"
+
+#include <errno.h>
+
+#include "http/parse.h"
+
+static int parse(const char *text, size_t n, struct http_head *h)
+{
+	size_t seen = 0;
+	ssize_t found = http_head_find(text, n, &seen);
+
+	if (found < 0)
+		return (int)found;
+	assert_true(found > 0);
+	return http_head_parse(h, text, (size_t)found);
+}
+
+#define HOST "Host: a\r\n"
+
+static void test_refused(void **state)
+{
+	static const struct {
+		int status;
+		const char *text;
+	} t[] = {
+	    /* the request line */
+	    {-400, "GET  / HTTP/1.1\r\n" HOST "\r\n"},
+	    {-400, "GET / HTTP/1.1 \r\n" HOST "\r\n"},
+	    {-400, "GET /\r\n\r\n"},
+	    {-400, " GET / HTTP/1.1\r\n" HOST "\r\n"},
+	    {-400, "\r\nGET / HTTP/1.1\r\n" HOST "\r\n"},
+	    {-400, "GET a HTTP/1.1\r\n" HOST "\r\n"},
+	    {-400, "GET /a#b HTTP/1.1\r\n" HOST "\r\n"},
+	    {-400, "GET /\xc3\xa4 HTTP/1.1\r\n" HOST "\r\n"},
+	    {-400, "GET * HTTP/1.1\r\n" HOST "\r\n"},
+	    {-400, "GET http://a HTTP/1.1\r\n" HOST "\r\n"},
+	    {-400, "GET / http/1.1\r\n" HOST "\r\n"},
+	    {-400, "GET / HTTP/1.10\r\n" HOST "\r\n"},
+	    {-505, "GET / HTTP/2.0\r\n" HOST "\r\n"},
+	    {-505, "PRI * HTTP/2.0\r\n\r\n"},
+	    {-405, "POST / HTTP/1.1\r\n" HOST "\r\n"},
+	    {-501, "BREW / HTTP/1.1\r\n" HOST "\r\n"},
+	    {-400, "get / HTTP/1.1\r\n" HOST "\r\n"},
+	    {-400, "\x16\x03\x01\x02"},
+	    /* line ends */
+	    {-400, "GET / HTTP/1.1\n" HOST "\r\n"},
+	    {-400, "GET / HTTP/1.1\r\nHost: a\n\r\n"},
+	    {-400, "GET / HTTP/1.1\r\nHost: a\rb: c\r\n\r\n"},
+	    {-400, "GET / HTTP/1.1\r\n" HOST "\n"},
+	    {-400, "GET / HTTP/1.1\r\n" HOST "\r\r\n"},
+	    {-400, "GET / HTTP/1.1\r\nA: b\x01\r\n"},
+	    /* fields */
+	    {-400, "GET / HTTP/1.1\r\n" HOST " folded\r\n\r\n"},
+	    {-400, "GET / HTTP/1.1\r\n" HOST "\tfolded: x\r\n\r\n"},
+	    {-400, "GET / HTTP/1.1\r\nHost : a\r\n\r\n"},
+	    {-400, "GET / HTTP/1.1\r\n: a\r\n\r\n"},
+	    {-400, "GET / HTTP/1.1\r\nHost\r\n\r\n"},
+	    {-400, "GET / HTTP/1.1\r\nHo st: a\r\n\r\n"},
+	    /* Host */
+	    {-400, "GET / HTTP/1.1\r\n\r\n"},
+	    {-400, "GET / HTTP/1.1\r\n" HOST HOST "\r\n"},
+	    {-400, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"},
+	    {-400, "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"},
+	    /* bodies, and what smuggles them */
+	    {-413, "GET / HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\n"},
+	    {-413, "GET / HTTP/1.1\r\n" HOST "Content-Length: 00005\r\n\r\n"},
+	    {-400, "GET / HTTP/1.1\r\n" HOST "Content-Length: 0\r\nContent-Length: 0\r\n\r\n"},
+	    {-400, "GET / HTTP/1.1\r\n" HOST "Content-Length: 0, 5\r\n\r\n"},
+	    {-400, "GET / HTTP/1.1\r\n" HOST "Content-Length: +5\r\n\r\n"},
+	    {-400, "GET / HTTP/1.1\r\n" HOST "Content-Length: -1\r\n\r\n"},
+	    {-400, "GET / HTTP/1.1\r\n" HOST "Content-Length: 0x0\r\n\r\n"},
+	    {-400, "GET / HTTP/1.1\r\n" HOST "Content-Length:\r\n\r\n"},
+	    {-400, "GET / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"},
+	    {-400, "GET / HTTP/1.1\r\n" HOST "transfer-encoding: identity\r\n\r\n"},
+	    {-400, "GET / HTTP/1.1\r\n" HOST "Content-Length: 0\r\nTransfer-Encoding: xchunked\r\n\r\n"},
+	};
+	struct http_head h;
+
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		int rc = parse(t[i].text, strlen(t[i].text), &h);
+
+		if (rc != t[i].status)
+			fail_msg("%zu: %d, not %d: %s", i, rc, t[i].status, t[i].text);
+	}
+}
+
+static void test_nul(void **state)
+{
+	static const char inside[] = "GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n";
+	struct http_head h;
+
+	assert_int_equal(parse(inside, sizeof(inside) - 1, &h), -400);
+}
+
+static void test_accepted(void **state)
+{
+	static const char text[] = "GET /a/b%20c?x=1&y HTTP/1.1\r\nHost: h.example:80\r\nACCEPT:\t*/* \r\n"
+				   "Content-Length: 0\r\nX: \x80\xff\r\n\r\nGET /next";
+	struct http_head h;
+
+	assert_int_equal(parse(text, sizeof(text) - 1, &h), 0);
+	assert_int_equal(h.method, HTTP_GET);
+	assert_int_equal(h.minor, 1);
+	assert_true(h.keep_alive);
+	assert_int_equal(h.path.n, 8);
+	assert_memory_equal(h.path.p, "/a/b%20c", 8);
+	assert_int_equal(h.query.n, 5);
+	assert_int_equal(h.n, 4);
+	const struct http_text *f = http_head_field(&h, "accept");
+	assert_non_null(f);
+	assert_int_equal(f->n, 3);
+	assert_null(http_head_field(&h, "accep"));
+}
+
+static bool keeps(const char *version, const char *connection)
+{
+	char text[256];
+	struct http_head h;
+
+	snprintf(text, sizeof(text), "HEAD http://x.y/p HTTP/%s\r\nHost: a\r\n%s\r\n", version, connection);
+	assert_int_equal(parse(text, strlen(text), &h), 0);
+	assert_int_equal(h.path.n, 2);
+	return h.keep_alive;
+}
+
+static void test_keep_alive(void **state)
+{
+	assert_true(keeps("1.1", ""));
+	assert_false(keeps("1.0", ""));
+	assert_true(keeps("1.0", "Connection: Keep-Alive\r\n"));
+	assert_false(keeps("1.1", "Connection: close\r\n"));
+	assert_false(keeps("1.1", "Connection: keep-alive, CLOSE\r\n"));
+	assert_false(keeps("1.1", "Connection: keep-alive\r\nConnection: x,close\r\n"));
+	assert_true(keeps("1.1", "Connection: closed\r\n"));
+}
+
+/* A head that comes byte by byte is found at its last byte, and read in one pass. */
+static void test_trickle(void **state)
+{
+	static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+	size_t seen = 0;
+
+	for (size_t n = 1; n < sizeof(text) - 1; n++) {
+		assert_int_equal(http_head_find(text, n, &seen), 0);
+		assert_int_equal(seen, n);
+	}
+	assert_int_equal(http_head_find(text, sizeof(text) - 1, &seen), sizeof(text) - 1);
+}
+
+static void test_limits(void **state)
+{
+	static char big[HTTP_HEAD_MAX + 100];
+	struct http_head h;
+	size_t seen = 0;
+
+	memset(big, 'A', sizeof(big));
+	assert_int_equal(http_head_find(big, HTTP_HEAD_MAX - 1, &seen), 0);
+	assert_int_equal(http_head_find(big, sizeof(big), &seen), -431);
+
+	size_t n = (size_t)sprintf(big, "GET / HTTP/1.1\r\n" HOST);
+	for (int i = 0; i < HTTP_FIELDS_MAX; i++)
+		n += (size_t)sprintf(big + n, "a: b\r\n");
+	n += (size_t)sprintf(big + n, "\r\n");
+	assert_int_equal(parse(big, n, &h), -431);
+
+	n = (size_t)sprintf(big, "GET /");
+	memset(big + n, 'a', HTTP_TARGET_MAX);
+	n += HTTP_TARGET_MAX;
+	n += (size_t)sprintf(big + n, " HTTP/1.1\r\n" HOST "\r\n");
+	assert_int_equal(parse(big, n, &h), -414);
+}
+
+static void normal(const char *raw, const char *want)
+{
+	char out[64];
+	int rc = http_path_normalise((struct http_text){raw, strlen(raw)}, out, sizeof(out));
+
+	if (!want) {
+		if (rc != -400)
+			fail_msg("%s is not refused: %d %s", raw, rc, out);
+		return;
+	}
+	assert_int_equal(rc, 0);
+	assert_string_equal(out, want);
+}
+
+static void test_paths(void **state)
+{
+	normal("/", "/");
+	normal("//", "/");
+	normal("/a//b", "/a/b");
+	normal("/a/./b/", "/a/b/");
+	normal("/a/../b", "/b");
+	normal("/a/..", "/");
+	normal("/a/b/..", "/a/");
+	normal("/a/.", "/a/");
+	normal("/a/...", "/a/...");
+	normal("/%61%2e", "/a.");
+	normal("/a/%2e%2E/b", "/b");
+	normal("/..", NULL);
+	normal("/a/../..", NULL);
+	normal("/a/../../b", NULL);
+	normal("/%2e%2e/b", NULL);
+	normal("/a%2fb", NULL);
+	normal("/a\\b", NULL);
+	normal("/a%5cb", NULL);
+	normal("/a%00", NULL);
+	normal("/a%0d", NULL);
+	normal("/a%", NULL);
+	normal("/a%4", NULL);
+	normal("/a%zz", NULL);
+	normal("a", NULL);
+	normal("", NULL);
+
+	char small[4];
+	assert_int_equal(http_path_normalise((struct http_text){"/abcd", 5}, small, sizeof(small)), -414);
+}
+
+static void test_query(void **state)
+{
+	char out[8];
+
+	assert_int_equal(http_query_get("a=1&b=%41x&c", "b", out, sizeof(out)), 2);
+	assert_string_equal(out, "Ax");
+	assert_int_equal(http_query_get("a=1&b=2&c", "c", out, sizeof(out)), 0);
+	assert_int_equal(http_query_get("ab=1", "a", out, sizeof(out)), -ENOENT);
+	assert_int_equal(http_query_get("", "a", out, sizeof(out)), -ENOENT);
+	assert_int_equal(http_query_get("&&a=5", "a", out, sizeof(out)), 1);
+	assert_int_equal(http_query_get("a=%0", "a", out, sizeof(out)), -EINVAL);
+	assert_int_equal(http_query_get("a=%00", "a", out, sizeof(out)), -EINVAL);
+	assert_int_equal(http_query_get("a=12345678", "a", out, sizeof(out)), -EINVAL);
+}
+
+static void range(const char *text, uint64_t size, int want, uint64_t first, uint64_t last)
+{
+	uint64_t a = 0, b = 0;
+
+	assert_int_equal(http_range_parse((struct http_text){text, strlen(text)}, size, &a, &b), want);
+	assert_int_equal(a, first);
+	assert_int_equal(b, last);
+}
+
+static void test_ranges(void **state)
+{
+	range("bytes=0-0", 10, 1, 0, 0);
+	range("bytes=3-", 10, 1, 3, 9);
+	range("bytes=3-99", 10, 1, 3, 9);
+	range("bytes=-4", 10, 1, 6, 9);
+	range("bytes=-40", 10, 1, 0, 9);
+	range("bytes=10-", 10, -416, 0, 0);
+	range("bytes=-0", 10, -416, 0, 0);
+	range("bytes=0-", 0, -416, 0, 0);
+	range("bytes=5-4", 10, 0, 0, 0);
+	range("bytes=0-1,3-4", 10, 0, 0, 0);
+	range("bytes=-", 10, 0, 0, 0);
+	range("bytes=a-b", 10, 0, 0, 0);
+	range("lines=0-1", 10, 0, 0, 0);
+	range("bytes=99999999999999999999-", 10, 0, 0, 0);
+}
+
+static void test_etags(void **state)
+{
+	struct http_text list = {"\"a\", W/\"b\"", 10};
+
+	assert_true(http_etag_match(list, "\"a\""));
+	assert_true(http_etag_match(list, "\"b\""));
+	assert_false(http_etag_match(list, "\"c\""));
+	assert_true(http_etag_match((struct http_text){"*", 1}, "\"c\""));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_refused), cmocka_unit_test(test_nul),	   cmocka_unit_test(test_accepted),
+	    cmocka_unit_test(test_keep_alive), cmocka_unit_test(test_trickle), cmocka_unit_test(test_limits),
+	    cmocka_unit_test(test_paths),   cmocka_unit_test(test_query),   cmocka_unit_test(test_ranges),
+	    cmocka_unit_test(test_etags),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
