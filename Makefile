@@ -19,17 +19,17 @@ B     := build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
 DEPS_BUILD := gcc libc6-dev make pkg-config libuv1-dev libssl-dev libinih-dev libsrt-gnutls-dev \
 	libavformat-dev libavcodec-dev libavutil-dev libswresample-dev libzimg-dev
 DEPS_TEST  := libcmocka-dev ffmpeg chromium nginx libnginx-mod-rtmp iproute2 curl clang-14 \
-	clang-format libclang-rt-14-dev shellcheck mandoc srt-tools openssl procps util-linux
+	clang-format libclang-rt-14-dev shellcheck mandoc srt-tools openssl procps util-linux iperf3
 DEPS_CMDS  := node=nodejs npm=npm
 
 # Modules, bottom up: one may include only those before it (make lint checks).
-MODULES := base log buf conf metrics os loop net fan crypt tunnel carrier media stream cmaf http
+MODULES := base log buf conf metrics os loop net fan crypt tunnel carrier relay media stream cmaf http
 TOOLS   := gex-listen gex-endpoint gex-transcode gex-package gex-restream gex-record
 
 # What each tool links: this is the dependency diagram.
 GROUND := base log buf conf metrics os loop net http
-MODS_gex-listen    := $(GROUND) crypt tunnel carrier
-MODS_gex-endpoint  := $(GROUND) crypt tunnel carrier
+MODS_gex-listen    := $(GROUND) crypt tunnel carrier relay
+MODS_gex-endpoint  := $(GROUND) crypt tunnel carrier relay
 MODS_gex-transcode := $(GROUND) fan media stream
 MODS_gex-package   := $(GROUND) fan media stream cmaf
 MODS_gex-restream  := $(GROUND) fan media stream
@@ -40,6 +40,7 @@ PKG_conf    := inih
 PKG_loop    := libuv
 PKG_crypt   := libssl libcrypto
 PKG_carrier := libuv
+PKG_relay   := libuv
 PKG_media   := libavformat libavcodec libavutil libswresample zimg
 PKG_stream  := libuv srt
 PKG_http    := libuv
@@ -71,8 +72,9 @@ FUZZ   := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tools tests web install uninstall deps check check-run demo lint bench fuzz clean help
+.PHONY: all tools tests web npm install uninstall deps check check-run demo lint bench fuzz fuzz-programs clean help
 
+## all: the six tools and the player page, into build/ (SAN=address,undefined or SAN=thread: build/SAN/)
 all: tools web
 
 tools: $(BINS)
@@ -108,8 +110,118 @@ $(foreach p,$(FUZZ),$(eval $(call PROGRAM_RULE,$(p),-fsanitize=fuzzer)))
 
 tests: $(UNIT) $(SIM) $(AIDS)
 
+# What comes from npm (pinned in web/package.json): hls.js for the player page, playwright-core for tests.
+NPM := build/npm/installed
+
+npm: $(NPM)
+
+$(NPM): web/package.json
+	@mkdir -p $(@D)
+	cp web/package.json $(@D)/
+	npm install --prefix $(@D) --no-package-lock --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+# The player page: our files and hls.js from npm, where gex-package finds them beside itself.
+WEB := $(patsubst web/%,$(B)/share/%,$(wildcard web/*.html web/*.js web/*.css)) $(B)/share/hls.min.js
+
+web: $(WEB)
+
+$(B)/share/hls.min.js: $(NPM)
+	@mkdir -p $(@D)
+	cp build/npm/node_modules/hls.js/dist/hls.min.js $@
+
+$(B)/share/%: web/%
+	@mkdir -p $(@D)
+	cp $< $@
+
+# ---- fuzzing: clang's libFuzzer over the same sources, in a folder of its own ----
+
+FUZZ_FLAGS := B=build/fuzz CC=clang-14 SAN= \
+	CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined'
+ifeq ($(B),build/fuzz)
+LDFLAGS += -fsanitize=address,undefined
+endif
+
+fuzz-programs: $(FUZZ)
+
+# ---- testing ----
+
+SHELL_TESTS := $(shell find tests/*/ -name '*.sh' -perm -u+x | sort)
+LINTS       := $(filter tests/lint/%,$(SHELL_TESTS))
+BENCHES     := $(filter tests/bench/%,$(SHELL_TESTS))
+# Those that are run a second time against the sanitizers' build.
+SAN_TESTS   := $(filter tests/cli/%,$(SHELL_TESTS))
+# The main job and the browser last: when one of them fails, everything below it has been seen.
+LAST        := $(filter tests/net/main-job.sh tests/browser/%,$(SHELL_TESTS))
+TESTS       := $(LINTS) $(UNIT) $(SIM) $(filter-out $(LINTS) $(BENCHES) $(LAST),$(SHELL_TESTS)) $(LAST)
+SANDIR      := build/address-undefined
+JOBS        := -j$(shell nproc)
+
+## check: install what is missing, build, and run every test
+check: deps
+	$(MAKE) $(JOBS) all tests
+	$(MAKE) $(JOBS) SAN=address,undefined tools tests
+	$(MAKE) $(JOBS) $(FUZZ_FLAGS) fuzz-programs
+	$(MAKE) check-run
+
+check-run:
+	tests/run $(TESTS) @$(SANDIR) $(UNIT:build/%=$(SANDIR)/%) $(SAN_TESTS)
+
+## lint: layering, manual pages, shell scripts, formatting (part of check)
+lint: all tests
+	tests/run $(LINTS)
+
+## fuzz: run each fuzzer for SECONDS (default 60)
+fuzz:
+	$(MAKE) $(JOBS) $(FUZZ_FLAGS) fuzz-programs
+	FUZZ_SECONDS=$(or $(SECONDS),60) tests/fuzz/short.sh
+
+## bench: measure the accelerator and the live chain beside their peers, and print the table
+bench: all tests
+	@set -e; for b in $(BENCHES); do echo "== $$b"; $$b; done
+
+## demo: a live source through the whole pipeline on this machine; SECONDS=30 ends it by itself
+demo: deps
+	$(MAKE) $(JOBS) all tests
+	SECONDS_TO_RUN=$(SECONDS) examples/demo.sh
+
+# ---- setting up ----
+
+## deps: install the Debian packages that are missing (as root or by sudo)
+deps:
+	@missing=$$(dpkg-query -W -f '$${db:Status-Abbrev} $${Package}\n' $(DEPS_BUILD) $(DEPS_TEST) 2>/dev/null | \
+		sed -n 's/^ii *//p' | sort >/tmp/gex-deps-have.$$$$; \
+		printf '%s\n' $(DEPS_BUILD) $(DEPS_TEST) | sort | comm -23 - /tmp/gex-deps-have.$$$$; \
+		rm -f /tmp/gex-deps-have.$$$$); \
+	for pair in $(DEPS_CMDS); do \
+		command -v "$${pair%%=*}" >/dev/null || missing="$$missing $${pair#*=}"; \
+	done; \
+	missing=$$(echo $$missing); \
+	[ -n "$$missing" ] || { echo "deps: everything needed is installed"; exit 0; }; \
+	command -v apt-get >/dev/null || { echo "deps: no apt-get here; install: $$missing" >&2; exit 69; }; \
+	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	echo "deps: installing by apt-get: $$missing"; \
+	$$sudo apt-get update -q && \
+	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing
+
+## install: into DESTDIR, under PREFIX (default /usr/local)
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DATADIR) \
+		$(addprefix $(DESTDIR)$(MANDIR)/man,1 5 7)
+	install -m 755 $(BINS) $(DESTDIR)$(BINDIR)/
+	install -m 644 $(B)/share/* $(DESTDIR)$(DATADIR)/
+	for m in man/*.[157]; do install -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/ || exit 1; done
+
+## uninstall: take away what install put there
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(TOOLS))
+	rm -rf $(DESTDIR)$(DATADIR)
+	for m in man/*.[157]; do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
+
+## clean: remove everything that was built
 clean:
 	rm -rf build
 
+## help: this list
 help:
 	@sed -n 's/^## \([a-z-]*\): */  make \1\t/p' Makefile | expand -t 22

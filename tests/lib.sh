@@ -18,9 +18,13 @@ else
 	TMP=$(mktemp -d "$BUILD/tmp/${0##*/}.XXXXXX")
 fi
 
+# Where fail speaks: retry and step may have turned standard error away.
+exec {ERR_FD}>&2
+
 declare -A PID=()   # name -> pid of what spawn started and nobody has ended
 declare -a ORDER=() # those names in the order of their start
 declare -a AT_EXIT=()
+declare -a CRASHED=()
 # shellcheck disable=SC2034 # for the test
 STATUS=0 # exit status of the process that stop, kill9 or wait_exit last saw end
 
@@ -30,6 +34,7 @@ STATUS=0 # exit status of the process that stop, kill9 or wait_exit last saw end
 fail() {
 	local name
 	trap - ERR
+	exec 2>&"$ERR_FD"
 	echo "FAIL: $*" >&2
 	for name in "${ORDER[@]}"; do
 		echo "---- $name: $TMP/$name.log" >&2
@@ -54,7 +59,10 @@ need() {
 step() {
 	local text=$1
 	shift
-	"$@" || fail "$text: \`$*\` gave $?"
+	"$@" || {
+		local rc=$? what="$*"
+		fail "$text: \`${what:0:200}\` gave $rc"
+	}
 	echo "ok - $text"
 }
 
@@ -110,7 +118,8 @@ retry() {
 
 # ---- processes ----
 
-# spawn [-r] [-i FILE] [-o FILE] NAME COMMAND...: starts it in the background, its output in $TMP/NAME.log.
+# spawn [-r] [-i FILE] [-o FILE] NAME COMMAND...: starts it in the background, its output in $TMP/NAME.log
+# (that of earlier ones of the same name in $TMP/NAME.old.log).
 # -i, -o: standard input and output from and to a file or FIFO. -r: gives it `--ready-fd N` for wait_ready.
 # COMMAND may be a function that starts its program with $EXEC (as in_a does), so that the pid is the program's.
 spawn() {
@@ -128,8 +137,12 @@ spawn() {
 	shift
 	[ -z "${PID[$name]-}" ] || fail "spawn $name: there is one already"
 	rm -f "$TMP/$name.ready"
+	# A second life begins with an empty log, or wait_log would find the lines of the first.
+	[ ! -e "$TMP/$name.log" ] || cat "$TMP/$name.log" >>"$TMP/$name.old.log"
+	: >"$TMP/$name.log"
 	(
 		trap - ERR EXIT INT TERM
+		exec {ERR_FD}>&-
 		exec 2>>"$TMP/$name.log" <"$in" >"${out:-/dev/fd/2}"
 		[ -z "$ready" ] || { exec {ready}>"$TMP/$name.ready" && set -- "$@" --ready-fd "$ready"; }
 		# shellcheck disable=SC2034 # for functions like in_a
@@ -154,11 +167,12 @@ gone() {
 }
 
 # Takes the ended process out of the books; its exit status goes to STATUS.
+# shellcheck disable=SC2034
 forget_() {
 	local i
-	# shellcheck disable=SC2034
 	STATUS=0
 	wait "${PID[$1]}" 2>/dev/null || STATUS=$?
+	case $STATUS in 132 | 134 | 135 | 136 | 139) CRASHED+=("$1 by signal $((STATUS - 128))") ;; esac
 	unset "PID[$1]"
 	for i in "${!ORDER[@]}"; do
 		[ "${ORDER[i]}" != "$1" ] || unset "ORDER[i]"
@@ -219,15 +233,33 @@ at_exit() {
 	AT_EXIT=("$1" "${AT_EXIT[@]}")
 }
 
+# A crash or a sanitizer report fails the test, whether it looked or not.
+crashes_() {
+	local i ok=0 report="(ERROR|WARNING): [A-Za-z]+Sanitizer|: runtime error: "
+	for i in "${CRASHED[@]}"; do
+		echo "FAIL: crashed: $i" >&2
+		ok=1
+	done
+	for i in "$TMP"/*.log; do
+		grep -Eq -- "$report" "$i" 2>/dev/null || continue
+		echo "FAIL: a sanitizer speaks in $i" >&2
+		grep -E -A 25 -- "$report" "$i" | head -n 60 >&2
+		ok=1
+	done
+	return $ok
+}
+
 finish_() {
 	local status=$? i names=("${ORDER[@]}")
 	trap '' INT TERM
 	trap - ERR EXIT
 	set +e
+	exec 1>&"$ERR_FD" 2>&1
 	for ((i = ${#names[@]} - 1; i >= 0; i--)); do
 		stop "${names[i]}" 5
 	done
 	for i in "${AT_EXIT[@]}"; do eval "$i"; done
+	crashes_ || case $status in 0 | 77) status=1 ;; esac
 	[ -n "${GEX_TMP-}" ] || [ "$status" != 0 ] || rm -rf "$TMP"
 	exit "$status"
 }
@@ -255,9 +287,9 @@ wait_port() {
 # wait_bound [in_a|in_b] tcp|udp PORT [SECONDS]: until a socket listens (tcp) or is bound (udp) there.
 # Touches nothing, so use it where a connection would be taken for a client.
 wait_bound() {
-	local where=''
-	case $1 in in_*) where=$1 && shift ;; esac
-	retry "${3:-10}" bound_ "$where" "$1" "$2" || fail "nobody has taken $1 port $2"
+	local ns=''
+	case $1 in in_*) ns=$1 && shift ;; esac
+	retry "${3:-10}" bound_ "$ns" "$1" "$2" || fail "nobody has taken $1 port $2"
 }
 
 bound_() {

@@ -48,6 +48,8 @@ struct media_track {
 	int sample_rate, channels;
 	int frame_samples; /* 0: not known */
 	struct buf *extra; /* NULL: none (yet) */
+	/* raw tracks (a Y4M or WAV pipe): FFmpeg's number of the pixel or sample format + 1, and the bits of a sample; else 0 */
+	int sample_format, sample_bits;
 };
 
 /* Immutable and reference-counted: the tracks of a stream. A change of tracks is a new info. */
@@ -95,7 +97,8 @@ int media_demux_open(struct media_demux **out, const struct media_reader *r, con
 /* The same for what libavformat opens by itself: http(s) pull, rtmp listen, a file with its own seeking. Cancel by
  * setting *cancel from another thread. */
 int media_demux_open_url(struct media_demux **out, const char *url, const _Atomic bool *cancel, char *err) MUST_USE;
-/* The demuxer's own reference; take one to keep it. */
+/* The demuxer's own reference; take one to keep it. A read may put another info in its place (parameter sets that the
+ * source changed): compare the pointer when that matters. */
 struct media_info *media_demux_info(const struct media_demux *d);
 /* The next packet in normal form; the caller owns it. 0; -ENODATA at the end of the stream; -EINTR cancelled; another
  * negative errno when the source failed. Damaged packets are counted and skipped. */

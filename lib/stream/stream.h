@@ -28,19 +28,22 @@ enum stream_scheme {
 struct stream_url {
 	enum stream_scheme scheme;
 	bool tls;
-	bool listener; /* srt without a host, rtmp as input */
-	char *path;    /* file, unix: the path; http, rtmp: the whole URL without our own parameters */
+	bool listener; /* srt without a host, or with mode=listener */
+	char *path;    /* file, unix: the path; http, rtmp: the whole URL (its query belongs to the server) */
 	char *host;    /* "" for none; IPv6 without brackets */
 	int port;
 	char *format;	     /* ?format=, or NULL: by scheme */
 	bool realtime, loop; /* file: ?realtime=1, ?loop=1 */
 	char *streamid;	     /* srt */
 	char *passphrase_file;
+	char *interface;    /* udp: of a multicast group; NULL: by route */
 	int64_t latency_us; /* srt ?latency=; -1: default */
 	char *shown;	    /* for logs and metrics: without stream keys, tokens and passwords */
 };
 /* Parses text. 0, or -EINVAL with one line in err (MEDIA_ERR bytes), which names the bad part. Pure; fuzzed. */
 int stream_url_parse(struct stream_url *u, const char *text, char *err) MUST_USE;
+/* 0 or -ENOMEM. */
+int stream_url_copy(struct stream_url *dst, const struct stream_url *src) MUST_USE;
 void stream_url_finish(struct stream_url *u);
 
 /* ---- source: bytes, for a thread that may block ---- */

@@ -67,11 +67,20 @@ verdict() {
 verdict passes 0 '^1 passed, 0 failed, 0 skipped$' <<<'step "true" true'
 verdict fails 1 '^not ok fails: .* status 1$' <<<'fail "on purpose"'
 verdict unseen-failure 1 'FAIL: .*false. gave 1' <<<'false'
+verdict fails-in-retry 1 "FAIL: heard" <<<'f() { fail heard; }; retry 1 f'
 verdict skips 1 '^skip skips: no such thing$' <<<'skip "no such thing"'
 verdict misses-figure 1 'FAIL: figure: 1, at least 2 wanted' <<<'at_least figure 1 2'
 verdict not-a-number 1 'FAIL: figure: ' <<<'at_least figure "" 2'
+verdict crashes 1 "FAIL: crashed: boom by signal 11" <<<'spawn boom bash -c "kill -SEGV \$\$"; wait_exit boom 5'
+verdict sanitizer 1 "FAIL: a sanitizer speaks" <<<'spawn s echo "x.c:1:2: runtime error: overflow"; wait_exit s 5'
 verdict leaves-process 1 'LEFT: pid [0-9]+: sleep 98765' <<<'sleep 98765 &'
 verdict leaves-daemon 1 'LEFT: pid [0-9]+: sleep 98764' <<<'env -i setsid -f sleep 98764'
+verdict leaves-file 1 "LEFT: file ./left-by-selftest" <<<"touch left-by-selftest"
+rm -f left-by-selftest
+if [ "$(id -u)" = 0 ] && ip netns list >/dev/null 2>&1; then
+	# shellcheck disable=SC2016
+	verdict leaves-namespace 1 "(LEFT: network namespace|SKIP)" <<<'ip netns add "gexA-$GEX_TEST_ID" || skip "not allowed"'
+fi
 verdict out-of-time 1 'out of time' <<<'# timeout: 1
 spawn s sleep 98763; sleep 98762'
 for s in 98765 98764 98763 98762; do

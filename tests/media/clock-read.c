@@ -25,7 +25,7 @@
  * the audio pts above 20 ms key_frames                          instants in ms, with commas
  *
  * Exit status: 0; 65 when no frame was readable; 69 when the input could not be opened; 64. */
-#include "clockmark.h"
+#include "clock-account.h"
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -34,31 +34,17 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/time.h>
 #include <sysexits.h>
 #include <time.h>
 
-#define MAX_TRACKS 16
-#define MATCH_US (SEC_US / 2)
-
 static volatile sig_atomic_t stopping;
-
-struct sight {
-	int64_t utc_ms, pts_us, latency_us;
-	bool key;
-};
-
-/* A burst heard, and how many frames each track had then: where to look for its picture. */
-struct beep {
-	int64_t pts_us;
-	int tone;
-	size_t seen[MAX_TRACKS];
-};
 
 struct track {
 	int stream;
 	char name[64];
 	AVCodecContext *codec;
-	VEC(struct sight) sights;
+	struct sights sights;
 	int64_t frames, unreadable, errors;
 };
 
@@ -69,7 +55,7 @@ struct reader {
 	bool all, list_keys, list_frames;
 
 	AVFormatContext *demux;
-	int64_t open_ms, deadline_us;
+	int64_t open_ms;
 	struct track tracks[MAX_TRACKS];
 	size_t n_tracks;
 
@@ -77,27 +63,26 @@ struct reader {
 	AVCodecContext *audio_codec;
 	struct cm_ear ear;
 	int64_t audio_next_us, audio_gaps;
-	VEC(struct beep) beeps;
+	struct beeps beeps;
 };
 
+/* SIGALRM comes again and again once the time is up, and ends the read(2) that a pipe blocks in. */
 static void on_signal(int sig)
 {
 	stopping = 1;
 }
 
-static int64_t clock_us(clockid_t id)
+static int64_t utc_us(void)
 {
 	struct timespec t;
 
-	clock_gettime(id, &t);
+	clock_gettime(CLOCK_REALTIME, &t);
 	return t.tv_sec * SEC_US + t.tv_nsec / 1000;
 }
 
 static int interrupted(void *arg)
 {
-	struct reader *r = arg;
-
-	return stopping || clock_us(CLOCK_MONOTONIC) > r->deadline_us;
+	return stopping;
 }
 
 /* ---- opening ---- */
@@ -157,7 +142,7 @@ static int open_input(struct reader *r)
 	r->demux = avformat_alloc_context();
 	if (!r->demux || (r->format && !format))
 		return -EINVAL;
-	r->demux->interrupt_callback = (AVIOInterruptCB){interrupted, r};
+	r->demux->interrupt_callback = (AVIOInterruptCB){interrupted, NULL};
 	av_dict_set(&opt, "probesize", "500000", 0);
 	av_dict_set(&opt, "analyzeduration", "500000", 0);
 	av_dict_set(&opt, "fpsprobesize", "0", 0);
@@ -179,7 +164,7 @@ static int open_input(struct reader *r)
 		r->demux->streams[r->tracks[i].stream]->discard = AVDISCARD_DEFAULT;
 	if (r->audio >= 0)
 		r->demux->streams[r->audio]->discard = AVDISCARD_DEFAULT;
-	r->open_ms = clock_us(CLOCK_REALTIME) / 1000;
+	r->open_ms = utc_us() / 1000;
 	return err < 0 ? err : r->n_tracks ? 0 : AVERROR_STREAM_NOT_FOUND;
 }
 
@@ -210,7 +195,7 @@ static void take_picture(struct reader *r, struct track *t, const AVFrame *f)
 {
 	AVRational tb = r->demux->streams[t->stream]->time_base;
 	struct sight s = {.key = is_key(f)};
-	int64_t now = clock_us(CLOCK_REALTIME);
+	int64_t now = utc_us();
 	int err = read_mark(f, &s.utc_ms);
 
 	t->frames++;
@@ -222,7 +207,7 @@ static void take_picture(struct reader *r, struct track *t, const AVFrame *f)
 	}
 	s.latency_us = now - s.utc_ms * 1000;
 	s.pts_us = f->best_effort_timestamp == AV_NOPTS_VALUE
-		       ? INT64_MIN
+		       ? NO_PTS
 		       : av_rescale_q(f->best_effort_timestamp, tb, AV_TIME_BASE_Q);
 	if (vec_push(&t->sights, s))
 		stopping = 1;
@@ -325,7 +310,7 @@ static int run(struct reader *r)
 	AVFrame *frame = av_frame_alloc();
 	int err = pkt && frame ? 0 : -ENOMEM;
 
-	while (!err && !interrupted(r) && !enough(r)) {
+	while (!err && !stopping && !enough(r)) {
 		struct track *t;
 
 		if (av_read_frame(r->demux, pkt) < 0)
@@ -346,182 +331,28 @@ static int run(struct reader *r)
 
 /* ---- the account ---- */
 
-struct numbers {
-	int64_t *at;
-	size_t len;
-};
-
-static int compare(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static struct numbers numbers_of(size_t cap)
-{
-	struct numbers n = {calloc(cap + 1, sizeof(int64_t)), 0};
-
-	if (!n.at)
-		abort();
-	return n;
-}
-
-/* The value below which `percent` of the sorted numbers lie; 100 gives the largest. */
-static int64_t percentile(const struct numbers *n, size_t percent)
-{
-	return n->at[MIN(n->len - 1, n->len * percent / 100)];
-}
-
-static void numbers_sort(struct numbers *n)
-{
-	qsort(n->at, n->len, sizeof(int64_t), compare);
-}
-
-static void print_latency(const struct reader *r, const struct track *t, const char *pre)
-{
-	struct numbers n = numbers_of(t->sights.len);
-
-	for (size_t i = 0; i < t->sights.len; i++)
-		if (t->sights.at[i].utc_ms >= r->open_ms)
-			n.at[n.len++] = t->sights.at[i].latency_us;
-	numbers_sort(&n);
-	printf("%slatency_frames=%zu\n", pre, n.len);
-	if (n.len)
-		printf("%slatency_p50_ms=%.1f\n%slatency_p95_ms=%.1f\n%slatency_max_ms=%.1f\n", pre,
-		       percentile(&n, 50) / 1000.0, pre, percentile(&n, 95) / 1000.0, pre,
-		       percentile(&n, 100) / 1000.0);
-	free(n.at);
-}
-
-/* Steps of the clock from frame to frame, against the median step. */
-static void print_steps(const struct track *t, const char *pre)
-{
-	const struct sight *s = t->sights.at;
-	size_t len = t->sights.len;
-	int64_t repeats = 0, backward = 0, gaps = 0, missing = 0, longest = 0, median;
-	struct numbers n = numbers_of(len);
-
-	for (size_t i = 1; i < len; i++)
-		if (s[i].utc_ms > s[i - 1].utc_ms)
-			n.at[n.len++] = s[i].utc_ms - s[i - 1].utc_ms;
-	numbers_sort(&n);
-	median = n.len ? percentile(&n, 50) : 0;
-	for (size_t i = 1; i < len; i++) {
-		int64_t step = s[i].utc_ms - s[i - 1].utc_ms;
-		bool gap = 2 * step > 3 * median;
-
-		repeats += step == 0;
-		backward += step < 0;
-		gaps += gap;
-		missing += gap ? (step + median / 2) / median - 1 : 0;
-		longest = gap ? MAX(longest, step) : longest;
-	}
-	printf("%sfirst_ms=%lld\n%slast_ms=%lld\n", pre, (long long)s[0].utc_ms, pre,
-	       (long long)s[len - 1].utc_ms);
-	if (s[len - 1].utc_ms > s[0].utc_ms)
-		printf("%sfps=%.2f\n", pre,
-		       1000.0 * (double)(len - 1) / (double)(s[len - 1].utc_ms - s[0].utc_ms));
-	printf("%srepeats=%lld\n%sbackward=%lld\n%sgaps=%lld\n%sgap_max_ms=%lld\n%smissing=%lld\n",
-	       pre, (long long)repeats, pre, (long long)backward, pre, (long long)gaps, pre,
-	       (long long)longest, pre, (long long)missing);
-	free(n.at);
-}
-
-static void print_pts(const struct track *t, const char *pre)
-{
-	struct numbers n = numbers_of(t->sights.len);
-	int64_t median;
-
-	for (size_t i = 0; i < t->sights.len; i++)
-		if (t->sights.at[i].pts_us != INT64_MIN)
-			n.at[n.len++] = t->sights.at[i].pts_us - t->sights.at[i].utc_ms * 1000;
-	numbers_sort(&n);
-	if (n.len) {
-		median = percentile(&n, 50);
-		printf("%spts_offset_ms=%.1f\n%spts_jitter_ms=%.1f\n", pre, median / 1000.0, pre,
-		       MAX(percentile(&n, 100) - median, median - n.at[0]) / 1000.0);
-	}
-	free(n.at);
-}
-
-/* The frame whose pts is nearest to the beep's, among those that came about then; NULL: none near
- * enough. */
-static const struct sight *sight_of(const struct track *t, const struct beep *b, size_t seen)
-{
-	size_t from = seen > 300 ? seen - 300 : 0, to = MIN(t->sights.len, seen + 300);
-	const struct sight *best = NULL;
-
-	for (size_t i = from; i < to; i++) {
-		const struct sight *s = &t->sights.at[i];
-
-		if (s->pts_us == INT64_MIN || llabs(s->pts_us - b->pts_us) > MATCH_US)
-			continue;
-		if (!best || llabs(s->pts_us - b->pts_us) < llabs(best->pts_us - b->pts_us))
-			best = s;
-	}
-	return best;
-}
-
-static void print_sound(const struct reader *r, const struct track *t, const char *pre)
-{
-	struct numbers n = numbers_of(r->beeps.len);
-	int64_t worst;
-
-	for (size_t i = 0; i < r->beeps.len; i++) {
-		const struct beep *b = &r->beeps.at[i];
-		const struct sight *s = sight_of(t, b, b->seen[t - r->tracks]);
-		int64_t utc_us;
-
-		if (!s)
-			continue;
-		utc_us = s->utc_ms * 1000 + b->pts_us - s->pts_us;
-		n.at[n.len++] = utc_us - cm_second_near(utc_us / 1000, b->tone) * SEC_US;
-	}
-	numbers_sort(&n);
-	printf("%sbeeps=%zu\n%sbeeps_unmatched=%zu\n%saudio_gaps=%lld\n", pre, n.len, pre,
-	       r->beeps.len - n.len, pre, (long long)r->audio_gaps);
-	if (n.len) {
-		worst = llabs(n.at[0]) > llabs(n.at[n.len - 1]) ? n.at[0] : n.at[n.len - 1];
-		printf("%sav_offset_ms=%.1f\n%sav_offset_worst_ms=%.1f\n", pre,
-		       percentile(&n, 50) / 1000.0, pre, worst / 1000.0);
-	}
-	free(n.at);
-}
-
-static void print_keys(const struct track *t, const char *pre)
-{
-	const char *comma = "";
-
-	printf("%skey_frames=", pre);
-	for (size_t i = 0; i < t->sights.len; i++) {
-		if (!t->sights.at[i].key)
-			continue;
-		printf("%s%lld", comma, (long long)t->sights.at[i].utc_ms);
-		comma = ",";
-	}
-	printf("\n");
-}
-
 static void print_track(const struct reader *r, const struct track *t)
 {
 	char pre[72] = "";
 
 	if (r->all)
 		snprintf(pre, sizeof(pre), "%s.", t->name);
-	printf("%sframes=%lld\n%sunreadable=%lld\n%sdecode_errors=%lld\n", pre,
-	       (long long)t->frames, pre, (long long)t->unreadable, pre, (long long)t->errors);
+	print_count(pre, "frames", t->frames);
+	print_count(pre, "unreadable", t->unreadable);
+	print_count(pre, "decode_errors", t->errors);
 	if (t->codec->width)
 		printf("%ssize=%dx%d\n", pre, t->codec->width, t->codec->height);
 	if (!t->sights.len)
 		return;
-	print_steps(t, pre);
-	print_latency(r, t, pre);
-	print_pts(t, pre);
-	if (r->audio >= 0)
-		print_sound(r, t, pre);
+	account_steps(&t->sights, pre);
+	account_latency(&t->sights, r->open_ms, pre);
+	account_pts(&t->sights, pre);
+	if (r->audio >= 0) {
+		account_sound(&r->beeps, &t->sights, (size_t)(t - r->tracks), pre);
+		print_count(pre, "audio_gaps", r->audio_gaps);
+	}
 	if (r->list_keys)
-		print_keys(t, pre);
+		account_keys(&t->sights, pre);
 }
 
 static int parse(struct reader *r, int argc, char **argv)
@@ -559,10 +390,19 @@ static int parse(struct reader *r, int argc, char **argv)
 	r->audio_number = (int)audio;
 	if (!r->timeout && r->seconds)
 		r->timeout = r->seconds + 30;
-	r->deadline_us = NEVER_US;
-	if (r->timeout)
-		r->deadline_us = clock_us(CLOCK_MONOTONIC) + r->timeout * SEC_US;
 	return bad ? -EINVAL : 0;
+}
+
+static void catch_signals(int64_t timeout)
+{
+	struct sigaction stop = {.sa_handler = on_signal};
+	struct itimerval limit = {{0, 100000}, {timeout, 0}};
+
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGALRM, &stop, NULL);
+	if (timeout)
+		setitimer(ITIMER_REAL, &limit, NULL);
 }
 
 static void reader_finish(struct reader *r)
@@ -579,7 +419,6 @@ static void reader_finish(struct reader *r)
 int main(int argc, char **argv)
 {
 	struct reader r = {.stream = "0"};
-	struct sigaction stop = {.sa_handler = on_signal};
 	size_t read = 0;
 	int err;
 
@@ -589,8 +428,7 @@ int main(int argc, char **argv)
 			"[--audio N] [--format F] [--key-frames] [--frames] URL|-\n");
 		return EX_USAGE;
 	}
-	sigaction(SIGTERM, &stop, NULL);
-	sigaction(SIGINT, &stop, NULL);
+	catch_signals(r.timeout);
 	av_log_set_level(AV_LOG_FATAL);
 	avformat_network_init();
 	err = open_input(&r);

@@ -11,6 +11,7 @@
 LIVE_SIZE=${LIVE_SIZE:-640x360}
 LIVE_FPS=${LIVE_FPS:-30}
 LIVE_RATE=${LIVE_RATE:-800}
+LIVE_MUX=${LIVE_MUX:-} # more of ffmpeg's output options
 LIVE_IN=${LIVE_IN:-}
 
 # The container that goes with a URL.
@@ -18,6 +19,7 @@ live_format() {
 	case $1 in
 	rtmp://* | rtmps://* | *.flv) echo flv ;;
 	*.nut | unix:*) echo nut ;;
+	*.mp4) echo mp4 ;;
 	*) echo mpegts ;;
 	esac
 }
@@ -36,6 +38,7 @@ live_source() {
 		-g "$gop" -keyint_min "$gop" -sc_threshold 0 \
 		-b:v "${LIVE_RATE}k" -maxrate "${LIVE_RATE}k" -bufsize "$((LIVE_RATE / 2))k" \
 		-c:a aac -b:a 96k -ar 48000 -ac 2 -muxdelay 0 -muxpreload 0 -flush_packets 1 \
+		-max_interleave_delta 1 -output_ts_offset 1 $LIVE_MUX \
 		-y -f "$(live_format "$url")" "$url"
 }
 

@@ -2,9 +2,10 @@
  *
  *   free-port [-n COUNT] [tcp|udp]
  *
- * The port is free for both IPv4 and IPv6. All of them are held until the last is chosen, so they differ; they
- * are let go on exit, and another program may take one before the test does. The kernel hands its ephemeral
- * ports out at random, so this is rare; a test that has to be certain lets the tool bind port 0 itself. */
+ * The port is free for both IPv4 and IPv6. All of them are held until the last is chosen, so they
+ * differ; they are let go on exit, and another program may take one before the test does. The
+ * kernel hands its ephemeral ports out at random, so this is rare; a test that has to be certain
+ * lets the tool bind port 0 itself. */
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Binds the wildcard address; falls back to IPv4 where the machine has no IPv6. Returns the port, or -1. */
+/* Binds the wildcard address; falls back to IPv4 where the machine has no IPv6. Returns the port,
+ * or -1. */
 static int take_port(int type)
 {
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};

@@ -1,11 +1,12 @@
-/* guard: runs one test so that nothing of it stays behind. The test gets a session of its own; guard is the
- * sub-reaper above it, so every process that the test starts stays its descendant, also one that detached
- * itself with setsid(2) and wiped its environment as nginx does. When the test ends, or its time is up, what
- * still lives is named on stderr and ended by pid.
+/* guard: runs one test so that nothing of it stays behind. The test gets a session of its own;
+ * guard is the sub-reaper above it, so every process that the test starts stays its descendant,
+ * also one that detached itself with setsid(2) and wiped its environment as nginx does. When the
+ * test ends, or its time is up, what still lives is named on stderr and ended by pid.
  *
  *   guard [-t SECONDS] COMMAND...
  *
- * Exit status: the command's own (128+N for signal N), 124 out of time, 125 a process was left behind. */
+ * Exit status: the command's own (128+N for signal N), 124 out of time, 125 a process was left
+ * behind. */
 #include "base/base.h"
 
 #include <dirent.h>
@@ -86,7 +87,7 @@ static bool mark(pid_t parent)
 	struct proc *p;
 	bool any = false;
 
-	vec_for(p, &procs) {
+	vec_for (p, &procs) {
 		if (p->ours || p->parent != parent)
 			continue;
 		p->ours = any = true;
@@ -106,11 +107,11 @@ static size_t find_ours(void)
 	more = mark(getpid());
 	while (more) {
 		more = false;
-		vec_for(p, &procs)
+		vec_for (p, &procs)
 			if (p->ours)
 				more |= mark(p->pid);
 	}
-	vec_for(p, &procs)
+	vec_for (p, &procs)
 		n += p->ours;
 	return n;
 }
@@ -168,7 +169,7 @@ static void kill_ours(void)
 	int i, status;
 
 	for (i = 0; i < 200 && find_ours(); i++) {
-		vec_for(p, &procs)
+		vec_for (p, &procs)
 			if (p->ours)
 				kill(p->pid, SIGKILL);
 		nanosleep(&pause, NULL);
@@ -190,7 +191,7 @@ static size_t report_left(const sigset_t *set)
 			break;
 		wait_signal(set, MIN(until, now_us() + 20 * MS_US));
 	}
-	vec_for(p, &procs)
+	vec_for (p, &procs)
 		if (n && p->ours)
 			print_command(p->pid);
 	return n;
@@ -266,7 +267,7 @@ int main(int argc, char **argv)
 	status = supervise(pid, &set, limit_us);
 	if (report_left(&set)) {
 		kill_ours();
-		status = status ? status : 125;
+		status = status == 0 || status == 77 ? 125 : status;
 	}
 	vec_free(&procs);
 	return status;

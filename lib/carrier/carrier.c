@@ -1,0 +1,320 @@
+#include "carrier/carrier.h"
+
+#include <errno.h>
+
+#include "carrier/path.h"
+
+#define PATHS_MAX 16
+#define RUNS_MAX (2 * UDP_BATCH)
+#define OUT_SIZE ((size_t)256 << 10) /* bytes of one fill */
+#define FILLS_MAX 8		     /* before others get their turn */
+
+/* What the core is, without saying which. */
+struct core {
+	int (*input)(void *core, const void *dgram, size_t n, int path,
+		     const struct tunnel_addr *from, int64_t now_us);
+	size_t (*output)(void *core, void *buf, size_t cap, int *path, struct tunnel_addr *to,
+			 int64_t now_us);
+	int64_t (*wake)(const void *core);
+};
+
+struct carrier {
+	struct loop *loop;
+	void (*events)(void *arg);
+	void *arg;
+	const struct core *core;
+	void *core_arg;
+	struct loop_timer timer;
+	struct udp_batch *batch;
+	struct carrier_path *path[PATHS_MAX];
+	int npaths, open; /* open: paths whose handles are not closed yet */
+	bool kicked, dead;
+	/* Runs filled and not yet taken by their path: from run[sent] on. A run never spans paths.
+	 */
+	struct carrier_run run[RUNS_MAX];
+	int run_path[RUNS_MAX];
+	unsigned nruns, sent;
+	struct carrier_stats stats;
+	uint8_t out[OUT_SIZE + TUNNEL_DGRAM_MAX];
+};
+
+static void turn(struct carrier *c);
+
+static void on_timer(void *arg)
+{
+	turn(arg);
+}
+
+int carrier_create(struct carrier **out, struct loop *l, void (*events)(void *arg), void *arg)
+{
+	struct carrier *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->loop = l;
+	c->events = events;
+	c->arg = arg;
+	c->batch = udp_batch_create();
+	if (!c->batch) {
+		free(c);
+		return -ENOMEM;
+	}
+	loop_timer_init(l, &c->timer, on_timer, c);
+	*out = c;
+	return 0;
+}
+
+static void free_if_idle(struct carrier *c)
+{
+	if (c->dead && !c->open && !c->kicked) {
+		udp_batch_destroy(c->batch);
+		free(c);
+	}
+}
+
+static void on_dead(void *arg)
+{
+	struct carrier *c = arg;
+
+	c->kicked = false;
+	free_if_idle(c);
+}
+
+void carrier_destroy(struct carrier *c)
+{
+	if (!c || c->dead)
+		return;
+	c->dead = true;
+	c->core = NULL;
+	loop_timer_stop(&c->timer);
+	for (int i = 0; i < c->npaths; i++)
+		c->path[i]->ops->close(c->path[i]);
+	/* Perhaps inside events(): never free here, unless nothing calls back any more. */
+	if (!c->open && !c->kicked && !loop_defer(c->loop, on_dead, c))
+		c->kicked = true;
+}
+
+void carrier_path_gone(struct carrier *c)
+{
+	c->open--;
+	free_if_idle(c);
+}
+
+struct loop *carrier_loop(const struct carrier *c)
+{
+	return c->loop;
+}
+
+struct udp_batch *carrier_batch(const struct carrier *c)
+{
+	return c->batch;
+}
+
+struct carrier_stats *carrier_counts(struct carrier *c)
+{
+	return &c->stats;
+}
+
+void carrier_stats(const struct carrier *c, struct carrier_stats *out)
+{
+	*out = c->stats;
+}
+
+int carrier_add_udp(struct carrier *c, const struct net_addr *bind, const struct net_addr *peer)
+{
+	int r;
+
+	if (c->npaths == PATHS_MAX)
+		return -ENOSPC;
+	r = udp_path_create(c, c->npaths, bind, peer, &c->path[c->npaths]);
+	if (r)
+		return r;
+	c->open++;
+	return c->npaths++;
+}
+
+int carrier_local(const struct carrier *c, int path, struct net_addr *out)
+{
+	if (path < 0 || path >= c->npaths)
+		return -EINVAL;
+	return c->path[path]->ops->local(c->path[path], out);
+}
+
+/* ---- the core ---- */
+
+static int input_tunnel(void *t, const void *dgram, size_t n, int path,
+			const struct tunnel_addr *from, int64_t now_us)
+{
+	return tunnel_input(t, dgram, n, path, from, now_us);
+}
+
+static size_t output_tunnel(void *t, void *buf, size_t cap, int *path, struct tunnel_addr *to,
+			    int64_t now_us)
+{
+	return tunnel_output(t, buf, cap, path, to, now_us);
+}
+
+static int64_t wake_tunnel(const void *t)
+{
+	return tunnel_wake(t);
+}
+
+static int input_acceptor(void *a, const void *dgram, size_t n, int path,
+			  const struct tunnel_addr *from, int64_t now_us)
+{
+	return acceptor_input(a, dgram, n, path, from, now_us);
+}
+
+static size_t output_acceptor(void *a, void *buf, size_t cap, int *path, struct tunnel_addr *to,
+			      int64_t now_us)
+{
+	return acceptor_output(a, buf, cap, path, to, now_us);
+}
+
+static int64_t wake_acceptor(const void *a)
+{
+	return acceptor_wake(a);
+}
+
+static const struct core core_tunnel = {input_tunnel, output_tunnel, wake_tunnel};
+static const struct core core_acceptor = {input_acceptor, output_acceptor, wake_acceptor};
+
+void carrier_drive_tunnel(struct carrier *c, struct tunnel *t)
+{
+	c->core = &core_tunnel;
+	c->core_arg = t;
+	carrier_kick(c);
+}
+
+void carrier_drive_acceptor(struct carrier *c, struct acceptor *a)
+{
+	c->core = &core_acceptor;
+	c->core_arg = a;
+	carrier_kick(c);
+}
+
+void carrier_detach(struct carrier *c)
+{
+	c->core = NULL;
+	loop_timer_stop(&c->timer);
+}
+
+/* ---- a turn ---- */
+
+static bool same_peer(const struct tunnel_addr *a, const struct tunnel_addr *b)
+{
+	return a->len == b->len && !memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
+/* Whether n more bytes at the end of the last run keep it one: equal sizes but for a shorter last
+ * one. */
+static bool joins(const struct carrier *c, size_t n, int path, const struct tunnel_addr *to)
+{
+	if (!c->nruns)
+		return false;
+	const struct carrier_run *r = &c->run[c->nruns - 1];
+
+	return c->run_path[c->nruns - 1] == path && n <= r->segment && r->len % r->segment == 0 &&
+	       r->len + n <= UDP_RUN_MAX && r->len / r->segment < UDP_RUN_SEGS &&
+	       same_peer(&r->to, to);
+}
+
+/* Takes datagrams from the core until there are none or the buffer is full. */
+static void fill(struct carrier *c)
+{
+	int64_t now = loop_now_us(c->loop);
+	struct tunnel_addr to;
+	size_t used = 0, n;
+	int path;
+
+	c->nruns = c->sent = 0;
+	while (c->nruns < RUNS_MAX && used < OUT_SIZE) {
+		memset(&to, 0, sizeof(to));
+		n = c->core->output(c->core_arg, c->out + used, TUNNEL_DGRAM_MAX, &path, &to, now);
+		if (!n)
+			break;
+		if (path < 0 || path >= c->npaths)
+			continue;
+		if (joins(c, n, path, &to)) {
+			c->run[c->nruns - 1].len += n;
+		} else {
+			c->run[c->nruns] = (struct carrier_run){to, c->out + used, n, n};
+			c->run_path[c->nruns++] = path;
+		}
+		used += n;
+	}
+}
+
+/* Hands filled runs to their paths. False: a path is blocked and calls again. */
+static bool flush(struct carrier *c)
+{
+	while (c->sent < c->nruns) {
+		struct carrier_path *p = c->path[c->run_path[c->sent]];
+		unsigned n = 1;
+
+		while (c->sent + n < c->nruns && c->run_path[c->sent + n] == p->index)
+			n++;
+		int r = p->ops->send(p, &c->run[c->sent], n);
+
+		if (r == -EAGAIN)
+			return false;
+		c->sent += (unsigned)MAX(r, 1);
+	}
+	return true;
+}
+
+static void turn(struct carrier *c)
+{
+	if (c->dead || !c->core)
+		return;
+	c->events(c->arg);
+	if (c->dead || !c->core || !flush(c))
+		return;
+	for (int i = 0; i < FILLS_MAX; i++) {
+		fill(c);
+		if (!c->nruns) {
+			loop_timer_at(&c->timer, c->core->wake(c->core_arg));
+			return;
+		}
+		if (!flush(c))
+			return;
+	}
+	carrier_kick(c);
+}
+
+static void on_kick(void *arg)
+{
+	struct carrier *c = arg;
+
+	c->kicked = false;
+	if (c->dead)
+		free_if_idle(c);
+	else
+		turn(c);
+}
+
+void carrier_kick(struct carrier *c)
+{
+	if (!c || c->kicked || c->dead || loop_defer(c->loop, on_kick, c))
+		return;
+	c->kicked = true;
+}
+
+void carrier_receive(struct carrier_path *p, const void *dgram, size_t n,
+		     const struct tunnel_addr *from)
+{
+	struct carrier *c = p->carrier;
+
+	if (c->core)
+		c->core->input(c->core_arg, dgram, n, p->index, from, loop_now_us(c->loop));
+}
+
+void carrier_received(struct carrier_path *p)
+{
+	turn(p->carrier);
+}
+
+void carrier_unblocked(struct carrier_path *p)
+{
+	turn(p->carrier);
+}

@@ -1,0 +1,59 @@
+/* carrier: moves a tunnel's datagrams. It drives one core, a tunnel or an acceptor, by its rules:
+ * what arrives goes in, what comes out is sent, the core's wake-up is kept, and after each batch
+ * the application is told to take the core's events.
+ *
+ * A carrier has paths, numbered from 0. A path is one way to send and receive datagrams; now there
+ * is one kind, a UDP socket (udp_path.c), behind the operations of path.h, which is where other
+ * kinds join. An address on a path is made by carrier_addr and read back by carrier_peer; the core
+ * keeps it as bytes.
+ *
+ * Order of a turn: receive what is there (bounded) or the timer or carrier_kick; events(); send
+ * until the core has no more or the socket is full. events() may do anything, also destroy the
+ * carrier. */
+#ifndef GEX_CARRIER_H
+#define GEX_CARRIER_H
+
+#include "loop/loop.h"
+#include "net/net.h"
+#include "tunnel/tunnel.h"
+
+struct carrier;
+
+struct carrier_stats {
+	uint64_t recv_calls, send_calls; /* of the kernel */
+	uint64_t refused;		 /* times the peer's host said that nobody listens there */
+	uint64_t send_errors;		 /* datagrams lost because the kernel refused them */
+	uint64_t blocked;		 /* times the kernel's send buffer was full */
+};
+
+/* events: called after each batch that went into the core. Ownership: the carrier is the caller's;
+ * arg is kept. */
+int carrier_create(struct carrier **out, struct loop *l, void (*events)(void *arg),
+		   void *arg) MUST_USE;
+/* Silences all callbacks at once, allowed inside events(); memory goes when the loop has closed the
+ * handles. The core is not touched: destroy it before or after. */
+void carrier_destroy(struct carrier *c);
+
+/* Adds a path over a UDP socket. bind: where to receive, zeroed for any; peer: the only address to
+ * talk to, or family 0. Returns the number of the path, or the negative errno of socket, bind or
+ * connect. */
+int carrier_add_udp(struct carrier *c, const struct net_addr *bind,
+		    const struct net_addr *peer) MUST_USE;
+/* The address that path is bound to. */
+int carrier_local(const struct carrier *c, int path, struct net_addr *out) MUST_USE;
+
+/* Begins to drive it. The core outlives the carrier or is taken away with carrier_detach. */
+void carrier_drive_tunnel(struct carrier *c, struct tunnel *t);
+void carrier_drive_acceptor(struct carrier *c, struct acceptor *a);
+void carrier_detach(struct carrier *c);
+
+/* The application did something to the core (wrote, opened, closed): a turn is made soon, once for
+ * many kicks. */
+void carrier_kick(struct carrier *c);
+
+void carrier_addr(const struct net_addr *a, struct tunnel_addr *out);
+void carrier_peer(const struct tunnel_addr *t, struct net_addr *out);
+
+void carrier_stats(const struct carrier *c, struct carrier_stats *out);
+
+#endif

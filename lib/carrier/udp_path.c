@@ -1,0 +1,218 @@
+/* The udp kind of path: one socket, polled. */
+#include "carrier/path.h"
+
+#include <errno.h>
+
+#include "log/log.h"
+#include "loop/uv.h"
+
+#define SOCKET_BUFFER ((size_t)8 << 20)
+#define RECV_ROUNDS 8 /* calls of recvmmsg before others get their turn */
+
+struct udp_path {
+	struct carrier_path base;
+	struct udp_socket sock;
+	uv_poll_t poll;
+	bool connected, closed, blocked;
+	struct log_limit limit;
+	/* Addresses of this host that peers have used, when bound to all: answers go out from the
+	 * same one. An address of the core names them by index + 1. */
+	struct net_addr locals[16];
+	uint8_t nlocals;
+};
+
+/* Byte of a tunnel_addr, after the net_addr, that holds the local index. */
+#define LOCAL_AT sizeof(struct net_addr)
+_Static_assert(LOCAL_AT < sizeof(((struct tunnel_addr *)0)->bytes),
+	       "a tunnel_addr holds a net_addr and an index");
+
+void carrier_addr(const struct net_addr *a, struct tunnel_addr *out)
+{
+	*out = (struct tunnel_addr){.len = LOCAL_AT};
+	memcpy(out->bytes, a, sizeof(*a));
+}
+
+void carrier_peer(const struct tunnel_addr *t, struct net_addr *out)
+{
+	memcpy(out, t->bytes, sizeof(*out));
+}
+
+static uint8_t local_index(struct udp_path *p, const struct net_addr *local)
+{
+	for (uint8_t i = 0; i < p->nlocals; i++)
+		if (net_addr_equal(&p->locals[i], local))
+			return i + 1;
+	if (p->nlocals == ARRAY_LEN(p->locals))
+		return 0; /* the kernel chooses by its routes */
+	p->locals[p->nlocals++] = *local;
+	return p->nlocals;
+}
+
+static void take(struct udp_path *p, const struct udp_message *m)
+{
+	struct tunnel_addr from;
+	size_t n;
+
+	if (!m->peer.family)
+		return;
+	carrier_addr(&m->peer, &from);
+	if (m->local.family) {
+		from.len = LOCAL_AT + 1;
+		from.bytes[LOCAL_AT] = local_index(p, &m->local);
+	}
+	for (size_t off = 0; off < m->len && !p->closed; off += n) {
+		n = udp_next(m, off);
+		carrier_receive(&p->base, m->data + off, n, &from);
+	}
+}
+
+static void receive(struct udp_path *p)
+{
+	struct carrier_stats *counts = carrier_counts(p->base.carrier);
+	const struct udp_message *msgs;
+	int n = UDP_BATCH;
+
+	for (int round = 0; round < RECV_ROUNDS && n == UDP_BATCH && !p->closed; round++) {
+		counts->recv_calls++;
+		n = udp_recv(&p->sock, carrier_batch(p->base.carrier), &msgs);
+		if (n == -ECONNREFUSED)
+			counts->refused++;
+		for (int i = 0; i < n; i++)
+			take(p, &msgs[i]);
+	}
+	if (!p->closed)
+		carrier_received(&p->base);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static int watch(struct udp_path *p)
+{
+	return uv_poll_start(&p->poll, UV_READABLE | (p->blocked ? UV_WRITABLE : 0), on_poll);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+	struct udp_path *p = container_of(poll, struct udp_path, poll);
+
+	if (status < 0 || (events & UV_READABLE)) {
+		receive(p);
+		if (p->closed)
+			return;
+		if (status <
+		    0) /* libuv stopped at an error on the socket, which receive has taken off */
+			watch(p);
+	}
+	if ((events & UV_WRITABLE) && p->blocked) {
+		p->blocked = false;
+		watch(p);
+		carrier_unblocked(&p->base);
+	}
+}
+
+static void note_error(struct udp_path *p, const struct carrier_run *run, int err)
+{
+	struct loop *l = carrier_loop(p->base.carrier);
+	char to[NET_ADDR_TEXT];
+	struct net_addr peer;
+
+	if (err == -ECONNREFUSED) {
+		carrier_counts(p->base.carrier)->refused++;
+		return;
+	}
+	carrier_counts(p->base.carrier)->send_errors +=
+	    run->segment ? (run->len - 1) / run->segment + 1 : 1;
+	if (err == -EMSGSIZE) /* a probe for the path's size, answered */
+		return;
+	if (!log_allow(&p->limit, 1, 10 * SEC_US, loop_now_us(l)))
+		return;
+	carrier_peer(&run->to, &peer);
+	log_warn("udp", "cannot send to %s: %s", net_addr_format(&peer, to, sizeof(to)),
+		 strerror(-err));
+}
+
+static int path_send(struct carrier_path *base, const struct carrier_run *runs, unsigned n)
+{
+	struct udp_path *p = container_of(base, struct udp_path, base);
+	struct udp_message msgs[UDP_BATCH];
+
+	n = MIN(n, UDP_BATCH);
+	for (unsigned i = 0; i < n; i++) {
+		struct udp_message *m = &msgs[i];
+		uint8_t local = runs[i].to.len > LOCAL_AT ? runs[i].to.bytes[LOCAL_AT] : 0;
+
+		*m = (struct udp_message){
+		    .data = runs[i].data, .len = runs[i].len, .segment = runs[i].segment};
+		if (!p->connected)
+			carrier_peer(&runs[i].to, &m->peer);
+		if (local && local <= p->nlocals)
+			m->local = p->locals[local - 1];
+	}
+	carrier_counts(base->carrier)->send_calls++;
+	int r = udp_send(&p->sock, msgs, n);
+
+	if (r == -EAGAIN) {
+		p->blocked = true;
+		carrier_counts(base->carrier)->blocked++;
+		watch(p);
+		return r;
+	}
+	if (r > 0)
+		return r;
+	note_error(p, runs, r);
+	return 1;
+}
+
+static int path_local(const struct carrier_path *base, struct net_addr *out)
+{
+	return udp_local(&container_of(base, struct udp_path, base)->sock, out);
+}
+
+static void on_closed(uv_handle_t *h)
+{
+	struct udp_path *p = container_of((uv_poll_t *)h, struct udp_path, poll);
+
+	carrier_path_gone(p->base.carrier);
+	free(p);
+}
+
+static void path_close(struct carrier_path *base)
+{
+	struct udp_path *p = container_of(base, struct udp_path, base);
+
+	p->closed = true;
+	uv_poll_stop(&p->poll);
+	uv_close((uv_handle_t *)&p->poll, on_closed);
+	udp_close(&p->sock);
+}
+
+static const struct carrier_path_ops udp_path_ops = {path_send, path_local, path_close};
+
+int udp_path_create(struct carrier *c, int index, const struct net_addr *bind,
+		    const struct net_addr *peer, struct carrier_path **out)
+{
+	struct udp_conf conf = {
+	    .bind = *bind, .peer = *peer, .buffer = SOCKET_BUFFER, .whole = true, .runs = true};
+	struct udp_path *p = calloc(1, sizeof(*p));
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+	p->base = (struct carrier_path){&udp_path_ops, c, index};
+	p->connected = peer->family != 0;
+	r = udp_open(&p->sock, &conf);
+	if (r)
+		goto fail;
+	r = uv_poll_init(loop_uv(carrier_loop(c)), &p->poll, p->sock.fd);
+	if (r)
+		goto fail;
+	r = watch(p);
+	if (r)
+		log_error("udp", "cannot watch a socket: %s", uv_strerror(r));
+	*out = &p->base;
+	return 0;
+fail:
+	udp_close(&p->sock);
+	free(p);
+	return r;
+}

@@ -1,0 +1,71 @@
+/* The inside of a demuxer, shared by demux.c (packets) and probe.c (what the tracks are). Not for
+ * other modules. */
+#ifndef GEX_MEDIA_DEMUX_H
+#define GEX_MEDIA_DEMUX_H
+
+#include <stdatomic.h>
+
+#include "media/av.h"
+
+#define MEDIA_STREAMS_MAX 64 /* of a container; what comes after is not looked at */
+#define HEAD_BYTES \
+	2048 /* what the MPEG-TS demuxer may read ahead for its tables and then forgets */
+#define PROBE_BYTES (5 << 20)
+#define PROBE_US (5 * SEC_US)
+
+struct demux_stream {
+	AVBSFContext *bsf;
+	AVCodecContext *dec; /* while probing: learns from frames what the container does not say */
+	struct buf *extra;
+	int width, height;
+	struct ratio sar, fps;
+	int sample_rate, channels, frame_samples;
+	int64_t anchor; /* the last time that the container told, and how many frames ago that was
+			   (-1: never) */
+	int64_t since;
+	int track; /* -1: not one of info's */
+	bool seen;
+};
+
+/* A packet read while probing; handed on by media_demux_read. */
+struct early {
+	struct list node;
+	struct media_packet *packet; /* .track: the container's stream until info is made */
+};
+
+struct media_demux {
+	AVFormatContext *fc;
+	AVIOContext *pb;
+	struct media_reader reader;
+	const _Atomic bool *cancel;
+	int read_rc; /* the reader's last word: 0, -ENODATA at the end, or its error */
+	int64_t bytes, damaged;
+	int64_t opened_us;
+	AVPacket *pkt;
+	int fed; /* the stream whose filters may have more, or -1 */
+	bool ts, ts_utc;
+	int64_t near_us; /* time of the last packet of any track, unwrapped */
+	bool near_us_set;
+	struct list early;
+	struct media_info *info;
+	struct demux_stream stream[MEDIA_STREAMS_MAX];
+};
+
+/* The next packet in normal form into d->pkt (stream_index: the container's). 0 or a negative
+ * errno. */
+int media_demux_next(struct media_demux *d) MUST_USE;
+/* Is the stream one that could become a track? */
+bool media_demux_wanted(const struct media_demux *d, int stream);
+/* Makes the stream's filters. 0 or an FFmpeg error. */
+int media_demux_filter(struct media_demux *d, int stream) MUST_USE;
+
+/* Reads until the tracks are known and makes info. */
+int media_probe(struct media_demux *d, char *err) MUST_USE;
+/* Takes note of new parameter sets on d->pkt: makes a new info when they differ. 0 or -ENOMEM. */
+int media_probe_changed(struct media_demux *d) MUST_USE;
+/* Is a 33-bit time, put next to now, one of a stream made by gex-transcode? */
+bool media_probe_near_utc(const struct media_demux *d, int64_t ts_us, int64_t now_us);
+/* Fills in a duration that the container does not tell. */
+void media_probe_complete(const struct media_demux *d, struct media_packet *p);
+
+#endif

@@ -1,0 +1,165 @@
+#include <errno.h>
+
+#include "media/av.h"
+
+#define AVIO_SIZE 65536
+
+struct media_mux {
+	AVFormatContext *fc;
+	AVIOContext *pb;
+	AVPacket *pkt;
+	struct media_info *info;
+	media_write_fn *write;
+	void *arg;
+	int write_rc;
+	bool header, fragments;
+	struct mav_base base;
+};
+
+static int on_write(void *arg, uint8_t *p, int n)
+{
+	struct media_mux *m = arg;
+
+	if (!m->write_rc)
+		m->write_rc = m->write(m->arg, p, (size_t)n);
+	return m->write_rc ? m->write_rc : n;
+}
+
+/* Per format: no frame is held back for the next one's start (accelerating options measured on
+ * FFmpeg 5.1), no index that grows for as long as the stream runs. */
+static void options(struct media_mux *m, AVDictionary **o)
+{
+	const char *f = m->fc->oformat->name;
+
+	m->fc->flags |= AVFMT_FLAG_FLUSH_PACKETS;
+	m->fc->flush_packets = 1;
+	m->fc->max_delay = 0;
+	m->fc->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
+	if (!strcmp(f, "mpegts")) {
+		av_dict_set(o, "omit_video_pes_length", "0", 0);
+		av_dict_set(o, "pes_payload_size", "0", 0);
+		av_dict_set(o, "mpegts_copyts", "1", 0);
+		av_dict_set(&m->fc->metadata, "service_provider", MAV_PROVIDER, 0);
+		av_dict_set(&m->fc->metadata, "service_name", "live", 0);
+	} else if (!strcmp(f, "nut")) {
+		av_dict_set(o, "write_index", "0", 0);
+		if (m->info->utc)
+			av_dict_set(&m->fc->metadata, "gex_utc", "1", 0);
+	} else if (!strcmp(f, "mp4")) {
+		av_dict_set(o, "movflags",
+			    "frag_custom+frag_discont+empty_moov+default_base_moof+skip_trailer",
+			    0);
+		m->fragments = true;
+	}
+	m->base.on = !strcmp(f, "flv") || !strcmp(f, "mp4");
+	if (!strcmp(f, "flv"))
+		av_dict_set(o, "flvflags", "no_duration_filesize", 0);
+}
+
+static int open_io(struct media_mux *m)
+{
+	uint8_t *room = av_malloc(AVIO_SIZE);
+
+	m->pb = room ? avio_alloc_context(room, AVIO_SIZE, 1, m, NULL, on_write, NULL) : NULL;
+	if (!m->pb) {
+		av_free(room);
+		return -ENOMEM;
+	}
+	m->fc->pb = m->pb;
+	return 0;
+}
+
+static int write_header(struct media_mux *m, char *err)
+{
+	AVDictionary *o = NULL;
+	char words[MEDIA_ERR];
+
+	options(m, &o);
+	int rc = avformat_write_header(m->fc, &o);
+	av_dict_free(&o);
+	if (rc < 0) {
+		mav_say(err, "%s: %s", m->fc->oformat->name, mav_words(rc, words));
+		return m->write_rc ? m->write_rc : mav_errno(rc);
+	}
+	m->header = true;
+	avio_flush(m->pb);
+	return m->write_rc;
+}
+
+int media_mux_create(struct media_mux **out, const char *format, struct media_info *info,
+		     media_write_fn *write, void *arg, char *err)
+{
+	struct media_mux *m = calloc(1, sizeof(*m));
+	int rc = -ENOMEM;
+
+	*err = 0;
+	if (!m)
+		goto fail;
+	m->write = write;
+	m->arg = arg;
+	m->info = media_info_ref(info);
+	m->pkt = av_packet_alloc();
+	if (!m->pkt)
+		goto fail;
+	if (avformat_alloc_output_context2(&m->fc, NULL, format, NULL) < 0) {
+		mav_say(err, "no such output format: %s", format);
+		rc = -EINVAL;
+		goto fail;
+	}
+	if ((rc = open_io(m)) || (rc = mav_add_streams(m->fc, info, err)) ||
+	    (rc = write_header(m, err)))
+		goto fail;
+	*out = m;
+	return 0;
+fail:
+	if (!*err)
+		mav_say(err, "%s", strerror(-rc));
+	media_mux_destroy(m);
+	return rc;
+}
+
+int media_mux_write(struct media_mux *m, const struct media_packet *p)
+{
+	if (p->track < 0 || p->track >= m->info->n || p->size > INT32_MAX)
+		return -EINVAL;
+	mav_packet_borrow(m->pkt, p);
+	int rc = 0;
+	if (mav_set_times(&m->base, m->pkt, p, m->info->track[p->track].tb,
+			  m->fc->streams[p->track]->time_base))
+		rc = av_write_frame(m->fc, m->pkt);
+	av_packet_unref(m->pkt);
+	if (rc >= 0 && m->fragments)
+		rc = av_write_frame(m->fc, NULL);
+	if (m->write_rc)
+		return m->write_rc;
+	return rc < 0 ? mav_errno(rc) : 0;
+}
+
+int media_mux_end(struct media_mux *m)
+{
+	if (!m->header || m->write_rc)
+		return m->write_rc;
+	m->header = false;
+	int rc = av_write_trailer(m->fc);
+	avio_flush(m->pb);
+	return m->write_rc ? m->write_rc : rc < 0 ? mav_errno(rc) : 0;
+}
+
+void media_mux_destroy(struct media_mux *m)
+{
+	if (!m)
+		return;
+	if (m->header) {
+		/* The muxer frees its own state only by the trailer, which nobody is to see. */
+		m->write_rc = -ECANCELED;
+		av_write_trailer(m->fc);
+	}
+	if (m->fc)
+		avformat_free_context(m->fc);
+	if (m->pb)
+		av_freep(&m->pb->buffer);
+	avio_context_free(&m->pb);
+	av_packet_free(&m->pkt);
+	media_info_unref(m->info);
+	free(m);
+}

@@ -1,0 +1,66 @@
+// Pages of our own around players from npm, for streams that have no page. They are answered in the place of the
+// stream's server, so that the player and the stream have one origin.
+
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+
+// hls.js as a page that wants low latency sets it.
+const hls = (url) => `
+	const hls = window.gexPlayer = new Hls({ lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.5 });
+	hls.loadSource(${JSON.stringify(url)});
+	hls.attachMedia(document.querySelector('video'));`;
+
+const dash = (url) => `
+	const player = window.gexPlayer = dashjs.MediaPlayer().create();
+	player.initialize(document.querySelector('video'), ${JSON.stringify(url)}, true);`;
+
+// A progressive fragmented MP4, appended as it comes and played at its edge: the floor of any player by MSE.
+const mp4 = (url, codecs) => `
+	const video = document.querySelector('video'), source = new MediaSource();
+	source.addEventListener('sourceopen', async () => {
+		const buffer = source.addSourceBuffer('video/mp4; codecs="' + ${JSON.stringify(codecs)} + '"');
+		const body = (await fetch(${JSON.stringify(url)})).body.getReader();
+		for (;;) {
+			const { value, done } = await body.read();
+			if (done)
+				break;
+			buffer.appendBuffer(value);
+			await new Promise((ok) => buffer.addEventListener('updateend', ok, { once: true }));
+			if (!video.buffered.length)
+				continue;
+			const end = video.buffered.end(video.buffered.length - 1);
+			const ahead = end - video.currentTime;
+			if (ahead > 0.4)
+				video.currentTime = end - 0.1;
+			video.playbackRate = ahead > 0.2 ? 1.1 : 1;
+			if (!buffer.updating && video.currentTime > 60) {
+				buffer.remove(0, video.currentTime - 30);
+				await new Promise((ok) => buffer.addEventListener('updateend', ok, { once: true }));
+			}
+		}
+	});
+	video.src = URL.createObjectURL(source);`;
+
+const players = {
+	hls: { script: 'hls.js/dist/hls.min.js', start: hls },
+	dash: { script: 'dashjs/dist/modern/umd/dash.all.min.js', start: dash },
+	mp4: { script: null, start: mp4 },
+};
+
+// Sets up the page of a player beside the stream; returns its URL.
+async function servePlayer(page, name, url, npm, codecs) {
+	const player = players[name], at = new URL('/gex-watch/', url).href;
+	const script = player.script && readFileSync(path.join(npm, player.script));
+	const tag = script ? '<script src="player.js"></script>' : '';
+
+	await page.route(`${at}**`, (route) => {
+		if (route.request().url().endsWith('player.js'))
+			return route.fulfill({ contentType: 'text/javascript', body: script });
+		return route.fulfill({ contentType: 'text/html', body: `<!doctype html><meta charset=utf-8>
+			<title>watch</title><link rel=icon href="data:,"><video muted autoplay playsinline></video>
+			${tag}<script>${player.start(url, codecs)}</script>` });
+	});
+	return at;
+}
+
+export { players, servePlayer };

@@ -1,0 +1,237 @@
+// watch: plays a stream in headless Chromium and reads the clock of tests/media off the picture.
+//
+//   node watch.mjs [options] URL
+//     --seconds N     watch for N seconds after the first frame (default 30); the first may take --start N (20)
+//     --settle N      latency and stalls count from N seconds after the first frame on (default 10)
+//     --player P      page: URL is a page with a <video> (default); hls, dash, mp4: URL is a playlist, an MPD, a
+//                     fragmented MP4 (--codecs C), played by a page of our own
+//     --screenshot F  PNG of the page at the end
+//     --progress      one line a second while it goes on
+//
+// The page may set window.gexPlayer to its hls.js, dash.js or Shaka player: its errors are counted.
+// Prints key=value:
+//   frames, unreadable              frames shown; of them without a readable clock
+//   latency_p50_ms, latency_p95_ms, latency_max_ms, latency_frames   Date.now() - clock of the frame shown
+//   first_frame_ms, last_ms         from opening the page to the first frame read; clock of the last
+//   stalls, stall_ms, stall_max_ms, waiting   times, sum and longest of currentTime standing > 100 ms; `waiting` events
+//   errors, fatal_errors, error=    of the player, the <video> and the page's scripts; each kind once
+//   http_errors, foreign            answers of 400 and more or none at all; requests to another origin
+//   heights, dropped, buffer_ms, rate, player_latency_ms   of the player, at the end
+// Exit status: 0; 65 no frame was read; 69 the page could not be opened; 64.
+// SIGTERM and SIGINT end the watch early, with the account of what was seen. Chromium and its files go with us.
+
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+import { source as clockmark } from './clockmark.mjs';
+import { players, servePlayer } from './players.mjs';
+import { install } from './probe.mjs';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const npm = process.env.GEX_NPM ?? path.join(here, '../../build/npm/node_modules');
+const chromiumFlags = [
+	'--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync',
+	'--disable-background-networking', '--disable-component-update', '--disable-breakpad',
+	'--autoplay-policy=no-user-gesture-required', '--window-size=800,600', '--no-proxy-server',
+];
+
+function usage() {
+	console.error('usage: watch.mjs [--seconds N] [--start N] [--settle N] [--player page|hls|dash|mp4] ' +
+		'[--codecs C] [--screenshot FILE] [--progress] URL');
+	process.exit(64);
+}
+
+function parse() {
+	const number = (s) => (/^\d+$/.test(s) ? Number(s) : usage());
+	let args;
+
+	try {
+		args = parseArgs({ allowPositionals: true, options: {
+			seconds: { type: 'string', default: '30' }, start: { type: 'string', default: '20' },
+			settle: { type: 'string', default: '10' }, player: { type: 'string', default: 'page' },
+			codecs: { type: 'string', default: 'avc1.64001e,mp4a.40.2' },
+			screenshot: { type: 'string' }, progress: { type: 'boolean', default: false },
+		} });
+	} catch {
+		usage();
+	}
+	const { values: v, positionals: [url, ...rest] } = args;
+	if (!URL.canParse(url ?? '') || rest.length || (v.player !== 'page' && !players[v.player]))
+		usage();
+	return { ...v, url, seconds: number(v.seconds), start: number(v.start), settle: number(v.settle) };
+}
+
+// What the reports of the probe add up to.
+const tally = {
+	frames: 0, unreadable: 0, latencies: [], lastUtc: null, heights: new Set(), errors: new Map(),
+	fatal: 0, httpErrors: 0, foreign: 0, last: null,
+};
+
+function addError(text) {
+	tally.fatal += text.startsWith('fatal ');
+	if (tally.errors.has(text) || tally.errors.size < 20)
+		tally.errors.set(text, (tally.errors.get(text) ?? 0) + 1);
+}
+
+function addReport(report) {
+	for (const [utc, latency, height, settled] of report.samples) {
+		tally.frames++;
+		tally.heights.add(height);
+		if (utc === null) {
+			tally.unreadable++;
+			continue;
+		}
+		tally.lastUtc = utc;
+		if (settled)
+			tally.latencies.push(latency);
+	}
+	report.errors.forEach(addError);
+	tally.last = report;
+}
+
+function printProgress(report) {
+	const read = report.samples.filter((s) => s[0] !== null);
+
+	console.log(`at_ms=${Date.now()} frames=${report.samples.length} ` +
+		`latency_ms=${read.length ? read.at(-1)[1] : ''} height=${report.samples.at(-1)?.[2] ?? ''} ` +
+		`stalls=${report.stalls} stalled=${Number(report.stalled)} buffer_ms=${Math.round(report.bufferMs)}`);
+}
+
+function printAccount() {
+	const l = tally.latencies.sort((a, b) => a - b), r = tally.last;
+	const at = (share) => l[Math.min(l.length - 1, Math.floor(l.length * share))];
+	const say = (key, value) => console.log(`${key}=${value}`);
+
+	say('frames', tally.frames);
+	say('unreadable', tally.unreadable);
+	say('latency_frames', l.length);
+	if (l.length) {
+		say('latency_p50_ms', at(0.5));
+		say('latency_p95_ms', at(0.95));
+		say('latency_max_ms', at(1));
+	}
+	if (r && r.firstFrameMs !== null) {
+		say('first_frame_ms', Math.round(r.firstFrameMs));
+		say('last_ms', tally.lastUtc);
+	}
+	say('stalls', r?.stalls ?? 0);
+	say('stall_ms', Math.round(r?.stallMs ?? 0));
+	say('stall_max_ms', Math.round(r?.stallMaxMs ?? 0));
+	say('waiting', r?.waiting ?? 0);
+	say('errors', [...tally.errors.values()].reduce((sum, n) => sum + n, 0));
+	say('fatal_errors', tally.fatal);
+	for (const [text, n] of tally.errors)
+		say('error', `${text}${n > 1 ? ` x ${n}` : ''}`.replace(/\s+/g, ' '));
+	say('http_errors', tally.httpErrors);
+	say('foreign', tally.foreign);
+	say('heights', [...tally.heights].sort((a, b) => b - a).join(','));
+	say('dropped', r?.dropped ?? 0);
+	say('buffer_ms', Math.round(r?.bufferMs ?? 0));
+	say('rate', r?.rate ?? 0);
+	if (r?.playerLatency)
+		say('player_latency_ms', Math.round(1000 * r.playerLatency));
+}
+
+function listen(page, origin) {
+	page.on('console', (m) => {
+		// Failed requests are counted below.
+		if (m.type() === 'error' && !m.text().startsWith('Failed to load resource'))
+			addError(`console ${m.text()}`);
+	});
+	page.on('pageerror', (e) => addError(`script ${e.message}`));
+	page.on('crash', () => addError('fatal the page crashed'));
+	page.on('response', (r) => { tally.httpErrors += r.status() >= 400; });
+	page.on('requestfailed', (r) => {
+		// A player that changes its mind is no error.
+		tally.httpErrors += r.failure()?.errorText !== 'net::ERR_ABORTED';
+	});
+	page.on('request', (r) => {
+		const to = new URL(r.url());
+		tally.foreign += /^(http|ws)/.test(to.protocol) && to.origin !== origin;
+	});
+}
+
+async function watch(page, opt, ended) {
+	const sleep = (ms) => Promise.race([ended, new Promise((ok) => setTimeout(ok, ms))]);
+	const opened = performance.now();
+	let left = opt.start, playing = false;
+
+	await page.addInitScript(`${clockmark}\n(${install})(${1000 * opt.settle});`);
+	const url = opt.player === 'page' ? opt.url
+		: await servePlayer(page, opt.player, opt.url, npm, opt.codecs);
+	await page.goto(url, { waitUntil: 'domcontentloaded', timeout: 1000 * opt.start });
+	// Each turn lasts a second, less what the turn before took too long.
+	for (let turn = opened; left > 0 && !ended.done; left--) {
+		turn += 1000;
+		await sleep(Math.max(50, turn - performance.now()));
+		const report = await page.evaluate(() => window.gexProbe.take());
+		addReport(report);
+		if (opt.progress)
+			printProgress(report);
+		if (!playing && report.firstFrameMs !== null) {
+			playing = true;
+			left = opt.seconds + 1;
+		}
+	}
+	if (opt.screenshot)
+		await page.screenshot({ path: opt.screenshot });
+}
+
+// Each child of ours leads a group of its own, with all that it started.
+function killChildren() {
+	for (const task of readdirSync('/proc/self/task'))
+		for (const pid of readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' ').filter(Number))
+			try { process.kill(-pid, 'SIGKILL'); } catch { /* it is gone */ }
+}
+
+async function main() {
+	const opt = parse();
+	const { chromium } = createRequire(path.join(npm, 'x'))('playwright-core');
+	const scratch = mkdtempSync(path.join(os.tmpdir(), 'watch.'));
+	let status = 0, browser = null, end;
+	const ended = new Promise((ok) => { end = () => { ended.done = true; ok(); }; });
+	const patience = 1000 * (opt.start + opt.seconds + 30);
+	const watchdog = setTimeout(() => {
+		console.error('watch: Chromium does not answer');
+		leave(70);
+	}, patience);
+
+	function leave(code) {
+		killChildren();
+		rmSync(scratch, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+		process.exit(code);
+	}
+
+	process.on('SIGTERM', end);
+	process.on('SIGINT', end);
+	mkdirSync(path.join(scratch, 'profile'));
+	try {
+		// Nothing of the user's is read or written: Chromium's home is the scratch folder.
+		const context = await chromium.launchPersistentContext(path.join(scratch, 'profile'), {
+			executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, ignoreHTTPSErrors: true,
+			args: chromiumFlags, viewport: { width: 800, height: 600 }, timeout: 30000,
+			handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false,
+			env: { ...process.env, HOME: scratch, TMPDIR: scratch, XDG_CONFIG_HOME: scratch,
+				XDG_CACHE_HOME: scratch, XDG_RUNTIME_DIR: scratch, DBUS_SESSION_BUS_ADDRESS: 'disabled:' },
+		});
+		browser = context;
+		const page = context.pages()[0] ?? await context.newPage();
+		listen(page, new URL(opt.url).origin);
+		await watch(page, opt, ended);
+	} catch (e) {
+		console.error(`watch: ${e.message.split('\n')[0]}`);
+		status = 69;
+	}
+	printAccount();
+	if (!status && tally.frames === tally.unreadable)
+		status = 65;
+	await Promise.race([browser?.close().catch(() => {}), new Promise((ok) => setTimeout(ok, 5000))]);
+	clearTimeout(watchdog);
+	leave(status);
+}
+
+await main();

@@ -1,0 +1,228 @@
+#!/bin/bash
+# timeout: 420
+#
+# The main job. Two regions, joined by a bad long-distance link: 100 ms of round trip, 1 % loss each way, 50 Mbit/s.
+#
+#   region a: users                      region b: core
+#   ffmpeg ─SRT─ gex-listen ══ tunnel 1 ══ gex-endpoint ── gex-transcode ── unix socket ┬ gex-package
+#                                                                                      ├ gex-record
+#                                                                                      └ gex-restream ── nginx-rtmp
+#   Chromium ─── gex-listen ══ tunnel 2 ══ gex-endpoint ── gex-package
+#   curl ─────── gex-listen ══ tunnel 2 ══ gex-endpoint ── nginx
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/netlib.sh"
+. "$(dirname "$0")/../media/live.sh"
+need ffmpeg ffprobe chromium node nginx curl openssl
+[ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] || skip "needs nginx's RTMP module"
+
+CORE=10.77.0.2 SOCK=$TMP/live.sock
+LINK=(--delay 50ms --loss 1% --rate 50M --seed 1)
+RTT_MS=100 RATE=50000000
+
+net_up
+link_up "${LINK[@]}"
+openssl rand -hex 32 >"$TMP/key"
+chmod 600 "$TMP/key"
+mkdir -p "$TMP/www/up" "$TMP/dvr" "$TMP/nginx"
+head -c 100000000 /dev/urandom >"$TMP/www/100MB"
+head -c 1024 /dev/urandom >"$TMP/www/1KB"
+
+cat >"$TMP/nginx.conf" <<EOF
+daemon off;
+user root;
+worker_processes 1;
+pid $TMP/nginx/pid;
+error_log $TMP/nginx/error.log;
+load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
+events { worker_connections 256; }
+rtmp { server { listen 127.0.0.1:1935; application live { live on; } } }
+http {
+	access_log off;
+	client_body_temp_path $TMP/nginx/body;
+	client_max_body_size 200m;
+	server {
+		listen 127.0.0.1:8081;
+		root $TMP/www;
+		location /up/ { dav_methods PUT; }
+	}
+}
+EOF
+
+# ---- the parts of the chain, each in a function so that it can be started again ----
+
+start_origin() { spawn origin in_b nginx -e "$TMP/nginx/error.log" -c "$TMP/nginx.conf"; }
+start_endpoint_up() {
+	spawn -r endpoint_up in_b "$BUILD/gex-endpoint" -l "$CORE:7000" -k "$TMP/key" -b ingest=udp:127.0.0.1:9000
+}
+start_endpoint_view() {
+	spawn -r endpoint_view in_b "$BUILD/gex-endpoint" -l "$CORE:7001" -k "$TMP/key" \
+		-b player=tcp:127.0.0.1:8080 -b web=tcp:127.0.0.1:8081
+}
+start_listen_up() {
+	spawn -r listen_up in_a "$BUILD/gex-listen" -e "$CORE:7000" -k "$TMP/key" -l udp:127.0.0.1:9000=ingest
+}
+start_listen_view() {
+	spawn -r listen_view in_a "$BUILD/gex-listen" -e "$CORE:7001" -k "$TMP/key" \
+		-l tcp:127.0.0.1:8080=player -l tcp:127.0.0.1:8081=web
+}
+start_transcode() {
+	spawn -r transcode in_b "$BUILD/gex-transcode" -i 'srt://:9000?latency=400ms' -m 127.0.0.1:9101 \
+		-r 360p -r 240p -r 144p -o "unix:$SOCK"
+}
+start_package() {
+	spawn -r package in_b "$BUILD/gex-package" -i "unix:$SOCK" -l http://127.0.0.1:8080 -m 127.0.0.1:9102
+}
+start_record() { spawn -r record in_b "$BUILD/gex-record" -i "unix:$SOCK" -r 360p -d "$TMP/dvr"; }
+start_restream() {
+	spawn -r restream in_b "$BUILD/gex-restream" -i "unix:$SOCK" -r 360p -o rtmp://127.0.0.1:1935/live/copy
+}
+# ffmpeg ends when its SRT connection does, so it is run as people run it: again and again.
+start_encoder() { LIVE_IN=in_a live_source live 'srt://127.0.0.1:9000?latency=400000'; }
+
+PARTS=(origin endpoint_up endpoint_view listen_up listen_view transcode package record restream)
+
+all_alive() {
+	local p
+	for p in "${PARTS[@]}"; do
+		[ "$p" = "${1-}" ] || alive "$p" || fail "$p has ended${1:+ when $1 was killed}"
+	done
+}
+
+# ---- start ----
+
+for part in "${PARTS[@]}"; do
+	"start_$part"
+	[ "$part" = origin ] || wait_ready "$part"
+done
+start_encoder
+
+# get FILE KEY: a figure of an account of key=value lines.
+get() {
+	sed -n "s/^$2=//p" "$1" | tail -n 1
+}
+
+# ---- the picture, for a minute ----
+
+spawn -o "$TMP/minute" watch in_a node tests/browser/watch.mjs --seconds 60 --settle 10 \
+	--screenshot "$TMP/player.png" http://127.0.0.1:8080/live/
+wait_exit watch 120
+[ "$STATUS" = 0 ] || fail "the browser saw nothing: status $STATUS"
+cat "$TMP/minute"
+at_most "glass to glass in Chromium, p50, ms" "$(get "$TMP/minute" latency_p50_ms)" 2500
+at_most "stalls after the first 10 s" "$(get "$TMP/minute" stalls)" 0
+at_most "fatal player errors" "$(get "$TMP/minute" fatal_errors)" 0
+at_most "requests to another host" "$(get "$TMP/minute" foreign)" 0
+all_alive
+
+# ---- the rungs ----
+
+read_rungs() {
+	in_b timeout 30 "$BUILD/tests/media/clock-read" --seconds 8 --all --key-frames "unix:$SOCK" >"$TMP/rungs"
+}
+step "the three rungs are read" read_rungs
+cat "$TMP/rungs"
+for rung in 360p 240p 144p; do
+	at_most "$rung: unreadable frames" "$(get "$TMP/rungs" "$rung.unreadable")" 0
+	at_most "$rung: A/V offset, ms" "$(get "$TMP/rungs" "$rung.av_offset_worst_ms" | tr -d -)" 40
+	[ -n "$(get "$TMP/rungs" "$rung.key_frames")" ] || fail "$rung: no key frames"
+	[ "$(get "$TMP/rungs" "$rung.key_frames")" = "$(get "$TMP/rungs" 360p.key_frames)" ] ||
+		fail "$rung has other key frames than 360p"
+done
+echo "ok - key frames at the same instants: $(get "$TMP/rungs" 360p.key_frames)"
+SOCKET_LATENCY=$(get "$TMP/rungs" 360p.latency_p50_ms)
+
+# ---- the copy ----
+
+read_copy() {
+	in_b timeout 30 ffprobe -v error -rw_timeout 10000000 -show_entries stream=codec_name,width,height \
+		-of csv=p=0 rtmp://127.0.0.1:1935/live/copy >"$TMP/copy"
+}
+step "ffprobe reads the copy at nginx" read_copy
+grep -q h264,640,360 "$TMP/copy" || fail "the copy is $(cat "$TMP/copy")"
+grep -q aac "$TMP/copy" || fail "the copy has no sound: $(cat "$TMP/copy")"
+
+# ---- each tool killed and started again; nobody else is touched ----
+
+last_recording() {
+	find "$TMP/dvr" -name '*.mp4' | sort | tail -n 1
+}
+
+# newest_shown: the clock of the newest frame that the page has shown, of the watch's own progress lines.
+newest_shown() {
+	sed -n 's/.*\blast_ms=\([0-9]*\).*/\1/p' "$TMP/progress" | tail -n 1
+}
+
+shows_after() {
+	# The encoder is run as people run it: again, whenever it ended.
+	alive live-encoder || restart_encoder
+	[ "0$(newest_shown)" -gt "$1" ]
+}
+
+restart_encoder() {
+	local p
+	for p in live-camera live-encoder; do
+		[ -z "${PID[$p]-}" ] || stop "$p" 5
+	done
+	start_encoder
+}
+
+copy_is_live() {
+	in_b timeout 4 "$BUILD/tests/media/clock-read" --seconds 0 --timeout 3 rtmp://127.0.0.1:1935/live/copy >"$TMP/copy" &&
+		[ "$(get "$TMP/copy" last_ms)" -gt "$1" ]
+}
+
+recording_is_live() {
+	local f
+	f=$(last_recording)
+	[ "$f" != "$2" ] && [ "$(stat -c %Y "$f")" -ge $(($1 / 1000)) ] && [ "$(stat -c %s "$f")" -gt 10000 ]
+}
+
+spawn -o "$TMP/progress" watch in_a node tests/browser/watch.mjs --seconds 300 --progress http://127.0.0.1:8080/live/
+retry 30 shows_after 0 || fail "the page does not play"
+
+for part in "${PARTS[@]:1}"; do
+	recorded=$(last_recording)
+	at=$(now_ms)
+	kill9 "$part"
+	"start_$part"
+	case $part in
+	record) retry 10 recording_is_live "$at" "$recorded" || fail "no new recording" ;;
+	restream) retry 10 copy_is_live "$at" || fail "the copy does not come back" ;;
+	*) retry 20 shows_after "$at" || fail "the page does not play again after $part was killed" ;;
+	esac
+	at_most "$part killed and started again: plays again after, ms" $(($(now_ms) - at)) 5000
+	all_alive "$part"
+	[ "$part" != record ] || killed_recording=$recorded killed_at=$at
+done
+stop watch
+
+# ---- what the killed recorder left ----
+
+step "the recording plays" ffprobe -v error -show_entries format=duration -of csv=p=0 "$killed_recording"
+"$BUILD/tests/media/clock-read" "$killed_recording" >"$TMP/recording"
+at_most "recording: unreadable frames" "$(get "$TMP/recording" unreadable)" 0
+at_most "recording: lost at its end, ms" \
+	$((killed_at - SOCKET_LATENCY - $(get "$TMP/recording" last_ms))) 1000
+
+# ---- an application beside it ----
+
+for part in live-camera live-encoder; do stop "$part" || true; done
+
+mbit() {
+	awk -v b="$1" 'BEGIN { printf "%.1f", b * 8 / 1000000 }'
+}
+
+at_least "100 MB down, Mbit/s" "$(mbit "$(in_a curl -sS --max-time 60 -o "$TMP/down" -w '%{speed_download}' \
+	http://127.0.0.1:8081/100MB)")" "$(mbit $((RATE * 7 / 80)))"
+same_file "$TMP/www/100MB" "$TMP/down"
+at_least "100 MB up, Mbit/s" "$(mbit "$(in_a curl -sS --max-time 60 -T "$TMP/www/100MB" -w '%{speed_upload}' \
+	http://127.0.0.1:8081/up/100MB)")" "$(mbit $((RATE * 7 / 80)))"
+same_file "$TMP/www/100MB" "$TMP/www/up/100MB"
+
+fetches=()
+for _ in {1..15}; do
+	fetches+=("$(in_a curl -sS -o "$TMP/small" -w '%{time_total}' http://127.0.0.1:8081/1KB)")
+	cmp "$TMP/small" "$TMP/www/1KB"
+done
+at_most "1 KB fetch on a new connection, median of 15, ms" \
+	"$(median "${fetches[@]}" | awk '{ print $1 * 1000 }')" $((RTT_MS + 10))

@@ -1,0 +1,112 @@
+#!/bin/bash
+# timeout: 60
+# The test bed tests itself: what the link is asked for is what the two ends see.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=netlib.sh
+. "$(dirname "$0")/netlib.sh"
+
+need iperf3
+net_up
+
+p_lost=0 p_runs=0 p_reordered=0 p_duplicated=0 p_rtt_min=0 p_rtt_p50=0 p_rtt_max=0
+# probe OPTIONS: sends from a to the echo in b; the result is in variables p_lost, p_rtt_p50 ...
+probe() {
+	in_a "$BUILD/tests/net/udp-probe" send 10.77.0.2 7 "$@" >"$TMP/probe"
+	eval "$(sed 's/^/p_/' "$TMP/probe")"
+}
+
+# transfer OPTIONS: iperf3 from a to b for two seconds; the received Mbit/s are in $mbits.
+transfer() {
+	spawn iperf in_b iperf3 -s -1 -B 10.77.0.2 -p 5201
+	wait_bound in_b tcp 5201
+	in_a iperf3 -c 10.77.0.2 -p 5201 -t 2 -f m "$@" >"$TMP/iperf.out" || fail "$(cat "$TMP/iperf.out")"
+	wait_exit iperf 5
+	mbits=$(awk '/receiver/ { for (i = 1; i < NF; i++) if ($(i + 1) == "Mbits/sec") r = $i }
+		END { print r }' "$TMP/iperf.out")
+}
+
+step "wrong options are refused" refuse "usage" 64 "$BUILD/tests/net/wan-link" \
+	--netns-a x --netns-b y --loss 1
+
+link_up --delay 20ms --from-b --delay 30ms
+spawn -r echo in_b "$BUILD/tests/net/udp-probe" echo 10.77.0.2 7
+wait_ready echo
+step "the pid of spawn is the program itself" test "$(readlink "/proc/${PID[echo]}/exe")" = \
+	"$(readlink -f "$BUILD/tests/net/udp-probe")"
+
+# ---- delay: 20 + 30 ms ----
+probe -n 200 -i 2ms -w 300ms
+at_most "lost of 200 on the clean link" "$p_lost" 0
+at_least "shortest round trip, ms" "$p_rtt_min" 49.9
+at_most "median round trip, ms" "$p_rtt_p50" 51
+
+# ---- random loss: 2000 datagrams, 5 % on the way there ----
+link_set --delay 5ms --from-a --loss 5%
+probe -n 2000 -i 500us -w 300ms
+at_least "lost of 2000 at 5 %" "$p_lost" 60
+at_most "lost of 2000 at 5 %" "$p_lost" 145
+at_most "lost by the link less lost as seen" "$(($(link_stat a_dropped_loss) - p_lost))" 0
+
+# ---- bursts: 10 %, 10 ms long on average, so 20 datagrams ----
+link_set --from-a --loss 10% --burst 10ms
+probe -n 4000 -i 500us -w 300ms
+at_least "mean burst, datagrams" $((p_lost / (p_runs ? p_runs : 1))) 8
+at_least "lost of 4000 at 10 % in bursts" "$p_lost" 50
+at_most "lost of 4000 at 10 % in bursts" "$p_lost" 1000
+
+# ---- jitter and duplicates ----
+link_set --loss 0% --jitter 10ms --duplicate 20%
+probe -n 300 -i 2ms -w 300ms
+at_most "reordered by jitter with order kept" "$p_reordered" 0
+at_least "duplicated" "$p_duplicated" 60
+at_least "longest round trip with 0-10 ms jitter each way, ms" "$p_rtt_max" 16
+link_set --reorder yes --duplicate 0%
+probe -n 300 -i 2ms -w 300ms
+at_least "reordered" "$p_reordered" 30
+
+# ---- rate and drop-tail queue ----
+link_set --jitter 0ms --reorder no --from-a --rate 20M --queue 50ms
+link_reset -n 0
+transfer -u -b 40M -l 1200
+at_least "20 Mbit/s, offered 40 by UDP: payload, Mbit/s" "$mbits" 19
+at_most "20 Mbit/s, offered 40 by UDP: payload, Mbit/s" "$mbits" 20
+at_least "longest queue, ms" "$(link_stat a_queue_max_ms)" 48
+at_most "longest queue, ms" "$(link_stat a_queue_max_ms)" 50
+at_least "mean queue, ms" "$(link_stat a_queue_mean_ms)" 40
+at_least "dropped by the queue" "$(link_stat a_dropped_queue)" 2000
+
+transfer -C cubic
+at_least "20 Mbit/s by TCP, Mbit/s" "$mbits" 17
+at_most "20 Mbit/s by TCP, Mbit/s" "$mbits" 20
+
+# ---- size limit, outages ----
+link_set --rate 1G --max-size 1000
+probe -n 10 -i 2ms -s 973 -w 100ms
+at_least "lost of 10 that are too long" "$p_lost" 10
+probe -n 10 -i 2ms -s 972 -w 300ms
+at_most "lost of 10 that just fit" "$p_lost" 0
+link_outage on
+probe -n 10 -i 2ms -w 100ms
+at_least "lost of 10 in an outage" "$p_lost" 10
+link_outage off
+probe -n 10 -i 2ms -w 300ms
+at_most "lost of 10 after it" "$p_lost" 0
+link_set --outage 100ms+200ms
+probe -n 500 -i 1ms -w 300ms
+at_least "lost of 500 at 1 kHz in an outage of 200 ms" "$p_lost" 190
+at_most "lost of 500 at 1 kHz in an outage of 200 ms" "$p_lost" 215
+
+# ---- IPv6 ----
+spawn -r echo6 in_b "$BUILD/tests/net/udp-probe" echo fd77::2 7
+wait_ready echo6
+in_a "$BUILD/tests/net/udp-probe" send fd77::2 7 -n 10 -w 300ms >"$TMP/probe"
+step "nothing lost of 10 over IPv6" grep -qx lost=0 "$TMP/probe"
+
+# ---- a second link ----
+link_up -n 1 --delay 1ms
+in_a bash -c 'echo >/dev/udp/10.77.1.2/9'
+at_least "packets on the second link" "$(link_stat -n 1 a_in_packets)" 1
+
+step "the link ends when asked" link_down
+step "its echo has served to the end" alive echo

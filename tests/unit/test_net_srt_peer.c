@@ -1,0 +1,54 @@
+#include "unit.h"
+
+#include "net/srt_peer.h"
+
+static size_t packet(uint8_t out[64], uint32_t first, uint32_t dest, uint32_t version)
+{
+	struct wr w = wr_of(out, 64);
+
+	memset(out, 0, 64);
+	wr_u32(&w, first);
+	wr_u64(&w, 0);
+	wr_u32(&w, dest);
+	wr_u32(&w, version);
+	return 64;
+}
+
+static void caller_of_a_dead_listener_is_told(void **state)
+{
+	uint8_t p[64], out[SRT_SHUTDOWN_LEN];
+	struct srt_peer s = {0};
+
+	assert_int_equal(srt_peer_shutdown(&s, out), 0);
+	srt_peer_note(&s, p, packet(p, 0x80000000u, 0, 4), false);
+	assert_int_equal(srt_peer_shutdown(&s, out), 0); /* it is no connection yet */
+	srt_peer_note(&s, p, packet(p, 0x80000000u, 0x1234567, 5), true);
+	srt_peer_note(&s, p, packet(p, 0x80020000u, 0x1234567, 0), true);
+	assert_int_equal(srt_peer_shutdown(&s, out), SRT_SHUTDOWN_LEN);
+	static const uint8_t want[SRT_SHUTDOWN_LEN] = {0x80, 5, 0, 0, [12] = 0x01, 0x23, 0x45, 0x67};
+	assert_memory_equal(out, want, sizeof(want));
+	/* A new connection from the same port. */
+	srt_peer_note(&s, p, packet(p, 0x80000000u, 0, 4), false);
+	assert_int_equal(srt_peer_shutdown(&s, out), 0);
+}
+
+static void what_is_not_srt_is_left_alone(void **state)
+{
+	uint8_t p[64], out[SRT_SHUTDOWN_LEN];
+	struct srt_peer s = {0};
+
+	memset(p, 0, sizeof(p));
+	srt_peer_note(&s, p, sizeof(p), false);
+	srt_peer_note(&s, p, packet(p, 0x80000000u, 0, 4) - 1, false); /* too short */
+	srt_peer_note(&s, p, packet(p, 0x80000000u, 7, 4), false);     /* not to socket 0 */
+	srt_peer_note(&s, p, packet(p, 0x00000000u, 0, 4), false);     /* data */
+	srt_peer_note(&s, p, 3, false);
+	srt_peer_note(&s, p, packet(p, 0x80000000u, 9, 5), true);
+	assert_int_equal(srt_peer_shutdown(&s, out), 0);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(caller_of_a_dead_listener_is_told),
+    cmocka_unit_test(what_is_not_srt_is_left_alone),
+};
+RUN_TESTS(tests)
