@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #define SHAKE_GAP_US (250 * MS_US)
+#define WRONG_AFTER_US (2 * SEC_US)
 #define LOST_WAIT_US (500 * MS_US)
 #define CODE_BROKEN 1 /* in CLOSE: the peer broke the protocol */
 #define ECHO_MIN_US (4 * MS_US)
@@ -181,14 +182,15 @@ static void free_all(struct tunnel *t)
 	struct tunnel_flow *f, *fnext;
 	struct tn_ev *ev, *evnext;
 
-	/* Flows that were closed are in no list but that of events, or only with the application. */
-	list_for_safe(ev, evnext, &t->events, link) {
+	/* Flows that were closed are in no list but that of events, or only with the application.
+	 */
+	list_for_safe (ev, evnext, &t->events, link) {
 		list_remove(&ev->link);
 	}
-	list_for_safe(s, snext, &t->all_streams, all) {
+	list_for_safe (s, snext, &t->all_streams, all) {
 		tn_stream_free(s);
 	}
-	list_for_safe(f, fnext, &t->flow_age, age) {
+	list_for_safe (f, fnext, &t->flow_age, age) {
 		tn_flow_free(f);
 	}
 	for (size_t i = 0; i < TN_PARTIALS; i++) {
@@ -314,13 +316,18 @@ void tn_shake_step(struct tunnel *t, int status)
 	tn_touch(t);
 }
 
+/* A peer that answers, but not to the last flight, and for long: it cannot read it. */
+static bool shake_wrong(const struct tunnel *t)
+{
+	if (t->server)
+		return crypt_shake_key_name(t->shake)[0] != '\0';
+	return crypt_shake_answered(t->shake) && t->now_us - t->answered_us > WRONG_AFTER_US;
+}
+
 static void shake_timers(struct tunnel *t)
 {
 	if (t->state == TUNNEL_HANDSHAKE && t->now_us >= t->shake_end_us) {
-		bool wrong = t->server ? t->key_name[0] != '\0' || crypt_shake_key_name(t->shake)[0]
-				       : crypt_shake_answered(t->shake);
-
-		tn_closed(t, wrong ? -EACCES : -ETIMEDOUT);
+		tn_closed(t, shake_wrong(t) ? -EACCES : -ETIMEDOUT);
 		if (t->acceptor)
 			tn_acceptor_failed(t, t->reason);
 		return;
@@ -336,8 +343,16 @@ static int input_shake(struct tunnel *t, const void *dgram, size_t n)
 {
 	if (!t->shake)
 		return -EBADMSG;
-	t->shake_us = t->now_us + t->shake_gap_us;
 	tn_shake_step(t, crypt_shake_input(t->shake, dgram, n));
+	if (!t->shake)
+		return 0;
+	if (crypt_shake_pending(t->shake)) {
+		t->shake_gap_us = SHAKE_GAP_US; /* a step forward */
+		t->answered_us = t->now_us;
+	} else if (!t->server) {
+		crypt_shake_resend(t->shake); /* the server repeats itself: our answer was lost */
+	}
+	t->shake_us = t->now_us + t->shake_gap_us;
 	return 0;
 }
 
@@ -386,7 +401,8 @@ static int drop(struct tunnel *t, enum tunnel_drop why, int r)
 	return r;
 }
 
-static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n, const struct tunnel_addr *from)
+static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n,
+			const struct tunnel_addr *from)
 {
 	uint8_t plain[2048];
 	struct tn_path *p = &t->path;
@@ -493,6 +509,8 @@ int64_t tunnel_wake(const struct tunnel *t)
 {
 	int64_t at = NEVER_US;
 
+	if (t->ev_bits || !list_empty(&t->events))
+		return t->now_us;
 	if (t->shake && t->state <= TUNNEL_OPEN)
 		at = MIN(t->shake_us, t->state == TUNNEL_HANDSHAKE ? t->shake_end_us : NEVER_US);
 	if (t->state == TUNNEL_CLOSING)
