@@ -332,7 +332,7 @@ int64_t acceptor_wake(const struct acceptor *a)
 	struct tunnel *t;
 	int64_t at = NEVER_US;
 
-	if (a->reply_n || !list_empty(&a->busy))
+	if (a->reply_n || !list_empty(&a->busy) || !list_empty(&a->events))
 		return a->now_us;
 	list_for(t, &a->all, a_all) {
 		at = MIN(at, t->a_wake_us);

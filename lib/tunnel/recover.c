@@ -253,6 +253,7 @@ void tn_sent_mark(struct tunnel *t, struct tn_path *p, struct tn_sent *s, size_t
 	if (p->flight == 0)
 		p->first_us = p->delivered_us = t->now_us;
 	s->state = TN_SENT_FLIGHT;
+	s->sent_us = t->now_us;
 	s->size = (uint16_t)size;
 	s->delivered = p->delivered;
 	s->delivered_us = p->delivered_us;

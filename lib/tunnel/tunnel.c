@@ -493,6 +493,8 @@ int64_t tunnel_wake(const struct tunnel *t)
 {
 	int64_t at = NEVER_US;
 
+	if (t->ev_bits || !list_empty(&t->events))
+		return t->now_us;
 	if (t->shake && t->state <= TUNNEL_OPEN)
 		at = MIN(t->shake_us, t->state == TUNNEL_HANDSHAKE ? t->shake_end_us : NEVER_US);
 	if (t->state == TUNNEL_CLOSING)

@@ -117,7 +117,8 @@ int tunnel_input(struct tunnel *t, const void *dgram, size_t n, int path,
  * TUNNEL_DGRAM_MAX. */
 size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct tunnel_addr *to,
 		     int64_t now_us);
-/* When tunnel_output must be called next; may be in the past; NEVER_US. */
+/* When the tunnel must be pumped next (events, then output); not after now while there are events;
+ * NEVER_US. */
 int64_t tunnel_wake(const struct tunnel *t);
 
 /* Says goodbye to the peer with an application's code and a short text (may be NULL; cut at

@@ -104,6 +104,14 @@ static void fill(uint8_t *p, uint64_t id, int side, uint64_t off, size_t n)
 		p[i] = pattern(id, side, off + i);
 }
 
+static void end_done(struct sim *m, struct end *e)
+{
+	e->done_us = m->now_us;
+	tunnel_stream_release(e->s);
+	e->s = NULL;
+	m->done++;
+}
+
 static void end_write(struct sim *m, struct end *e)
 {
 	uint8_t buf[16384];
@@ -116,6 +124,7 @@ static void end_write(struct sim *m, struct end *e)
 			e->reset = true;
 			m->resets++;
 			tunnel_stream_reset(e->s, TUNNEL_RST_APP + 7);
+			end_done(m, e);
 			return;
 		}
 		fill(buf, e->id, e->side, e->sent, n);
@@ -129,14 +138,6 @@ static void end_write(struct sim *m, struct end *e)
 		e->finished = true;
 		tunnel_stream_finish(e->s);
 	}
-}
-
-static void end_done(struct sim *m, struct end *e)
-{
-	e->done_us = m->now_us;
-	tunnel_stream_release(e->s);
-	e->s = NULL;
-	m->done++;
 }
 
 static void end_read(struct sim *m, struct end *e)
@@ -296,10 +297,7 @@ static void on_event(struct sim *m, int side, const struct tunnel_event *ev)
 		break;
 	case TUNNEL_EV_STREAM_WRITABLE:
 		end_write(m, e);
-		if (e->reset && e->s)
-			end_done(m, e);
-		else
-			end_read(m, e);
+		end_read(m, e);
 		break;
 	case TUNNEL_EV_STREAM_RESET:
 		on_reset(m, e, ev);
@@ -342,8 +340,6 @@ static void pump(struct sim *m)
 			link_send(&m->link, 0, buf, n, m->now_us);
 		m->steps++;
 	}
-	while (tunnel_event(m->client, &ev))
-		on_event(m, 0, &ev);
 }
 
 static void watch(struct sim *m)
@@ -366,15 +362,17 @@ static int64_t grain(const struct sim *m, int64_t at)
 /* Goes on until nothing is left to happen before `until`. */
 static void run(struct sim *m, int64_t until, bool (*enough)(const struct sim *))
 {
-	while (!enough || !enough(m)) {
-		int64_t at, wake = tunnel_wake(m->client);
+	for (;;) {
+		int64_t at, wake = m->now_us;
 
-		pump(m);
-		wake = tunnel_wake(m->client);
-		if (m->acceptor)
-			wake = MIN(wake, acceptor_wake(m->acceptor));
+		for (int i = 0; i < 3 && wake <= m->now_us; i++) {
+			pump(m);
+			wake = MIN(tunnel_wake(m->client), acceptor_wake(m->acceptor));
+		}
 		/* What is due now has been done: whoever says otherwise would spin. */
 		CHECK(m, wake > m->now_us);
+		if (enough && enough(m))
+			return;
 		at = MIN(grain(m, wake), MIN(link_next(&m->link), m->flow_next_us));
 		if (at > until || at == NEVER_US) {
 			m->now_us = MAX(m->now_us, MIN(until, at));
