@@ -1,6 +1,6 @@
 /* What the files of tunnel share. From the outside in: tunnel.c and acceptor.c (life, events),
- * packet.c (datagrams), frames.c (what is in them), stream.c and flow.c (what the application sees),
- * path.c, recover.c, ack.c (numbers, times, losses), rate*.c (speed). */
+ * packet.c (datagrams), frames.c (what is in them), stream.c and flow.c (what the application
+ * sees), path.c, recover.c, ack.c (numbers, times, losses), rate*.c (speed). */
 #ifndef GEX_TUNNEL_INTERNAL_H
 #define GEX_TUNNEL_INTERNAL_H
 
@@ -198,9 +198,9 @@ struct tunnel_flow {
 	bool local, held, closed, open_acked;
 	int64_t used_us;
 	struct tn_dgrams out, in;
-	uint64_t seq;	     /* of the next datagram sent */
-	uint64_t seen_next;  /* highest seq received + 1 */
-	uint64_t seen;	     /* bit n: seen_next - 1 - n */
+	uint64_t seq;	    /* of the next datagram sent */
+	uint64_t seen_next; /* highest seq received + 1 */
+	uint64_t seen;	    /* bit n: seen_next - 1 - n */
 };
 
 #define TN_PARTIALS 16
@@ -306,7 +306,8 @@ void tn_note_add(struct tunnel *t, uint8_t type, uint64_t id);
 
 /* frames.c: the inner layer. Takes the frames of an authentic packet; *eliciting: it wants an ACK.
  * 0 or -EPROTO (the tunnel is then closing). */
-int tn_frames_take(struct tunnel *t, struct tn_path *p, const void *data, size_t n, bool *eliciting);
+int tn_frames_take(struct tunnel *t, struct tn_path *p, const void *data, size_t n,
+		   bool *eliciting);
 void tn_put_open(struct wr *w, const struct tunnel_open *o);
 size_t tn_open_len(const struct tunnel_open *o);
 bool tn_get_open(struct rd *r, struct tunnel_open *o);

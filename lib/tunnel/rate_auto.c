@@ -93,7 +93,8 @@ static void cruise_step(struct tn_rate *r, const struct tn_rate_sample *s)
 	bool over = s->now_us - m->phase_us > r->min_rtt_us;
 
 	if (cycle[m->phase] > 100)
-		over = over && (s->in_flight >= bdp(r) * 5 / 4 || s->lost || queued(r) || s->app_limited);
+		over = over &&
+		       (s->in_flight >= bdp(r) * 5 / 4 || s->lost || queued(r) || s->app_limited);
 	else if (cycle[m->phase] < 100)
 		over = over || s->in_flight <= bdp(r);
 	if (!over)

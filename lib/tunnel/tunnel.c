@@ -181,14 +181,15 @@ static void free_all(struct tunnel *t)
 	struct tunnel_flow *f, *fnext;
 	struct tn_ev *ev, *evnext;
 
-	/* Flows that were closed are in no list but that of events, or only with the application. */
-	list_for_safe(ev, evnext, &t->events, link) {
+	/* Flows that were closed are in no list but that of events, or only with the application.
+	 */
+	list_for_safe (ev, evnext, &t->events, link) {
 		list_remove(&ev->link);
 	}
-	list_for_safe(s, snext, &t->all_streams, all) {
+	list_for_safe (s, snext, &t->all_streams, all) {
 		tn_stream_free(s);
 	}
-	list_for_safe(f, fnext, &t->flow_age, age) {
+	list_for_safe (f, fnext, &t->flow_age, age) {
 		tn_flow_free(f);
 	}
 	for (size_t i = 0; i < TN_PARTIALS; i++) {
@@ -386,7 +387,8 @@ static int drop(struct tunnel *t, enum tunnel_drop why, int r)
 	return r;
 }
 
-static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n, const struct tunnel_addr *from)
+static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n,
+			const struct tunnel_addr *from)
 {
 	uint8_t plain[2048];
 	struct tn_path *p = &t->path;

@@ -116,7 +116,8 @@ static void bulk_check(struct sim *m)
 
 static void fast_set(struct sim *m)
 {
-	lines(m, (struct way){.rate_bps = 500000000, .queue_us = 50 * MS_US, .delay_us = 25 * MS_US});
+	lines(m,
+	      (struct way){.rate_bps = 500000000, .queue_us = 50 * MS_US, .delay_us = 25 * MS_US});
 	connect_ends(m, NULL, 0);
 }
 
@@ -328,7 +329,8 @@ static void outage_check(struct sim *m)
 	}
 	m->moved_us = m->now_us + 300 * MS_US;
 	finish_plan(m);
-	figure(0, "10 MB with 4 s out, s", seconds(m->end[0][0]->done_us - m->end[0][0]->opened_us));
+	figure(0, "10 MB with 4 s out, s",
+	       seconds(m->end[0][0]->done_us - m->end[0][0]->opened_us));
 	CHECK(m, m->end[0][0]->done_us - m->end[0][0]->opened_us < 9 * SEC_US);
 	close_both(m);
 }
@@ -425,7 +427,8 @@ static const struct scenario scenarios[] = {
     {"bulk", "20 MB at 50 Mbit/s, 100 ms, 1 %", main_set, bulk_check, 60 * SEC_US, true},
     {"fast", "200 MB at 500 Mbit/s, 50 ms, no loss", fast_set, fast_check, 60 * SEC_US, true},
     {"heavy", "10 MB at 20 Mbit/s, 200 ms, 10 %", heavy_set, heavy_check, 60 * SEC_US, true},
-    {"burst", "20 MB at 50 Mbit/s, 150 ms, 3 % in bursts", burst_set, burst_check, 60 * SEC_US, true},
+    {"burst", "20 MB at 50 Mbit/s, 150 ms, 3 % in bursts", burst_set, burst_check, 60 * SEC_US,
+     true},
     {"request", "1 KB fetches on the main line", main_set, request_check, 20 * SEC_US, false},
     {"mixed", "60 streams on a bad line", mixed_set, mixed_check, 300 * SEC_US, false},
     {"stopped", "a reader that stops", main_set, stopped_check, 120 * SEC_US, true},

@@ -1,8 +1,9 @@
-/* The tunnel in virtual time: scenarios times seeds. Asserts that bytes arrive exactly and in order,
- * that ends and resets arrive, that memory stays within its bounds, that nothing spins, and the
- * figures that each scenario promises.
+/* The tunnel in virtual time: scenarios times seeds. Asserts that bytes arrive exactly and in
+ *order, that ends and resets arrive, that memory stays within its bounds, that nothing spins, and
+ *the figures that each scenario promises.
  *
- *	sim_tunnel [-v] [-s SCENARIO] [-f FIRST_SEED] [SEEDS]      (or SEEDS in the environment) */
+ *	sim_tunnel [-v] [-s SCENARIO] [-f FIRST_SEED] [-t TRACE_MS] [SEEDS]
+ * SEEDS may be in the environment. */
 #include "link.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -63,6 +64,7 @@ struct scenario {
 };
 
 static bool verbose;
+static int64_t trace_us; /* -t MS: a line of figures so often */
 
 #define CHECK(sim, cond) \
 	do { \
@@ -218,8 +220,8 @@ static void flow_send(struct sim *m)
 	wr_u64(&w, (uint64_t)m->now_us);
 	fill(buf + 16, 1, 0, 16, m->flow_len - 16);
 	CHECK(m, tunnel_flow_send(m->flow[0], buf, m->flow_len) == 0);
-	m->flow_next_us = m->now_us + m->flow_gap_us >= m->flow_end_us ? NEVER_US
-									 : m->now_us + m->flow_gap_us;
+	m->flow_next_us =
+	    m->now_us + m->flow_gap_us >= m->flow_end_us ? NEVER_US : m->now_us + m->flow_gap_us;
 }
 
 static void flow_read(struct sim *m, struct tunnel_flow *f, int side)
@@ -342,9 +344,29 @@ static void pump(struct sim *m)
 	}
 }
 
+static void trace(const char *who, const struct tunnel *t, int64_t now_us)
+{
+	struct tunnel_stats s;
+
+	tunnel_stats(t, &s);
+	printf("%8.3f %s rate %7.2f delivery %7.2f Mbit/s cwnd %8" PRIu64 " in flight %8" PRIu64
+	       " rtt %6.1f min %6.1f ms sent %7" PRIu64 " lost %6" PRIu64 "\n",
+	       (double)now_us / 1e6, who, (double)s.rate_bps / 1e6, (double)s.delivery_bps / 1e6,
+	       s.cwnd, s.in_flight, (double)s.rtt_us / 1e3, (double)s.rtt_min_us / 1e3,
+	       s.packets_sent, s.packets_lost);
+}
+
 static void watch(struct sim *m)
 {
+	static int64_t next_us;
 	struct tunnel_stats st;
+
+	if (trace_us && (m->now_us >= next_us || m->now_us < next_us - trace_us)) {
+		next_us = m->now_us + trace_us;
+		trace("client", m->client, m->now_us);
+		if (m->server)
+			trace("server", m->server, m->now_us);
+	}
 
 	CHECK(m, ++m->steps < STEPS_MAX);
 	if (m->steps % 64 || !m->server)
@@ -356,7 +378,8 @@ static void watch(struct sim *m)
 
 static int64_t grain(const struct sim *m, int64_t at)
 {
-	return m->grain_us && at != NEVER_US ? (at + m->grain_us - 1) / m->grain_us * m->grain_us : at;
+	return m->grain_us && at != NEVER_US ? (at + m->grain_us - 1) / m->grain_us * m->grain_us
+					     : at;
 }
 
 /* Goes on until nothing is left to happen before `until`. */
@@ -389,7 +412,8 @@ static void run(struct sim *m, int64_t until, bool (*enough)(const struct sim *)
 			struct dgram *d = link_pop(&m->link);
 
 			if (d->to)
-				acceptor_input(m->acceptor, d->data, d->len, 0, &m->addr[0], m->now_us);
+				acceptor_input(m->acceptor, d->data, d->len, 0, &m->addr[0],
+					       m->now_us);
 			else
 				tunnel_input(m->client, d->data, d->len, 0, &m->addr[1], m->now_us);
 			free(d);
@@ -436,10 +460,8 @@ static void lines(struct sim *m, struct way w)
 }
 
 /* The line of the main job: 50 Mbit/s, 100 ms, 1 % each way. */
-static const struct way main_line = {.rate_bps = 50000000,
-				     .queue_us = 75 * MS_US,
-				     .delay_us = 50 * MS_US,
-				     .loss_ppm = 10000};
+static const struct way main_line = {
+    .rate_bps = 50000000, .queue_us = 75 * MS_US, .delay_us = 50 * MS_US, .loss_ppm = 10000};
 
 #include "scenarios.h"
 
@@ -481,11 +503,13 @@ int main(int argc, char **argv)
 	uint64_t seeds = env ? strtoull(env, NULL, 10) : 50, first = 1;
 	int c;
 
-	while ((c = getopt(argc, argv, "vs:f:")) != -1) {
+	while ((c = getopt(argc, argv, "vs:f:t:")) != -1) {
 		if (c == 'v')
 			verbose = true;
 		else if (c == 's')
 			only = optarg;
+		else if (c == 't')
+			trace_us = strtoll(optarg, NULL, 10) * MS_US;
 		else if (c == 'f')
 			first = strtoull(optarg, NULL, 10);
 		else
