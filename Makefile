@@ -6,7 +6,9 @@ BINDIR  ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share/gex
 MANDIR  ?= $(PREFIX)/share/man
 DESTDIR ?=
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 CFLAGS  ?= -O2 -g
 PKGCONF ?= pkg-config
 VERSION := 0.1.0

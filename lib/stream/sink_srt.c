@@ -26,6 +26,7 @@ struct srt_sink {
 	int refs; /* the sink's, each outlet's, the resolver's */
 	bool shut;
 	SRTSOCKET listener;
+	int epoll; /* of the listener: to accept only when there is somebody */
 	/* caller: */
 	SRTSOCKET calling;
 	uv_getaddrinfo_t resolver;
@@ -47,6 +48,8 @@ static void release(struct srt_sink *q)
 	if (--q->refs)
 		return;
 	loop_timer_stop(&q->tick);
+	if (q->epoll >= 0)
+		srt_epoll_release(q->epoll);
 	srt_end_finish(&q->end);
 	free(q);
 }
@@ -99,7 +102,10 @@ static void add(struct srt_sink *q, SRTSOCKET s)
 	struct outlet_srt *c = calloc(1, sizeof(*c));
 	char peer[80];
 
-	srt_peer_name(s, peer, sizeof(peer));
+	if (q->listener != SRT_INVALID_SOCK)
+		srt_peer_name(s, peer, sizeof(peer));
+	else
+		str_copy(peer, sizeof(peer), q->sink->url.shown);
 	if (!c || outlet_init(&c->o, q->sink, &outlet_srt, peer)) {
 		log_warn(q->sink->url.shown, "%s is refused: there are too many readers", peer);
 		srt_close(s);
@@ -213,23 +219,34 @@ static void check_outlets(struct srt_sink *q, bool *busy)
 	}
 }
 
+static void accept_all(struct srt_sink *q)
+{
+	struct sockaddr_storage a;
+	int len = sizeof(a);
+	SRT_EPOLL_EVENT ev;
+	SRTSOCKET c;
+
+	while (srt_epoll_uwait(q->epoll, &ev, 1, 0) > 0) {
+		c = srt_accept(q->listener, (struct sockaddr *)&a, &len);
+		if (c == SRT_INVALID_SOCK)
+			return;
+		add(q, c);
+	}
+}
+
 static void on_tick(void *arg)
 {
 	struct srt_sink *q = arg;
 	struct stream_sink *s = q->sink;
 	bool busy = q->calling != SRT_INVALID_SOCK;
-	struct sockaddr_storage a;
-	int len = sizeof(a);
-	SRTSOCKET c;
 
 	/* What follows may end the last outlet of a sink that is closing. */
 	q->refs++;
 	sink_hold(s);
 	check_outlets(q, &busy);
-	while (!q->shut && q->listener != SRT_INVALID_SOCK &&
-	       (c = srt_accept(q->listener, (struct sockaddr *)&a, &len)) != SRT_INVALID_SOCK)
-		add(q, c);
-	if (!q->shut && q->listener == SRT_INVALID_SOCK)
+	if (!q->shut && q->listener != SRT_INVALID_SOCK)
+		accept_all(q);
+	else if (!q->shut)
 		check_call(q);
 	loop_timer_in(&q->tick, busy || q->shut ? TICK_US : IDLE_TICK_US);
 	release(q);
@@ -259,6 +276,17 @@ static void srt_gone(struct stream_sink *s)
 		q->call_at_us = os_mono_us() + q->delay_us;
 }
 
+static int watch_listener(struct srt_sink *q, char *err)
+{
+	int ev = SRT_EPOLL_IN | SRT_EPOLL_ERR;
+
+	q->epoll = srt_epoll_create();
+	if (q->epoll >= 0 && srt_epoll_add_usock(q->epoll, q->listener, &ev) != SRT_ERROR)
+		return 0;
+	srt_close(q->listener);
+	return stream_fail(err, -EIO, "%s: %s", q->sink->url.shown, srt_getlasterror_str());
+}
+
 static int srt_open(struct stream_sink *s, char *err)
 {
 	struct srt_sink *q = calloc(1, sizeof(*q));
@@ -268,13 +296,15 @@ static int srt_open(struct stream_sink *s, char *err)
 		return stream_fail(err, -ENOMEM, "out of memory");
 	q->sink = s;
 	q->refs = 1;
+	q->epoll = -1;
 	q->listener = q->calling = SRT_INVALID_SOCK;
 	q->delay_us = RETRY_MIN_US;
 	loop_timer_init(s->loop, &q->tick, on_tick, q);
 	r = srt_end_init(&q->end, &s->url, err);
 	if (!r && s->url.listener) {
 		q->listener = srt_end_listen(&q->end, on_caller, q, &r, err);
-		r = q->listener == SRT_INVALID_SOCK ? r : 0;
+		if (q->listener != SRT_INVALID_SOCK)
+			r = watch_listener(q, err);
 	}
 	if (r) {
 		release(q);

@@ -183,16 +183,22 @@ static int srt_wait(struct stream_source *s)
 	q->data_us = os_mono_us();
 	q->busy = true;
 	watch(q, q->conn);
-	srt_peer_name(q->conn, s->peer, sizeof(s->peer));
+	if (s->url.listener)
+		srt_peer_name(q->conn, s->peer, sizeof(s->peer));
+	else
+		str_copy(s->peer, sizeof(s->peer), s->url.shown);
 	log_info(s->url.shown, "connected: %s", s->peer);
 	return 0;
 }
 
 /* A caller that came past on_caller: it takes over from a silent one. True: the current connection is over. */
-static bool taken_over(struct stream_source *s, struct srt_source *q)
+static bool taken_over(struct stream_source *s, struct srt_source *q, const SRT_EPOLL_EVENT *ev, int n)
 {
-	SRTSOCKET c = accept_one(q);
+	SRTSOCKET c = SRT_INVALID_SOCK;
 
+	for (int i = 0; i < n; i++)
+		if (ev[i].fd == q->listener)
+			c = accept_one(q);
 	if (c == SRT_INVALID_SOCK)
 		return false;
 	if (os_mono_us() - q->data_us < GHOST_US) {
@@ -222,9 +228,9 @@ static int next_message(struct stream_source *s, struct srt_source *q)
 			return 1;
 		if (s->cancelled)
 			return -EINTR;
-		srt_epoll_uwait(q->epoll, ev, ARRAY_LEN(ev), WAIT_MS);
+		n = srt_epoll_uwait(q->epoll, ev, ARRAY_LEN(ev), WAIT_MS);
 		q->busy = os_mono_us() - q->data_us < GHOST_US;
-		if (taken_over(s, q))
+		if (taken_over(s, q, ev, n))
 			return 1;
 	}
 }
@@ -236,8 +242,11 @@ static ssize_t srt_read(struct stream_source *s, void *p, size_t n)
 	if (q->at == q->len) {
 		int r = next_message(s, q);
 
-		if (r)
+		if (r) {
+			/* The next publisher may come while what this one left is still being dealt with. */
+			q->busy = false;
 			return r > 0 ? 0 : r;
+		}
 	}
 	n = MIN(n, q->len - q->at);
 	memcpy(p, q->msg + q->at, n);

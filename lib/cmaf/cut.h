@@ -1,0 +1,50 @@
+/* Inside cmaf: what track.c, store.c and cmaf.c share. */
+#ifndef GEX_CMAF_CUT_H
+#define GEX_CMAF_CUT_H
+
+#include "cmaf/box.h"
+
+#define CUT_SAMPLES 64 /* to a chunk, at most */
+#define NO_NUMBER INT64_MIN
+
+/* A track's segmenter: where it stands. */
+struct cmaf_cut {
+	struct ratio tb;     /* of the packets */
+	enum media_codec codec;
+	bool started;	     /* a segment has begun; `next` holds */
+	int64_t next;	     /* where the next frame should begin */
+	int64_t last_dts;
+	int64_t cts_off;     /* pts - dts of the last key frame: dts plus this is the time that cuts go by */
+	int64_t waiting_us;  /* since this instant for a key frame on the grid; 0: not waiting */
+	int64_t last_number; /* of the newest segment or gap */
+	struct cmaf_segment *cur;
+	int cell;	     /* of the grid, in which the part in progress lies */
+	uint32_t part_first; /* its first chunk */
+	int64_t part_start;
+	size_t part_size;
+	bool part_key;
+	struct sample pend[CUT_SAMPLES]; /* the chunk in progress */
+	size_t npend;
+	int64_t pend_dur;
+	bool warned;
+};
+
+/* ---- store.c ---- */
+struct cmaf_init *init_create(struct buf *buf, const char *codec); /* takes buf; NULL without memory */
+struct cmaf_init *init_ref(struct cmaf_init *i);
+void init_unref(struct cmaf_init *i);
+/* A new segment at the end of t. NULL without memory. */
+struct cmaf_segment *store_add(struct cmaf *c, struct cmaf_track *t, int64_t number, int64_t start);
+int store_chunk(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s, struct buf *b); /* takes b */
+/* Lets go what is beyond the window or the memory. */
+void store_trim(struct cmaf *c, struct cmaf_track *t);
+void store_clear(struct cmaf *c, struct cmaf_track *t);
+
+/* ---- track.c ---- */
+int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t offset_us);
+void track_gap(struct cmaf *c, struct cmaf_track *t, int64_t utc_us);
+/* Parameters from track.extra or a key frame. 0; -ENODATA when there are none in it. */
+int track_config(struct cmaf *c, struct cmaf_track *t, const uint8_t *p, size_t n);
+void track_reset(struct cmaf_track *t);
+
+#endif

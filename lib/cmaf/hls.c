@@ -1,0 +1,178 @@
+/* Playlists of RFC 8216bis (draft-pantos-hls-rfc8216bis), with the low-latency profile of its Appendix B. All header values are constant over a
+ * presentation: players end the session when they change. */
+#include <inttypes.h>
+#include <time.h>
+
+#include "cmaf/cmaf.h"
+
+static double seconds(int64_t us)
+{
+	return (double)us / 1e6;
+}
+
+static void put_date(const struct cmaf_track *t, int64_t v, FILE *f)
+{
+	int64_t us = cmaf_us(t, v) + 500;
+	time_t s = (time_t)base_floor_div(us, SEC_US);
+	char text[32];
+	struct tm tm;
+
+	gmtime_r(&s, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	fprintf(f, "#EXT-X-PROGRAM-DATE-TIME:%s.%03dZ\n", text, (int)(us - (int64_t)s * SEC_US) / 1000);
+}
+
+/* ---- the multivariant playlist ---- */
+
+static void put_media(const struct cmaf_track *t, bool first, FILE *f)
+{
+	fprintf(f, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"%s\"", t->name);
+	if (*t->lang)
+		fprintf(f, ",LANGUAGE=\"%s\"", t->lang);
+	fprintf(f, ",DEFAULT=%s,AUTOSELECT=YES,CHANNELS=\"%d\",URI=\"%s/index.m3u8\"\n", first ? "YES" : "NO", t->channels,
+		t->name);
+}
+
+static void put_variant(const struct cmaf *c, const struct cmaf_track *t, const struct cmaf_track *audio, FILE *f)
+{
+	int64_t peak, mean, apeak = 0, amean = 0;
+
+	cmaf_bitrate(t, &peak, &mean);
+	for (int i = 0; i < c->n && audio && audio != t; i++) {
+		int64_t p, m;
+
+		if (c->track[i]->kind != MEDIA_AUDIO)
+			continue;
+		cmaf_bitrate(c->track[i], &p, &m);
+		apeak = MAX(apeak, p);
+		amean = MAX(amean, m);
+	}
+	fprintf(f, "#EXT-X-STREAM-INF:BANDWIDTH=%" PRId64 ",AVERAGE-BANDWIDTH=%" PRId64 ",CODECS=\"%s", peak + apeak, mean + amean,
+		t->init ? t->init->codec : "avc1");
+	if (audio && audio != t)
+		fprintf(f, ",%s", audio->init ? audio->init->codec : "mp4a.40.2");
+	fprintf(f, "\"");
+	if (t->kind == MEDIA_VIDEO) {
+		fprintf(f, ",RESOLUTION=%dx%d", t->width, t->height);
+		if (t->fps.num > 0)
+			fprintf(f, ",FRAME-RATE=%.3f", (double)t->fps.num / (double)t->fps.den);
+		fprintf(f, ",CLOSED-CAPTIONS=NONE");
+	}
+	if (audio && audio != t)
+		fprintf(f, ",AUDIO=\"audio\"");
+	fprintf(f, "\n%s/index.m3u8\n", t->name);
+}
+
+void cmaf_hls_multivariant(const struct cmaf *c, FILE *f)
+{
+	const struct cmaf_track *audio = NULL;
+	bool video = false;
+
+	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:9\n");
+	if (c->utc)
+		fprintf(f, "#EXT-X-INDEPENDENT-SEGMENTS\n");
+	for (int i = 0; i < c->n; i++)
+		video |= c->track[i]->kind == MEDIA_VIDEO;
+	for (int i = 0; i < c->n; i++) {
+		if (c->track[i]->kind != MEDIA_AUDIO)
+			continue;
+		if (video)
+			put_media(c->track[i], !audio, f);
+		if (!audio)
+			audio = c->track[i];
+	}
+	for (int i = 0; i < c->n; i++)
+		if (c->track[i]->kind == MEDIA_VIDEO || !video)
+			put_variant(c, c->track[i], video ? audio : c->track[i], f);
+}
+
+/* ---- a media playlist ---- */
+
+static void put_header(const struct cmaf *c, const struct cmaf_track *t, const struct cmaf_segment *first, FILE *f)
+{
+	const struct cmaf_segment *s;
+	int64_t discontinuities = t->discontinuities;
+
+	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:%d\n", cmaf_target_s(c));
+	fprintf(f, "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=%.6f,HOLD-BACK=%d\n",
+		seconds(cmaf_part_hold_back_us(c)), 3 * cmaf_target_s(c));
+	fprintf(f, "#EXT-X-PART-INF:PART-TARGET=%.6f\n", seconds(c->part_target_us));
+	fprintf(f, "#EXT-X-MEDIA-SEQUENCE:%" PRId64 "\n", first ? first->number : 0);
+	list_for(s, &t->segments, link) {
+		if (s == first)
+			break;
+		discontinuities += s->discontinuity;
+	}
+	if (discontinuities)
+		fprintf(f, "#EXT-X-DISCONTINUITY-SEQUENCE:%" PRId64 "\n", discontinuities);
+	if (c->utc)
+		fprintf(f, "#EXT-X-INDEPENDENT-SEGMENTS\n");
+}
+
+static void put_parts(const struct cmaf *c, const struct cmaf_track *t, const struct cmaf_segment *s, FILE *f)
+{
+	for (size_t i = 0; i < s->part.len; i++) {
+		const struct cmaf_part *p = &s->part.at[i];
+		int64_t dur = MIN(cmaf_us(t, p->dur), c->part_target_us);
+
+		fprintf(f, "#EXT-X-PART:DURATION=%.6f,URI=\"%" PRId64 ".%zu.m4s\"%s\n", seconds(dur), s->number, i,
+			p->independent ? ",INDEPENDENT=YES" : "");
+	}
+}
+
+static void put_segment(const struct cmaf *c, const struct cmaf_track *t, const struct cmaf_segment *s, bool parts,
+			const struct cmaf_init **init, FILE *f)
+{
+	if (!s->complete && !s->part.len)
+		return;
+	if (s->discontinuity)
+		fprintf(f, "#EXT-X-DISCONTINUITY\n");
+	if (s->init && s->init != *init)
+		fprintf(f, "#EXT-X-MAP:URI=\"%s\"\n", s->init->name);
+	*init = s->init ? s->init : *init;
+	put_date(t, s->start, f);
+	if (s->gap)
+		fprintf(f, "#EXT-X-GAP\n");
+	if (parts)
+		put_parts(c, t, s, f);
+	if (s->complete)
+		fprintf(f, "#EXTINF:%.6f,\n%" PRId64 ".m4s\n", seconds(cmaf_us(t, s->end - s->start)), s->number);
+}
+
+static void put_hint_and_reports(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
+{
+	int64_t number;
+	int part;
+
+	cmaf_next(t, &number, &part);
+	fprintf(f, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"%" PRId64 ".%d.m4s\"\n", number, part);
+	for (int i = 0; i < c->n; i++) {
+		const struct cmaf_track *o = c->track[i];
+		const struct cmaf_segment *s = cmaf_last(o);
+
+		if (o == t || !s)
+			continue;
+		if (!s->part.len && s->link.prev != &o->segments && !s->gap)
+			s = list_entry(s->link.prev, struct cmaf_segment, link);
+		fprintf(f, "#EXT-X-RENDITION-REPORT:URI=\"../%s/index.m3u8\",LAST-MSN=%" PRId64, o->name, s->number);
+		if (s->part.len)
+			fprintf(f, ",LAST-PART=%zu", s->part.len - 1);
+		fprintf(f, "\n");
+	}
+}
+
+void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
+{
+	const struct cmaf_segment *first = cmaf_listed(c, t), *last = cmaf_last(t);
+	const struct cmaf_init *init = NULL;
+
+	put_header(c, t, first, f);
+	/* Parts are listed for the last three target durations and what is in progress (6.2.2). */
+	int64_t parts_from = last ? last->start - 3 * cmaf_target_s(c) * t->scale - t->frame : 0;
+	for (const struct cmaf_segment *s = first; s;) {
+		put_segment(c, t, s, s->start >= parts_from, &init, f);
+		s = s == last ? NULL : list_entry(s->link.next, struct cmaf_segment, link);
+	}
+	if (last)
+		put_hint_and_reports(c, t, f);
+}

@@ -1,0 +1,228 @@
+#include "cmaf/box.h"
+
+static void put_ftyp(struct boxes *b)
+{
+	size_t at = box_begin(b, "ftyp");
+
+	box_bytes(b, "iso6", 4);
+	box_u32(b, 0);
+	box_bytes(b, "iso6cmfcmp41", 12);
+	box_end(b, at);
+}
+
+static void put_matrix(struct boxes *b)
+{
+	static const uint32_t unity[9] = {0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000};
+
+	for (size_t i = 0; i < 9; i++)
+		box_u32(b, unity[i]);
+}
+
+static void put_zeros(struct boxes *b, size_t n)
+{
+	while (n--)
+		box_u8(b, 0);
+}
+
+static void put_mvhd(struct boxes *b, const struct cmaf_track *t)
+{
+	size_t at = box_begin_full(b, "mvhd", 0, 0);
+
+	put_zeros(b, 8);
+	box_u32(b, (uint32_t)t->scale);
+	box_u32(b, 0);
+	box_u32(b, 0x10000); /* rate 1 */
+	box_u16(b, 0x100);   /* volume 1 */
+	put_zeros(b, 10);
+	put_matrix(b);
+	put_zeros(b, 24);
+	box_u32(b, 2); /* next track */
+	box_end(b, at);
+}
+
+static void put_tkhd(struct boxes *b, const struct cmaf_track *t)
+{
+	size_t at = box_begin_full(b, "tkhd", 0, 7); /* enabled, in the movie and its preview */
+	bool audio = t->kind == MEDIA_AUDIO;
+	int64_t width = t->sar.num ? base_scale(t->width, t->sar.num, t->sar.den) : t->width;
+
+	put_zeros(b, 8);
+	box_u32(b, 1);
+	put_zeros(b, 4 + 4 + 8 + 2 + 2);
+	box_u16(b, audio ? 0x100 : 0);
+	box_u16(b, 0);
+	put_matrix(b);
+	box_u32(b, (uint32_t)width << 16);
+	box_u32(b, (uint32_t)t->height << 16);
+	box_end(b, at);
+}
+
+/* Three letters of ISO 639-2 in 15 bits; "und" when there are none. */
+static unsigned packed_language(const char *lang)
+{
+	const char *l = strlen(lang) == 3 ? lang : "und";
+	unsigned v = 0;
+
+	for (size_t i = 0; i < 3; i++)
+		v = v << 5 | ((unsigned)(l[i] - 0x60) & 31);
+	return v;
+}
+
+static void put_mdhd_hdlr(struct boxes *b, const struct cmaf_track *t)
+{
+	static const char name[] = "G-Express";
+	size_t at = box_begin_full(b, "mdhd", 0, 0);
+
+	put_zeros(b, 8);
+	box_u32(b, (uint32_t)t->scale);
+	box_u32(b, 0);
+	box_u16(b, packed_language(t->lang));
+	box_u16(b, 0);
+	box_end(b, at);
+	at = box_begin_full(b, "hdlr", 0, 0);
+	box_u32(b, 0);
+	box_bytes(b, t->kind == MEDIA_VIDEO ? "vide" : "soun", 4);
+	put_zeros(b, 12);
+	box_bytes(b, name, sizeof(name));
+	box_end(b, at);
+}
+
+static void put_avc1(struct boxes *b, const struct cmaf_track *t, const void *config, size_t n)
+{
+	size_t at = box_begin(b, "avc1");
+
+	put_zeros(b, 6);
+	box_u16(b, 1); /* data reference */
+	put_zeros(b, 16);
+	box_u16(b, (unsigned)t->width);
+	box_u16(b, (unsigned)t->height);
+	box_u32(b, 0x480000); /* 72 dpi */
+	box_u32(b, 0x480000);
+	box_u32(b, 0);
+	box_u16(b, 1);
+	put_zeros(b, 32);
+	box_u16(b, 0x18);
+	box_u16(b, 0xffff);
+	size_t inner = box_begin(b, "avcC");
+	box_bytes(b, config, n);
+	box_end(b, inner);
+	if (t->sar.num > 0 && t->sar.num != t->sar.den) {
+		inner = box_begin(b, "pasp");
+		box_u32(b, (uint32_t)t->sar.num);
+		box_u32(b, (uint32_t)t->sar.den);
+		box_end(b, inner);
+	}
+	box_end(b, at);
+}
+
+/* A descriptor of ISO/IEC 14496-1, 8.3.3 with a length below 128. */
+static void put_descriptor(struct boxes *b, unsigned tag, size_t n)
+{
+	box_u8(b, tag);
+	box_u8(b, (unsigned)n);
+}
+
+static void put_esds(struct boxes *b, const void *config, size_t n)
+{
+	size_t at = box_begin_full(b, "esds", 0, 0);
+
+	put_descriptor(b, 3, 3 + 2 + 13 + 2 + n + 3); /* ES */
+	box_u16(b, 1);
+	box_u8(b, 0);
+	put_descriptor(b, 4, 13 + 2 + n); /* decoder configuration */
+	box_u8(b, 0x40);		  /* MPEG-4 audio */
+	box_u8(b, 0x15);		  /* an audio stream */
+	put_zeros(b, 3 + 4 + 4);
+	put_descriptor(b, 5, n);
+	box_bytes(b, config, n);
+	put_descriptor(b, 6, 1);
+	box_u8(b, 2);
+	box_end(b, at);
+}
+
+static void put_mp4a(struct boxes *b, const struct cmaf_track *t, const void *config, size_t n)
+{
+	size_t at = box_begin(b, "mp4a");
+
+	put_zeros(b, 6);
+	box_u16(b, 1);
+	put_zeros(b, 8);
+	box_u16(b, (unsigned)t->channels);
+	box_u16(b, 16);
+	put_zeros(b, 4);
+	box_u32(b, (uint32_t)MIN(t->sample_rate, 65535) << 16);
+	put_esds(b, config, n);
+	box_end(b, at);
+}
+
+static void put_empty_tables(struct boxes *b)
+{
+	static const char *const names[] = {"stts", "stsc", "stco"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		size_t at = box_begin_full(b, names[i], 0, 0);
+
+		box_u32(b, 0);
+		box_end(b, at);
+	}
+	size_t at = box_begin_full(b, "stsz", 0, 0);
+	put_zeros(b, 8);
+	box_end(b, at);
+}
+
+static void put_minf(struct boxes *b, const struct cmaf_track *t, const void *config, size_t n)
+{
+	bool video = t->kind == MEDIA_VIDEO;
+	size_t minf = box_begin(b, "minf");
+	size_t at = box_begin_full(b, video ? "vmhd" : "smhd", 0, video ? 1 : 0);
+
+	put_zeros(b, video ? 8 : 4);
+	box_end(b, at);
+	size_t dinf = box_begin(b, "dinf");
+	size_t dref = box_begin_full(b, "dref", 0, 0);
+	box_u32(b, 1);
+	at = box_begin_full(b, "url ", 0, 1); /* in this file */
+	box_end(b, at);
+	box_end(b, dref);
+	box_end(b, dinf);
+	size_t stbl = box_begin(b, "stbl");
+	at = box_begin_full(b, "stsd", 0, 0);
+	box_u32(b, 1);
+	if (video)
+		put_avc1(b, t, config, n);
+	else
+		put_mp4a(b, t, config, n);
+	box_end(b, at);
+	put_empty_tables(b);
+	box_end(b, stbl);
+	box_end(b, minf);
+}
+
+struct buf *box_init(const struct cmaf_track *t, const void *config, size_t n)
+{
+	struct boxes b = {0};
+	struct buf *out = NULL;
+
+	put_ftyp(&b);
+	size_t moov = box_begin(&b, "moov");
+	put_mvhd(&b, t);
+	size_t trak = box_begin(&b, "trak");
+	put_tkhd(&b, t);
+	size_t mdia = box_begin(&b, "mdia");
+	put_mdhd_hdlr(&b, t);
+	put_minf(&b, t, config, n);
+	box_end(&b, mdia);
+	box_end(&b, trak);
+	size_t mvex = box_begin(&b, "mvex");
+	size_t at = box_begin_full(&b, "trex", 0, 0);
+	box_u32(&b, 1);
+	box_u32(&b, 1); /* sample description */
+	put_zeros(&b, 12);
+	box_end(&b, at);
+	box_end(&b, mvex);
+	box_end(&b, moov);
+	if (!b.bad)
+		out = buf_copy(b.out.at, b.out.len);
+	vec_free(&b.out);
+	return out;
+}

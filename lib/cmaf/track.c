@@ -1,0 +1,406 @@
+/* The segmenter of one track: decides where chunks, parts and segments end. */
+#include "cmaf/cut.h"
+
+#include <errno.h>
+
+#include "log/log.h"
+
+static int64_t to_scale(const struct cmaf_track *t, int64_t v)
+{
+	return base_rescale(v, t->cut->tb, (struct ratio){1, t->scale});
+}
+
+/* ---- parameters ---- */
+
+static void aac_codec(const uint8_t *p, size_t n, char *out, size_t cap)
+{
+	unsigned type = n ? p[0] >> 3 : 2;
+
+	if (type == 31 && n > 1)
+		type = 32 + ((p[0] & 7u) << 3 | p[1] >> 5);
+	snprintf(out, cap, "mp4a.40.%u", type);
+}
+
+static int make_init(struct cmaf_track *t, const uint8_t *p, size_t n, struct cmaf_init **out)
+{
+	struct boxes config = {0};
+	char codec[32];
+	int rc = 0;
+
+	if (t->kind == MEDIA_VIDEO) {
+		rc = avc_config(p, n, &config);
+		if (!rc)
+			snprintf(codec, sizeof(codec), "avc1.%02x%02x%02x", config.out.at[1], config.out.at[2], config.out.at[3]);
+	} else if (n < 2 || n > 64) {
+		rc = -ENODATA;
+	} else {
+		box_bytes(&config, p, n);
+		rc = config.bad ? -ENOMEM : 0;
+		aac_codec(p, n, codec, sizeof(codec));
+	}
+	struct buf *b = rc ? NULL : box_init(t, config.out.at, config.out.len);
+	vec_free(&config.out);
+	if (rc)
+		return rc;
+	*out = b ? init_create(b, codec) : NULL;
+	return *out ? 0 : -ENOMEM;
+}
+
+/* Other parameters from segment `number` on: a discontinuity there in every track (RFC 8216bis, 6.2.1). */
+static void mark_discontinuity(struct cmaf *c, int64_t number)
+{
+	for (int i = 0; i < c->n; i++) {
+		struct cmaf_cut *cut = c->track[i]->cut;
+
+		if (cut->cur && cut->cur->number == number)
+			cut->cur->discontinuity = true;
+	}
+	c->discontinuity_at = number;
+}
+
+int track_config(struct cmaf *c, struct cmaf_track *t, const uint8_t *p, size_t n)
+{
+	struct cmaf_init *i;
+	int rc = make_init(t, p, n, &i);
+
+	if (rc)
+		return rc;
+	if (t->init && !strcmp(t->init->name, i->name)) {
+		init_unref(i);
+		return 0;
+	}
+	if (t->init && t->cut->started) {
+		log_info(t->name, "the coder's parameters have changed: a discontinuity");
+		t->changed = true;
+	}
+	init_unref(t->init);
+	t->init = i;
+	return 0;
+}
+
+/* ---- chunks, parts, segments: their ends ---- */
+
+static size_t sample_size(const struct cmaf_track *t, const struct media_packet *p)
+{
+	return t->kind == MEDIA_VIDEO ? avc_size(p->data, p->size) : p->size;
+}
+
+static void drop_pending(struct cmaf_cut *cut)
+{
+	for (size_t i = 0; i < cut->npend; i++)
+		media_packet_unref(cut->pend[i].p);
+	cut->npend = 0;
+	cut->pend_dur = 0;
+}
+
+static int end_chunk(struct cmaf *c, struct cmaf_track *t)
+{
+	struct cmaf_cut *cut = t->cut;
+	struct cmaf_segment *s = cut->cur;
+	size_t payload = 0;
+	uint8_t *data;
+
+	if (!cut->npend)
+		return 0;
+	for (size_t i = 0; i < cut->npend; i++)
+		payload += cut->pend[i].size;
+	/* Deterministic, so that two packagers make the same bytes. */
+	uint32_t sequence = (uint32_t)(s->number * 1000 + (int64_t)s->chunk.len + 1);
+	struct buf *b = box_chunk(sequence, cut->pend, cut->npend, payload, &data);
+	if (!b) {
+		drop_pending(cut);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < cut->npend; i++) {
+		const struct media_packet *p = cut->pend[i].p;
+
+		if (t->kind == MEDIA_VIDEO)
+			avc_copy(p->data, p->size, data);
+		else
+			memcpy(data, p->data, p->size);
+		data += cut->pend[i].size;
+	}
+	drop_pending(cut);
+	int rc = store_chunk(c, t, s, b);
+	if (!rc && c->ev.chunk)
+		c->ev.chunk(c->arg, t, s, b);
+	return rc;
+}
+
+/* The part in progress is complete; last: and with it the segment. */
+static int end_part(struct cmaf *c, struct cmaf_track *t, bool last)
+{
+	struct cmaf_cut *cut = t->cut;
+	struct cmaf_segment *s = cut->cur;
+	int rc = end_chunk(c, t);
+
+	if (rc)
+		return rc;
+	uint32_t n = (uint32_t)s->chunk.len - cut->part_first;
+	if (n) {
+		struct cmaf_part p = {
+		    .first = cut->part_first,
+		    .n = n,
+		    .start = cut->part_start,
+		    .dur = cut->next - cut->part_start,
+		    .independent = cut->part_key,
+		};
+
+		for (uint32_t i = 0; i < n; i++)
+			p.size += s->chunk.at[p.first + i]->len;
+		rc = vec_push(&s->part, p);
+		if (rc)
+			return rc;
+	}
+	cut->part_first += n;
+	cut->part_start = s->end = cut->next;
+	cut->part_key = false;
+	if (last) {
+		s->complete = true;
+		cut->cur = NULL;
+	}
+	c->version++;
+	if (n && c->ev.part)
+		c->ev.part(c->arg, t, s);
+	if (last && c->ev.segment)
+		c->ev.segment(c->arg, t, s);
+	if (last)
+		store_trim(c, t);
+	return 0;
+}
+
+/* ---- beginnings ---- */
+
+static int add_gap(struct cmaf *c, struct cmaf_track *t, int64_t number)
+{
+	struct cmaf_segment *s = store_add(c, t, number, cmaf_grid_start(&c->grid, t->scale, number, 0));
+
+	if (!s)
+		return -ENOMEM;
+	s->gap = s->complete = true;
+	s->end = cmaf_grid_start(&c->grid, t->scale, number + 1, 0);
+	t->cut->last_number = number;
+	if (c->ev.segment)
+		c->ev.segment(c->arg, t, s);
+	store_trim(c, t);
+	return 0;
+}
+
+/* Gaps up to, without, segment `number`; when that is more than anybody has a use for, the past is forgotten. */
+static int fill_gaps(struct cmaf *c, struct cmaf_track *t, int64_t number)
+{
+	struct cmaf_cut *cut = t->cut;
+
+	if (cut->last_number == NO_NUMBER)
+		return 0;
+	if (number - cut->last_number > c->conf.window) {
+		store_clear(c, t);
+		return 0;
+	}
+	while (cut->last_number < number - 1) {
+		int rc = add_gap(c, t, cut->last_number + 1);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* May a segment begin with this frame? In the run of a stream with each; else where its time begins, for video with a key frame; a
+ * source whose key frames never fall there is given two segments' time, then begins in the middle of one. */
+static bool may_begin(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_t number, bool key, bool in_run)
+{
+	struct cmaf_cut *cut = t->cut;
+	int64_t d_us = base_scale(SEC_US, c->grid.d.num, c->grid.d.den);
+
+	if (in_run && !t->changed)
+		return true;
+	if (t->kind == MEDIA_VIDEO && !key)
+		return false;
+	int64_t into = x - cmaf_grid_start(&c->grid, t->scale, number, 0);
+	if (into < t->frame)
+		return true;
+	if (!cut->waiting_us)
+		cut->waiting_us = cmaf_us(t, x);
+	return cmaf_us(t, x) - cut->waiting_us > 2 * d_us;
+}
+
+static int begin_segment(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_t number, bool key)
+{
+	struct cmaf_cut *cut = t->cut;
+	int rc = fill_gaps(c, t, number);
+
+	if (rc)
+		return rc;
+	struct cmaf_segment *s = store_add(c, t, number, x);
+	if (!s)
+		return -ENOMEM;
+	s->independent = key;
+	if (t->changed)
+		mark_discontinuity(c, number);
+	s->discontinuity = c->discontinuity_at == number;
+	t->changed = false;
+	if (!key && !cut->warned) {
+		cut->warned = true;
+		log_warn(t->name, "segments do not begin with key frames: the source should make one each %.3f s",
+			 (double)c->grid.d.num / (double)c->grid.d.den);
+	}
+	if (!c->began_us)
+		c->began_us = cmaf_us(t, x);
+	cut->cur = s;
+	cut->started = true;
+	cut->waiting_us = 0;
+	cut->last_number = number;
+	cut->cell = 0;
+	cut->part_first = 0;
+	cut->part_start = x;
+	return 0;
+}
+
+/* ---- frames ---- */
+
+struct frame {
+	int64_t x; /* its place on the grid */
+	int64_t dts, cts, dur;
+	size_t size;
+	bool key;
+};
+
+/* Audio goes by its samples: times that container rounding moved a little are put back where they belong. */
+static void snap_audio(struct cmaf_track *t, struct frame *f)
+{
+	int64_t off = f->x - t->cut->next;
+
+	if (t->cut->started && llabs(off) < t->scale / 200)
+		f->x = f->dts = t->cut->next;
+}
+
+static bool read_frame(struct cmaf_track *t, const struct media_packet *p, int64_t offset_us, struct frame *f)
+{
+	struct cmaf_cut *cut = t->cut;
+	int64_t off = base_scale(offset_us, t->scale, SEC_US);
+
+	f->dts = to_scale(t, p->dts) + off;
+	f->cts = to_scale(t, p->pts) + off - f->dts;
+	f->key = p->key || t->kind == MEDIA_AUDIO;
+	f->size = sample_size(t, p);
+	f->dur = t->kind == MEDIA_VIDEO && p->duration > 0 ? to_scale(t, p->duration) : t->frame;
+	if (f->dur <= 0 || f->dur > 10 * t->scale)
+		f->dur = t->frame;
+	if (t->kind == MEDIA_AUDIO)
+		f->cts = 0;
+	else if (f->key)
+		cut->cts_off = f->cts;
+	f->x = f->dts + cut->cts_off;
+	if (t->kind == MEDIA_AUDIO)
+		snap_audio(t, f);
+	return f->size && f->size < INT32_MAX / 2 && llabs(f->cts) < 10 * t->scale &&
+	       (!cut->started || f->dts > cut->last_dts);
+}
+
+static int add_sample(struct cmaf *c, struct cmaf_track *t, const struct frame *f, struct media_packet *p)
+{
+	struct cmaf_cut *cut = t->cut;
+
+	cut->pend[cut->npend++] = (struct sample){
+	    .p = media_packet_ref(p),
+	    .dts = f->dts,
+	    .cts = (int32_t)f->cts,
+	    .dur = (uint32_t)f->dur,
+	    .size = (uint32_t)f->size,
+	    .key = f->key,
+	};
+	cut->pend_dur += f->dur;
+	cut->part_key |= f->key;
+	cut->next = f->x + f->dur;
+	cut->last_dts = f->dts;
+	t->frames++;
+	if (cmaf_us(t, cut->pend_dur) >= c->conf.chunk_us || cut->npend == CUT_SAMPLES)
+		return end_chunk(c, t);
+	return 0;
+}
+
+/* The next frame should begin at cut->next: ends what that lies beyond of, to the nearest frame. */
+static int end_by_grid(struct cmaf *c, struct cmaf_track *t)
+{
+	struct cmaf_cut *cut = t->cut;
+	int64_t near = cut->next + t->frame / 2, number = cut->cur->number;
+
+	if (near >= cmaf_grid_start(&c->grid, t->scale, number + 1, 0))
+		return end_part(c, t, true);
+	if (near < cmaf_grid_start(&c->grid, t->scale, number, cut->cell + 1))
+		return 0;
+	while (near >= cmaf_grid_start(&c->grid, t->scale, number, cut->cell + 1))
+		cut->cell++;
+	return end_part(c, t, false);
+}
+
+/* A frame that would make the part longer than PART-TARGET allows begins the next one. */
+static bool too_long(struct cmaf *c, struct cmaf_track *t, const struct frame *f)
+{
+	struct cmaf_cut *cut = t->cut;
+	bool empty = !cut->npend && cut->cur->chunk.len == cut->part_first;
+
+	return !empty && cmaf_us(t, f->x + f->dur - cut->part_start) > c->part_target_us + MS_US / 2;
+}
+
+int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t offset_us)
+{
+	struct cmaf_cut *cut = t->cut;
+	struct frame f;
+	int rc = 0;
+
+	if (t->kind == MEDIA_VIDEO && p->key && avc_has_config(p->data, p->size))
+		rc = track_config(c, t, p->data, p->size);
+	if (rc == -ENOMEM)
+		return rc;
+	if (!t->init || !read_frame(t, p, offset_us, &f)) {
+		t->dropped++;
+		return 0;
+	}
+	bool in_run = cut->started && llabs(f.x - cut->next) < t->frame;
+	int64_t number = cmaf_grid_number(&c->grid, t->scale, f.x + t->frame / 2);
+	if (cut->cur && (number > cut->cur->number || t->changed)) {
+		rc = end_part(c, t, true);
+		if (rc)
+			return rc;
+	}
+	if (!cut->cur) {
+		/* A frame that starts nearest to the next line belongs behind it, whatever rounding says. */
+		if (cut->started && number == cut->last_number &&
+		    cmaf_grid_start(&c->grid, t->scale, number + 1, 0) - f.x <= t->frame)
+			number++;
+		if (number <= cut->last_number || !may_begin(c, t, f.x, number, f.key, in_run)) {
+			t->dropped++;
+			return 0;
+		}
+		rc = begin_segment(c, t, f.x, number, f.key);
+	} else if (too_long(c, t, &f)) {
+		rc = end_part(c, t, false);
+		cut->part_start = f.x;
+	}
+	if (!rc)
+		rc = add_sample(c, t, &f, p);
+	if (!rc)
+		rc = end_by_grid(c, t);
+	return rc;
+}
+
+void track_gap(struct cmaf *c, struct cmaf_track *t, int64_t utc_us)
+{
+	struct cmaf_cut *cut = t->cut;
+	int64_t now = base_scale(utc_us, t->scale, SEC_US);
+	int64_t number = cmaf_grid_number(&c->grid, t->scale, now);
+
+	if (cut->last_number == NO_NUMBER)
+		return;
+	if (cut->cur && number > cut->cur->number && end_part(c, t, true))
+		return;
+	if (number > cut->last_number + 1)
+		fill_gaps(c, t, number);
+}
+
+void track_reset(struct cmaf_track *t)
+{
+	drop_pending(t->cut);
+}
