@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "log/log.h"
 #include "os/os.h"
@@ -184,6 +183,7 @@ static int open_source(struct job *j, const struct conf *c, struct engine_source
 {
 	*s = (struct engine_source){
 	    .live = !is_file(&c->input), .paced = c->input.realtime, .format = c->input.format};
+	s->once = c->input.scheme == STREAM_PIPE || (!s->live && !c->input.loop);
 	if (c->input.scheme == STREAM_HTTP || c->input.scheme == STREAM_RTMP) {
 		s->url = c->input.path;
 		return 0;

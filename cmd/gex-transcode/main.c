@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <unistd.h>
 
 #include "http/http.h"
 #include "log/log.h"
@@ -93,6 +94,14 @@ static int run(struct app *a)
 	return loop_run(a->loop);
 }
 
+static bool writes_to_terminal(const struct conf *c)
+{
+	for (size_t i = 0; i < c->outputs.len; i++)
+		if (c->outputs.at[i]->url.scheme == STREAM_PIPE)
+			return isatty(STDOUT_FILENO);
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	static struct app app;
@@ -109,6 +118,11 @@ int main(int argc, char **argv)
 	if (app.common.test) {
 		puts("configuration OK");
 		status = EX_OK;
+		goto out;
+	}
+	if (writes_to_terminal(&app.conf)) {
+		log_error(NULL, "standard output is a terminal: send it to a file or a program");
+		status = EX_USAGE;
 		goto out;
 	}
 	media_setup_log();

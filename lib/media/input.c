@@ -225,7 +225,8 @@ void *input_main(void *arg)
 		} else {
 			snprintf(err, sizeof(err), "%s", strerror(-rc));
 		}
-		engine_emit(e, EVENT_LOST, NULL, 0, err);
+		if (!e->conf.source.once)
+			engine_emit(e, EVENT_LOST, NULL, 0, err);
 		if (!sleep_until(e, os_mono_us() + (e->conf.source.url ? BACKOFF_URL_US
 						    : rc || !begun     ? BACKOFF_US
 								       : 0)))
