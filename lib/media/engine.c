@@ -251,7 +251,7 @@ static int build_rung(struct engine *e, int i, const AVFrame *first, char *err)
 	s->grid = (struct grid){.fps = s->conf.fps};
 	s->first = base_scale(grid_nearest(s->conf.fps, engine_start_us(e)), 1, s->gop) * s->gop;
 	e->rungs = i + 1;
-	if ((rc = queue_init(&s->queue, PICTURES_MAX)) ||
+	if ((rc = queue_init(&s->queue, PICTURES_CAP)) ||
 	    (rc = scaler_create(&s->scaler, s->conf.width, s->conf.height)) ||
 	    (rc = encoder_open_video(&s->enc, &s->conf, first, &e->info->track[i], i, err)))
 		return rc;

@@ -65,29 +65,46 @@ bool queue_push(struct queue *q, void *x)
 	return taken;
 }
 
-static void *evict(struct queue *q, bool (*may_go)(const void *x))
+static void *at(const struct queue *q, size_t i)
+{
+	return q->item[(q->head + i) % q->cap];
+}
+
+static bool is_full(const struct queue *q, const void *x, const struct queue_door *door)
+{
+	size_t n = 0;
+
+	if (q->len == q->cap)
+		return true;
+	for (size_t i = 0; i < q->len && door->counts(x); i++)
+		n += door->counts(at(q, i));
+	return n >= door->limit;
+}
+
+static void *evict(struct queue *q, const struct queue_door *door)
 {
 	for (size_t i = 0; i < q->len; i++) {
-		void *x = q->item[(q->head + i) % q->cap];
+		void *x = at(q, i);
 
-		if (!may_go(x))
+		if (!door->counts(x) || !door->may_go(x))
 			continue;
 		for (; i + 1 < q->len; i++)
-			q->item[(q->head + i) % q->cap] = q->item[(q->head + i + 1) % q->cap];
+			q->item[(q->head + i) % q->cap] = at(q, i + 1);
 		q->len--;
 		return x;
 	}
 	return NULL;
 }
 
-void *queue_offer(struct queue *q, void *x, bool (*may_go)(const void *x))
+void *queue_offer(struct queue *q, void *x, const struct queue_door *door)
 {
 	void *gone = NULL;
 
 	pthread_mutex_lock(&q->lock);
 	if (q->closed)
 		gone = x;
-	else if (q->len == q->cap && !(gone = evict(q, may_go)))
+	else if (is_full(q, x, door) && !(gone = evict(q, door)) &&
+		 (q->len == q->cap || door->may_go(x)))
 		gone = x;
 	if (gone != x)
 		append(q, x);

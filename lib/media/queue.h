@@ -17,9 +17,14 @@ int queue_init(struct queue *q, size_t cap) MUST_USE;
 void queue_finish(struct queue *q); /* must be empty; zeroed is allowed */
 /* Waits for room. False when the queue is closed: the caller keeps x. */
 bool queue_push(struct queue *q, void *x);
-/* Never waits: when there is no room the first entry that may_go says yes to leaves, else x itself. Returns what has to be
- * dropped, or NULL. */
-void *queue_offer(struct queue *q, void *x, bool (*may_go)(const void *x));
+/* Never waits: when the entries that count number `limit` (or all the queue holds its capacity) the first of them that may_go
+ * leaves, else x itself. Returns what has to be dropped, or NULL. */
+struct queue_door {
+	size_t limit;
+	bool (*counts)(const void *x);
+	bool (*may_go)(const void *x);
+};
+void *queue_offer(struct queue *q, void *x, const struct queue_door *door);
 /* The next entry; NULL when none came until the monotonic instant, or when the queue is closed and empty (*ended). */
 void *queue_pop(struct queue *q, int64_t until_us, bool *ended);
 /* No more pushes; what is in it can still be popped. */

@@ -12,12 +12,21 @@ struct video {
 	bool failed;
 };
 
+static bool counts(const void *picture)
+{
+	const struct picture *p = picture;
+
+	return p->frame;
+}
+
 static bool may_go(const void *picture)
 {
 	const struct picture *p = picture;
 
 	return !p->key;
 }
+
+static const struct queue_door door = {PICTURES_MAX, counts, may_go};
 
 static void give(struct engine *e, struct stage *s, const AVFrame *frame, int64_t n)
 {
@@ -37,12 +46,10 @@ static void give(struct engine *e, struct stage *s, const AVFrame *frame, int64_
 			picture_destroy(p);
 		return;
 	}
-	struct picture *gone = queue_offer(&s->queue, p, may_go);
+	struct picture *gone = queue_offer(&s->queue, p, &door);
 	if (!gone)
 		return;
 	s->dropped++;
-	/* A repeat must repeat the newest picture that came, so a dropped one lives on in the repeat behind it; the rung
-	 * keeps the last it saw, which is at most a few frames older. */
 	picture_destroy(gone);
 }
 

