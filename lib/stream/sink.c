@@ -54,6 +54,7 @@ static void close_outlet(struct outlet *o)
 	stop_container(o);
 	list_remove(&o->link);
 	s->noutlets--;
+	s->gone.left++;
 	if (!s->closing && s->ops->gone)
 		s->ops->gone(s);
 	o->ops->close(o);

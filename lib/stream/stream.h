@@ -97,7 +97,8 @@ int stream_sink_start(struct stream_sink *s, struct media_info *info) MUST_USE;
 void stream_sink_write(struct stream_sink *s, struct media_packet *p);
 struct stream_sink_stats {
 	int readers;
-	int64_t bytes, packets, dropped, cut; /* cut: readers ended for being too slow */
+	int64_t bytes, packets, dropped;
+	int64_t left, cut; /* readers that are gone; of them, those ended for being too slow */
 };
 struct stream_sink_stats stream_sink_stats(const struct stream_sink *s);
 /* Bytes that the slowest reader still has to take: a tool that reads a file waits for this to fall. */
