@@ -258,6 +258,8 @@ static void tell_tracks(struct stream_input *in, const struct media_info *info)
 				 : snprintf(text + n, sizeof(text) - n, "%s%s %s %d Hz",
 					    i ? ", " : "", t->name, t->codec_name, t->sample_rate));
 	}
+	if (!strcmp(peer, in->url.shown))
+		peer = "";
 	log_info(in->url.shown, "source is here%s%s: %s", *peer ? " from " : "", peer, text);
 }
 
