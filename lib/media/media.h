@@ -129,6 +129,10 @@ int media_mux_create(struct media_mux **out, const char *format, struct media_in
 		     media_write_fn *write, void *arg, char *err) MUST_USE;
 /* One packet of one of info's tracks, flushed out at once. Packets of a track come in dts order. */
 int media_mux_write(struct media_mux *m, const struct media_packet *p) MUST_USE;
+/* mp4: from now on packets gather, and media_mux_fragment writes those since the last one as one fragment (a moof and a
+ * mdat). Without this call each packet is a fragment of its own. */
+void media_mux_gather(struct media_mux *m);
+int media_mux_fragment(struct media_mux *m) MUST_USE;
 /* Trailer, where the format has one. */
 int media_mux_end(struct media_mux *m);
 void media_mux_destroy(struct media_mux *m);
