@@ -400,6 +400,12 @@ void track_gap(struct cmaf *c, struct cmaf_track *t, int64_t utc_us)
 		fill_gaps(c, t, number);
 }
 
+void track_end(struct cmaf *c, struct cmaf_track *t)
+{
+	if (t->cut->cur)
+		(void)!end_part(c, t, true);
+}
+
 void track_reset(struct cmaf_track *t)
 {
 	drop_pending(t->cut);
