@@ -6,7 +6,9 @@ BINDIR  ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share/gex
 MANDIR  ?= $(PREFIX)/share/man
 DESTDIR ?=
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 CFLAGS  ?= -O2 -g
 PKGCONF ?= pkg-config
 VERSION := 0.1.0
@@ -183,7 +185,7 @@ bench: all tests
 ## demo: a live source through the whole pipeline on this machine; SECONDS=30 ends it by itself
 demo: deps
 	$(MAKE) $(JOBS) all tests
-	SECONDS_TO_RUN=$(SECONDS) examples/demo.sh
+	SECONDS_TO_RUN=$(SECONDS) tests/demo.sh
 
 # ---- setting up ----
 

@@ -102,8 +102,13 @@ static void pull(struct relay_conn *c)
 		size_t want = MIN(tunnel_stream_room(c->stream), SCRATCH_SIZE);
 
 		c->paused = !want;
-		if (c->paused)
+		if (c->paused) {
+			/* A write that is not taken asks for WRITABLE; while there is no room none
+			 * is. */
+			if (tunnel_stream_write(c->stream, scratch, 1))
+				conn_broken(c);
 			break;
+		}
 		ssize_t n = recv(c->fd, scratch, want, 0);
 
 		if (n < 0) {

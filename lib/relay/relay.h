@@ -21,6 +21,7 @@
 #define GEX_RELAY_H
 
 #include "carrier/carrier.h"
+#include "log/log.h"
 #include "metrics/metrics.h"
 #include "net/net.h"
 #include "relay/resolve.h"

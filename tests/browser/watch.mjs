@@ -17,7 +17,7 @@
 //   errors, fatal_errors, error=    of the player, the <video> and the page's scripts; each kind once
 //   http_errors, foreign            answers of 400 and more or none at all; requests to another origin
 //   heights, dropped, buffer_ms, rate, player_latency_ms   of the player, at the end
-// Exit status: 0; 65 no frame was read; 69 the page could not be opened; 64.
+// Exit status: 0; 65 no frame was read; 69 the page could not be opened; 70 Chromium hangs; 64.
 // SIGTERM and SIGINT end the watch early, with the account of what was seen. Chromium and its files go with us.
 
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
@@ -181,6 +181,15 @@ async function watch(page, opt, ended) {
 		await page.screenshot({ path: opt.screenshot });
 }
 
+function findPlaywright() {
+	try {
+		return createRequire(path.join(npm, 'x'))('playwright-core').chromium;
+	} catch {
+		console.error(`watch: no playwright-core in ${npm}; make npm installs it`);
+		process.exit(69);
+	}
+}
+
 // Each child of ours leads a group of its own, with all that it started.
 function killChildren() {
 	for (const task of readdirSync('/proc/self/task'))
@@ -190,15 +199,21 @@ function killChildren() {
 
 async function main() {
 	const opt = parse();
-	const { chromium } = createRequire(path.join(npm, 'x'))('playwright-core');
+	const chromium = findPlaywright();
 	const scratch = mkdtempSync(path.join(os.tmpdir(), 'watch.'));
 	let status = 0, browser = null, end;
 	const ended = new Promise((ok) => { end = () => { ended.done = true; ok(); }; });
 	const patience = 1000 * (opt.start + opt.seconds + 30);
-	const watchdog = setTimeout(() => {
+	const giveUp = () => {
 		console.error('watch: Chromium does not answer');
+		printAccount();
 		leave(70);
-	}, patience);
+	};
+	const watchdog = setTimeout(giveUp, patience);
+	const onSignal = () => {
+		end();
+		setTimeout(giveUp, 6000);
+	};
 
 	function leave(code) {
 		killChildren();
@@ -206,13 +221,14 @@ async function main() {
 		process.exit(code);
 	}
 
-	process.on('SIGTERM', end);
-	process.on('SIGINT', end);
+	process.on('SIGTERM', onSignal);
+	process.on('SIGINT', onSignal);
 	mkdirSync(path.join(scratch, 'profile'));
 	try {
 		// Nothing of the user's is read or written: Chromium's home is the scratch folder.
 		const context = await chromium.launchPersistentContext(path.join(scratch, 'profile'), {
-			executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, ignoreHTTPSErrors: true,
+			executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true,
+			ignoreHTTPSErrors: true,
 			args: chromiumFlags, viewport: { width: 800, height: 600 }, timeout: 30000,
 			handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false,
 			env: { ...process.env, HOME: scratch, TMPDIR: scratch, XDG_CONFIG_HOME: scratch,

@@ -122,7 +122,7 @@ static void copy_plane(uint8_t *dst, const uint8_t *texture, int w, int h, int64
 
 static void draw_frame(struct source *s, int64_t n, int64_t ms)
 {
-	int w = s->width, h = s->height, cw = w / 2, ch = h / 2, top = 4 * h / CM_ROWS / 2;
+	int w = s->width, h = s->height, cw = w / 2, ch = h / 2, rows = ch / CM_ROWS;
 	size_t luma = (size_t)w * h, chroma = (size_t)cw * ch;
 	struct cm_plane p = {s->frame, w, w, h, 8};
 
@@ -131,7 +131,8 @@ static void draw_frame(struct source *s, int64_t n, int64_t ms)
 		uint8_t *c = s->frame + luma + i * chroma;
 
 		copy_plane(c, s->texture + 2 * (luma + i * chroma), cw, ch, n);
-		memset(c, 128, (size_t)cw * top);
+		memset(c, 128, (size_t)cw * (4 * rows + 4));		       /* under the code */
+		memset(c + (size_t)cw * 6 * rows, 128, (size_t)cw * 4 * rows); /* and the clock */
 	}
 	draw_clock(&p, ms);
 	cm_draw(&p, ms);
@@ -268,8 +269,8 @@ static int prepare(struct source *s)
 	if (!s->frame || !s->texture || !s->sound || !s->packet)
 		return -ENOMEM;
 	make_texture(s->texture, w, h, 110, 50, 1);
-	make_texture(s->texture + 2 * luma, w / 2, h / 2, 118, 30, 2);
-	make_texture(s->texture + 2 * (luma + chroma), w / 2, h / 2, 138, 30, 3);
+	make_texture(s->texture + 2 * luma, w / 2, h / 2, 132, 18, 2);
+	make_texture(s->texture + 2 * (luma + chroma), w / 2, h / 2, 122, -18, 3);
 	for (int i = 0; i < CM_TONES * s->rate; i++)
 		s->sound[2 * i] = s->sound[2 * i + 1] =
 		    (int16_t)lrint(32767 * cm_sound(i / s->rate, i % s->rate, s->rate));

@@ -25,8 +25,11 @@ live_format() {
 }
 
 live_source() {
-	local name=$1 url=$2 fifo=$TMP/$1.pipe gop
+	local name=$1 url=$2 fifo=$TMP/$1.pipe format gop mux=()
 	shift 2
+	format=$(live_format "$url")
+	# Pictures need not wait for the sound, save where the container wants all in the order of time.
+	[ "$format" = flv ] || mux=(-max_interleave_delta 1)
 	gop=$(awk -v f="$LIVE_FPS" 'BEGIN { n = split(f, a, "/"); printf "%.0f", a[1] / (n > 1 ? a[2] : 1) }')
 	[ -p "$fifo" ] || mkfifo "$fifo"
 	spawn -o "$fifo" "$name-camera" "$BUILD/tests/media/clock-source" \
@@ -38,8 +41,7 @@ live_source() {
 		-g "$gop" -keyint_min "$gop" -sc_threshold 0 \
 		-b:v "${LIVE_RATE}k" -maxrate "${LIVE_RATE}k" -bufsize "$((LIVE_RATE / 2))k" \
 		-c:a aac -b:a 96k -ar 48000 -ac 2 -muxdelay 0 -muxpreload 0 -flush_packets 1 \
-		-max_interleave_delta 1 -output_ts_offset 1 $LIVE_MUX \
-		-y -f "$(live_format "$url")" "$url"
+		-output_ts_offset 1 "${mux[@]}" $LIVE_MUX -y -f "$format" "$url"
 }
 
 live_stop() {

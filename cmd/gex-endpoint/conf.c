@@ -1,0 +1,171 @@
+#include <errno.h>
+#include <stdio.h>
+
+#include "endpoint.h"
+
+static int parse_rate(void *base, const char *value, char *err, size_t cap)
+{
+	struct conf *c = base;
+
+	return relay_parse_rate(&c->tunnel.rate_bps, value, err, cap);
+}
+
+/* A list, each time anew: the command line replaces what the file says. */
+static int parse_listen(void *base, const char *value, char *err, size_t cap)
+{
+	struct conf *c = base;
+	struct net_addr addr;
+
+	c->listen.len = 0;
+	for (const char *p = value; *p;) {
+		size_t n = strcspn(p, ", \t");
+		char text[NET_ADDR_TEXT];
+
+		if (n >= sizeof(text))
+			return -EINVAL;
+		memcpy(text, p, n);
+		text[n] = 0;
+		if (n && net_addr_parse(text, &addr)) {
+			snprintf(err, cap, "listen = %s: not HOST:PORT with an address by number",
+				 text);
+			return -EINVAL;
+		}
+		if (n && vec_push(&c->listen, addr))
+			return -ENOMEM;
+		p += n + (p[n] != 0);
+	}
+	return 0;
+}
+
+static int parse_backend(void *base, const char *value, char *err, size_t cap)
+{
+	struct service_conf *s = base;
+	int r = net_spec_parse(value, &s->spec, err, cap);
+
+	if (!r && !s->spec.host.port) {
+		snprintf(err, cap, "'%.80s': a backend needs a port", value);
+		r = -EINVAL;
+	}
+	s->has_spec = !r;
+	return r;
+}
+
+#define ROOT(f) offsetof(struct conf, f)
+
+static const struct conf_key keys[] = {
+    RELAY_SETUP_KEYS(struct conf, tunnel, parse_rate),
+    {"tunnel", "listen", CONF_FN, 0, NULL, 0, 0, 0, parse_listen},
+    {"tunnel", "max_tunnels", CONF_INT, ROOT(max_tunnels), "1000", 1, 100000, 0, NULL},
+    {"tunnel", "connect", CONF_DURATION, ROOT(connect_us), "5s", 100 * MS_US, 120 * SEC_US, 0,
+     NULL},
+    {"tunnel", "resolve", CONF_DURATION, ROOT(resolve_us), "30s", SEC_US, 86400 * SEC_US, 0, NULL},
+    {"service *", "backend", CONF_FN, 0, NULL, 0, 0, 0, parse_backend},
+};
+
+static void *find_service(void *root, const char *kind, const char *name, char *err, size_t cap)
+{
+	struct conf *c = root;
+	struct service_conf **at, *s;
+
+	vec_for (at, &c->services)
+		if (!strcmp((*at)->name, name))
+			return *at;
+	if (!*name || strlen(name) > TUNNEL_SERVICE_MAX) {
+		snprintf(err, cap, "a name has 1 to %d bytes", TUNNEL_SERVICE_MAX);
+		return NULL;
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->name = str_ndup(name, strlen(name));
+	if (!s->name || vec_push(&c->services, s)) {
+		free(s->name);
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static const struct conf_table table = {keys, ARRAY_LEN(keys), find_service};
+
+static int flag_listen(void *root, const char *value, char *err, size_t cap)
+{
+	return parse_listen(root, value, err, cap);
+}
+
+/* -b SERVICE=BACKEND */
+static int flag_backend(void *root, const char *value, char *err, size_t cap)
+{
+	const char *eq = strchr(value, '=');
+	char name[TUNNEL_SERVICE_MAX + 1];
+	struct service_conf *s;
+
+	if (!eq || eq == value || (size_t)(eq - value) >= sizeof(name)) {
+		snprintf(err, cap, "-b %.80s: not SERVICE=BACKEND, such as web=tcp:127.0.0.1:80",
+			 value);
+		return -EINVAL;
+	}
+	memcpy(name, value, (size_t)(eq - value));
+	name[eq - value] = 0;
+	s = find_service(root, "service", name, err, cap);
+	if (!s)
+		return *err ? -EINVAL : -ENOMEM;
+	return parse_backend(s, eq + 1, err, cap);
+}
+
+static int flag_key(void *root, const char *value, char *err, size_t cap)
+{
+	struct conf *c = root;
+	char *copy = str_ndup(value, strlen(value));
+
+	if (!copy)
+		return -ENOMEM;
+	free(c->tunnel.key_file);
+	c->tunnel.key_file = copy;
+	return 0;
+}
+
+static const struct conf_flag flags[] = {
+    {'l', "listen", "HOST:PORT[,...]", "take tunnels there", flag_listen},
+    {'b', "backend", "SERVICE=BACKEND", "connect this service to that backend (repeatable)",
+     flag_backend},
+    {'k', "key", "KEYFILE", "the keys that listeners may have", flag_key},
+};
+
+const struct conf_cli endpoint_cli = {
+    .tool = "gex-endpoint",
+    .synopsis = "gex-endpoint -l HOST:PORT[,...] -b SERVICE=BACKEND ... -k KEYFILE | -c FILE",
+    .summary = "Takes tunnels from gex-listen and connects what comes through them to backends.",
+    .table = &table,
+    .flags = flags,
+    .nflags = ARRAY_LEN(flags),
+};
+
+int conf_check(const struct conf *c, char *err, size_t cap)
+{
+	struct service_conf **s;
+
+	*err = 0;
+	if (!c->listen.len)
+		snprintf(err, cap, "nowhere to listen: give -l HOST:PORT, or listen in [tunnel]");
+	else if (!c->services.len)
+		snprintf(err, cap,
+			 "no service: give -b SERVICE=BACKEND, or a [service NAME] section");
+	vec_for (s, &c->services)
+		if (!*err && !(*s)->has_spec)
+			snprintf(err, cap, "[service %s] has no backend", (*s)->name);
+	return *err ? -EINVAL : 0;
+}
+
+void conf_free(struct conf *c)
+{
+	struct service_conf **s;
+
+	vec_for (s, &c->services) {
+		free((*s)->name);
+		free(*s);
+	}
+	vec_free(&c->services);
+	vec_free(&c->listen);
+	conf_finish(&table, NULL, c);
+}

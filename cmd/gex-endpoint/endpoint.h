@@ -1,0 +1,52 @@
+/* gex-endpoint: where the servers are. main.c puts it together, conf.c is its key table, server.c
+ * takes the tunnels and hands their streams and flows to services. */
+#ifndef GEX_ENDPOINT_H
+#define GEX_ENDPOINT_H
+
+#include "carrier/carrier.h"
+#include "conf/conf.h"
+#include "loop/loop.h"
+#include "metrics/metrics.h"
+#include "net/net.h"
+#include "relay/relay.h"
+#include "relay/setup.h"
+
+/* ---- conf.c ---- */
+
+struct service_conf {
+	char *name;
+	struct net_spec spec;
+	bool has_spec;
+};
+
+struct conf {
+	struct relay_setup tunnel;
+	VEC(struct net_addr) listen;
+	int64_t max_tunnels;
+	int64_t connect_us; /* for each address of a backend */
+	int64_t resolve_us; /* an answer of DNS serves so long */
+	VEC(struct service_conf *) services;
+};
+
+extern const struct conf_cli endpoint_cli;
+/* What single keys cannot tell. 0, or -EINVAL with one line in err. */
+int conf_check(const struct conf *c, char *err, size_t cap);
+void conf_free(struct conf *c);
+
+/* ---- server.c ---- */
+
+struct server;
+
+int server_create(struct server **out, struct loop *l, struct relay *r, const struct conf *c,
+		  const struct crypt_ring *ring, struct metrics *m, char *err, size_t cap) MUST_USE;
+void server_destroy(struct server *s);
+/* TCP connections in all tunnels. */
+size_t server_busy(const struct server *s);
+size_t server_tunnels(const struct server *s);
+/* New connections are refused from now on. */
+void server_stop(struct server *s);
+/* Says goodbye on all tunnels and calls done(arg) when that is sent, or soon. */
+void server_close(struct server *s, void (*done)(void *arg), void *arg);
+struct relay_figures *server_figures(struct server *s);
+
+#endif

@@ -1,0 +1,146 @@
+#include <errno.h>
+#include <stdio.h>
+
+#include "http/http.h"
+#include "endpoint.h"
+#include "log/log.h"
+#include "os/os.h"
+
+struct app {
+	struct conf conf;
+	struct conf_common common;
+	struct crypt_ring ring;
+	struct loop *loop;
+	struct metrics *metrics;
+	struct http_server *http;
+	struct relay *relay;
+	struct server *server;
+	struct loop_timer second, drain;
+	int64_t drain_until_us; /* 0: not draining */
+};
+
+static void on_closed(void *arg)
+{
+	struct app *a = arg;
+
+	loop_stop(a->loop, EX_OK);
+}
+
+/* Until the last connection has ended, or time is up. */
+static void on_drain(void *arg)
+{
+	struct app *a = arg;
+
+	if (server_busy(a->server) && loop_now_us(a->loop) < a->drain_until_us)
+		loop_timer_in(&a->drain, 20 * MS_US);
+	else
+		server_close(a->server, on_closed, a);
+}
+
+static void drain(void *arg)
+{
+	struct app *a = arg;
+
+	a->drain_until_us = loop_now_us(a->loop) + a->conf.tunnel.drain_us;
+	server_stop(a->server);
+	log_info(NULL, "%zu connections have %lld s to end", server_busy(a->server),
+		 (long long)(a->conf.tunnel.drain_us / SEC_US));
+	on_drain(a);
+}
+
+static void on_second(void *arg)
+{
+	struct app *a = arg;
+	char line[256], state[32];
+
+	snprintf(state, sizeof(state), "tunnels %zu", server_tunnels(a->server));
+	relay_figures_status(server_figures(a->server), state, loop_now_us(a->loop), line,
+			     sizeof(line));
+	log_status(line);
+	loop_timer_in(&a->second, SEC_US);
+}
+
+/* Returns the status to exit with, -1 to go on. */
+static int set_up(struct app *a)
+{
+	char err[512] = "";
+	int r;
+
+	os_raise_nofile();
+	r = loop_create(&a->loop);
+	if (!r)
+		r = metrics_create(&a->metrics);
+	if (!r)
+		r = relay_create(&a->relay, a->loop);
+	if (!r)
+		r = loop_on_quit(a->loop, drain, a);
+	if (!r)
+		r = server_create(&a->server, a->loop, a->relay, &a->conf, &a->ring, a->metrics,
+				  err, sizeof(err));
+	if (!r && a->common.metrics)
+		r = http_serve_metrics(&a->http, a->loop, a->metrics, a->common.metrics, err);
+	if (!r)
+		return -1;
+	log_error(NULL, "%s", *err ? err : strerror(-r));
+	return os_exit_status(r);
+}
+
+static void tear_down(struct app *a)
+{
+	log_status(NULL);
+	if (a->loop) {
+		loop_timer_stop(&a->second);
+		loop_timer_stop(&a->drain);
+	}
+	http_server_destroy(a->http);
+	server_destroy(a->server);
+	relay_destroy(a->relay);
+	loop_destroy(a->loop);
+	metrics_destroy(a->metrics);
+	crypt_wipe(&a->ring, sizeof(a->ring));
+	conf_free(&a->conf);
+}
+
+static int run(struct app *a)
+{
+	int status = set_up(a);
+
+	if (status >= 0)
+		return status;
+	loop_timer_init(a->loop, &a->second, on_second, a);
+	loop_timer_init(a->loop, &a->drain, on_drain, a);
+	if (log_on_terminal())
+		loop_timer_in(&a->second, SEC_US);
+	os_ready(a->common.ready_fd);
+	return loop_run(a->loop);
+}
+
+int main(int argc, char **argv)
+{
+	static struct app app;
+	char err[512];
+	int status = conf_cli(&endpoint_cli, &app.conf, argc, argv, &app.common);
+
+	if (status >= 0)
+		goto out;
+	if (conf_check(&app.conf, err, sizeof(err))) {
+		log_error(NULL, "%s", err);
+		status = app.common.file ? EX_CONFIG : EX_USAGE;
+		goto out;
+	}
+	status = relay_setup_keys(&app.conf.tunnel, &app.ring, err, sizeof(err));
+	if (status) {
+		log_error(NULL, "%s", err);
+		if (status == EX_USAGE && app.common.file)
+			status = EX_CONFIG;
+		goto out;
+	}
+	if (app.common.test) {
+		puts("configuration OK");
+		goto out;
+	}
+	status = run(&app);
+out:
+	tear_down(&app);
+	return status;
+}

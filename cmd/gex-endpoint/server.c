@@ -1,0 +1,391 @@
+#include <errno.h>
+#include <stdio.h>
+
+#include "endpoint.h"
+#include "log/log.h"
+#include "os/os.h"
+
+#define GOODBYE_US (500 * MS_US)
+#define WATCH_US SEC_US
+
+struct service {
+	const struct service_conf *conf;
+	struct relay_backend *backend;
+	struct relay_meter meter;
+};
+
+/* A tunnel with what runs in it. */
+struct session {
+	struct list in; /* server.sessions */
+	struct server *of;
+	struct tunnel *tunnel;
+	struct relay_link link;
+	int64_t since_us;
+	char peer[NET_ADDR_TEXT + TUNNEL_SERVICE_MAX + 8]; /* for the log */
+};
+
+struct server {
+	struct loop *loop;
+	struct relay *relay;
+	struct carrier *carrier;
+	struct acceptor *acceptor;
+	struct list sessions;
+	size_t nsessions;
+	bool stopped;
+	struct relay_figures figures;
+	struct metric *tunnels_total, *unknown_total;
+	struct log_limit unknown_limit, handshake_limit;
+	struct loop_timer watch, goodbye;
+	struct acceptor_stats seen;
+	int64_t closing_us;
+	void (*done)(void *arg);
+	void *done_arg;
+	size_t nservices;
+	struct service service[];
+};
+
+/* ---- tunnels ---- */
+
+static void session_begin(struct server *s, struct tunnel *t)
+{
+	struct session *x = calloc(1, sizeof(*x));
+	char text[NET_ADDR_TEXT] = "?";
+	struct tunnel_addr at;
+	struct net_addr addr;
+
+	if (!x) {
+		tunnel_close(t, 0, "no memory");
+		return;
+	}
+	for (int path = 0; path < 16; path++)
+		if (tunnel_peer_addr(t, path, &at)) {
+			carrier_peer(&at, &addr);
+			net_addr_format(&addr, text, sizeof(text));
+			break;
+		}
+	x->of = s;
+	x->tunnel = t;
+	x->since_us = loop_now_us(s->loop);
+	snprintf(x->peer, sizeof(x->peer), "%s, key %s", text, tunnel_key_name(t));
+	tunnel_set_user(t, x);
+	relay_link_init(&x->link, s->relay, t, s->carrier);
+	list_append(&s->sessions, &x->in);
+	s->nsessions++;
+	metric_add(s->tunnels_total, 1);
+	log_info("tunnel", "%s: up", x->peer);
+	if (s->stopped)
+		tunnel_close(t, 0, "the endpoint stops");
+}
+
+static void session_end(struct session *x)
+{
+	struct server *s = x->of;
+
+	relay_link_finish(&x->link);
+	relay_figures_end(&s->figures, x->tunnel);
+	tunnel_destroy(x->tunnel);
+	list_remove(&x->in);
+	s->nsessions--;
+	free(x);
+}
+
+static void on_tunnel_closed(struct server *s, struct tunnel *t)
+{
+	struct session *x = tunnel_user(t);
+	const char *text = "";
+	uint32_t code = 0;
+	int reason = tunnel_reason(t, &code, &text);
+
+	if (!x) {
+		tunnel_destroy(t);
+		return;
+	}
+	if (reason == -ETIMEDOUT)
+		text = "silent for too long";
+	else if (!reason)
+		text = "closed here";
+	log_info("tunnel", "%s: down after %lld s, %zu connections in it: %s", x->peer,
+		 (long long)((loop_now_us(s->loop) - x->since_us) / SEC_US), x->link.nconns,
+		 text && *text ? text : strerror(-reason));
+	session_end(x);
+}
+
+/* ---- services ---- */
+
+static struct service *find(struct server *s, const struct session *x,
+			    const struct tunnel_open *open, enum net_proto proto)
+{
+	struct service *found = NULL;
+
+	for (size_t i = 0; i < s->nservices; i++)
+		if (!strcmp(s->service[i].conf->name, open->service))
+			found = &s->service[i];
+	if (found && relay_backend_proto(found->backend) == proto)
+		return found;
+	metric_add(s->unknown_total, 1);
+	if (log_allow(&s->unknown_limit, 5, 10 * SEC_US, loop_now_us(s->loop)))
+		log_warn("tunnel", "%s: asks for %s service \"%s\", which is %s", x->peer,
+			 net_proto_name(proto), open->service,
+			 found ? "not of that kind" : "not here");
+	return NULL;
+}
+
+static void on_stream(struct server *s, struct tunnel_stream *stream, struct session *x)
+{
+	struct service *to =
+	    x && !s->stopped ? find(s, x, tunnel_stream_info(stream), NET_TCP) : NULL;
+
+	if (to) {
+		relay_connect(&x->link, stream, to->backend);
+		return;
+	}
+	tunnel_stream_reset(stream, x && s->stopped ? TUNNEL_RST_REFUSED : TUNNEL_RST_NO_SERVICE);
+	tunnel_stream_release(stream);
+}
+
+static void on_flow(struct server *s, struct tunnel_flow *flow, struct session *x)
+{
+	struct service *to = x && !s->stopped ? find(s, x, tunnel_flow_info(flow), NET_UDP) : NULL;
+
+	if (to)
+		relay_attach(&x->link, flow, to->backend);
+	else
+		tunnel_flow_release(flow);
+}
+
+static void on_events(void *arg)
+{
+	struct server *s = arg;
+	struct tunnel_event ev;
+
+	while (acceptor_event(s->acceptor, &ev)) {
+		if (relay_event(&ev))
+			continue;
+		if (ev.type == TUNNEL_EV_CONNECTED)
+			session_begin(s, ev.tunnel);
+		else if (ev.type == TUNNEL_EV_CLOSED)
+			on_tunnel_closed(s, ev.tunnel);
+		else if (ev.type == TUNNEL_EV_STREAM_OPENED)
+			on_stream(s, ev.stream, tunnel_user(ev.tunnel));
+		else if (ev.type == TUNNEL_EV_FLOW_OPENED)
+			on_flow(s, ev.flow, tunnel_user(ev.tunnel));
+	}
+	relay_flush(s->relay);
+}
+
+/* ---- watching ---- */
+
+/* Handshakes fail without an event, since anybody can begin one. */
+static void on_watch(void *arg)
+{
+	struct server *s = arg;
+	struct acceptor_stats now;
+
+	acceptor_stats(s->acceptor, &now);
+	if (now.wrong_key != s->seen.wrong_key &&
+	    log_allow(&s->handshake_limit, 1, 10 * SEC_US, loop_now_us(s->loop)))
+		log_warn("tunnel", "%llu handshakes with a wrong key so far",
+			 (unsigned long long)now.wrong_key);
+	s->seen = now;
+	loop_timer_in(&s->watch, WATCH_US);
+}
+
+static void sum_figures(void *arg, struct tunnel_stats *out)
+{
+	struct server *s = arg;
+	struct tunnel *t = NULL;
+
+	while ((t = acceptor_next(s->acceptor, t))) {
+		struct tunnel_stats x;
+
+		tunnel_stats(t, &x);
+		relay_figures_add(out, &x);
+	}
+}
+
+#define ACCEPTOR_FIGURE(name, field) \
+	static double name(void *arg) \
+	{ \
+		struct server *s = arg; \
+		struct acceptor_stats x; \
+\
+		acceptor_stats(s->acceptor, &x); \
+		return (double)x.field; \
+	}
+ACCEPTOR_FIGURE(read_handshakes, handshakes)
+ACCEPTOR_FIGURE(read_wrong_key, wrong_key)
+ACCEPTOR_FIGURE(read_timed_out, timed_out)
+ACCEPTOR_FIGURE(read_failed, failed)
+ACCEPTOR_FIGURE(read_tunnels, tunnels)
+ACCEPTOR_FIGURE(read_stray, drops[TUNNEL_DROP_FORGED])
+
+static void export_figures(struct server *s, struct metrics *m)
+{
+	relay_figures_export(&s->figures, m);
+	s->tunnels_total =
+	    metrics_counter(m, "gex_endpoint_tunnels_opened_total", "Tunnels taken.", NULL);
+	s->unknown_total =
+	    metrics_counter(m, "gex_endpoint_unknown_service_total",
+			    "Connections and flows for a service that is not here.", NULL);
+	metrics_gauge_fn(m, "gex_endpoint_tunnels", "Tunnels now.", NULL, read_tunnels, s);
+	metrics_counter_fn(m, "gex_endpoint_handshakes_total",
+			   "Handshakes begun by proven addresses.", NULL, read_handshakes, s);
+	metrics_counter_fn(m, "gex_endpoint_handshake_failures_total", "Handshakes that failed.",
+			   "reason=\"key\"", read_wrong_key, s);
+	metrics_counter_fn(m, "gex_endpoint_handshake_failures_total", "Handshakes that failed.",
+			   "reason=\"timeout\"", read_timed_out, s);
+	metrics_counter_fn(m, "gex_endpoint_handshake_failures_total", "Handshakes that failed.",
+			   "reason=\"other\"", read_failed, s);
+	metrics_counter_fn(m, "gex_endpoint_stray_datagrams_total",
+			   "Datagrams that belong to no tunnel.", NULL, read_stray, s);
+}
+
+/* ---- the whole ---- */
+
+static int open_paths(struct server *s, const struct conf *c, char *err, size_t cap)
+{
+	static const struct net_addr anyone;
+	char text[NET_ADDR_TEXT];
+	struct net_addr *a;
+
+	vec_for (a, &c->listen) {
+		int r = carrier_add_udp(s->carrier, a, &anyone);
+
+		if (r < 0) {
+			snprintf(err, cap, "cannot listen on udp:%s: %s",
+				 net_addr_format(a, text, sizeof(text)), strerror(-r));
+			return r;
+		}
+		if (!carrier_local(s->carrier, r, a))
+			log_info("tunnel", "listening on udp:%s",
+				 net_addr_format(a, text, sizeof(text)));
+	}
+	return 0;
+}
+
+static int open_services(struct server *s, const struct conf *c, struct metrics *m)
+{
+	for (size_t i = 0; i < c->services.len; i++) {
+		struct service *x = &s->service[i];
+
+		x->conf = c->services.at[i];
+		relay_meter_init(&x->meter, m, "endpoint", "service", x->conf->name);
+		struct relay_backend_conf conf = {
+		    .name = x->conf->name,
+		    .spec = x->conf->spec,
+		    .connect_us = c->connect_us,
+		    .resolve_us = c->resolve_us,
+		    .meter = &x->meter,
+		};
+		int r = relay_backend_create(&x->backend, s->relay, &conf);
+
+		if (r)
+			return r;
+		s->nservices++;
+	}
+	return 0;
+}
+
+int server_create(struct server **out, struct loop *l, struct relay *relay, const struct conf *c,
+		  const struct crypt_ring *ring, struct metrics *m, char *err, size_t cap)
+{
+	struct server *s = calloc(1, sizeof(*s) + c->services.len * sizeof(s->service[0]));
+	struct tunnel_conf tc;
+	int r = -ENOMEM;
+
+	if (!s)
+		return r;
+	s->loop = l;
+	s->relay = relay;
+	list_init(&s->sessions);
+	loop_timer_init(l, &s->watch, on_watch, s);
+	relay_setup_conf(&c->tunnel, &tc);
+	tc.tunnels_max = (unsigned)c->max_tunnels;
+	r = acceptor_create(&tc, ring, loop_now_us(l), &s->acceptor);
+	if (r)
+		goto fail;
+	s->figures = (struct relay_figures){.sum = sum_figures, .arg = s, .tool = "endpoint"};
+	export_figures(s, m);
+	r = open_services(s, c, m);
+	if (r)
+		goto fail;
+	r = carrier_create(&s->carrier, l, on_events, s);
+	if (r)
+		goto fail;
+	r = open_paths(s, c, err, cap);
+	if (r)
+		goto fail;
+	carrier_drive_acceptor(s->carrier, s->acceptor);
+	loop_timer_in(&s->watch, WATCH_US);
+	*out = s;
+	return 0;
+fail:
+	server_destroy(s);
+	return r;
+}
+
+void server_destroy(struct server *s)
+{
+	struct session *x, *tmp;
+
+	if (!s)
+		return;
+	loop_timer_stop(&s->watch);
+	loop_timer_stop(&s->goodbye);
+	list_for_safe (x, tmp, &s->sessions, in)
+		session_end(x);
+	for (size_t i = 0; i < s->nservices; i++)
+		relay_backend_destroy(s->service[i].backend);
+	carrier_destroy(s->carrier);
+	acceptor_destroy(s->acceptor);
+	free(s);
+}
+
+size_t server_busy(const struct server *s)
+{
+	const struct session *x;
+	size_t n = 0;
+
+	list_for (x, &s->sessions, in)
+		n += x->link.nconns;
+	return n;
+}
+
+size_t server_tunnels(const struct server *s)
+{
+	return s->nsessions;
+}
+
+void server_stop(struct server *s)
+{
+	s->stopped = true;
+}
+
+static void on_goodbye(void *arg)
+{
+	struct server *s = arg;
+
+	if (list_empty(&s->sessions) || loop_now_us(s->loop) > s->closing_us)
+		s->done(s->done_arg);
+	else
+		loop_timer_in(&s->goodbye, 5 * MS_US);
+}
+
+void server_close(struct server *s, void (*done)(void *arg), void *arg)
+{
+	struct session *x;
+
+	s->done = done;
+	s->done_arg = arg;
+	s->closing_us = loop_now_us(s->loop) + GOODBYE_US;
+	list_for (x, &s->sessions, in)
+		tunnel_close(x->tunnel, 0, "the endpoint stops");
+	carrier_kick(s->carrier);
+	loop_timer_init(s->loop, &s->goodbye, on_goodbye, s);
+	loop_timer_in(&s->goodbye, 5 * MS_US);
+}
+
+struct relay_figures *server_figures(struct server *s)
+{
+	return &s->figures;
+}

@@ -1,0 +1,206 @@
+#include <errno.h>
+#include <stdio.h>
+
+#include "listen.h"
+
+static int parse_rate(void *base, const char *value, char *err, size_t cap)
+{
+	struct conf *c = base;
+
+	return relay_parse_rate(&c->tunnel.rate_bps, value, err, cap);
+}
+
+/* A list, each time anew: the command line replaces what the file says. */
+static int parse_endpoints(void *base, const char *value, char *err, size_t cap)
+{
+	struct conf *c = base;
+	struct net_host host;
+
+	c->endpoints.len = 0;
+	for (const char *p = value; *p;) {
+		size_t n = strcspn(p, ", \t");
+		char text[NET_HOST_MAX + 16];
+
+		if (n >= sizeof(text))
+			return -EINVAL;
+		memcpy(text, p, n);
+		text[n] = 0;
+		if (n && (net_host_parse(text, &host) || !host.port || !*host.host)) {
+			snprintf(err, cap, "endpoint = %s: not HOST:PORT", text);
+			return -EINVAL;
+		}
+		if (n && vec_push(&c->endpoints, host))
+			return -ENOMEM;
+		p += n + (p[n] != 0);
+	}
+	return 0;
+}
+
+static int parse_listen(void *base, const char *value, char *err, size_t cap)
+{
+	struct listener_conf *l = base;
+	struct net_addr addr;
+	int r = net_spec_parse(value, &l->spec, err, cap);
+
+	if (!r && net_host_addr(&l->spec.host, &addr)) {
+		snprintf(err, cap,
+			 "'%.80s': a listener needs an address by number, or none for all",
+			 l->spec.host.host);
+		r = -EINVAL;
+	}
+	l->has_spec = !r;
+	return r;
+}
+
+static int parse_class(void *base, const char *value, char *err, size_t cap)
+{
+	struct listener_conf *l = base;
+
+	return relay_parse_class(&l->class, value, err, cap);
+}
+
+#define ROOT(f) offsetof(struct conf, f)
+
+static const struct conf_key keys[] = {
+    RELAY_SETUP_KEYS(struct conf, tunnel, parse_rate),
+    {"tunnel", "endpoint", CONF_FN, 0, NULL, 0, 0, 0, parse_endpoints},
+    {"tunnel", "retry", CONF_DURATION, ROOT(retry_us), "2s", 100 * MS_US, 600 * SEC_US, 0, NULL},
+    {"tunnel", "wait", CONF_DURATION, ROOT(wait_us), "5s", 0, 60 * SEC_US, 0, NULL},
+    {"tunnel", "max_waiting", CONF_INT, ROOT(max_waiting), "1000", 0, 100000, 0, NULL},
+    {"listener *", "listen", CONF_FN, 0, NULL, 0, 0, 0, parse_listen},
+    {"listener *", "service", CONF_STR, offsetof(struct listener_conf, service), NULL, 0, 0, 0,
+     NULL},
+    {"listener *", "class", CONF_FN, 0, "auto", 0, 0, 0, parse_class},
+};
+
+static void *find_listener(void *root, const char *kind, const char *name, char *err, size_t cap);
+
+static const struct conf_table table = {keys, ARRAY_LEN(keys), find_listener};
+
+static void listener_free(struct listener_conf *l)
+{
+	if (!l)
+		return;
+	conf_finish(&table, "listener *", l);
+	free(l->name);
+	free(l);
+}
+
+static void *find_listener(void *root, const char *kind, const char *name, char *err, size_t cap)
+{
+	struct conf *c = root;
+	struct listener_conf **at, *l;
+
+	vec_for (at, &c->listeners)
+		if (!strcmp((*at)->name, name))
+			return *at;
+	if (!*name || strlen(name) > TUNNEL_SERVICE_MAX) {
+		snprintf(err, cap, "a name has 1 to %d bytes", TUNNEL_SERVICE_MAX);
+		return NULL;
+	}
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return NULL;
+	l->name = str_ndup(name, strlen(name));
+	if (!l->name || conf_defaults(&table, "listener *", l) || vec_push(&c->listeners, l)) {
+		listener_free(l);
+		return NULL;
+	}
+	return l;
+}
+
+/* -l LISTENER=SERVICE: a listener named as the service; a second one for it as the whole text. */
+static int flag_listen(void *root, const char *value, char *err, size_t cap)
+{
+	const char *eq = strrchr(value, '=');
+	struct conf *c = root;
+	struct listener_conf **at, *l;
+	const char *name = eq ? eq + 1 : NULL;
+	char spec[NET_SPEC_TEXT], text[NET_SPEC_TEXT];
+
+	if (!eq || !*name || strlen(name) > TUNNEL_SERVICE_MAX ||
+	    (size_t)(eq - value) >= sizeof(spec)) {
+		snprintf(err, cap, "-l %.80s: not LISTENER=SERVICE, such as tcp::8080=web", value);
+		return -EINVAL;
+	}
+	memcpy(spec, value, (size_t)(eq - value));
+	spec[eq - value] = 0;
+	vec_for (at, &c->listeners)
+		if (!strcmp((*at)->name, eq + 1)) {
+			snprintf(text, sizeof(text), "%.30s@%.32s", eq + 1, spec);
+			name = text;
+		}
+	l = find_listener(root, "listener", name, err, cap);
+	if (!l)
+		return *err ? -EINVAL : -ENOMEM;
+	free(l->service);
+	l->service = str_ndup(eq + 1, strlen(eq + 1));
+	return l->service ? parse_listen(l, spec, err, cap) : -ENOMEM;
+}
+
+static int flag_endpoint(void *root, const char *value, char *err, size_t cap)
+{
+	return parse_endpoints(root, value, err, cap);
+}
+
+static int flag_key(void *root, const char *value, char *err, size_t cap)
+{
+	struct conf *c = root;
+	char *copy = str_ndup(value, strlen(value));
+
+	if (!copy)
+		return -ENOMEM;
+	free(c->tunnel.key_file);
+	c->tunnel.key_file = copy;
+	return 0;
+}
+
+static const struct conf_flag flags[] = {
+    {'l', "listen", "LISTENER=SERVICE", "listen there for a service of the endpoint (repeatable)",
+     flag_listen},
+    {'e', "endpoint", "HOST:PORT[,...]",
+     "where gex-endpoint is; several: the next when one is dead", flag_endpoint},
+    {'k', "key", "KEYFILE", "the key shared with the endpoint", flag_key},
+};
+
+const struct conf_cli listen_cli = {
+    .tool = "gex-listen",
+    .synopsis =
+	"gex-listen -l LISTENER=SERVICE ... -e HOST:PORT[,HOST:PORT...] -k KEYFILE | -c FILE",
+    .summary = "Takes the connections of users and carries them through a tunnel to gex-endpoint.",
+    .table = &table,
+    .flags = flags,
+    .nflags = ARRAY_LEN(flags),
+};
+
+int conf_check(const struct conf *c, char *err, size_t cap)
+{
+	struct listener_conf **l;
+
+	*err = 0;
+	if (!c->listeners.len)
+		snprintf(err, cap,
+			 "no listener: give -l LISTENER=SERVICE, or a [listener NAME] section");
+	else if (!c->endpoints.len)
+		snprintf(err, cap, "no endpoint: give -e HOST:PORT, or endpoint in [tunnel]");
+	vec_for (l, &c->listeners) {
+		if (!*err && !(*l)->has_spec)
+			snprintf(err, cap, "[listener %s] has no listen", (*l)->name);
+		if (!*err && (*l)->service && strlen((*l)->service) > TUNNEL_SERVICE_MAX)
+			snprintf(err, cap,
+				 "[listener %s]: the service's name is longer than %d bytes",
+				 (*l)->name, TUNNEL_SERVICE_MAX);
+	}
+	return *err ? -EINVAL : 0;
+}
+
+void conf_free(struct conf *c)
+{
+	struct listener_conf **l;
+
+	vec_for (l, &c->listeners)
+		listener_free(*l);
+	vec_free(&c->listeners);
+	vec_free(&c->endpoints);
+	conf_finish(&table, NULL, c);
+}

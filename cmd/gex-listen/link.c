@@ -1,0 +1,433 @@
+/* Keeps one tunnel up. At any time there is at most one attempt (a handshake under way) and one
+ * current link; links that were replaced go on serving their connections until these end or the
+ * link is dead beyond doubt.
+ *
+ * A current link that falls silent is only suspected: a second tunnel is tried beside it, and takes
+ * over if it comes up while the first stays silent. So an outage of the line costs no connection,
+ * and a restarted endpoint is found in a moment. A host's "nobody listens there" (ICMP) is taken as
+ * a hint in the same way, as anybody could forge it. */
+#include <errno.h>
+
+#include "link.h"
+#include "os/os.h"
+
+#define TICK_US (100 * MS_US)
+#define RETRY_FIRST_US (100 * MS_US)
+#define DEAD_US (3 * SEC_US) /* silence of a replaced link, while another works */
+#define RETIRED_MAX 8
+#define GOODBYE_US (500 * MS_US)
+#define RESOLVE_US (2 * SEC_US)
+
+static void attempt(struct links *ls);
+
+static double summed_state(void *arg)
+{
+	const struct links *ls = arg;
+
+	return ls->current ? 1 : 0;
+}
+
+static void sum_figures(void *arg, struct tunnel_stats *out)
+{
+	struct links *ls = arg;
+	struct link *l;
+
+	list_for (l, &ls->all, in) {
+		struct tunnel_stats s;
+
+		tunnel_stats(l->tunnel, &s);
+		relay_figures_add(out, &s);
+	}
+}
+
+/* ---- the life of a link ---- */
+
+static void link_destroy(struct link *l)
+{
+	struct links *ls = l->of;
+
+	if (ls->current == l)
+		ls->current = NULL;
+	if (ls->attempt == l)
+		ls->attempt = NULL;
+	relay_link_finish(&l->relay);
+	relay_figures_end(&ls->figures, l->tunnel);
+	carrier_destroy(l->carrier);
+	tunnel_destroy(l->tunnel);
+	list_remove(&l->in);
+	ls->n--;
+	free(l);
+}
+
+static void schedule(struct links *ls, int64_t delay_us)
+{
+	if (!ls->closing && !ls->attempt && !ls->retry.slot)
+		loop_timer_in(&ls->retry, delay_us);
+}
+
+/* After failure number n in a row: doubling, capped, and spread so that listeners do not come back
+ * in step. */
+static int64_t pause_us(int64_t cap_us, unsigned n, uint32_t random)
+{
+	int64_t p = RETRY_FIRST_US << MIN(n, 16u);
+
+	p = MIN(p, cap_us);
+	return p / 2 + (int64_t)((uint64_t)(p / 2) * random >> 32);
+}
+
+/* An attempt came to nothing: the next address, and after a round of all of them a pause. */
+static void failed(struct links *ls, const char *where, const char *why, enum log_level level)
+{
+	uint32_t random;
+
+	metric_add(ls->failures_total, 1);
+	if (log_allow(&ls->limit, 3, 60 * SEC_US, loop_now_us(ls->loop)))
+		log_write(level, "tunnel", "%s%s%s", where, *where ? ": " : "", why);
+	ls->addr++;
+	if (ls->addr < ls->naddrs && !ls->closing) {
+		schedule(ls, 0);
+		return;
+	}
+	ls->addr = 0;
+	ls->endpoint = (ls->endpoint + 1) % ls->nnames;
+	if (ls->endpoint) {
+		schedule(ls, 0);
+		return;
+	}
+	os_random(&random, sizeof(random));
+	schedule(ls, pause_us(ls->conf.conf->retry_us, ls->failures++, random));
+}
+
+static void came_up(struct link *l)
+{
+	struct links *ls = l->of;
+	int64_t now = loop_now_us(ls->loop);
+
+	ls->attempt = NULL;
+	l->heard_us = now;
+	if (ls->current && !ls->current->suspect) {
+		tunnel_close(l->tunnel, 0, "not needed");
+		return;
+	}
+	if (ls->current) {
+		ls->current->relay.stale = true;
+		ls->current->replaced_us = now;
+	}
+	ls->current = l;
+	ls->failures = 0;
+	ls->limit = (struct log_limit){0};
+	metric_add(ls->connects_total, 1);
+	log_info("tunnel", "%s: up after %.1f ms", l->where, (double)(now - l->began_us) / 1e3);
+	ls->conf.up(ls->conf.arg);
+}
+
+static void went_down(struct link *l)
+{
+	struct links *ls = l->of;
+	bool was_attempt = l == ls->attempt, was_current = l == ls->current;
+	char where[sizeof(l->where)], why[sizeof(l->where) + TUNNEL_REASON_MAX];
+	const char *text = "";
+	uint32_t code = 0;
+	int reason = tunnel_reason(l->tunnel, &code, &text);
+
+	str_copy(where, sizeof(where), l->where);
+	if (reason == -EACCES)
+		snprintf(why, sizeof(why), "key refused by %s", where);
+	else if (reason == -ECONNRESET)
+		snprintf(why, sizeof(why), "closed by the endpoint: %s",
+			 *text ? text : "no reason given");
+	else if (reason == -ETIMEDOUT)
+		snprintf(why, sizeof(why), was_attempt ? "no answer" : "silent for too long");
+	else
+		snprintf(why, sizeof(why), "%s%s%s", strerror(-reason), text && *text ? ": " : "",
+			 text ? text : "");
+	if (was_current && !ls->closing)
+		log_warn("tunnel", "%s: down, %zu connections reset: %s", where, l->relay.nconns,
+			 why);
+	link_destroy(l);
+	if (was_attempt)
+		failed(ls, reason == -EACCES ? "" : where, why,
+		       reason == -EACCES ? LOG_ERROR : LOG_WARN);
+	else if (was_current)
+		schedule(ls, RETRY_FIRST_US);
+}
+
+static void on_events(void *arg)
+{
+	struct link *l = arg;
+	struct relay *r = l->of->relay;
+	struct tunnel_event ev;
+
+	while (tunnel_event(l->tunnel, &ev)) {
+		if (relay_event(&ev))
+			continue;
+		if (ev.type == TUNNEL_EV_CONNECTED) {
+			came_up(l);
+		} else if (ev.type == TUNNEL_EV_CLOSED) {
+			went_down(l);
+			break;
+		} else if (ev.type ==
+			   TUNNEL_EV_STREAM_OPENED) { /* an endpoint has no business to */
+			tunnel_stream_reset(ev.stream, TUNNEL_RST_NO_SERVICE);
+			tunnel_stream_release(ev.stream);
+		} else if (ev.type == TUNNEL_EV_FLOW_OPENED) {
+			tunnel_flow_release(ev.flow);
+		}
+	}
+	relay_flush(r);
+}
+
+static int link_create(struct links *ls, const struct net_addr *addr, const char *where)
+{
+	static const struct net_addr any;
+	struct link *l = calloc(1, sizeof(*l));
+	struct tunnel_addr to;
+	struct tunnel_conf conf;
+	int r = -ENOMEM;
+
+	if (!l)
+		return r;
+	l->of = ls;
+	l->began_us = l->heard_us = loop_now_us(ls->loop);
+	str_copy(l->where, sizeof(l->where), where);
+	r = carrier_create(&l->carrier, ls->loop, on_events, l);
+	if (r)
+		goto fail;
+	r = carrier_add_udp(l->carrier, &any, addr);
+	if (r < 0)
+		goto fail;
+	carrier_addr(addr, &to);
+	relay_setup_conf(&ls->conf.conf->tunnel, &conf);
+	r = tunnel_create(&conf, &ls->conf.ring->key[0], r, &to, l->began_us, &l->tunnel);
+	if (r)
+		goto fail;
+	relay_link_init(&l->relay, ls->relay, l->tunnel, l->carrier);
+	carrier_drive_tunnel(l->carrier, l->tunnel);
+	list_append(&ls->all, &l->in);
+	ls->n++;
+	ls->attempt = l;
+	return 0;
+fail:
+	carrier_destroy(l->carrier);
+	free(l);
+	return r;
+}
+
+/* ---- attempts ---- */
+
+static const char *name_where(const struct links *ls, char *dst, size_t cap)
+{
+	return net_host_format(&ls->conf.conf->endpoints.at[ls->endpoint], dst, cap);
+}
+
+static void on_resolved(void *arg, int err)
+{
+	struct links *ls = arg;
+	char where[NET_HOST_MAX + 16], why[160];
+
+	ls->resolving = false;
+	if (!err) {
+		attempt(ls);
+		return;
+	}
+	ls->naddrs = 0;
+	snprintf(why, sizeof(why), "cannot resolve: %s", resolve_error(ls->name[ls->endpoint]));
+	failed(ls, name_where(ls, where, sizeof(where)), why, LOG_WARN);
+}
+
+static void attempt(struct links *ls)
+{
+	const struct net_host *host = &ls->conf.conf->endpoints.at[ls->endpoint];
+	char where[NET_HOST_MAX + NET_ADDR_TEXT + 32], text[NET_ADDR_TEXT];
+	const struct net_addr *addrs;
+	struct net_addr addr;
+
+	if (ls->closing || ls->attempt || ls->resolving || ls->n >= RETIRED_MAX)
+		return;
+	addrs = resolve_addrs(ls->name[ls->endpoint], &ls->naddrs);
+	if (!ls->naddrs) {
+		ls->resolving = true;
+		resolve_wait(ls->name[ls->endpoint], &ls->wait);
+		return;
+	}
+	addr = addrs[MIN(ls->addr, ls->naddrs - 1)];
+	addr.port = host->port;
+	name_where(ls, where, sizeof(where));
+	net_addr_format(&addr, text, sizeof(text));
+	if (strcmp(where, text)) {
+		size_t n = strlen(where);
+
+		snprintf(where + n, sizeof(where) - n, " (%s)", text);
+	}
+	int r = link_create(ls, &addr, where);
+
+	if (r)
+		failed(ls, where, strerror(-r), LOG_WARN);
+}
+
+static void on_retry(void *arg)
+{
+	attempt(arg);
+}
+
+/* ---- watching ---- */
+
+static void watch_link(struct link *l, int64_t now)
+{
+	struct links *ls = l->of;
+	struct carrier_stats cs;
+	struct tunnel_stats ts;
+
+	tunnel_stats(l->tunnel, &ts);
+	carrier_stats(l->carrier, &cs);
+	bool refused = cs.refused != l->refused;
+
+	l->refused = cs.refused;
+	if (ts.packets_received != l->heard) {
+		l->heard = ts.packets_received;
+		l->heard_us = now;
+		l->suspect = false;
+	}
+	if (l == ls->attempt) {
+		if (refused && tunnel_state(l->tunnel) == TUNNEL_HANDSHAKE) {
+			char where[sizeof(l->where)];
+
+			str_copy(where, sizeof(where), l->where);
+			link_destroy(l);
+			failed(ls, where, "nobody listens there", LOG_WARN);
+		}
+	} else if (l == ls->current) {
+		if (refused ||
+		    now - l->heard_us > 3 * ls->conf.conf->tunnel.keepalive_us + ts.rtt_us) {
+			if (!l->suspect)
+				log_debug("tunnel", "%s: silent, trying beside it", l->where);
+			l->suspect = true;
+			schedule(ls, 0);
+		}
+	} else if (l->replaced_us && now - l->replaced_us > DEAD_US &&
+		   now - l->heard_us > DEAD_US) {
+		log_warn("tunnel", "%s: replaced and silent, %zu connections reset", l->where,
+			 l->relay.nconns);
+		link_destroy(l);
+	} else if (l->replaced_us && !l->relay.nconns && !l->relay.nflows &&
+		   tunnel_state(l->tunnel) == TUNNEL_OPEN) {
+		tunnel_close(l->tunnel, 0, "replaced");
+		carrier_kick(l->carrier);
+	}
+}
+
+static void on_tick(void *arg)
+{
+	struct links *ls = arg;
+	int64_t now = loop_now_us(ls->loop);
+	struct link *l, *tmp;
+
+	list_for_safe (l, tmp, &ls->all, in)
+		watch_link(l, now);
+	if (ls->closing && (list_empty(&ls->all) || now > ls->closing)) {
+		ls->done(ls->done_arg);
+		return;
+	}
+	loop_timer_in(&ls->tick, ls->closing ? 5 * MS_US : TICK_US);
+}
+
+/* ---- the whole ---- */
+
+int links_create(struct links **out, struct loop *l, struct relay *r, const struct links_conf *conf)
+{
+	size_t n = conf->conf->endpoints.len;
+	struct links *ls = calloc(1, sizeof(*ls) + n * sizeof(ls->name[0]));
+	int rc = 0;
+
+	if (!ls)
+		return -ENOMEM;
+	ls->loop = l;
+	ls->relay = r;
+	ls->conf = *conf;
+	list_init(&ls->all);
+	ls->wait = (struct resolve_wait){.fn = on_resolved, .arg = ls};
+	loop_timer_init(l, &ls->retry, on_retry, ls);
+	loop_timer_init(l, &ls->tick, on_tick, ls);
+	for (; !rc && ls->nnames < n; ls->nnames++)
+		rc = resolve_create(&ls->name[ls->nnames], l,
+				    conf->conf->endpoints.at[ls->nnames].host, RESOLVE_US);
+	if (rc) {
+		links_destroy(ls);
+		return rc;
+	}
+	ls->figures = (struct relay_figures){.sum = sum_figures, .arg = ls, .tool = "listen"};
+	relay_figures_export(&ls->figures, conf->metrics);
+	metrics_gauge_fn(conf->metrics, "gex_listen_tunnel_up", "1 while there is a tunnel.", NULL,
+			 summed_state, ls);
+	ls->connects_total = metrics_counter(conf->metrics, "gex_listen_tunnel_connects_total",
+					     "Tunnels that came up.", NULL);
+	ls->failures_total = metrics_counter(conf->metrics, "gex_listen_tunnel_failures_total",
+					     "Attempts to connect that failed.", NULL);
+	*out = ls;
+	return 0;
+}
+
+void links_start(struct links *ls)
+{
+	loop_timer_in(&ls->tick, TICK_US);
+	attempt(ls);
+}
+
+struct relay_link *links_current(struct links *ls)
+{
+	return ls->current ? &ls->current->relay : NULL;
+}
+
+size_t links_busy(const struct links *ls)
+{
+	const struct link *l;
+	size_t n = 0;
+
+	list_for (l, &ls->all, in)
+		n += l->relay.nconns;
+	return n;
+}
+
+void links_close(struct links *ls, void (*done)(void *arg), void *arg)
+{
+	struct link *l;
+
+	ls->done = done;
+	ls->done_arg = arg;
+	ls->closing = loop_now_us(ls->loop) + GOODBYE_US;
+	loop_timer_stop(&ls->retry);
+	list_for (l, &ls->all, in) {
+		tunnel_close(l->tunnel, 0, "the listener stops");
+		carrier_kick(l->carrier);
+	}
+	loop_timer_in(&ls->tick, 5 * MS_US);
+}
+
+void links_destroy(struct links *ls)
+{
+	struct link *l, *tmp;
+
+	if (!ls)
+		return;
+	loop_timer_stop(&ls->retry);
+	loop_timer_stop(&ls->tick);
+	list_for_safe (l, tmp, &ls->all, in)
+		link_destroy(l);
+	for (size_t i = 0; i < ls->nnames; i++)
+		resolve_destroy(ls->name[i]);
+	free(ls);
+}
+
+struct relay_figures *links_figures(struct links *ls)
+{
+	return &ls->figures;
+}
+
+const char *links_state(const struct links *ls)
+{
+	if (ls->closing)
+		return "stopping";
+	if (!ls->current)
+		return "connecting";
+	return ls->current->suspect ? "silent" : "up";
+}

@@ -1,0 +1,75 @@
+/* gex-listen: where the users are. main.c puts it together, conf.c is its key table, link.c keeps a
+ * tunnel up, front.c are the listeners. */
+#ifndef GEX_LISTEN_H
+#define GEX_LISTEN_H
+
+#include "carrier/carrier.h"
+#include "conf/conf.h"
+#include "loop/loop.h"
+#include "metrics/metrics.h"
+#include "net/net.h"
+#include "relay/relay.h"
+#include "relay/setup.h"
+
+/* ---- conf.c ---- */
+
+struct listener_conf {
+	char *name;
+	struct net_spec spec;
+	bool has_spec;
+	char *service; /* NULL: as the listener is called */
+	enum tunnel_class class;
+};
+
+struct conf {
+	struct relay_setup tunnel;
+	VEC(struct net_host) endpoints;
+	int64_t retry_us;    /* longest pause between two attempts */
+	int64_t wait_us;     /* a TCP client waits so long for a tunnel */
+	int64_t max_waiting; /* and so many at once */
+	VEC(struct listener_conf *) listeners;
+};
+
+extern const struct conf_cli listen_cli;
+/* What single keys cannot tell. 0, or -EINVAL with one line in err. */
+int conf_check(const struct conf *c, char *err, size_t cap);
+void conf_free(struct conf *c);
+
+/* ---- link.c: one tunnel kept up ---- */
+
+struct links;
+
+struct links_conf {
+	const struct conf *conf;
+	const struct crypt_ring *ring;
+	struct metrics *metrics;
+	void (*up)(void *arg); /* there is a link now */
+	void *arg;
+};
+
+int links_create(struct links **out, struct loop *l, struct relay *r,
+		 const struct links_conf *conf) MUST_USE;
+/* Begins to connect. */
+void links_start(struct links *ls);
+/* The one that new connections take, or NULL. */
+struct relay_link *links_current(struct links *ls);
+/* TCP connections in all of them. */
+size_t links_busy(const struct links *ls);
+/* Says goodbye on all and calls done(arg) when that is sent, or soon. */
+void links_close(struct links *ls, void (*done)(void *arg), void *arg);
+void links_destroy(struct links *ls);
+struct relay_figures *links_figures(struct links *ls);
+/* "up", "connecting", ... for the status line. */
+const char *links_state(const struct links *ls);
+
+/* ---- front.c: the listeners ---- */
+
+struct front;
+
+int front_create(struct front **out, struct relay *r, struct links *ls, const struct conf *c,
+		 struct metrics *m, char *err, size_t cap) MUST_USE;
+void front_wake(struct front *f);
+void front_stop(struct front *f);
+void front_destroy(struct front *f);
+
+#endif

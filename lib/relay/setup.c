@@ -1,0 +1,92 @@
+#include "relay/setup.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "os/os.h"
+
+#define KEY_FILE_MAX 4096
+
+int relay_parse_rate(int64_t *out, const char *value, char *err, size_t cap)
+{
+	int64_t v = 0;
+
+	if (strcmp(value, "auto") &&
+	    (num_rate(value, &v) || v < 64000 || v > INT64_C(100000000000))) {
+		snprintf(err, cap, "rate = %.40s: not auto or a rate from 64k to 100G", value);
+		return -EINVAL;
+	}
+	*out = v;
+	return 0;
+}
+
+int relay_parse_class(enum tunnel_class *out, const char *value, char *err, size_t cap)
+{
+	static const char *const names[] = {
+	    [TUNNEL_AUTO] = "auto", [TUNNEL_GAME] = "game", [TUNNEL_INTERACTIVE] = "interactive",
+	    [TUNNEL_LIVE] = "live", [TUNNEL_BULK] = "bulk",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (!strcmp(value, names[i])) {
+			*out = (enum tunnel_class)i;
+			return 0;
+		}
+	snprintf(err, cap, "class = %.40s: not auto, game, interactive, live or bulk", value);
+	return -EINVAL;
+}
+
+void relay_setup_conf(const struct relay_setup *s, struct tunnel_conf *out)
+{
+	tunnel_conf_default(out);
+	out->handshake_us = s->handshake_us;
+	out->idle_us = s->idle_us;
+	out->keepalive_us = s->keepalive_us;
+	out->flow_idle_us = s->flow_idle_us;
+	out->rate_bps = s->rate_bps;
+	out->stream_window = out->stream_buffer = (size_t)s->stream_window;
+	out->tunnel_window = out->tunnel_buffer = (size_t)s->tunnel_window;
+	out->streams_max = (unsigned)s->max_streams;
+	out->flows_max = (unsigned)s->max_flows;
+}
+
+/* The same status whether the file or its content is wrong: somebody has to change the
+ * configuration. */
+static int bad_file(const char *path, int r, char *err, size_t cap)
+{
+	if (r == -EPERM)
+		snprintf(err, cap, "%s: others can read this key file; chmod 600 it", path);
+	else if (r == -EINVAL)
+		snprintf(err, cap, "%s: the key file is empty", path);
+	else
+		snprintf(err, cap, "%s: cannot read the key file: %s", path, strerror(-r));
+	return r == -EPERM || r == -EACCES ? EX_NOPERM : EX_CONFIG;
+}
+
+int relay_setup_keys(const struct relay_setup *s, struct crypt_ring *ring, char *err, size_t cap)
+{
+	char text[KEY_FILE_MAX];
+	int line = 0;
+
+	if (!s->key_file || !*s->key_file) {
+		snprintf(err, cap, "no key file: give -k KEYFILE, or key_file in [tunnel]");
+		return EX_USAGE;
+	}
+	int r = os_read_secret(s->key_file, text, sizeof(text));
+
+	if (r)
+		return bad_file(s->key_file, r, err, cap);
+	r = crypt_ring_parse(ring, text, strlen(text), &line);
+	crypt_wipe(text, sizeof(text));
+	if (!r)
+		return 0;
+	if (line)
+		snprintf(
+		    err, cap,
+		    "%s:%d: not a key: 64 hex digits (openssl rand -hex 32), or a name and them",
+		    s->key_file, line);
+	else
+		snprintf(err, cap, "%s: %s", s->key_file,
+			 r == -E2BIG ? "too many keys" : "no key in the file");
+	return EX_CONFIG;
+}

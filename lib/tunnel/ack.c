@@ -1,0 +1,53 @@
+#include "tunnel/internal.h"
+
+#define ACK_DELAY_US (2 * MS_US)
+#define ACK_EVERY_FIRST 2 /* packets, while the path is new */
+#define ACK_EVERY 10
+#define ACK_NEW 100
+
+void tn_ack_received(struct tn_path *p, uint64_t number, bool eliciting, int64_t now_us)
+{
+	bool gap = p->recv_next && number != p->recv_next;
+
+	tn_spans_add(&p->recv, number, number + 1);
+	while (p->recv.n > TN_ACK_RANGES)
+		tn_spans_remove(&p->recv, p->recv.at[0].lo, p->recv.at[0].hi);
+	if (number >= p->recv_next) {
+		p->recv_next = number + 1;
+		p->recv_us = now_us;
+	}
+	if (!eliciting)
+		return;
+	p->ack_pending++;
+	if (gap || p->ack_pending >= (number < ACK_NEW ? ACK_EVERY_FIRST : ACK_EVERY))
+		p->ack_now = true;
+	p->ack_us = MIN(p->ack_us, now_us + ACK_DELAY_US);
+}
+
+/* ACK: path, highest number, delay in us, further ranges, length of the first less 1; then for each
+ * further range the gap less 2 and its length less 1, downwards (RFC 9000, section 19.3). */
+uint64_t tn_ack_put(struct tn_path *p, struct wr *w, int64_t now_us)
+{
+	const struct tn_spans *s = &p->recv;
+	uint64_t largest;
+	size_t n;
+
+	if (s->n == 0 || wr_left(w) < 40)
+		return 0;
+	largest = s->at[s->n - 1].hi - 1;
+	n = MIN(s->n, 1 + (wr_left(w) - 40) / 8);
+	wr_u8(w, TN_F_ACK);
+	wr_varint(w, 0);
+	wr_varint(w, largest);
+	wr_varint(w, (uint64_t)MAX(now_us - p->recv_us, 0));
+	wr_varint(w, n - 1);
+	wr_varint(w, largest - s->at[s->n - 1].lo);
+	for (size_t i = s->n - 1; i > s->n - n; i--) {
+		wr_varint(w, s->at[i].lo - s->at[i - 1].hi - 1);
+		wr_varint(w, s->at[i - 1].hi - s->at[i - 1].lo - 1);
+	}
+	p->ack_pending = 0;
+	p->ack_now = false;
+	p->ack_us = NEVER_US;
+	return largest + 1;
+}

@@ -1,0 +1,62 @@
+/* What streams keep their bytes in: a ring of bytes addressed by stream offset, sets of offset
+ * ranges, and a map from ids to objects. Pure containers; only for tunnel. */
+#ifndef GEX_TUNNEL_BYTES_H
+#define GEX_TUNNEL_BYTES_H
+
+#include "base/base.h"
+
+/* ---- ring: bytes [start, start + cap) of a stream, at offset & (cap - 1). Takes memory as needed
+ * and gives it back when told that it is empty. Zero-initialise. ---- */
+
+struct tn_ring {
+	uint8_t *p;
+	size_t cap; /* a power of two, or 0 */
+	uint64_t start;
+};
+
+/* Makes room for the bytes up to `end`. -ENOMEM. */
+int tn_ring_reserve(struct tn_ring *r, uint64_t end);
+void tn_ring_put(struct tn_ring *r, uint64_t off, const void *data, size_t n);
+void tn_ring_get(const struct tn_ring *r, uint64_t off, void *out, size_t n);
+/* The bytes from start on that lie in one piece, at most n. */
+size_t tn_ring_peek(const struct tn_ring *r, size_t n, const void **data);
+/* Forgets everything below `start`; empty: nothing is held above it either. */
+void tn_ring_drop(struct tn_ring *r, uint64_t start, bool empty);
+void tn_ring_finish(struct tn_ring *r);
+
+/* ---- spans: a sorted set of disjoint ranges [lo, hi) that do not touch. Zero-initialise. ---- */
+
+struct tn_span {
+	uint64_t lo, hi;
+};
+
+struct tn_spans {
+	struct tn_span *at;
+	size_t n, cap;
+};
+
+int tn_spans_add(struct tn_spans *s, uint64_t lo, uint64_t hi);	   /* -ENOMEM */
+int tn_spans_remove(struct tn_spans *s, uint64_t lo, uint64_t hi); /* -ENOMEM: a split needs one */
+/* The first part of [lo, hi) that is not in the set; false when all of it is. */
+bool tn_spans_gap(const struct tn_spans *s, uint64_t lo, uint64_t hi, struct tn_span *gap);
+bool tn_spans_has(const struct tn_spans *s, uint64_t x);
+void tn_spans_finish(struct tn_spans *s);
+
+/* ---- idmap: chained hash table with the links inside the objects. ---- */
+
+struct tn_id {
+	struct tn_id *next;
+	uint64_t id;
+};
+
+struct tn_idmap {
+	struct tn_id **at;
+	size_t n, size; /* size: a power of two, or 0 */
+};
+
+int tn_idmap_put(struct tn_idmap *m, struct tn_id *e); /* -ENOMEM */
+struct tn_id *tn_idmap_get(const struct tn_idmap *m, uint64_t id);
+void tn_idmap_remove(struct tn_idmap *m, struct tn_id *e); /* not in it: nothing happens */
+void tn_idmap_finish(struct tn_idmap *m);
+
+#endif

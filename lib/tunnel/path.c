@@ -1,0 +1,86 @@
+#include "tunnel/internal.h"
+
+#define RTT_GUESS_US (100 * MS_US)
+#define MIN_RTT_LIFE_US (10 * SEC_US)
+
+void tn_path_init(struct tn_path *p, const struct tunnel_conf *conf, int id,
+		  const struct tunnel_addr *addr, int64_t now_us)
+{
+	memset(p, 0, sizeof(*p));
+	p->id = id;
+	p->addr = *addr;
+	p->srtt_us = p->latest_us = RTT_GUESS_US;
+	p->rttvar_us = RTT_GUESS_US / 4;
+	p->min_rtt_us = p->min_next_us = NEVER_US;
+	p->min_since_us = now_us;
+	p->delivered_us = p->first_us = p->last_sent_us = now_us;
+	p->loss_us = p->ack_us = NEVER_US;
+	p->reorder = 3;
+	p->reorder_eighths = 1;
+	p->dgram = TUNNEL_DGRAM_MIN;
+	p->mtu_try = conf->dgram_max;
+	p->mtu_us = now_us;
+	p->tokens_us = now_us;
+	p->tokens = 10 * TUNNEL_DGRAM_MAX;
+	tn_rate_init(&p->rate, conf->rate_bps, RTT_GUESS_US);
+}
+
+void tn_path_finish(struct tn_path *p)
+{
+	free(p->sent);
+	p->sent = NULL;
+	p->sent_cap = 0;
+	tn_spans_finish(&p->acked);
+	tn_spans_finish(&p->recv);
+}
+
+/* The lowest of the last 10 to 20 s. */
+static void min_rtt(struct tn_path *p, int64_t rtt_us, int64_t now_us)
+{
+	if (now_us - p->min_since_us > MIN_RTT_LIFE_US) {
+		p->min_rtt_us = p->min_next_us;
+		p->min_next_us = NEVER_US;
+		p->min_since_us = now_us;
+	}
+	p->min_next_us = MIN(p->min_next_us, rtt_us);
+	p->min_rtt_us = MIN(p->min_rtt_us, rtt_us);
+}
+
+/* RFC 9002, section 5. */
+void tn_path_rtt(struct tn_path *p, int64_t rtt_us, int64_t delay_us, int64_t now_us)
+{
+	bool first = p->min_rtt_us == NEVER_US && p->min_next_us == NEVER_US;
+
+	rtt_us = MAX(rtt_us, 1);
+	min_rtt(p, rtt_us, now_us);
+	if (rtt_us - delay_us >= p->min_rtt_us)
+		rtt_us -= delay_us;
+	p->latest_us = rtt_us;
+	if (first) {
+		p->srtt_us = rtt_us;
+		p->rttvar_us = rtt_us / 2;
+		return;
+	}
+	p->rttvar_us += (llabs(p->srtt_us - rtt_us) - p->rttvar_us) / 4;
+	p->srtt_us += (rtt_us - p->srtt_us) / 8;
+}
+
+/* The token bucket is deep enough for a timer that comes late by some ms. */
+int64_t tn_path_burst(const struct tn_path *p)
+{
+	int64_t rate = (int64_t)p->rate.ops->pacing(&p->rate);
+
+	return CLAMP(rate / 200, 10 * TUNNEL_DGRAM_MAX, 256 * 1024);
+}
+
+void tn_path_fill(struct tn_path *p, int64_t now_us)
+{
+	int64_t rate = (int64_t)p->rate.ops->pacing(&p->rate);
+	int64_t dt = MIN(now_us - p->tokens_us, SEC_US);
+	int64_t more = base_scale(rate, dt, SEC_US);
+
+	if (more <= 0)
+		return;
+	p->tokens = MIN(p->tokens + more, tn_path_burst(p));
+	p->tokens_us = now_us;
+}

@@ -1,0 +1,218 @@
+/* Model-based rate control, of the family of BBR (draft-ietf-ccwg-bbr): the highest delivery rate
+ * of the last rounds and the lowest round trip say what the path holds, and packets leave at that
+ * rate. Losses do not slow it down: as long as round trips show no standing queue they count as
+ * random and are made up for; a standing queue slows it down instead. */
+#include "tunnel/rate.h"
+
+#define MSS 1500
+#define CWND_INIT (40 * MSS)
+#define CWND_MIN (8 * MSS)
+#define PCT_STARTUP 277
+#define PCT_DRAIN 40
+#define QUEUE_FLOOR_US (5 * MS_US)
+#define LOSS_MAX_PPM 200000
+#define PROBE_RTT_EVERY_US (10 * SEC_US)
+
+/* Percent of bw in the phases of a cruise cycle, each a round trip long. */
+static const unsigned cycle[] = {125, 75, 100, 100, 100, 100, 100, 100};
+
+static uint64_t bdp(const struct tn_rate *r)
+{
+	return r->m.bw * (uint64_t)r->min_rtt_us / SEC_US;
+}
+
+/* A queue that stands: longer than the path's noise. */
+static bool queued(const struct tn_rate *r)
+{
+	return r->m.queue_us > MAX(r->min_rtt_us / 5, QUEUE_FLOOR_US);
+}
+
+/* ---- the model ---- */
+
+static void take_bw(struct tn_rate_model *m, const struct tn_rate_sample *s)
+{
+	if (s->bytes_per_s == 0 || (s->app_limited && s->bytes_per_s <= m->bw))
+		return;
+	if (!s->app_limited)
+		m->round_limited = false;
+	m->best[m->best_at] = MAX(m->best[m->best_at], s->bytes_per_s);
+	m->bw = MAX(m->bw, s->bytes_per_s);
+}
+
+/* A round in which the application had nothing to send says nothing against older rounds. */
+static void next_round(struct tn_rate_model *m)
+{
+	if (m->round_limited)
+		return;
+	m->best_at = (m->best_at + 1) % TN_RATE_ROUNDS;
+	m->best[m->best_at] = 0;
+	m->bw = 0;
+	for (size_t i = 0; i < TN_RATE_ROUNDS; i++)
+		m->bw = MAX(m->bw, m->best[i]);
+}
+
+static void take_loss(struct tn_rate_model *m)
+{
+	uint64_t all = m->round_acked + m->round_lost;
+	int64_t ppm = all ? (int64_t)(m->round_lost * 1000000 / all) : 0;
+
+	m->loss_ppm += (ppm - m->loss_ppm) / 4;
+	m->round_acked = m->round_lost = 0;
+}
+
+/* ---- modes ---- */
+
+static void cruise(struct tn_rate *r, int64_t now_us)
+{
+	r->m.mode = TN_RATE_CRUISE;
+	r->m.phase = 2;
+	r->m.phase_us = now_us;
+}
+
+/* The line is full when three rounds brought no real growth, or when its queue grows. */
+static void startup_round(struct tn_rate *r)
+{
+	struct tn_rate_model *m = &r->m;
+	bool grew = m->bw * 4 >= m->full_bw * 5;
+
+	if (m->round_limited)
+		return;
+	if (grew) {
+		m->full_bw = m->bw;
+		m->full_rounds = 0;
+	} else {
+		m->full_rounds++;
+	}
+	if (m->full_rounds >= 3 || (queued(r) && !grew))
+		m->mode = TN_RATE_DRAIN;
+}
+
+static void cruise_step(struct tn_rate *r, const struct tn_rate_sample *s)
+{
+	struct tn_rate_model *m = &r->m;
+	bool over = s->now_us - m->phase_us > r->min_rtt_us;
+
+	if (cycle[m->phase] > 100)
+		over = over && (s->in_flight >= bdp(r) * 5 / 4 || s->lost || queued(r) || s->app_limited);
+	else if (cycle[m->phase] < 100)
+		over = over || s->in_flight <= bdp(r);
+	if (!over)
+		return;
+	m->phase = (m->phase + 1) % ARRAY_LEN(cycle);
+	m->phase_us = s->now_us;
+}
+
+/* Now and then the path must be seen empty, or a queue passes for distance. */
+static void probe_rtt_step(struct tn_rate *r, const struct tn_rate_sample *s)
+{
+	struct tn_rate_model *m = &r->m;
+
+	if (m->mode == TN_RATE_CRUISE && s->now_us - m->probe_rtt_us > PROBE_RTT_EVERY_US) {
+		m->mode = TN_RATE_PROBE_RTT;
+		m->probe_rtt_us = s->now_us;
+	} else if (m->mode == TN_RATE_PROBE_RTT &&
+		   s->now_us - m->probe_rtt_us > r->min_rtt_us + 20 * MS_US) {
+		m->probe_rtt_us = s->now_us;
+		cruise(r, s->now_us);
+	}
+	if (s->rtt_us > 0 && s->rtt_us <= r->min_rtt_us + r->min_rtt_us / 64)
+		m->probe_rtt_us = s->now_us; /* seen empty by itself */
+}
+
+static void round_over(struct tn_rate *r, const struct tn_rate_sample *s)
+{
+	struct tn_rate_model *m = &r->m;
+
+	if (m->round_rtt_us != NEVER_US)
+		m->queue_us = MAX(m->round_rtt_us - r->min_rtt_us, 0);
+	take_loss(m);
+	if (m->mode == TN_RATE_STARTUP)
+		startup_round(r);
+	next_round(m);
+	m->round_rtt_us = NEVER_US;
+	m->round_limited = true;
+}
+
+static void auto_on_ack(struct tn_rate *r, const struct tn_rate_sample *s)
+{
+	struct tn_rate_model *m = &r->m;
+
+	if (s->min_rtt_us > 0)
+		r->min_rtt_us = s->min_rtt_us;
+	m->round_acked += s->acked;
+	m->round_lost += s->lost;
+	if (s->rtt_us > 0)
+		m->round_rtt_us = MIN(m->round_rtt_us, s->rtt_us);
+	take_bw(m, s);
+	if (m->mode == TN_RATE_STARTUP)
+		m->grown += s->acked;
+	if (s->round)
+		round_over(r, s);
+	if (m->mode == TN_RATE_DRAIN && s->in_flight <= bdp(r))
+		cruise(r, s->now_us);
+	if (m->mode == TN_RATE_CRUISE)
+		cruise_step(r, s);
+	probe_rtt_step(r, s);
+}
+
+/* ---- answers ---- */
+
+static unsigned gain(const struct tn_rate *r)
+{
+	switch (r->m.mode) {
+	case TN_RATE_STARTUP:
+		return PCT_STARTUP;
+	case TN_RATE_DRAIN:
+		return PCT_DRAIN;
+	case TN_RATE_PROBE_RTT:
+		return 50;
+	case TN_RATE_CRUISE:
+		break;
+	}
+	return queued(r) ? MIN(cycle[r->m.phase], 88u) : cycle[r->m.phase];
+}
+
+/* Random losses are made up for, while no queue says that they are not random. */
+static uint64_t made_up(const struct tn_rate *r, uint64_t x)
+{
+	int64_t ppm = MIN(r->m.loss_ppm, LOSS_MAX_PPM);
+
+	if (r->m.mode == TN_RATE_STARTUP || queued(r))
+		return x;
+	return x * 1000000 / (uint64_t)(1000000 - ppm);
+}
+
+static uint64_t auto_pacing(const struct tn_rate *r)
+{
+	uint64_t bw = MAX(r->m.bw, CWND_INIT * SEC_US / (uint64_t)MAX(r->min_rtt_us, 1) / 2);
+
+	if (r->m.mode != TN_RATE_STARTUP)
+		bw = r->m.bw;
+	return MAX(made_up(r, bw * gain(r) / 100), 4 * MSS);
+}
+
+static uint64_t auto_cwnd(const struct tn_rate *r)
+{
+	uint64_t pipe = bdp(r);
+
+	switch (r->m.mode) {
+	case TN_RATE_STARTUP:
+		return MAX(CWND_INIT + r->m.grown, pipe * PCT_STARTUP / 100);
+	case TN_RATE_PROBE_RTT:
+		return MAX(pipe / 2, CWND_MIN);
+	default:
+		return MAX(made_up(r, pipe * 2) + 10 * MSS, CWND_MIN);
+	}
+}
+
+const struct tn_rate_ops tn_rate_auto = {"auto", auto_on_ack, auto_pacing, auto_cwnd};
+
+void tn_rate_init(struct tn_rate *r, int64_t bps, int64_t rtt_us)
+{
+	memset(r, 0, sizeof(*r));
+	r->ops = bps > 0 ? &tn_rate_fixed : &tn_rate_auto;
+	r->fixed = MAX((uint64_t)bps / 8, 4 * MSS);
+	r->min_rtt_us = rtt_us;
+	r->m.round_rtt_us = NEVER_US;
+	r->m.round_limited = true;
+}

@@ -1,0 +1,315 @@
+#include "tunnel/internal.h"
+#include <errno.h>
+
+#define SENT_MIN 128
+#define GRANULE_US (1 * MS_US)
+#define PTO_VAR_MIN_US (4 * MS_US)
+#define ACK_DELAY_MAX_US (5 * MS_US)
+#define PTO_MAX_US (1 * SEC_US)
+#define REORDER_MAX 256
+
+struct tn_sent *tn_sent_slot(struct tn_path *p, uint64_t number)
+{
+	return &p->sent[number & (p->sent_cap - 1)];
+}
+
+/* ---- losses ---- */
+
+static void requeue(struct tunnel *t, const struct tn_sent *s)
+{
+	for (size_t i = 0; i < s->refs; i++)
+		tn_stream_lost(t, &s->ref[i]);
+}
+
+static void leave_flight(struct tn_path *p, const struct tn_sent *s)
+{
+	p->in_flight -= s->size;
+	p->flight--;
+}
+
+static void declare_lost(struct tunnel *t, struct tn_path *p, struct tn_sent *s, uint64_t *bytes)
+{
+	leave_flight(p, s);
+	s->state = TN_SENT_LOST;
+	t->stats.packets_lost++;
+	if (!s->mtu_probe) {
+		p->lost_bytes += s->size;
+		*bytes += s->size;
+	}
+	requeue(t, s);
+}
+
+static int64_t reorder_time(const struct tn_path *p)
+{
+	int64_t rtt = MAX(p->srtt_us, p->latest_us);
+
+	return MAX(rtt + rtt * p->reorder_eighths / 8, GRANULE_US);
+}
+
+/* Packets that are far enough behind what was acknowledged, in numbers or in time: RFC 9002, 6.1. */
+static uint64_t detect_lost(struct tunnel *t, struct tn_path *p)
+{
+	int64_t limit = reorder_time(p);
+	uint64_t bytes = 0;
+
+	p->loss_us = NEVER_US;
+	for (; p->low_flight < p->largest_acked; p->low_flight++) {
+		struct tn_sent *s = tn_sent_slot(p, p->low_flight);
+
+		if (s->state != TN_SENT_FLIGHT)
+			continue;
+		if (p->low_flight + p->reorder >= p->largest_acked &&
+		    s->sent_us + limit > t->now_us) {
+			p->loss_us = s->sent_us + limit;
+			break;
+		}
+		declare_lost(t, p, s, &bytes);
+	}
+	return bytes;
+}
+
+/* A packet that was declared lost has arrived after all: be more patient from now on. */
+static void spurious(struct tunnel *t, struct tn_path *p, uint64_t number)
+{
+	uint64_t behind = p->largest_acked > number ? p->largest_acked - number : 0;
+
+	t->stats.packets_lost_spurious++;
+	p->lost_bytes -= MIN(p->lost_bytes, tn_sent_slot(p, number)->size);
+	p->reorder = MIN(MAX(p->reorder, behind + 1), (uint64_t)REORDER_MAX);
+	if (p->reorder_eighths < 4)
+		p->reorder_eighths++;
+}
+
+/* ---- acknowledgements ---- */
+
+struct news {
+	struct tn_rate_sample rate;
+	uint64_t prior_delivered;
+	int64_t prior_us, send_us;
+	bool any;
+};
+
+/* Delivery rate: the newest packet of the ACK decides over which interval it is measured. */
+static void rate_news(struct tn_path *p, const struct tn_sent *s, struct news *n)
+{
+	if (n->any && s->delivered < n->prior_delivered)
+		return;
+	n->any = true;
+	n->prior_delivered = s->delivered;
+	n->prior_us = s->delivered_us;
+	n->send_us = s->sent_us - s->first_us;
+	n->rate.app_limited = s->app_limited;
+	p->first_us = s->sent_us;
+}
+
+static void mtu_acked(struct tn_path *p, const struct tn_sent *s)
+{
+	size_t got = s->size - TN_UDP_IP;
+
+	p->dgram = MAX(p->dgram, got);
+	p->mtu_tries = 0;
+	p->mtu_us = NEVER_US;
+}
+
+static void packet_acked(struct tunnel *t, struct tn_path *p, uint64_t number, struct news *n)
+{
+	struct tn_sent *s = tn_sent_slot(p, number);
+
+	if (s->state == TN_SENT_ACKED || s->state == TN_SENT_NONE)
+		goto known;
+	if (s->state == TN_SENT_LOST)
+		spurious(t, p, number);
+	else
+		leave_flight(p, s);
+	p->delivered += s->size;
+	p->delivered_us = t->now_us;
+	n->rate.acked += s->size;
+	if (s->mtu_probe)
+		mtu_acked(p, s);
+	rate_news(p, s, n);
+	for (size_t i = 0; i < s->refs; i++)
+		tn_stream_acked(t, &s->ref[i]);
+known:
+	if (s->acks && p->recv.n && s->acks - 1 > p->recv.at[0].lo)
+		tn_spans_remove(&p->recv, 0, MIN(s->acks - 1, p->recv_next - 1));
+	s->state = TN_SENT_ACKED;
+}
+
+/* Old numbers are forgotten: those acknowledged, and those lost so long ago that they do not come. */
+static void forget(struct tunnel *t, struct tn_path *p)
+{
+	int64_t old = t->now_us - 3 * p->srtt_us;
+	uint64_t low = p->low;
+
+	while (p->low < p->low_flight) {
+		struct tn_sent *s = tn_sent_slot(p, p->low);
+
+		if (s->state == TN_SENT_FLIGHT || (s->state == TN_SENT_LOST && s->sent_us > old))
+			break;
+		p->low++;
+	}
+	if (p->low > low)
+		tn_spans_remove(&p->acked, 0, p->low);
+}
+
+static void tell_rate(struct tunnel *t, struct tn_path *p, struct news *n)
+{
+	struct tn_rate_sample *s = &n->rate;
+
+	s->now_us = t->now_us;
+	s->min_rtt_us = p->min_rtt_us == NEVER_US ? 0 : p->min_rtt_us;
+	s->in_flight = p->in_flight;
+	s->delivered = p->delivered;
+	if (n->any) {
+		int64_t dt = MAX(n->send_us, t->now_us - n->prior_us);
+
+		if (dt > 0 && dt >= s->min_rtt_us / 2)
+			s->bytes_per_s = (p->delivered - n->prior_delivered) * SEC_US / (uint64_t)dt;
+		if (n->prior_delivered >= p->round_end) {
+			s->round = true;
+			p->round_end = p->delivered;
+		}
+	}
+	if (p->limited_until && p->delivered > p->limited_until)
+		p->limited_until = 0;
+	p->rate.ops->on_ack(&p->rate, s);
+}
+
+/* The ranges come highest first and do not overlap (the parser saw to that). */
+int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, size_t n,
+	     int64_t delay_us)
+{
+	struct news news = {0};
+	struct tn_span gap;
+
+	if (range[0].hi > p->next)
+		return tn_broken(t, "ACK of a packet that was not sent");
+	if (range[0].hi > p->largest_acked) {
+		struct tn_sent *s;
+
+		p->largest_acked = range[0].hi;
+		s = tn_sent_slot(p, range[0].hi - 1);
+		if (range[0].hi > p->low && s->state == TN_SENT_FLIGHT) {
+			tn_path_rtt(p, t->now_us - s->sent_us, MIN(delay_us, ACK_DELAY_MAX_US),
+				    t->now_us);
+			news.rate.rtt_us = p->latest_us;
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		uint64_t lo = MAX(range[i].lo, p->low);
+
+		while (tn_spans_gap(&p->acked, lo, range[i].hi, &gap)) {
+			for (uint64_t k = gap.lo; k < gap.hi; k++)
+				packet_acked(t, p, k, &news);
+			if (tn_spans_add(&p->acked, gap.lo, gap.hi) < 0)
+				break;
+			lo = gap.hi;
+		}
+	}
+	news.rate.lost = detect_lost(t, p);
+	if (news.any) {
+		p->pto_count = 0;
+		tell_rate(t, p, &news);
+	}
+	forget(t, p);
+	return 0;
+}
+
+/* ---- sending ---- */
+
+int tn_sent_reserve(struct tunnel *t, struct tn_path *p)
+{
+	struct tn_sent *big;
+	size_t cap = p->sent_cap ? p->sent_cap * 2 : SENT_MIN;
+
+	if (p->next - p->low < p->sent_cap)
+		return 0;
+	if (p->sent_cap == TN_PACKETS_MAX) {
+		/* The oldest number is given up, whatever became of it. */
+		struct tn_sent *s = tn_sent_slot(p, p->low);
+		uint64_t lost = 0;
+
+		if (s->state == TN_SENT_FLIGHT)
+			declare_lost(t, p, s, &lost);
+		p->low++;
+		p->low_flight = MAX(p->low_flight, p->low);
+		tn_spans_remove(&p->acked, 0, p->low);
+		return 0;
+	}
+	big = calloc(cap, sizeof(*big));
+	if (!big)
+		return -ENOMEM;
+	for (uint64_t n = p->low; n < p->next; n++)
+		big[n & (cap - 1)] = *tn_sent_slot(p, n);
+	free(p->sent);
+	p->sent = big;
+	p->sent_cap = cap;
+	return 0;
+}
+
+/* An eliciting packet of `size` bytes (with UDP and IP) leaves. */
+void tn_sent_mark(struct tunnel *t, struct tn_path *p, struct tn_sent *s, size_t size)
+{
+	if (p->flight == 0)
+		p->first_us = p->delivered_us = t->now_us;
+	s->state = TN_SENT_FLIGHT;
+	s->size = (uint16_t)size;
+	s->delivered = p->delivered;
+	s->delivered_us = p->delivered_us;
+	s->first_us = p->first_us;
+	s->app_limited = p->limited_until > 0;
+	p->in_flight += size;
+	p->flight++;
+	p->last_sent_us = t->now_us;
+}
+
+/* ---- timers ---- */
+
+int64_t tn_pto(const struct tn_path *p)
+{
+	int64_t pto = p->srtt_us + MAX(4 * p->rttvar_us, PTO_VAR_MIN_US) + ACK_DELAY_MAX_US;
+
+	return MIN(pto << MIN(p->pto_count, 6u), MAX(pto, PTO_MAX_US));
+}
+
+/* When the peer's silence is worth a probe. */
+int64_t tn_pto_due(const struct tn_path *p)
+{
+	return p->flight ? p->last_sent_us + tn_pto(p) : NEVER_US;
+}
+
+/* Silence: the oldest packet in flight goes out again in a probe, without being lost. */
+static void probe(struct tunnel *t, struct tn_path *p)
+{
+	unsigned n = 0;
+
+	t->stats.probes++;
+	p->pto_count++;
+	p->probes = 2;
+	for (uint64_t k = p->low_flight; k < p->next && n < p->probes; k++) {
+		struct tn_sent *s = tn_sent_slot(p, k);
+
+		if (s->state != TN_SENT_FLIGHT)
+			continue;
+		requeue(t, s);
+		n++;
+	}
+	t->ping = true;
+	p->last_sent_us = t->now_us;
+}
+
+void tn_recover_timers(struct tunnel *t, struct tn_path *p)
+{
+	if (p->loss_us <= t->now_us) {
+		struct tn_rate_sample s = {.now_us = t->now_us, .in_flight = p->in_flight};
+
+		s.min_rtt_us = p->min_rtt_us == NEVER_US ? 0 : p->min_rtt_us;
+		s.lost = detect_lost(t, p);
+		s.in_flight = p->in_flight;
+		s.delivered = p->delivered;
+		if (s.lost)
+			p->rate.ops->on_ack(&p->rate, &s);
+	}
+	if (tn_pto_due(p) <= t->now_us)
+		probe(t, p);
+}

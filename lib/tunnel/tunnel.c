@@ -1,0 +1,504 @@
+#include "tunnel/internal.h"
+#include <errno.h>
+#include <stdio.h>
+
+#define SHAKE_GAP_US (250 * MS_US)
+#define LOST_WAIT_US (500 * MS_US)
+#define CODE_BROKEN 1 /* in CLOSE: the peer broke the protocol */
+#define ECHO_MIN_US (4 * MS_US)
+#define ECHO_MAX_US (10 * MS_US)
+
+void tunnel_conf_default(struct tunnel_conf *conf)
+{
+	*conf = (struct tunnel_conf){
+	    .handshake_us = 5 * SEC_US,
+	    .idle_us = 5 * SEC_US,
+	    .keepalive_us = SEC_US,
+	    .flow_idle_us = 60 * SEC_US,
+	    .dgram_max = TUNNEL_DGRAM_MAX,
+	    .stream_window = 16 << 20,
+	    .tunnel_window = 64 << 20,
+	    .stream_buffer = 16 << 20,
+	    .tunnel_buffer = 64 << 20,
+	    .flow_queue = 256 << 10,
+	    .streams_max = 20000,
+	    .flows_max = 20000,
+	    .tunnels_max = 1000,
+	};
+}
+
+/* ---- events ---- */
+
+void tn_touch(struct tunnel *t)
+{
+	if (t->acceptor)
+		tn_acceptor_touch(t);
+}
+
+void tn_event(struct tunnel *t, struct tn_ev *ev, enum tunnel_event_type type)
+{
+	ev->bits |= 1u << type;
+	if (list_empty(&ev->link))
+		list_append(&t->events, &ev->link);
+	tn_touch(t);
+}
+
+static bool take_bit(unsigned *bits, struct tunnel_event *out)
+{
+	if (!*bits)
+		return false;
+	out->type = (enum tunnel_event_type)__builtin_ctz(*bits);
+	*bits &= *bits - 1;
+	return true;
+}
+
+bool tunnel_event(struct tunnel *t, struct tunnel_event *out)
+{
+	unsigned first = t->ev_bits & 1u << TUNNEL_EV_CONNECTED;
+	struct tn_ev *ev;
+
+	*out = (struct tunnel_event){.tunnel = t};
+	if (take_bit(&first, out)) {
+		t->ev_bits &= ~(1u << TUNNEL_EV_CONNECTED);
+		return true;
+	}
+	while ((ev = list_first(&t->events, struct tn_ev, link)) != NULL) {
+		bool any = take_bit(&ev->bits, out);
+
+		if (!ev->bits)
+			list_remove(&ev->link);
+		if (!any)
+			continue;
+		if (ev->kind == TN_STREAM)
+			out->stream = container_of(ev, struct tunnel_stream, ev);
+		else
+			out->flow = container_of(ev, struct tunnel_flow, ev);
+		if (out->type == TUNNEL_EV_STREAM_RESET)
+			out->code = out->stream->peer_code;
+		return true;
+	}
+	return take_bit(&t->ev_bits, out);
+}
+
+/* ---- life ---- */
+
+int tn_create(const struct tunnel_conf *conf, bool server, int path, const struct tunnel_addr *to,
+	      int64_t now_us, struct tunnel **out)
+{
+	struct tunnel *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	if (conf)
+		t->conf = *conf;
+	else
+		tunnel_conf_default(&t->conf);
+	t->conf.dgram_max = CLAMP(t->conf.dgram_max, TUNNEL_DGRAM_MIN, TUNNEL_DGRAM_MAX);
+	t->conf.stream_window = MAX(t->conf.stream_window, (size_t)TN_STREAM_CREDIT);
+	t->conf.tunnel_window = MAX(t->conf.tunnel_window, (size_t)TN_TUNNEL_CREDIT);
+	t->server = server;
+	t->now_us = t->heard_us = t->spoke_us = now_us;
+	t->idle_end_us = now_us + t->conf.idle_us;
+	t->next_stream = t->next_flow = server;
+	t->data_peer_max = t->data_max = TN_TUNNEL_CREDIT;
+	list_init(&t->all_streams);
+	list_init(&t->flow_age);
+	list_init(&t->updates);
+	list_init(&t->events);
+	for (size_t i = 0; i < TN_LEVELS; i++)
+		list_init(&t->ready[i]);
+	list_init(&t->a_all);
+	list_init(&t->a_busy);
+	list_init(&t->a_events);
+	tn_path_init(&t->path, &t->conf, path, to, now_us);
+	*out = t;
+	return 0;
+}
+
+int tunnel_create(const struct tunnel_conf *conf, const struct crypt_key *key, int path,
+		  const struct tunnel_addr *to, int64_t now_us, struct tunnel **out)
+{
+	struct tunnel *t = NULL;
+	int r = tn_create(conf, false, path, to, now_us, &t);
+
+	if (r < 0)
+		return r;
+	r = crypt_shake_create(key, &t->shake);
+	if (r < 0)
+		goto fail;
+	str_copy(t->key_name, sizeof(t->key_name), key->name);
+	t->shake_gap_us = SHAKE_GAP_US;
+	t->shake_us = now_us + t->shake_gap_us;
+	t->shake_end_us = now_us + t->conf.handshake_us;
+	*out = t;
+	return 0;
+fail:
+	tunnel_destroy(t);
+	return r;
+}
+
+/* From here on datagrams are sealed. */
+int tn_key(struct tunnel *t, const struct crypt_secrets *s)
+{
+	const uint8_t *out = t->server ? s->to_client : s->to_server;
+	const uint8_t *in = t->server ? s->to_server : s->to_client;
+	int r = crypt_seal_create(s->suite, out, &t->seal_out);
+
+	if (r == 0)
+		r = crypt_seal_create(s->suite, in, &t->seal_in);
+	if (r < 0)
+		return r;
+	t->id_out = t->server ? s->client_id : s->server_id;
+	t->node.id = t->server ? s->server_id : s->client_id;
+	t->state = TUNNEL_OPEN;
+	t->heard_us = t->now_us;
+	t->idle_end_us = t->now_us + t->conf.idle_us;
+	t->max_data_wanted = t->conf.tunnel_window > TN_TUNNEL_CREDIT;
+	t->ping = true; /* the peer's handshake ends with our first datagram */
+	t->ev_bits |= 1u << TUNNEL_EV_CONNECTED;
+	return 0;
+}
+
+int tunnel_create_keyed(const struct tunnel_conf *conf, const struct crypt_secrets *secrets,
+			bool server, int path, const struct tunnel_addr *to, int64_t now_us,
+			struct tunnel **out)
+{
+	struct tunnel *t = NULL;
+	int r = tn_create(conf, server, path, to, now_us, &t);
+
+	if (r == 0)
+		r = tn_key(t, secrets);
+	if (r < 0)
+		tunnel_destroy(t);
+	else
+		*out = t;
+	return r;
+}
+
+static void free_all(struct tunnel *t)
+{
+	struct tunnel_stream *s, *snext;
+	struct tunnel_flow *f, *fnext;
+	struct tn_ev *ev, *evnext;
+
+	/* Flows that were closed are in no list but that of events, or only with the application. */
+	list_for_safe(ev, evnext, &t->events, link) {
+		list_remove(&ev->link);
+	}
+	list_for_safe(s, snext, &t->all_streams, all) {
+		tn_stream_free(s);
+	}
+	list_for_safe(f, fnext, &t->flow_age, age) {
+		tn_flow_free(f);
+	}
+	for (size_t i = 0; i < TN_PARTIALS; i++) {
+		free(t->partial[i].data);
+		tn_spans_finish(&t->partial[i].got);
+	}
+}
+
+void tunnel_destroy(struct tunnel *t)
+{
+	if (!t)
+		return;
+	if (t->acceptor)
+		tn_acceptor_forget(t);
+	free_all(t);
+	tn_idmap_finish(&t->streams);
+	tn_idmap_finish(&t->flows);
+	tn_spans_finish(&t->peer_streams);
+	tn_path_finish(&t->path);
+	crypt_shake_destroy(t->shake);
+	crypt_seal_destroy(t->seal_out);
+	crypt_seal_destroy(t->seal_in);
+	free(t);
+}
+
+void tn_closed(struct tunnel *t, int reason)
+{
+	if (t->state == TUNNEL_CLOSED)
+		return;
+	if (t->state != TUNNEL_CLOSING)
+		t->reason = reason;
+	t->state = TUNNEL_CLOSED;
+	t->ev_bits |= 1u << TUNNEL_EV_CLOSED;
+	tn_touch(t);
+}
+
+static void begin_close(struct tunnel *t, int reason, uint32_t code, const char *text)
+{
+	if (t->state > TUNNEL_OPEN)
+		return;
+	t->reason = reason;
+	t->close_code = code;
+	str_copy(t->close_text, sizeof(t->close_text), text ? text : "");
+	if (t->state == TUNNEL_HANDSHAKE) {
+		tn_closed(t, reason);
+		return;
+	}
+	t->state = TUNNEL_CLOSING;
+	tn_touch(t);
+}
+
+void tunnel_close(struct tunnel *t, uint32_t code, const char *reason)
+{
+	begin_close(t, 0, code, reason);
+}
+
+int tn_broken(struct tunnel *t, const char *how)
+{
+	t->stats.drops[TUNNEL_DROP_PROTOCOL]++;
+	begin_close(t, -EPROTO, CODE_BROKEN, how);
+	return -EPROTO;
+}
+
+void tn_now(struct tunnel *t, int64_t now_us)
+{
+	t->now_us = MAX(t->now_us, now_us);
+}
+
+void tn_note_add(struct tunnel *t, uint8_t type, uint64_t id)
+{
+	for (unsigned i = 0; i < t->note_n; i++)
+		if (t->note[i].type == type && t->note[i].id == id)
+			return;
+	if (t->note_n == TN_NOTES || t->state > TUNNEL_OPEN)
+		return; /* the other side's idle timer does it as well */
+	t->note[t->note_n++] = (struct tn_note){type, id};
+	tn_touch(t);
+}
+
+/* A short write that has no successor would wait for a whole probe timeout when it is lost. */
+void tn_echo_add(struct tunnel *t, uint64_t id, uint64_t off, size_t len)
+{
+	int64_t wait = CLAMP(t->path.srtt_us / 8, ECHO_MIN_US, ECHO_MAX_US);
+
+	if (len == 0 || t->echo_n == TN_ECHOES || t->path.srtt_us < 2 * wait)
+		return;
+	t->echo[(t->echo_head + t->echo_n++) % TN_ECHOES] =
+	    (struct tn_echo){t->now_us + wait, id, off, (uint32_t)len};
+}
+
+/* ---- handshake ---- */
+
+void tn_shake_step(struct tunnel *t, int status)
+{
+	struct crypt_secrets secrets;
+	int r;
+
+	if (t->state != TUNNEL_HANDSHAKE)
+		return;
+	if (status == 1) {
+		r = crypt_shake_export(t->shake, &secrets);
+		if (r == 0)
+			r = tn_key(t, &secrets);
+		crypt_wipe(&secrets, sizeof(secrets));
+		status = r < 0 ? r : 1;
+	}
+	if (t->server)
+		str_copy(t->key_name, sizeof(t->key_name), crypt_shake_key_name(t->shake));
+	if (status < 0) {
+		tn_closed(t, status);
+		if (t->acceptor)
+			tn_acceptor_failed(t, status);
+		return;
+	}
+	if (status == 0)
+		return;
+	if (t->acceptor) {
+		tn_acceptor_connected(t);
+	} else if (!t->server) {
+		crypt_shake_destroy(t->shake);
+		t->shake = NULL;
+	}
+	tn_touch(t);
+}
+
+static void shake_timers(struct tunnel *t)
+{
+	if (t->state == TUNNEL_HANDSHAKE && t->now_us >= t->shake_end_us) {
+		bool wrong = t->server ? t->key_name[0] != '\0' || crypt_shake_key_name(t->shake)[0]
+				       : crypt_shake_answered(t->shake);
+
+		tn_closed(t, wrong ? -EACCES : -ETIMEDOUT);
+		if (t->acceptor)
+			tn_acceptor_failed(t, t->reason);
+		return;
+	}
+	if (t->state <= TUNNEL_OPEN && t->now_us >= t->shake_us) {
+		crypt_shake_resend(t->shake);
+		t->shake_gap_us = MIN(t->shake_gap_us * 3 / 2, SEC_US);
+		t->shake_us = t->now_us + t->shake_gap_us;
+	}
+}
+
+static int input_shake(struct tunnel *t, const void *dgram, size_t n)
+{
+	if (!t->shake)
+		return -EBADMSG;
+	t->shake_us = t->now_us + t->shake_gap_us;
+	tn_shake_step(t, crypt_shake_input(t->shake, dgram, n));
+	return 0;
+}
+
+/* ---- input ---- */
+
+/* RFC 9000, A.3, for 32 bits. */
+static uint64_t expand_number(uint64_t next, uint32_t low)
+{
+	uint64_t half = UINT64_C(1) << 31, n = (next & ~UINT64_C(0xffffffff)) | low;
+
+	if (n + half <= next)
+		return n + 2 * half;
+	if (n > next + half && n >= 2 * half)
+		return n - 2 * half;
+	return n;
+}
+
+/* The peer's address is where its newest datagram came from. */
+static void follow(struct tunnel *t, struct tn_path *p, uint64_t number,
+		   const struct tunnel_addr *from)
+{
+	if (number < p->moved_at)
+		return;
+	p->moved_at = number + 1;
+	if (memcmp(&p->addr, from, sizeof(*from)) == 0)
+		return;
+	p->addr = *from;
+	t->stats.moved++;
+}
+
+static void heard(struct tunnel *t)
+{
+	t->heard_us = t->now_us;
+	t->idle_end_us = t->now_us + t->conf.idle_us;
+	if (!t->shake)
+		return;
+	crypt_shake_destroy(t->shake);
+	t->shake = NULL;
+	if (t->acceptor)
+		tn_acceptor_settled(t);
+}
+
+static int drop(struct tunnel *t, enum tunnel_drop why, int r)
+{
+	t->stats.drops[why]++;
+	return r;
+}
+
+static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n, const struct tunnel_addr *from)
+{
+	uint8_t plain[2048];
+	struct tn_path *p = &t->path;
+	struct rd r = rd_of(d + 1, TN_HEADER_LEN - 1);
+	uint64_t number;
+	bool eliciting;
+	int e;
+
+	if (!t->seal_in || n < TN_HEADER_LEN + 1 + CRYPT_TAG_LEN || n > sizeof(plain) ||
+	    d[0] != TN_FLAG_FIXED || rd_u64(&r) != t->node.id)
+		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
+	number = expand_number(p->recv_next, rd_u32(&r));
+	if (crypt_replay_seen(&p->replay, number))
+		return drop(t, TUNNEL_DROP_REPLAYED, -EALREADY);
+	if (crypt_open(t->seal_in, 0, number, d, TN_HEADER_LEN, d + TN_HEADER_LEN,
+		       n - TN_HEADER_LEN, plain) < 0)
+		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
+	crypt_replay_mark(&p->replay, number);
+	heard(t);
+	follow(t, p, number, from);
+	e = tn_frames_take(t, p, plain, n - TN_HEADER_LEN - CRYPT_TAG_LEN, &eliciting);
+	if (e == 0)
+		tn_ack_received(p, number, eliciting, t->now_us);
+	return e;
+}
+
+/* The peer says that it has no such connection. Anyone on the way could say so: it is only asked
+ * again, and less patience is had with its silence. */
+static int input_lost(struct tunnel *t, const uint8_t *d, size_t n)
+{
+	struct rd r = rd_of(d + 1, n - 1);
+	int64_t end = t->now_us + MAX(LOST_WAIT_US, 3 * t->path.srtt_us);
+
+	if (n != TN_LOST_LEN || !t->seal_in || rd_u64(&r) != t->id_out)
+		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
+	if (end < t->idle_end_us) {
+		t->idle_end_us = end;
+		t->ping = true;
+	}
+	return 0;
+}
+
+int tunnel_input(struct tunnel *t, const void *dgram, size_t n, int path,
+		 const struct tunnel_addr *from, int64_t now_us)
+{
+	const uint8_t *d = dgram;
+	int r;
+
+	tn_now(t, now_us);
+	t->stats.packets_received++;
+	t->stats.bytes_received += n;
+	if (t->state > TUNNEL_OPEN)
+		return drop(t, TUNNEL_DROP_CLOSED, -ESHUTDOWN);
+	if (n == 0)
+		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
+	if ((d[0] & TN_FLAG_MASK) == TN_FLAG_FIXED)
+		r = input_sealed(t, d, n, from);
+	else if (d[0] == TN_LOST_FLAG)
+		r = input_lost(t, d, n);
+	else
+		r = input_shake(t, dgram, n);
+	tn_touch(t);
+	return r;
+}
+
+/* ---- output ---- */
+
+static void timers(struct tunnel *t)
+{
+	if (t->shake)
+		shake_timers(t);
+	if (t->state != TUNNEL_OPEN)
+		return;
+	if (t->now_us >= t->idle_end_us) {
+		tn_closed(t, -ETIMEDOUT);
+		return;
+	}
+	if (t->now_us >= t->spoke_us + t->conf.keepalive_us)
+		t->ping = true;
+	tn_recover_timers(t, &t->path);
+	tn_flow_sweep(t);
+}
+
+size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct tunnel_addr *to,
+		     int64_t now_us)
+{
+	size_t n = 0;
+
+	tn_now(t, now_us);
+	timers(t);
+	if (t->shake)
+		n = crypt_shake_output(t->shake, buf, cap);
+	if (n == 0 && (t->state == TUNNEL_OPEN || t->state == TUNNEL_CLOSING)) {
+		n = tn_packet_build(t, &t->path, buf, cap);
+		if (n && t->state == TUNNEL_CLOSING)
+			tn_closed(t, t->reason);
+	}
+	*path = t->path.id;
+	*to = t->path.addr;
+	return n;
+}
+
+int64_t tunnel_wake(const struct tunnel *t)
+{
+	int64_t at = NEVER_US;
+
+	if (t->shake && t->state <= TUNNEL_OPEN)
+		at = MIN(t->shake_us, t->state == TUNNEL_HANDSHAKE ? t->shake_end_us : NEVER_US);
+	if (t->state == TUNNEL_CLOSING)
+		return t->now_us;
+	if (t->state != TUNNEL_OPEN)
+		return at;
+	at = MIN(at, MIN(t->idle_end_us, t->spoke_us + t->conf.keepalive_us));
+	return MIN(at, MIN(tn_packet_wake(t), tn_flow_due(t)));
+}

@@ -1,0 +1,150 @@
+/* A simulated link in virtual time, for the tests of the tunnel: each direction has a rate with a
+ * drop-tail queue, a delay with jitter, losses (random, in bursts, by mask), doubles and outages.
+ * Everything comes from one seed. */
+#ifndef SIM_LINK_H
+#define SIM_LINK_H
+
+#include "tunnel/tunnel.h"
+#include <assert.h>
+#include <stdio.h>
+
+struct way {
+	int64_t rate_bps; /* 0: no limit */
+	int64_t queue_us; /* what the queue holds, in time at that rate */
+	int64_t delay_us, jitter_us;
+	unsigned loss_ppm, dup_ppm, reorder_ppm; /* a reordered one comes up to reorder_us later */
+	int64_t reorder_us;
+	int64_t bad_us, good_us; /* bursts: mean lengths of the two states; all is lost in the bad */
+	uint64_t mask;		 /* of the first 64 datagrams, those lost */
+	int64_t out_from_us, out_to_us;
+	/* state */
+	int64_t free_us, state_us;
+	bool bad;
+	uint64_t n, dropped;
+};
+
+struct dgram {
+	int64_t at_us;
+	uint64_t order;
+	int to; /* 0 client, 1 server */
+	uint16_t len;
+	uint8_t data[TUNNEL_DGRAM_MAX];
+};
+
+struct link {
+	struct way way[2]; /* to the client, to the server */
+	uint64_t rng, order;
+	struct dgram **heap;
+	size_t n, cap;
+};
+
+static inline uint64_t rnd(uint64_t *s)
+{
+	*s ^= *s << 13;
+	*s ^= *s >> 7;
+	*s ^= *s << 17;
+	return *s * UINT64_C(0x2545f4914f6cdd1d) >> 16;
+}
+
+static inline uint64_t rnd_to(uint64_t *s, uint64_t n)
+{
+	return n ? rnd(s) % n : 0;
+}
+
+static inline bool before(const struct dgram *a, const struct dgram *b)
+{
+	return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
+}
+
+static inline void link_push(struct link *l, struct dgram *d)
+{
+	size_t i;
+
+	if (l->n == l->cap) {
+		l->cap = l->cap ? l->cap * 2 : 256;
+		l->heap = realloc(l->heap, l->cap * sizeof(*l->heap));
+		assert(l->heap);
+	}
+	for (i = l->n++; i && before(d, l->heap[(i - 1) / 2]); i = (i - 1) / 2)
+		l->heap[i] = l->heap[(i - 1) / 2];
+	l->heap[i] = d;
+}
+
+static inline struct dgram *link_pop(struct link *l)
+{
+	struct dgram *top = l->heap[0], *d = l->heap[--l->n];
+	size_t i = 0;
+
+	for (size_t c; (c = 2 * i + 1) < l->n; i = c) {
+		if (c + 1 < l->n && before(l->heap[c + 1], l->heap[c]))
+			c++;
+		if (!before(l->heap[c], d))
+			break;
+		l->heap[i] = l->heap[c];
+	}
+	if (l->n)
+		l->heap[i] = d;
+	return top;
+}
+
+static inline int64_t link_next(const struct link *l)
+{
+	return l->n ? l->heap[0]->at_us : NEVER_US;
+}
+
+static inline bool way_loses(struct way *w, uint64_t *rng, int64_t now_us)
+{
+	bool lost = w->n < 64 && w->mask >> w->n & 1;
+
+	w->n++;
+	while (w->bad_us && w->state_us <= now_us) {
+		w->bad = !w->bad;
+		w->state_us += 1 + (int64_t)rnd_to(rng, 2 * (uint64_t)(w->bad ? w->bad_us : w->good_us));
+	}
+	return lost || (w->bad_us && w->bad) || rnd_to(rng, 1000000) < w->loss_ppm ||
+	       (now_us >= w->out_from_us && now_us < w->out_to_us);
+}
+
+/* Sends a copy of the datagram. */
+static inline void link_send(struct link *l, int to, const void *data, size_t n, int64_t now_us)
+{
+	struct way *w = &l->way[to];
+	int64_t at = now_us;
+	unsigned copies = 1;
+
+	if (w->rate_bps) {
+		w->free_us = MAX(w->free_us, now_us);
+		if (w->free_us - now_us > w->queue_us) {
+			w->dropped++;
+			return;
+		}
+		w->free_us += ((int64_t)n + 28) * 8 * SEC_US / w->rate_bps;
+		at = w->free_us;
+	}
+	if (way_loses(w, &l->rng, now_us))
+		return;
+	if (rnd_to(&l->rng, 1000000) < w->dup_ppm)
+		copies++;
+	while (copies--) {
+		struct dgram *d = malloc(sizeof(*d));
+
+		assert(d && n <= sizeof(d->data));
+		d->at_us = at + w->delay_us + (int64_t)rnd_to(&l->rng, (uint64_t)w->jitter_us);
+		if (rnd_to(&l->rng, 1000000) < w->reorder_ppm)
+			d->at_us += (int64_t)rnd_to(&l->rng, (uint64_t)w->reorder_us);
+		d->order = l->order++;
+		d->to = to;
+		d->len = (uint16_t)n;
+		memcpy(d->data, data, n);
+		link_push(l, d);
+	}
+}
+
+static inline void link_finish(struct link *l)
+{
+	while (l->n)
+		free(link_pop(l));
+	free(l->heap);
+}
+
+#endif
