@@ -32,9 +32,9 @@ static void export_rendition(struct package *p, struct cmaf_track *t)
 	metrics_label(labels, sizeof(labels), "rendition", t->name);
 	r->latency_us = 0;
 	r->gauge = metrics_gauge_fn(p->metrics, "gex_package_latency_seconds",
-				    "Time since the end of the last part when it was listed.", labels, read_latency, r);
+				    "Age of the newest frame of the last part when it was listed.", labels, read_latency, r);
 	r->histogram = metrics_histogram(p->metrics, "gex_package_part_latency_seconds",
-					 "Time since the end of each part when it was listed.", labels, latency_bounds,
+					 "Age of the newest frame of each part when it was listed.", labels, latency_bounds,
 					 ARRAY_LEN(latency_bounds));
 	r->frames = metrics_counter_fn(p->metrics, "gex_package_frames_total", "Frames packaged.", labels, read_count,
 				       &t->frames);
@@ -66,7 +66,7 @@ static void on_part(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 	struct package *p = arg;
 	struct rendition *r = &p->rendition[t->index];
 
-	r->latency_us = os_utc_us() - cmaf_us(t, s->end);
+	r->latency_us = os_utc_us() - cmaf_us(t, s->end - t->frame);
 	metric_observe(r->histogram, (double)r->latency_us / 1e6);
 	hold_on_part(p, t);
 }

@@ -114,6 +114,7 @@ struct cmaf {
 	struct media_info *info;
 	bool utc; /* key frames are on the grid by contract */
 	struct cmaf_grid grid;
+	int64_t slid_us; /* by how much its origin has followed late key frames: at most a quarter of d */
 	int64_t part_target_us;
 	struct cmaf_track *track[MEDIA_TRACKS_MAX];
 	int n;

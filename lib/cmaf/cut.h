@@ -26,6 +26,7 @@ struct cmaf_cut {
 	struct sample pend[CUT_SAMPLES]; /* the chunk in progress */
 	size_t npend;
 	int64_t pend_dur;
+	int keyless; /* segments in a row without a key frame at their beginning */
 	bool warned;
 };
 
