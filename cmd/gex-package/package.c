@@ -135,6 +135,7 @@ static void on_opened(void *arg, struct media_info *info)
 	p->info = media_info_ref(info);
 	p->mapped = info->utc;
 	p->offset_us = 0;
+	p->keys_seen = 0;
 	p->refused = false;
 	p->was_open = true;
 	p->lost_us = 0;
@@ -155,14 +156,16 @@ static bool has_video(const struct media_info *info)
 	return false;
 }
 
-/* A stream that is not in UTC: its first key frame is now; on a grid that is already laid, at the line of it nearest to now that is
- * still free. */
+/* A stream that is not in UTC: its second key frame is now (an encoder that has just begun leaves frames out, so the first says little of
+ * where the others will be); on a grid that is already laid, at the line of it nearest to now that is still free. */
 static bool map_time(struct package *p, const struct media_packet *pkt)
 {
 	const struct media_track *m = &p->info->track[pkt->track];
 	int64_t utc = os_utc_us(), at = utc;
 
 	if (has_video(p->info) && (m->kind != MEDIA_VIDEO || !pkt->key))
+		return false;
+	if (m->kind == MEDIA_VIDEO && !p->keys_seen++)
 		return false;
 	if (p->cmaf) {
 		int64_t n = cmaf_grid_number(&p->cmaf->grid, SEC_US, utc), next;

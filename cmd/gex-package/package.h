@@ -83,6 +83,7 @@ struct package {
 	struct loop_timer tick;
 	bool mapped;	     /* offset_us holds (streams not in UTC) */
 	int64_t offset_us;
+	int keys_seen;	     /* of this connection, before it was mapped */
 	int64_t last_packet_us, lost_us; /* monotonic; lost_us 0: there is a source */
 	bool refused;	     /* what came cannot be packaged: said once */
 	bool final, was_open;
