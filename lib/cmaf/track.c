@@ -177,6 +177,8 @@ static int add_gap(struct cmaf *c, struct cmaf_track *t, int64_t number)
 
 	if (!s)
 		return -ENOMEM;
+	init_unref(s->init); /* nothing in it needs one */
+	s->init = NULL;
 	s->gap = s->complete = true;
 	s->end = cmaf_grid_start(&c->grid, t->scale, number + 1, 0);
 	t->cut->last_number = number;
