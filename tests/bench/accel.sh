@@ -1,18 +1,18 @@
 #!/bin/bash
 # timeout: 600
 # The accelerator beside the kernel's own TCP, on one long-distance link: 100 Mbit/s, 100 ms of round trip, 1 % loss each way.
-# LINK="--delay 100ms --loss 5% --rate 100M" tries another; SIZE is what a transfer moves.
+# WAN="--delay 100ms --loss 5% --rate 100M" tries another; SIZE is what a transfer moves.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../net/netlib.sh"
 need nginx curl openssl
 
-LINK=${LINK:---delay 50ms --loss 1% --rate 100M}
+WAN=${WAN:---delay 50ms --loss 1% --rate 100M}
 SIZE=${SIZE:-60000000}
 CORE=10.77.0.2
 
 net_up
 # shellcheck disable=SC2086
-link_up $LINK
+link_up $WAN
 openssl rand -hex 32 >"$TMP/key"
 chmod 600 "$TMP/key"
 mkdir -p "$TMP/www/up" "$TMP/nginx"
@@ -55,7 +55,7 @@ fetch() {
 	median "${all[@]}" | awk '{ printf "%.0f", $1 * 1000 }'
 }
 
-echo "link: $LINK"
+echo "link: $WAN"
 printf '%-12s %12s %12s %12s %12s\n' way 'down Mbit/s' 'up Mbit/s' '1 KB ms' '100 KB ms'
 for congestion in $(cat /proc/sys/net/ipv4/tcp_available_congestion_control); do
 	case $congestion in cubic | bbr) ;; *) continue ;; esac

@@ -16,11 +16,11 @@ need ffmpeg ffprobe chromium node nginx curl openssl
 [ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] || skip "needs nginx's RTMP module"
 
 CORE=10.77.0.2 SOCK=$TMP/live.sock
-LINK=(--delay 50ms --loss 1% --rate 50M --seed 1)
+WAN=(--delay 50ms --loss 1% --rate 50M --seed 1)
 RTT_MS=100 RATE=50000000
 
 net_up
-link_up "${LINK[@]}"
+link_up "${WAN[@]}"
 openssl rand -hex 32 >"$TMP/key"
 chmod 600 "$TMP/key"
 mkdir -p "$TMP/www/up" "$TMP/dvr" "$TMP/nginx"
