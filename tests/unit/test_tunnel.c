@@ -311,6 +311,42 @@ static void test_quiet(void **state)
 	pair_destroy(&p);
 }
 
+/* Keys change every 16 packets; what is late by an epoch is still opened. */
+static void test_epochs(void **state)
+{
+	struct tunnel_stream *c, *s;
+	struct pair p;
+	static char buf[100000];
+	uint8_t late[TUNNEL_DGRAM_MAX], d[TUNNEL_DGRAM_MAX];
+	struct tunnel_addr to;
+	size_t n, got = 0;
+	int path;
+
+	pair_make(&p, NULL);
+	p.c->epoch_bits = p.s->epoch_bits = 4;
+	c = open_both(&p, &s);
+	settle(&p, 50);
+	while (p.c->path.next % 16 != 15)
+		settle(&p, 1000);
+	assert_int_equal(tunnel_stream_write(c, buf, 10), 10);
+	n = tunnel_output(p.c, late, sizeof(late), &path, &to, p.now_us);
+	assert_true(n > 0 && !(late[0] & TN_FLAG_PHASE) == !(p.c->out.epoch & 1));
+	assert_int_equal(tunnel_stream_write(c, buf, 10), 10);
+	path = (int)tunnel_output(p.c, d, sizeof(d), &path, &to, p.now_us);
+	assert_true(path > 0 && ((d[0] ^ late[0]) & TN_FLAG_PHASE));
+	assert_int_equal(tunnel_input(p.s, d, (size_t)path, 0, &addr_c, p.now_us), 0);
+	assert_int_equal(tunnel_input(p.s, late, n, 0, &addr_c, p.now_us), 0);
+	assert_int_equal(tunnel_stream_write(c, buf, sizeof(buf)), sizeof(buf));
+	for (int i = 0; i < 100; i++) {
+		settle(&p, 10);
+		got += tunnel_stream_read(s, buf, sizeof(buf));
+	}
+	assert_int_equal(got, sizeof(buf) + 20);
+	assert_true(p.c->out.epoch > 5 && p.s->in.epoch == p.c->out.epoch);
+	assert_int_equal(p.s->stats.drops[TUNNEL_DROP_FORGED], 0);
+	pair_destroy(&p);
+}
+
 static void test_flow(void **state)
 {
 	struct pair p;
@@ -427,6 +463,7 @@ int main(void)
 	    cmocka_unit_test(test_close),  cmocka_unit_test(test_door),
 	    cmocka_unit_test(test_quiet),  cmocka_unit_test(test_flow),
 	    cmocka_unit_test(test_broken), cmocka_unit_test(test_flow_again),
+	    cmocka_unit_test(test_epochs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
