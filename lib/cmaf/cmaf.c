@@ -241,6 +241,14 @@ void cmaf_gap(struct cmaf *c, int64_t utc_us)
 		track_gap(c, c->track[i], utc_us);
 }
 
+void cmaf_end(struct cmaf *c)
+{
+	c->ended = true;
+	c->version++;
+	for (int i = 0; i < c->n; i++)
+		track_end(c, c->track[i]);
+}
+
 /* ---- looking ---- */
 
 struct cmaf_track *cmaf_find(const struct cmaf *c, const char *name)

@@ -114,6 +114,7 @@ struct cmaf {
 	struct media_info *info;
 	bool utc; /* key frames are on the grid by contract */
 	struct cmaf_grid grid;
+	int64_t slid_us; /* by how much its origin has followed late key frames: at most a quarter of d */
 	int64_t part_target_us;
 	struct cmaf_track *track[MEDIA_TRACKS_MAX];
 	int n;
@@ -121,6 +122,7 @@ struct cmaf {
 	int64_t version; /* changes with everything that a playlist could show */
 	size_t bytes;
 	int64_t evicted_early;
+	bool ended;
 	int64_t discontinuity_at; /* number of the segment */
 };
 
@@ -137,6 +139,9 @@ int cmaf_resume(struct cmaf *c, struct media_info *info) MUST_USE;
 int cmaf_packet(struct cmaf *c, struct media_packet *p, int64_t offset_us) MUST_USE;
 /* While the source is away: ends what is in progress and adds gaps up to the segment that is over at utc_us. */
 void cmaf_gap(struct cmaf *c, int64_t utc_us);
+
+/* Nothing more will come: completes what is in progress; playlists get EXT-X-ENDLIST. */
+void cmaf_end(struct cmaf *c);
 
 struct cmaf_track *cmaf_find(const struct cmaf *c, const char *name);
 struct cmaf_segment *cmaf_segment(const struct cmaf_track *t, int64_t number);

@@ -26,6 +26,7 @@ struct cmaf_cut {
 	struct sample pend[CUT_SAMPLES]; /* the chunk in progress */
 	size_t npend;
 	int64_t pend_dur;
+	int keyless; /* segments in a row without a key frame at their beginning */
 	bool warned;
 };
 
@@ -43,6 +44,8 @@ void store_clear(struct cmaf *c, struct cmaf_track *t);
 /* ---- track.c ---- */
 int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t offset_us);
 void track_gap(struct cmaf *c, struct cmaf_track *t, int64_t utc_us);
+/* Completes the segment in progress. */
+void track_end(struct cmaf *c, struct cmaf_track *t);
 /* Parameters from track.extra or a key frame. 0; -ENODATA when there are none in it. */
 int track_config(struct cmaf *c, struct cmaf_track *t, const uint8_t *p, size_t n);
 void track_reset(struct cmaf_track *t);

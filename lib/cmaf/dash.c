@@ -11,10 +11,21 @@ static double ratio(struct ratio r)
 	return (double)r.num / (double)r.den;
 }
 
+/* The grid as it was laid: what is said once stays. */
+static struct cmaf_grid laid(const struct cmaf *c)
+{
+	struct cmaf_grid g = c->grid;
+
+	g.origin.num -= c->slid_us;
+	return g;
+}
+
 /* The first segment of the period: the first on the grid that does not begin before 1970. */
 static int64_t first_number(const struct cmaf *c)
 {
-	return cmaf_grid_start(&c->grid, SEC_US, 0, 0) < 0 ? 1 : 0;
+	struct cmaf_grid g = laid(c);
+
+	return cmaf_grid_start(&g, SEC_US, 0, 0) < 0 ? 1 : 0;
 }
 
 /* How long the longest chunk of any track is: how far in a segment is before its first bytes can be had. */
@@ -39,12 +50,13 @@ static void put_template(const struct cmaf *c, const struct cmaf_track *t, FILE 
 	int64_t scale = whole ? t->scale : c->grid.d.den;
 	int64_t d = whole ? t->scale * c->grid.d.num / c->grid.d.den : c->grid.d.num;
 	double offset = ratio(c->grid.d) - chunk_seconds(c);
+	struct cmaf_grid g = laid(c);
 
 	fprintf(f,
 		"        <SegmentTemplate timescale=\"%" PRId64 "\" duration=\"%" PRId64 "\" startNumber=\"%" PRId64
 		"\" presentationTimeOffset=\"%" PRId64 "\" availabilityTimeOffset=\"%.3f\" availabilityTimeComplete=\"false\" "
 		"initialization=\"%s/%s\" media=\"%s/$Number$.m4s\"/>\n",
-		scale, d, first_number(c), cmaf_grid_start(&c->grid, scale, first_number(c), 0), offset > 0 ? offset : 0.0,
+		scale, d, first_number(c), cmaf_grid_start(&g, scale, first_number(c), 0), offset > 0 ? offset : 0.0,
 		t->name, t->init ? t->init->name : "init.mp4", t->name);
 }
 
@@ -124,6 +136,7 @@ void cmaf_dash(const struct cmaf *c, const char *time_url, FILE *f)
 {
 	int64_t latency = c->conf.latency_us / 1000;
 	double d = ratio(c->grid.d);
+	struct cmaf_grid g = laid(c);
 
 	fprintf(f, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" "
 		   "profiles=\"urn:mpeg:dash:profile:isoff-live:2011,http://www.dashif.org/guidelines/low-latency-live-v5\" "
@@ -135,7 +148,7 @@ void cmaf_dash(const struct cmaf *c, const char *time_url, FILE *f)
 	fprintf(f, "  <ServiceDescription id=\"0\">\n    <Latency referenceId=\"0\" target=\"%" PRId64 "\" min=\"%" PRId64 "\" max=\"%" PRId64
 		   "\"/>\n    <PlaybackRate min=\"0.96\" max=\"1.04\"/>\n  </ServiceDescription>\n",
 		latency, latency / 2, latency * 3);
-	fprintf(f, "  <Period id=\"0\" start=\"PT%.6fS\">\n", (double)cmaf_grid_start(&c->grid, SEC_US, first_number(c), 0) / 1e6);
+	fprintf(f, "  <Period id=\"0\" start=\"PT%.6fS\">\n", (double)cmaf_grid_start(&g, SEC_US, first_number(c), 0) / 1e6);
 	put_sets(c, time_url, f);
 	fprintf(f, "  </Period>\n  <UTCTiming schemeIdUri=\"urn:mpeg:dash:utc:http-xsdate:2014\" value=\"%s\"/>\n</MPD>\n", time_url);
 }

@@ -173,6 +173,8 @@ void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
 		put_segment(c, t, s, s->start >= parts_from, &init, f);
 		s = s == last ? NULL : list_entry(s->link.next, struct cmaf_segment, link);
 	}
-	if (last)
+	if (c->ended)
+		fprintf(f, "#EXT-X-ENDLIST\n");
+	else if (last)
 		put_hint_and_reports(c, t, f);
 }

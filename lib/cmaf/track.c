@@ -177,6 +177,8 @@ static int add_gap(struct cmaf *c, struct cmaf_track *t, int64_t number)
 
 	if (!s)
 		return -ENOMEM;
+	init_unref(s->init); /* nothing in it needs one */
+	s->init = NULL;
 	s->gap = s->complete = true;
 	s->end = cmaf_grid_start(&c->grid, t->scale, number + 1, 0);
 	t->cut->last_number = number;
@@ -236,11 +238,12 @@ static int begin_segment(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_
 	if (!s)
 		return -ENOMEM;
 	s->independent = key;
+	cut->keyless = key ? 0 : cut->keyless + 1;
 	if (t->changed)
 		mark_discontinuity(c, number);
 	s->discontinuity = c->discontinuity_at == number;
 	t->changed = false;
-	if (!key && !cut->warned) {
+	if (cut->keyless > 2 && !cut->warned) {
 		cut->warned = true;
 		log_warn(t->name, "segments do not begin with key frames: the source should make one each %.3f s",
 			 (double)c->grid.d.num / (double)c->grid.d.den);
@@ -344,6 +347,21 @@ static bool too_long(struct cmaf *c, struct cmaf_track *t, const struct frame *f
 	return !empty && cmaf_us(t, f->x + f->dur - cut->part_start) > c->part_target_us + MS_US / 2;
 }
 
+/* A foreign encoder that left frames out makes its key frames later than the grid was laid for: the grid follows, a little. */
+static void follow_key(struct cmaf *c, struct cmaf_track *t, int64_t x)
+{
+	struct cmaf_segment *s = t->cut->cur;
+	int64_t limit_us = base_scale(SEC_US / 4, c->grid.d.num, c->grid.d.den);
+
+	if (c->utc || !s || s->independent)
+		return;
+	int64_t late_us = cmaf_us(t, x) - cmaf_grid_us(&c->grid, s->number);
+	if (late_us <= 0 || c->slid_us + late_us > limit_us)
+		return;
+	c->slid_us += late_us;
+	c->grid.origin.num += late_us;
+}
+
 int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t offset_us)
 {
 	struct cmaf_cut *cut = t->cut;
@@ -358,6 +376,8 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 		t->dropped++;
 		return 0;
 	}
+	if (t->kind == MEDIA_VIDEO && f.key)
+		follow_key(c, t, f.x);
 	bool in_run = cut->started && llabs(f.x - cut->next) < t->frame;
 	int64_t number = cmaf_grid_number(&c->grid, t->scale, f.x + t->frame / 2);
 	if (cut->cur && (number > cut->cur->number || t->changed)) {
@@ -398,6 +418,12 @@ void track_gap(struct cmaf *c, struct cmaf_track *t, int64_t utc_us)
 		return;
 	if (number > cut->last_number + 1)
 		fill_gaps(c, t, number);
+}
+
+void track_end(struct cmaf *c, struct cmaf_track *t)
+{
+	if (t->cut->cur)
+		(void)!end_part(c, t, true);
 }
 
 void track_reset(struct cmaf_track *t)

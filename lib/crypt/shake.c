@@ -326,6 +326,11 @@ size_t crypt_shake_output(struct crypt_shake *s, void *buf, size_t cap)
 	return n;
 }
 
+bool crypt_shake_pending(const struct crypt_shake *s)
+{
+	return s->flight_next < s->flight_n;
+}
+
 void crypt_shake_resend(struct crypt_shake *s)
 {
 	s->flight_next = 0;

@@ -244,7 +244,7 @@ struct tunnel {
 	char close_text[TUNNEL_REASON_MAX + 1];
 
 	struct crypt_shake *shake;
-	int64_t shake_us, shake_gap_us, shake_end_us;
+	int64_t shake_us, shake_gap_us, shake_end_us, answered_us;
 	struct crypt_seal *seal_out, *seal_in;
 	uint64_t id_out;
 	struct tn_id node; /* the id of datagrams to us, in the acceptor's map */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #define SHAKE_GAP_US (250 * MS_US)
+#define WRONG_AFTER_US (2 * SEC_US)
 #define LOST_WAIT_US (500 * MS_US)
 #define CODE_BROKEN 1 /* in CLOSE: the peer broke the protocol */
 #define ECHO_MIN_US (4 * MS_US)
@@ -315,13 +316,18 @@ void tn_shake_step(struct tunnel *t, int status)
 	tn_touch(t);
 }
 
+/* A peer that answers, but not to the last flight, and for long: it cannot read it. */
+static bool shake_wrong(const struct tunnel *t)
+{
+	if (t->server)
+		return crypt_shake_key_name(t->shake)[0] != '\0';
+	return crypt_shake_answered(t->shake) && t->now_us - t->answered_us > WRONG_AFTER_US;
+}
+
 static void shake_timers(struct tunnel *t)
 {
 	if (t->state == TUNNEL_HANDSHAKE && t->now_us >= t->shake_end_us) {
-		bool wrong = t->server ? t->key_name[0] != '\0' || crypt_shake_key_name(t->shake)[0]
-				       : crypt_shake_answered(t->shake);
-
-		tn_closed(t, wrong ? -EACCES : -ETIMEDOUT);
+		tn_closed(t, shake_wrong(t) ? -EACCES : -ETIMEDOUT);
 		if (t->acceptor)
 			tn_acceptor_failed(t, t->reason);
 		return;
@@ -337,8 +343,16 @@ static int input_shake(struct tunnel *t, const void *dgram, size_t n)
 {
 	if (!t->shake)
 		return -EBADMSG;
-	t->shake_us = t->now_us + t->shake_gap_us;
 	tn_shake_step(t, crypt_shake_input(t->shake, dgram, n));
+	if (!t->shake)
+		return 0;
+	if (crypt_shake_pending(t->shake)) {
+		t->shake_gap_us = SHAKE_GAP_US; /* a step forward */
+		t->answered_us = t->now_us;
+	} else if (!t->server) {
+		crypt_shake_resend(t->shake); /* the server repeats itself: our answer was lost */
+	}
+	t->shake_us = t->now_us + t->shake_gap_us;
 	return 0;
 }
 

@@ -34,7 +34,7 @@
  *
  * Not safe for use by two threads on one tunnel or acceptor. Time is int64_t microseconds of a
  * clock that does not go back; a call with an older time than before is taken as the time before.
-*/
+ */
 #ifndef GEX_TUNNEL_H
 #define GEX_TUNNEL_H
 

@@ -1,0 +1,94 @@
+#include <errno.h>
+#include <stdio.h>
+
+#include "package.h"
+
+#define OFF(f) offsetof(struct package_conf, f)
+
+static const struct conf_key keys[] = {
+    {"package", "input", CONF_STR, OFF(input), NULL, 0, 0, 0, NULL},
+    {"package", "name", CONF_STR, OFF(name), "live", 0, 0, 0, NULL},
+    {"package", "segment", CONF_DURATION, OFF(segment_us), "1s", 250 * MS_US, 20 * SEC_US, 0, NULL},
+    {"package", "part", CONF_DURATION, OFF(part_us), "200ms", 20 * MS_US, 5 * SEC_US, 0, NULL},
+    {"package", "chunk", CONF_DURATION, OFF(chunk_us), "30ms", 0, 5 * SEC_US, 0, NULL},
+    {"package", "window", CONF_DURATION, OFF(window_us), "20s", 6 * SEC_US, 3600 * SEC_US, 0, NULL},
+    {"package", "latency", CONF_DURATION, OFF(latency_us), "1s", 100 * MS_US, 60 * SEC_US, 0, NULL},
+    {"package", "memory", CONF_SIZE, OFF(memory), "512M", 1 << 20, INT64_C(1) << 40, 0, NULL},
+    {"http", "listen", CONF_STR, OFF(listen), NULL, 0, 0, 0, NULL},
+    {"http", "share", CONF_STR, OFF(share), NULL, 0, 0, 0, NULL},
+    {"http", "max_connections", CONF_INT, OFF(max_connections), "20000", 1, 1000000, 0, NULL},
+    {"http", "max_per_address", CONF_INT, OFF(max_per_address), "4000", 0, 1000000, 0, NULL},
+    {"http", "idle", CONF_DURATION, OFF(idle_us), "60s", SEC_US, 3600 * SEC_US, 0, NULL},
+    {"http", "stall", CONF_DURATION, OFF(stall_us), "15s", SEC_US, 600 * SEC_US, 0, NULL},
+};
+
+static const struct conf_table table = {.keys = keys, .n = ARRAY_LEN(keys)};
+
+static int set(char **to, const char *value)
+{
+	char *s = strdup(value);
+
+	if (!s)
+		return -ENOMEM;
+	free(*to);
+	*to = s;
+	return 0;
+}
+
+static int set_input(void *root, const char *value, char *err, size_t cap)
+{
+	return set(&((struct package_conf *)root)->input, value);
+}
+
+static int set_listen(void *root, const char *value, char *err, size_t cap)
+{
+	return set(&((struct package_conf *)root)->listen, value);
+}
+
+static int set_name(void *root, const char *value, char *err, size_t cap)
+{
+	return set(&((struct package_conf *)root)->name, value);
+}
+
+static int set_share(void *root, const char *value, char *err, size_t cap)
+{
+	return set(&((struct package_conf *)root)->share, value);
+}
+
+static const struct conf_flag flags[] = {
+    {'i', "input", "URL", "the live source (gex-url(7))", set_input},
+    {'l', "listen", "http://HOST:PORT", "where to serve", set_listen},
+    {'n', "name", "NAME", "serve at /NAME/ (live)", set_name},
+    {0, "share", "DIR", "where the player page's files are", set_share},
+};
+
+const struct conf_cli package_cli = {
+    .tool = "gex-package",
+    .synopsis = "gex-package -i URL -l http://HOST:PORT [-n NAME] | -c FILE",
+    .summary = "Cuts a live source into CMAF and serves it as LL-HLS, LL-DASH and plain HLS.",
+    .table = &table,
+    .flags = flags,
+    .nflags = ARRAY_LEN(flags),
+};
+
+int package_conf_check(const struct package_conf *c, char *err, size_t cap)
+{
+	if (!c->input || !*c->input) {
+		snprintf(err, cap, "no input: -i URL, or input in [package]");
+		return -EINVAL;
+	}
+	if (!c->listen || !*c->listen) {
+		snprintf(err, cap, "nowhere to serve: -l http://HOST:PORT, or listen in [http]");
+		return -EINVAL;
+	}
+	const char *n = c->name;
+	if (!*n || strspn(n, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != strlen(n)) {
+		snprintf(err, cap, "name '%.64s': letters, digits, - and _ only", n);
+		return -EINVAL;
+	}
+	if (c->part_us > c->segment_us || c->chunk_us > c->part_us) {
+		snprintf(err, cap, "chunk must be no longer than part, and part no longer than segment");
+		return -EINVAL;
+	}
+	return 0;
+}

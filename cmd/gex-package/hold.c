@@ -1,0 +1,194 @@
+/* Requests that cannot be answered yet. Each lives in a list of its rendition by http_request.link; its `user` says what it waits
+ * for. Replies never call back into here, so the lists may be walked while answering. */
+#include <errno.h>
+
+#include "log/log.h"
+#include "package.h"
+
+struct held {
+	struct package *p;
+	struct cmaf_track *t;
+	enum hold_kind kind;
+	int64_t number;
+	int part; /* -1: the whole segment */
+};
+
+static void let_go(struct http_request *r)
+{
+	struct held *h = r->user;
+
+	list_remove(&r->link);
+	h->p->held--;
+	free(h);
+	r->user = NULL;
+	r->gone = NULL;
+}
+
+static void on_gone(struct http_request *r)
+{
+	let_go(r);
+}
+
+static bool keep(struct package *p, struct cmaf_track *t, struct http_request *r, struct list *list, struct held what)
+{
+	struct held *h = malloc(sizeof(*h));
+
+	if (!h)
+		return false;
+	*h = what;
+	h->p = p;
+	h->t = t;
+	r->user = h;
+	r->gone = on_gone;
+	list_append(list, &r->link);
+	p->held++;
+	return true;
+}
+
+void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum hold_kind kind, int64_t number, int part)
+{
+	if (!keep(p, t, r, &p->rendition[t->index].held, (struct held){.kind = kind, .number = number, .part = part}))
+		http_reply_status(r, 503);
+}
+
+/* ---- segments in progress ---- */
+
+static int send_chunk(struct http_request *r, struct buf *chunk)
+{
+	return http_stream_write(r, &(struct slice){chunk, 0, chunk->len});
+}
+
+void trickle(struct package *p, struct cmaf_track *t, struct cmaf_segment *s, struct http_request *r)
+{
+	if (!keep(p, t, r, &p->rendition[t->index].trickled, (struct held){.kind = HOLD_SEGMENT, .number = s->number})) {
+		http_reply_status(r, 503);
+		return;
+	}
+	http_stream_start(r, &(struct http_answer){.status = 200,
+						   .type = t->kind == MEDIA_VIDEO ? "video/mp4" : "audio/mp4",
+						   .cache = "public, max-age=86400, immutable"});
+	for (size_t i = 0; i < s->chunk.len; i++)
+		send_chunk(r, s->chunk.at[i]);
+}
+
+/* Those who asked for the segment before it began. */
+static void begin_waiting(struct package *p, struct cmaf_track *t, struct cmaf_segment *s)
+{
+	struct http_request *r, *tmp;
+
+	list_for_safe(r, tmp, &p->rendition[t->index].held, link) {
+		struct held *h = r->user;
+
+		if (h->kind != HOLD_SEGMENT || h->number != s->number)
+			continue;
+		let_go(r);
+		trickle(p, t, s, r);
+	}
+}
+
+void hold_on_chunk(struct package *p, struct cmaf_track *t, struct cmaf_segment *s, struct buf *chunk)
+{
+	struct http_request *r, *tmp;
+
+	list_for_safe(r, tmp, &p->rendition[t->index].trickled, link) {
+		struct held *h = r->user;
+
+		if (h->number == s->number)
+			send_chunk(r, chunk);
+	}
+	begin_waiting(p, t, s);
+}
+
+/* ---- parts and playlists ---- */
+
+bool hold_is_there(const struct cmaf_track *t, int64_t number, int part)
+{
+	int64_t next;
+	int next_part;
+
+	cmaf_next(t, &next, &next_part);
+	if (part < 0 || number > next)
+		return number < next;
+	if (number == next)
+		return part < next_part;
+	const struct cmaf_segment *s = cmaf_segment(t, number);
+	if (s && part >= (int)s->part.len && !s->gap && number + 1 == next)
+		return next_part > 0;
+	return true;
+}
+
+static void answer_part(const struct cmaf_track *t, const struct held *h, struct http_request *r)
+{
+	const struct cmaf_segment *s = cmaf_segment(t, h->number);
+
+	if (s && h->part < (int)s->part.len)
+		serve_part(s, h->part, r);
+	else /* its segment ended before it: the hint was abandoned */
+		http_reply(r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
+}
+
+void hold_on_part(struct package *p, struct cmaf_track *t)
+{
+	struct http_request *r, *tmp;
+
+	list_for_safe(r, tmp, &p->rendition[t->index].held, link) {
+		struct held h = *(struct held *)r->user;
+
+		if (h.kind == HOLD_SEGMENT || !hold_is_there(t, h.number, h.part))
+			continue;
+		let_go(r);
+		if (h.kind == HOLD_PART)
+			answer_part(t, &h, r);
+		else
+			serve_playlist(p, t, r, "public, max-age=6");
+	}
+}
+
+void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segment *s)
+{
+	struct http_request *r, *tmp;
+
+	list_for_safe(r, tmp, &p->rendition[t->index].trickled, link) {
+		struct held *h = r->user;
+
+		if (h->number > s->number)
+			continue;
+		let_go(r);
+		http_stream_end(r);
+	}
+	list_for_safe(r, tmp, &p->rendition[t->index].held, link) {
+		struct held *h = r->user;
+
+		if (h->kind != HOLD_SEGMENT || h->number > s->number)
+			continue;
+		let_go(r);
+		http_reply(r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
+	}
+	hold_on_part(p, t);
+}
+
+void hold_expire(struct package *p, int64_t now_us, bool all)
+{
+	int64_t limit = p->cmaf ? 3 * cmaf_target_s(p->cmaf) * SEC_US : 0;
+	struct http_request *r, *tmp;
+
+	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
+		list_for_safe(r, tmp, &p->rendition[i].held, link) {
+			struct held *h = r->user;
+			int status = h->kind == HOLD_PLAYLIST || all ? 503 : 404;
+
+			if (!all && now_us - r->since_us < limit)
+				continue;
+			let_go(r);
+			http_reply(r, &(struct http_answer){.status = status,
+							    .cache = status == 503 ? "no-store" : "max-age=1",
+							    .retry_after_s = status == 503 ? 1 : 0});
+		}
+		if (!all)
+			continue;
+		list_for_safe(r, tmp, &p->rendition[i].trickled, link) {
+			let_go(r);
+			http_stream_end(r);
+		}
+	}
+}

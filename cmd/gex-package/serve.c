@@ -1,0 +1,365 @@
+/* What a path means. All under /NAME/:
+ *
+ *   index.m3u8, manifest.mpd, time, "" (the page) and the page's files
+ *   RENDITION/index.m3u8, RENDITION/init-HASH.mp4, RENDITION/N.m4s (a segment), RENDITION/N.K.m4s (a part) */
+#include <errno.h>
+#include <stdio.h>
+#include <strings.h>
+#include <time.h>
+
+#include "log/log.h"
+#include "os/os.h"
+#include "package.h"
+
+#define FOREVER "public, max-age=86400, immutable"
+#define PIECES 1024
+
+static void not_found(struct http_request *r)
+{
+	http_reply(r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
+}
+
+static void not_yet(struct http_request *r)
+{
+	http_reply(r, &(struct http_answer){.status = 503, .cache = "no-store", .retry_after_s = 1});
+}
+
+static void bad_request(struct http_request *r)
+{
+	http_reply(r, &(struct http_answer){.status = 400, .cache = "max-age=1"});
+}
+
+static void send_buf(struct http_request *r, struct buf *b, const char *type, const char *cache, const char *etag)
+{
+	struct slice s = {b, 0, b->len};
+
+	http_reply(r, &(struct http_answer){.status = 200, .type = type, .cache = cache, .etag = etag, .body = &s, .n = 1});
+}
+
+/* ---- texts, made once a version ---- */
+
+static void forget(struct cached *t)
+{
+	buf_unref(t->buf);
+	*t = (struct cached){0};
+}
+
+void serve_flush(struct package *p)
+{
+	forget(&p->multivariant);
+	forget(&p->mpd);
+	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++)
+		forget(&p->rendition[i].playlist);
+}
+
+enum text { TEXT_MULTIVARIANT, TEXT_MEDIA, TEXT_MPD };
+
+static struct buf *render(struct package *p, enum text what, const struct cmaf_track *t)
+{
+	char *text = NULL, time_url[128];
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+
+	if (!f)
+		return NULL;
+	snprintf(time_url, sizeof(time_url), "/%s/time", p->conf->name);
+	if (what == TEXT_MULTIVARIANT)
+		cmaf_hls_multivariant(p->cmaf, f);
+	else if (what == TEXT_MEDIA)
+		cmaf_hls_media(p->cmaf, t, f);
+	else
+		cmaf_dash(p->cmaf, time_url, f);
+	bool bad = ferror(f);
+	bad |= fclose(f) != 0;
+	struct buf *b = bad ? NULL : buf_copy(text, n);
+	free(text);
+	return b;
+}
+
+static struct buf *cached_text(struct package *p, struct cached *at, enum text what, const struct cmaf_track *t)
+{
+	if (at->buf && at->version == p->cmaf->version)
+		return at->buf;
+	forget(at);
+	at->buf = render(p, what, t);
+	at->version = p->cmaf->version;
+	return at->buf;
+}
+
+static void send_text(struct http_request *r, struct buf *b, const char *type, const char *cache)
+{
+	if (b)
+		send_buf(r, b, type, cache, NULL);
+	else
+		not_yet(r);
+}
+
+void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r, const char *cache)
+{
+	struct buf *b = cached_text(p, &p->rendition[t->index].playlist, TEXT_MEDIA, t);
+
+	send_text(r, b, "application/vnd.apple.mpegurl", cache);
+}
+
+/* ---- media playlists: RFC 8216bis, 6.2.5.2 ---- */
+
+static int directive(const struct http_request *r, const char *name, int64_t *out)
+{
+	char text[32];
+	int n = http_query_get(r->query, name, text, sizeof(text));
+
+	if (n == -ENOENT)
+		return 0;
+	if (n < 0 || num_int(text, out) || *out < 0 || *out > INT64_MAX / 4)
+		return -EINVAL;
+	return 1;
+}
+
+/* Safari asks for the first part of a new segment without naming it, and spins when it must wait for the whole. */
+static bool is_apple(const struct http_request *r)
+{
+	char agent[256];
+
+	return http_request_header(r, "user-agent", agent, sizeof(agent)) && strstr(agent, "AppleCoreMedia");
+}
+
+/* More ahead than a player may ask for: two segments, or the Advance Part Limit. */
+static bool too_far(const struct cmaf *c, const struct cmaf_track *t, int64_t number, int64_t part)
+{
+	int64_t limit = c->part_target_us < SEC_US ? 3 * SEC_US / c->part_target_us : 3, next;
+	int next_part;
+	const struct cmaf_segment *last = cmaf_last(t);
+
+	cmaf_next(t, &next, &next_part);
+	if (!last || number > last->number + 2)
+		return true;
+	if (part < 0 || number < next)
+		return false;
+	return part > (number == next ? next_part : 0) + limit;
+}
+
+static void media_playlist(struct package *p, struct cmaf_track *t, struct http_request *r)
+{
+	int64_t number = -1, part = -1;
+	int has_number = directive(r, "_HLS_msn", &number), has_part = directive(r, "_HLS_part", &part);
+
+	viewers_seen(&p->viewers, r, loop_now_us(p->loop));
+	if (has_number < 0 || has_part < 0 || (has_part && !has_number)) {
+		bad_request(r);
+		return;
+	}
+	if (!has_number || p->cmaf->ended) {
+		serve_playlist(p, t, r, "no-cache");
+		return;
+	}
+	if (too_far(p->cmaf, t, number, part)) {
+		bad_request(r);
+		return;
+	}
+	if (!has_part && is_apple(r))
+		part = 0;
+	int64_t next;
+	int next_part;
+	cmaf_next(t, &next, &next_part);
+	if (number + 1 < next) /* old: the whole playlist at once */
+		serve_playlist(p, t, r, "no-cache");
+	else if (hold_is_there(t, number, (int)part))
+		serve_playlist(p, t, r, "public, max-age=6");
+	else
+		hold(p, t, r, HOLD_PLAYLIST, number, (int)part);
+}
+
+/* ---- media ---- */
+
+static void send_chunks(const struct cmaf_segment *s, size_t first, size_t n, struct http_request *r)
+{
+	struct slice piece[PIECES];
+
+	n = MIN(n, PIECES);
+	for (size_t i = 0; i < n; i++)
+		piece[i] = (struct slice){s->chunk.at[first + i], 0, s->chunk.at[first + i]->len};
+	http_reply(r, &(struct http_answer){
+			  .status = 200, .type = "video/mp4", .cache = FOREVER, .body = piece, .n = n});
+}
+
+void serve_part(const struct cmaf_segment *s, int part, struct http_request *r)
+{
+	send_chunks(s, s->part.at[part].first, s->part.at[part].n, r);
+}
+
+static void get_part(struct package *p, struct cmaf_track *t, int64_t number, int64_t part, struct http_request *r)
+{
+	const struct cmaf_segment *s = cmaf_segment(t, number);
+	int64_t next;
+	int next_part;
+
+	cmaf_next(t, &next, &next_part);
+	if (s && part < (int64_t)s->part.len)
+		serve_part(s, (int)part, r);
+	else if (number == next && part == next_part && !p->cmaf->ended)
+		hold(p, t, r, HOLD_PART, number, (int)part); /* the one that was hinted */
+	else
+		not_found(r);
+}
+
+/* A DASH player asks by the clock, so before what it asks for has come through the encoder: hold it, up to the segment that the clock is
+ * in and the one after it. */
+static void get_segment(struct package *p, struct cmaf_track *t, int64_t number, struct http_request *r)
+{
+	struct cmaf_segment *s = cmaf_segment(t, number);
+	int64_t next;
+	int next_part;
+
+	viewers_seen(&p->viewers, r, loop_now_us(p->loop));
+	cmaf_next(t, &next, &next_part);
+	int64_t clock = cmaf_grid_number(&p->cmaf->grid, SEC_US, os_utc_us());
+	if (s && s->complete && !s->gap)
+		send_chunks(s, 0, s->chunk.len, r);
+	else if (s && !s->complete && s->chunk.len)
+		trickle(p, t, s, r);
+	else if (number >= next && number <= MAX(next, clock + 1) && number <= next + 10 && !p->cmaf->ended)
+		hold(p, t, r, HOLD_SEGMENT, number, -1);
+	else
+		not_found(r);
+}
+
+static void get_init(struct cmaf_track *t, const char *name, struct http_request *r)
+{
+	const struct cmaf_init *i = t->init && !strcmp(t->init->name, name) ? t->init : NULL;
+	const struct cmaf_segment *s;
+
+	list_for(s, &t->segments, link)
+		if (!i && s->init && !strcmp(s->init->name, name))
+			i = s->init;
+	if (i)
+		send_buf(r, i->buf, "video/mp4", FOREVER, NULL);
+	else
+		not_found(r);
+}
+
+/* "N.m4s", "N.K.m4s"; *part is -1 in the first. */
+static bool parse_media_name(const char *s, int64_t *number, int64_t *part)
+{
+	int used = 0;
+	char dot;
+
+	*part = -1;
+	if (*s < '0' || *s > '9' || strlen(s) > 40)
+		return false;
+	long long n, k;
+	if (sscanf(s, "%18lld%c%n", &n, &dot, &used) != 2 || dot != '.')
+		return false;
+	*number = n;
+	s += used;
+	if (!strcmp(s, "m4s"))
+		return true;
+	if (*s < '0' || *s > '9' || sscanf(s, "%9lld%n", &k, &used) != 1)
+		return false;
+	*part = k;
+	return !strcmp(s + used, ".m4s");
+}
+
+static void rendition(struct package *p, const char *path, struct http_request *r)
+{
+	char name[32];
+	const char *slash = strchr(path, '/');
+	int64_t number, part;
+
+	if (!p->cmaf) {
+		not_yet(r);
+		return;
+	}
+	if ((size_t)(slash - path) >= sizeof(name)) {
+		not_found(r);
+		return;
+	}
+	memcpy(name, path, (size_t)(slash - path));
+	name[slash - path] = 0;
+	struct cmaf_track *t = cmaf_find(p->cmaf, name);
+	const char *file = slash + 1;
+	if (!t)
+		not_found(r);
+	else if (!strcmp(file, "index.m3u8") && !cmaf_ready(p->cmaf))
+		not_yet(r);
+	else if (!strcmp(file, "index.m3u8"))
+		media_playlist(p, t, r);
+	else if (str_starts(file, "init-"))
+		get_init(t, file, r);
+	else if (!parse_media_name(file, &number, &part))
+		not_found(r);
+	else if (part < 0)
+		get_segment(p, t, number, r);
+	else
+		get_part(p, t, number, part, r);
+}
+
+/* ---- the rest ---- */
+
+/* xs:dateTime in milliseconds, for UTCTiming and for the page. */
+static void send_time(struct http_request *r)
+{
+	int64_t us = os_utc_us();
+	time_t s = (time_t)(us / SEC_US);
+	char text[40];
+	struct tm tm;
+
+	gmtime_r(&s, &tm);
+	size_t n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	n += (size_t)snprintf(text + n, sizeof(text) - n, ".%03dZ", (int)(us % SEC_US / 1000));
+	struct buf *b = buf_copy(text, n);
+	if (!b) {
+		not_yet(r);
+		return;
+	}
+	send_buf(r, b, "text/plain", "no-store", NULL);
+	buf_unref(b);
+}
+
+static void send_file(struct package *p, const char *name, struct http_request *r)
+{
+	const struct share_file *f = share_find(&p->share, name);
+
+	if (f)
+		send_buf(r, f->buf, f->type, "no-cache", f->etag);
+	else
+		not_found(r);
+}
+
+static void redirect(struct package *p, struct http_request *r)
+{
+	char to[128];
+
+	snprintf(to, sizeof(to), "/%s/", p->conf->name);
+	http_reply(r, &(struct http_answer){.status = 302, .location = to, .cache = "no-cache"});
+}
+
+void serve(void *arg, struct http_request *r)
+{
+	struct package *p = arg;
+	size_t n = strlen(p->conf->name);
+	const char *path = r->path + 1;
+
+	if (!*path || !strcmp(path, p->conf->name)) {
+		redirect(p, r);
+		return;
+	}
+	if (strncmp(path, p->conf->name, n) || path[n] != '/') {
+		not_found(r);
+		return;
+	}
+	path += n + 1;
+	bool ready = p->cmaf && cmaf_ready(p->cmaf);
+	if (strchr(path, '/'))
+		rendition(p, path, r);
+	else if (!strcmp(path, "time"))
+		send_time(r);
+	else if (!strcmp(path, "index.m3u8") && ready)
+		send_text(r, cached_text(p, &p->multivariant, TEXT_MULTIVARIANT, NULL), "application/vnd.apple.mpegurl",
+			  "no-cache");
+	else if (!strcmp(path, "manifest.mpd") && ready)
+		send_text(r, cached_text(p, &p->mpd, TEXT_MPD, NULL), "application/dash+xml", "no-cache");
+	else if (!strcmp(path, "index.m3u8") || !strcmp(path, "manifest.mpd"))
+		not_yet(r);
+	else
+		send_file(p, *path ? path : "player.html", r);
+}

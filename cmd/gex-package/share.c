@@ -1,0 +1,111 @@
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "log/log.h"
+#include "package.h"
+
+static const struct share_file files[] = {
+    {"player.html", "text/html; charset=utf-8", NULL, ""},
+    {"player.js", "text/javascript; charset=utf-8", NULL, ""},
+    {"player.css", "text/css; charset=utf-8", NULL, ""},
+    {"hls.min.js", "text/javascript; charset=utf-8", NULL, ""},
+};
+
+#define FILE_MAX (8 << 20)
+
+static struct buf *read_file(const char *path)
+{
+	FILE *f = fopen(path, "rb");
+	struct buf *b = NULL;
+
+	if (!f)
+		return NULL;
+	if (!fseek(f, 0, SEEK_END)) {
+		long n = ftell(f);
+
+		if (n > 0 && n <= FILE_MAX && !fseek(f, 0, SEEK_SET))
+			b = buf_create((size_t)n);
+		if (b && fread(b->data, 1, b->len, f) != b->len) {
+			buf_unref(b);
+			b = NULL;
+		}
+	}
+	fclose(f);
+	return b;
+}
+
+/* share/ beside the program: it was started from where it was built. */
+static bool beside_program(char *dir, size_t cap)
+{
+	ssize_t n = readlink("/proc/self/exe", dir, cap - 7);
+
+	if (n <= 0)
+		return false;
+	dir[n] = 0;
+	char *slash = strrchr(dir, '/');
+	if (!slash)
+		return false;
+	str_copy(slash, cap - (size_t)(slash - dir), "/share");
+	return true;
+}
+
+static int load_from(struct share *s, const char *dir)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		char path[PATH_MAX + 64];
+		struct share_file *f = &s->file[i];
+
+		*f = files[i];
+		snprintf(path, sizeof(path), "%s/%s", dir, f->name);
+		f->buf = read_file(path);
+		if (!f->buf)
+			continue;
+		uint32_t hash = 2166136261u;
+		for (size_t k = 0; k < f->buf->len; k++)
+			hash = (hash ^ f->buf->data[k]) * 16777619u;
+		snprintf(f->etag, sizeof(f->etag), "\"%08x\"", hash);
+		n++;
+	}
+	return n;
+}
+
+void share_load(struct share *s, const char *dir)
+{
+	char beside[PATH_MAX];
+	const char *tries[] = {dir, NULL, NULL};
+
+	if (!dir) {
+		tries[0] = GEX_DATADIR;
+		tries[1] = beside_program(beside, sizeof(beside)) ? beside : NULL;
+	}
+	for (size_t i = 0; tries[i]; i++) {
+		int n = load_from(s, tries[i]);
+
+		if (n == ARRAY_LEN(files))
+			return;
+		if (n)
+			log_warn("page", "%s: only %d of the page's %zu files are there", tries[i], n, ARRAY_LEN(files));
+		if (n)
+			return;
+	}
+	log_warn("page", "no player page: its files are not in %s", dir ? dir : GEX_DATADIR);
+}
+
+const struct share_file *share_find(const struct share *s, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(s->file); i++)
+		if (s->file[i].buf && !strcmp(s->file[i].name, name))
+			return &s->file[i];
+	return NULL;
+}
+
+void share_finish(struct share *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(s->file); i++)
+		buf_unref(s->file[i].buf);
+	*s = (struct share){0};
+}

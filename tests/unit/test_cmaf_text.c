@@ -1,0 +1,155 @@
+/* Playlists and MPD against tests/golden. When a change is meant, write them anew and look at the difference:
+ *
+ *   GEX_GOLDEN=write build/tests/unit/test_cmaf_text && git diff tests/golden */
+#include "unit.h"
+
+#include "cmaf_feed.h"
+
+#define T0 (INT64_C(1795361000) * SEC_US)
+
+static const struct cmaf_events events;
+
+static const struct cmaf_conf conf = {
+    .segment_us = SEC_US, .part_us = 200 * MS_US, .chunk_us = 30 * MS_US, .window = 6, .latency_us = SEC_US};
+
+static void check(const char *name, const char *text)
+{
+	char path[128], want[32768];
+	const char *mode = getenv("GEX_GOLDEN");
+
+	snprintf(path, sizeof(path), "tests/golden/%s", name);
+	if (mode && !strcmp(mode, "write")) {
+		FILE *f = fopen(path, "w");
+
+		assert_non_null(f);
+		fputs(text, f);
+		fclose(f);
+		return;
+	}
+	FILE *f = fopen(path, "r");
+	if (!f)
+		fail_msg("%s is missing (run it in the project's folder)", path);
+	size_t n = fread(want, 1, sizeof(want) - 1, f);
+	fclose(f);
+	want[n] = 0;
+	if (strcmp(text, want))
+		fail_msg("%s is not what is made now:\n%s", path, text);
+}
+
+enum what { MULTI, MEDIA, DASH };
+
+static void golden(const char *name, const struct cmaf *c, enum what what, const char *track)
+{
+	char *text;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	if (what == MULTI)
+		cmaf_hls_multivariant(c, f);
+	else if (what == MEDIA)
+		cmaf_hls_media(c, cmaf_find(c, track), f);
+	else
+		cmaf_dash(c, "/live/time", f);
+	fclose(f);
+	check(name, text);
+	free(text);
+}
+
+static struct media_info *ladder(struct ratio fps)
+{
+	struct media_info *i = media_info_create();
+
+	i->utc = true;
+	i->n = 4;
+	feed_video(&i->track[0], "720p", 1280, 720, fps);
+	feed_video(&i->track[1], "360p", 640, 360, fps);
+	feed_audio(&i->track[2], "audio", 48000);
+	feed_audio(&i->track[3], "korean", 48000);
+	str_copy(i->track[3].lang, sizeof(i->track[3].lang), "kor");
+	return i;
+}
+
+static struct cmaf *make(struct media_info *info, int64_t first_key_us)
+{
+	struct cmaf *c;
+	char err[CMAF_ERR];
+
+	assert_int_equal(cmaf_create(&c, &conf, info, first_key_us, &events, NULL, err), 0);
+	return c;
+}
+
+static void test_ladder(void **state)
+{
+	struct media_info *info = ladder((struct ratio){30, 1});
+	struct cmaf *c = make(info, 0);
+
+	feed_run(c, info, 30, T0, T0 + 9500 * MS_US);
+	golden("ladder.m3u8", c, MULTI, NULL);
+	golden("video.m3u8", c, MEDIA, "360p");
+	golden("audio.m3u8", c, MEDIA, "korean");
+	golden("ladder.mpd", c, DASH, NULL);
+	cmaf_end(c);
+	golden("ended.m3u8", c, MEDIA, "360p");
+	cmaf_destroy(c);
+	media_info_unref(info);
+}
+
+static void test_ntsc(void **state)
+{
+	struct media_info *info = ladder((struct ratio){30000, 1001});
+	struct cmaf *c = make(info, 0);
+
+	feed_run(c, info, 30, T0, T0 + 4200 * MS_US);
+	golden("ntsc.m3u8", c, MEDIA, "720p");
+	golden("ntsc.mpd", c, DASH, NULL);
+	cmaf_destroy(c);
+	media_info_unref(info);
+}
+
+static void test_gap_and_change(void **state)
+{
+	struct media_info *info = ladder((struct ratio){30, 1}), *changed = ladder((struct ratio){30, 1});
+	struct cmaf *c = make(info, 0);
+
+	feed_run(c, info, 30, T0, T0 + 2 * SEC_US);
+	cmaf_gap(c, T0 + 3200 * MS_US);
+	changed->track[1].extra->data[7] = 31;
+	assert_int_equal(cmaf_resume(c, changed), 0);
+	feed_run(c, changed, 30, T0 + 4 * SEC_US, T0 + 5300 * MS_US);
+	golden("gap.m3u8", c, MEDIA, "360p");
+	golden("gap-audio.m3u8", c, MEDIA, "audio");
+	cmaf_destroy(c);
+	media_info_unref(info);
+	media_info_unref(changed);
+}
+
+static void test_foreign(void **state)
+{
+	struct media_info *info = ladder((struct ratio){30, 1});
+
+	info->utc = false;
+	struct cmaf *c = make(info, T0 + 400 * MS_US);
+	/* Key frames on the whole second by the source's time; that is 0.4 s by ours. */
+	for (int64_t n = 0; n < 60; n++) {
+		struct media_packet *p = feed_packet(info, 1, n, 30);
+
+		assert_int_equal(cmaf_packet(c, p, T0 + 400 * MS_US), 0);
+		media_packet_unref(p);
+	}
+	golden("foreign.m3u8", c, MEDIA, "360p");
+	golden("foreign.mpd", c, DASH, NULL);
+	cmaf_destroy(c);
+	media_info_unref(info);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_ladder),
+	    cmocka_unit_test(test_ntsc),
+	    cmocka_unit_test(test_gap_and_change),
+	    cmocka_unit_test(test_foreign),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
