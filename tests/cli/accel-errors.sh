@@ -76,3 +76,8 @@ stop wrong
 [ "$STATUS" = 0 ] || fail "gex-listen without a tunnel ended with $STATUS"
 listener right "$T" -l "tcp:127.0.0.1:$L=web"
 step "the right key" timeout 10 "$PEER" many 127.0.0.1 "$L" 1 1000
+
+# The examples are configurations.
+for tool in listen endpoint; do
+	refuse "examples/$tool.ini" 0 "$BUILD/gex-$tool" -c "examples/$tool.ini" -S "tunnel.key_file=$TMP/key" -t
+done
