@@ -137,7 +137,7 @@ static void heavy_set(struct sim *m)
 
 static void heavy_check(struct sim *m)
 {
-	bulk_rate(m, 10 << 20, 20 * 0.9, 0.7);
+	bulk_rate(m, 10 << 20, 20 * 0.9, 0.65);
 }
 
 static void burst_set(struct sim *m)
