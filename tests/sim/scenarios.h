@@ -111,7 +111,7 @@ static void main_set(struct sim *m)
 
 static void bulk_check(struct sim *m)
 {
-	bulk_rate(m, 20 << 20, 50 * 0.99, 0.8);
+	bulk_rate(m, 20 << 20, 50 * 0.99, 0.75);
 }
 
 static void fast_set(struct sim *m)
