@@ -86,6 +86,17 @@ int package_conf_check(const struct package_conf *c, char *err, size_t cap)
 		snprintf(err, cap, "name '%.64s': letters, digits, - and _ only", n);
 		return -EINVAL;
 	}
+	char why[MAX(HTTP_ERR, MEDIA_ERR)] = "";
+	struct stream_url url;
+	int rc = stream_url_parse(&url, c->input, why);
+
+	stream_url_finish(&url);
+	if (!rc)
+		rc = http_addr_check(c->listen, why);
+	if (rc) {
+		snprintf(err, cap, "%s", why);
+		return rc;
+	}
 	if (c->part_us > c->segment_us || c->chunk_us > c->part_us) {
 		snprintf(err, cap, "chunk must be no longer than part, and part no longer than segment");
 		return -EINVAL;

@@ -75,6 +75,9 @@ struct http_limits {
 #define HTTP_LIMITS \
 	((struct http_limits){10 * SEC_US, 60 * SEC_US, 15 * SEC_US, 20000, 4000, 8u << 20})
 
+/* Whether http_server_create could listen on a text like addr. 0, or a negative errno with one line in err (HTTP_ERR bytes). */
+int http_addr_check(const char *addr, char *err) MUST_USE;
+
 struct http_server;
 typedef void http_handler(void *arg, struct http_request *r);
 

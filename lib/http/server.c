@@ -150,6 +150,14 @@ static int parse_addr(const char *addr, struct net_addr *out, struct net_host *h
 	return rc;
 }
 
+int http_addr_check(const char *addr, char *err)
+{
+	struct net_addr a;
+	struct net_host host;
+
+	return parse_addr(addr, &a, &host, err);
+}
+
 int http_server_create(struct http_server **out, struct loop *l, const char *addr, const struct http_limits *lim,
 		       http_handler *fn, void *arg, char *err)
 {

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "log/log.h"
 #include "media/pipeline.h"
 #include "os/os.h"
 
@@ -247,9 +248,15 @@ static int build_rung(struct engine *e, int i, const AVFrame *first, char *err)
 
 	s->e = e;
 	s->index = i;
-	s->gop = grid_gop(s->conf.fps, e->conf.gop_us);
+	s->gop = (struct ratio){e->timeline.gop * e->timeline.fps.den, e->timeline.fps.num};
 	s->grid = (struct grid){.fps = s->conf.fps};
-	s->first = base_scale(grid_nearest(s->conf.fps, engine_start_us(e)), 1, s->gop) * s->gop;
+	s->first = grid_nearest(s->conf.fps, engine_start_us(e));
+	if (grid_us(s->conf.fps, s->first) < engine_start_us(e))
+		s->first++;
+	if (s->conf.fps.num * s->gop.num % (s->conf.fps.den * s->gop.den))
+		log_warn(
+		    s->conf.name,
+		    "a GOP is no whole number of frames: key frames come up to one frame late");
 	e->rungs = i + 1;
 	if ((rc = queue_init(&s->queue, PICTURES_CAP)) ||
 	    (rc = scaler_create(&s->scaler, s->conf.width, s->conf.height)) ||

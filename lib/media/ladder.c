@@ -174,20 +174,29 @@ void rung_fit(struct rung *r, const struct media_track *source)
 		r->bitrate = ladder_bitrate(r->width, r->height, r->fps);
 }
 
+/* Well above the next preset below it, and not above all of them. */
+static bool between_rungs(int height)
+{
+	for (size_t i = 0; i < ARRAY_LEN(heights); i++)
+		if (height + 8 >= heights[i])
+			return i > 0 && height > heights[i] * 9 / 8;
+	return true;
+}
+
 int ladder_default(struct rung out[LADDER_MAX], const struct media_track *source)
 {
 	int n = 0;
 
+	if (between_rungs(source->height)) {
+		out[n] = (struct rung){.fps = {0, 1}};
+		snprintf(out[n++].name, sizeof(out->name), "%dp", source->height);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(heights) && n < 4; i++) {
 		/* A source of 1088 or 716 lines is meant to be 1080 or 720. */
 		if (heights[i] > source->height + 8)
 			continue;
 		out[n] = (struct rung){.height = heights[i], .fps = {0, 1}};
 		snprintf(out[n++].name, sizeof(out->name), "%dp", heights[i]);
-	}
-	if (!n) {
-		out[n] = (struct rung){.fps = {0, 1}};
-		snprintf(out[n++].name, sizeof(out->name), "%dp", source->height);
 	}
 	for (int i = 0; i < n; i++)
 		rung_fit(&out[i], source);

@@ -25,8 +25,8 @@ int rung_parse(struct rung *r, const char *text, char *err) MUST_USE;
 int rung_set_size(struct rung *r, const char *text, char *err) MUST_USE;
 int rung_set_fps(struct rung *r, const char *text, char *err) MUST_USE;
 int rung_set_preset(struct rung *r, const char *text, char *err) MUST_USE;
-/* The rungs for a source when none are asked for: those of 1080p, 720p, 480p, 360p, 240p, 144p that are not above it, at
- * most four, a source smaller than all as it is. Returns how many. */
+/* The rungs for a source when none are asked for: those of 1080p, 720p, 480p, 360p, 240p, 144p that are not above it, and
+ * the source's own size when it lies well between two of them or below all; at most four. Returns how many. */
 int ladder_default(struct rung out[LADDER_MAX], const struct media_track *source);
 /* Fills in what a rung leaves to the source. */
 void rung_fit(struct rung *r, const struct media_track *source);

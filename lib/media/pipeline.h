@@ -39,7 +39,8 @@ struct stage {
 	int index;
 	struct rung conf;
 	struct grid grid; /* the video thread's */
-	int64_t first, gop;
+	int64_t first;	  /* frame of the output */
+	struct ratio gop; /* seconds; the same for all rungs */
 	struct queue queue;
 	struct encoder enc;
 	struct scaler *scaler;

@@ -26,6 +26,14 @@ int64_t grid_gop(struct ratio fps, int64_t gop_us)
 	return MAX(grid_nearest(fps, gop_us), 1);
 }
 
+int64_t grid_gop_of(struct ratio fps, struct ratio gop, int64_t n)
+{
+	/* n / fps / gop; the products exceed 64 bits. */
+	__int128 num = (__int128)n * fps.den * gop.den, den = (__int128)fps.num * gop.num;
+
+	return (int64_t)(num / den - (num % den < 0));
+}
+
 bool grid_place(const struct grid *g, int64_t us, int64_t *n)
 {
 	*n = grid_nearest(g->fps, us);

@@ -62,6 +62,9 @@ int64_t grid_us(struct ratio fps, int64_t n);
 int64_t grid_nearest(struct ratio fps, int64_t us);
 /* Frames of one GOP of gop_us, at least one. */
 int64_t grid_gop(struct ratio fps, int64_t gop_us);
+/* Which GOP (of gop seconds, counted from the epoch) frame n is in. It begins one when the frame before is in another; at its
+ * very instant when a GOP is a whole number of frames, else at the first frame after. */
+int64_t grid_gop_of(struct ratio fps, struct ratio gop, int64_t n);
 /* The place of a frame at us: *n. A frame goes on from the last (next) while it is within 3/4 of a frame of that place, so
  * that jitter does not make it hop. False: its place is taken, drop it. Places g->next to *n - 1 are for repeats of the
  * frame before; the caller sets g->next by grid_taken. */

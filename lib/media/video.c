@@ -4,6 +4,9 @@
 #include "media/pipeline.h"
 #include "os/os.h"
 
+#define HOLE_MAX \
+	60 /* frames that may be missing between the output's start and the first picture */
+
 struct video {
 	struct engine *e;
 	AVCodecContext *dec;
@@ -39,7 +42,7 @@ static void give(struct engine *e, struct stage *s, const AVFrame *frame, int64_
 		return;
 	}
 	p->n = n;
-	p->key = n % s->gop == 0;
+	p->key = grid_gop_of(s->conf.fps, s->gop, n) != grid_gop_of(s->conf.fps, s->gop, n - 1);
 	s->repeated += !frame;
 	if (!e->conf.source.live && !e->conf.source.paced) {
 		if (!queue_push(&s->queue, p))
@@ -62,7 +65,7 @@ static void place(struct engine *e, struct stage *s, const AVFrame *f)
 		if (n < s->first)
 			return;
 		/* Output begins at the GOP's first frame, even when the source has a hole there. */
-		for (int64_t k = s->first; k <= n && k < s->first + s->gop; k++)
+		for (int64_t k = s->first; k <= n && k < s->first + HOLE_MAX; k++)
 			give(e, s, f, k);
 		s->grid.next = n + 1;
 		return;

@@ -222,6 +222,21 @@ struct tn_echo {
 	uint32_t len;
 };
 
+/* keys.c */
+#define TN_EPOCH_BITS 28 /* packets of one key, as a power of two */
+struct tn_keys {
+	enum crypt_suite suite;
+	uint8_t secret[CRYPT_SECRET_LEN]; /* of `next` */
+	uint64_t epoch;			  /* of `now` */
+	struct crypt_seal *before, *now, *next;
+};
+int tn_keys_init(struct tn_keys *k, enum crypt_suite suite, const uint8_t *secret);
+void tn_keys_finish(struct tn_keys *k);
+/* NULL: neither the present epoch nor one beside it. */
+struct crypt_seal *tn_keys_of(const struct tn_keys *k, uint64_t epoch);
+/* An authentic packet of that epoch was opened, or the first one is to be sealed. */
+int tn_keys_reach(struct tn_keys *k, uint64_t epoch);
+
 /* A short control frame waiting to go out once, best effort. */
 #define TN_NOTES 32
 struct tn_note {
@@ -245,7 +260,9 @@ struct tunnel {
 
 	struct crypt_shake *shake;
 	int64_t shake_us, shake_gap_us, shake_end_us, answered_us;
-	struct crypt_seal *seal_out, *seal_in;
+	bool keyed;
+	struct tn_keys out, in;
+	unsigned epoch_bits;
 	uint64_t id_out;
 	struct tn_id node; /* the id of datagrams to us, in the acceptor's map */
 

@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # For the tests of stream, gex-record and gex-restream: a live source of this machine, and a real nginx with the RTMP module.
 
-# live SECONDS FORMAT OUTPUT: a coloured picture with a tone, 320x180 at 30 fps, a key frame each second.
+# live SECONDS FORMAT OUTPUT: a coloured picture with a tone, 320x180 at 30 fps, a key frame each second; PACE= for at once.
 live() {
-	${EXEC-} ffmpeg -hide_banner -nostdin -loglevel error -re -f lavfi -i testsrc2=size=320x180:rate=30 \
+	# shellcheck disable=SC2086 # no word, or one
+	${EXEC-} ffmpeg -hide_banner -nostdin -loglevel error ${PACE--re} -f lavfi -i testsrc2=size=320x180:rate=30 \
 		-f lavfi -i sine=frequency=440:sample_rate=48000 -t "$1" -c:v libx264 -preset ultrafast -tune zerolatency \
 		-g 30 -threads 1 -b:v 400k -pix_fmt yuv420p -c:a aac -b:a 64k -flush_packets 1 -f "$2" -y "$3"
 }

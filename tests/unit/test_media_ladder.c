@@ -125,6 +125,11 @@ static void the_default_ladder_is_never_above_the_source(void **state)
 	t.width = 1920, t.height = 1088;
 	assert_int_equal(ladder_default(r, &t), 4);
 	assert_string_equal(r[0].name, "1080p");
+	t.width = 1600, t.height = 900;
+	assert_int_equal(ladder_default(r, &t), 4);
+	assert_string_equal(r[0].name, "900p");
+	assert_int_equal(r[0].width, 1600);
+	assert_string_equal(r[1].name, "720p");
 	t.width = 98, t.height = 54;
 	assert_int_equal(ladder_default(r, &t), 1);
 	assert_int_equal(r[0].height, 54);

@@ -333,6 +333,23 @@ static void instants_are_exact(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rates); i++)
 		for (int64_t n = grid_nearest(rates[i], T0), end = n + 500; n < end; n++)
 			assert_int_equal(grid_nearest(rates[i], grid_us(rates[i], n)), n);
+	/* Rungs of 60, 30 and 15 fps begin GOPs of 1 s together; 12.5 fps at the first frame from there on. */
+	for (int64_t sec = T0 / SEC_US; sec < T0 / SEC_US + 20; sec++) {
+		static const int whole[] = {60, 30, 15, 1};
+
+		for (size_t i = 0; i < ARRAY_LEN(whole); i++) {
+			assert_int_equal(grid_gop_of((struct ratio){whole[i], 1},
+						     (struct ratio){1, 1}, sec * whole[i]),
+					 sec);
+			assert_int_equal(grid_gop_of((struct ratio){whole[i], 1},
+						     (struct ratio){1, 1}, sec * whole[i] - 1),
+					 sec - 1);
+		}
+		int64_t n = (sec * 25 + 1) / 2;
+		assert_int_equal(grid_gop_of((struct ratio){25, 2}, (struct ratio){1, 1}, n), sec);
+		assert_int_equal(grid_gop_of((struct ratio){25, 2}, (struct ratio){1, 1}, n - 1),
+				 sec - 1);
+	}
 	assert_int_equal(grid_gop((struct ratio){30000, 1001}, SEC_US), 30);
 	assert_int_equal(grid_gop((struct ratio){25, 1}, 2 * SEC_US), 50);
 	assert_int_equal(grid_gop((struct ratio){1, 1}, 200 * MS_US), 1);
