@@ -284,25 +284,30 @@ static int greet(const char *host, const char *port)
 	return 0;
 }
 
-static int ending(const char *host, const char *port)
+/* A reset is told once: by connect, by write, or by read. */
+static const char *how_it_ends(const char *host, const char *port)
 {
 	int fd = open_socket(host, port, false);
 	uint8_t byte = 'x';
-	ssize_t n;
+	ssize_t n = -1;
 
-	if (fd < 0) {
-		if (errno != ECONNREFUSED)
-			die("connect");
-		puts("refused");
-		return 0;
+	if (fd >= 0) {
+		n = write(fd, &byte, 1);
+		while (n > 0)
+			n = read(fd, &byte, 1);
 	}
-	if (write(fd, &byte, 1) != 1 && errno != EPIPE && errno != ECONNRESET)
-		die("send");
-	while ((n = read(fd, &byte, 1)) > 0)
-		;
-	if (n < 0 && errno != ECONNRESET)
-		die("receive");
-	puts(n < 0 ? "reset" : "eof");
+	if (!n)
+		return "eof";
+	if (errno == ECONNREFUSED)
+		return "refused";
+	if (errno != ECONNRESET && errno != EPIPE)
+		die("ending");
+	return "reset";
+}
+
+static int ending(const char *host, const char *port)
+{
+	puts(how_it_ends(host, port));
 	return 0;
 }
 
