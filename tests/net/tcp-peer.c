@@ -6,8 +6,8 @@
  *      source    reads a line with a number, sends so many bytes, ends
  *      greet     speaks first: sends "hello\n", then echoes
  *      reset     reads one byte, then resets
- *   tcp-peer push HOST PORT BYTES    to `count`: half-closes, checks the answer; prints mbit=
- *   tcp-peer pull HOST PORT BYTES    from `source`: checks the bytes; prints mbit=
+ *   tcp-peer push HOST PORT BYTES    to `count`: half-closes, checks the answer; prints mbit= ms=
+ *   tcp-peer pull HOST PORT BYTES    from `source`: checks the bytes; prints mbit= ms=
  *   tcp-peer greet HOST PORT         waits for a line before it says anything; prints it
  *   tcp-peer ending HOST PORT        sends a byte and prints how the connection ends: eof, reset, refused
  *   tcp-peer abort HOST PORT         gets one byte echoed, then resets
@@ -210,13 +210,15 @@ static _Noreturn void serve(int argc, char **argv)
 
 static void print_rate(uint64_t bytes, int64_t since_us)
 {
-	printf("mbit=%.1f\n", (double)bytes * 8 / (double)MAX(now_us() - since_us, 1));
+	int64_t us = MAX(now_us() - since_us, 1);
+
+	printf("mbit=%.1f\nms=%.2f\n", (double)bytes * 8 / (double)us, (double)us / 1e3);
 }
 
 static int push(const char *host, const char *port, uint64_t total)
 {
-	int fd = must_connect(host, port);
 	int64_t start = now_us();
+	int fd = must_connect(host, port);
 	uint8_t buf[CHUNK];
 	uint64_t h = 0;
 	char want[64], got[64] = "";
@@ -247,8 +249,8 @@ static int push(const char *host, const char *port, uint64_t total)
 
 static int pull(const char *host, const char *port, uint64_t total)
 {
-	int fd = must_connect(host, port);
 	int64_t start = now_us();
+	int fd = must_connect(host, port);
 	uint8_t buf[CHUNK];
 	uint64_t at = 0;
 	char line[32];
