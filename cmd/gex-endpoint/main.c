@@ -44,8 +44,9 @@ static void drain(void *arg)
 
 	a->drain_until_us = loop_now_us(a->loop) + a->conf.tunnel.drain_us;
 	server_stop(a->server);
-	log_info(NULL, "%zu connections have %lld s to end", server_busy(a->server),
-		 (long long)(a->conf.tunnel.drain_us / SEC_US));
+	if (server_busy(a->server))
+		log_info(NULL, "%zu connections have %.1f s to end", server_busy(a->server),
+			 (double)a->conf.tunnel.drain_us / 1e6);
 	on_drain(a);
 }
 

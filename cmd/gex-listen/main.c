@@ -53,8 +53,9 @@ static void drain(void *arg)
 
 	a->drain_until_us = loop_now_us(a->loop) + a->conf.tunnel.drain_us;
 	front_stop(a->front);
-	log_info(NULL, "%zu connections have %lld s to end", links_busy(a->links),
-		 (long long)(a->conf.tunnel.drain_us / SEC_US));
+	if (links_busy(a->links))
+		log_info(NULL, "%zu connections have %.1f s to end", links_busy(a->links),
+			 (double)a->conf.tunnel.drain_us / 1e6);
 	on_drain(a);
 }
 

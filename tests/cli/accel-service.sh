@@ -52,7 +52,7 @@ exec {hold}<>"$TMP/hold"
 spawn -i "$TMP/hold" held "$PEER" idle 127.0.0.1 "$L" 1
 wait_log held open
 kill -TERM "${PID[listen]}"
-wait_log listen 'connections have'
+wait_log listen '1 connections have'
 alive listen || fail "gex-listen does not wait for its connection"
 kill9 held
 wait_exit listen 4
