@@ -199,6 +199,7 @@ static void add_control(struct msghdr *h, int level, int type, const void *p, si
 {
 	struct cmsghdr *c = (struct cmsghdr *)((uint8_t *)h->msg_control + h->msg_controllen);
 
+	memset(c, 0, CMSG_SPACE(n));
 	c->cmsg_level = level;
 	c->cmsg_type = type;
 	c->cmsg_len = CMSG_LEN(n);
