@@ -25,23 +25,26 @@ static void test_backoff(void **state)
 	assert_in_range(push_backoff_us(0, 100 * MS_US, 100 * MS_US, 7), 75 * MS_US, 125 * MS_US);
 }
 
-static const char *reason(int err, const char *text)
+static const char *reason(int err, enum push_when when, const char *text)
 {
 	static char out[200];
 
-	push_reason(err, text, out, sizeof(out));
+	push_reason(err, when, text, out, sizeof(out));
 	return out;
 }
 
 static void test_reasons(void **state)
 {
-	assert_memory_equal(reason(-ECONNREFUSED, "x"), "refused", 7);
-	assert_memory_equal(reason(-ETIMEDOUT, "x"), "timeout", 7);
-	assert_memory_equal(reason(-EHOSTUNREACH, ""), "unreachable", 11);
-	assert_memory_equal(reason(-EACCES, NULL), "auth", 4);
-	assert_memory_equal(reason(-EPIPE, NULL), "closed", 6);
-	assert_string_equal(reason(-EIO, "what libavformat said"), "what libavformat said");
-	assert_string_equal(reason(-EIO, NULL), strerror(EIO));
+	assert_memory_equal(reason(-ECONNREFUSED, PUSH_OPENING, "x"), "refused", 7);
+	assert_memory_equal(reason(-ETIMEDOUT, PUSH_LATER, "x"), "timeout", 7);
+	assert_memory_equal(reason(-EHOSTUNREACH, PUSH_OPENING, ""), "unreachable", 11);
+	assert_memory_equal(reason(-EACCES, PUSH_OPENING, NULL), "auth", 4);
+	assert_memory_equal(reason(-EIO, PUSH_OPENING, "x"), "auth", 4);
+	assert_memory_equal(reason(-EPIPE, PUSH_EARLY, NULL), "auth", 4);
+	assert_memory_equal(reason(-EPIPE, PUSH_LATER, NULL), "closed", 6);
+	assert_string_equal(reason(-EINVAL, PUSH_OPENING, "what libavformat said"),
+			    "what libavformat said");
+	assert_string_equal(reason(-EINVAL, PUSH_OPENING, NULL), strerror(EINVAL));
 }
 
 static const struct CMUnitTest tests[] = {
