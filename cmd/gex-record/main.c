@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "http/http.h"
 #include "log/log.h"
@@ -180,7 +181,7 @@ static int run(struct app *a)
 	return loop_run(a->loop);
 }
 
-static void tear_down(struct app *a)
+static void tear_down(struct app *a, int status)
 {
 	log_status(NULL);
 	if (a->loop) {
@@ -188,7 +189,8 @@ static void tear_down(struct app *a)
 		loop_timer_stop(&a->limit);
 	}
 	stream_input_destroy(a->input);
-	writer_destroy(a->writer);
+	if (!writer_destroy(a->writer))
+		_exit(status);
 	stream_feed_destroy(a->feed);
 	stream_select_finish(&a->select);
 	http_server_destroy(a->http);
@@ -217,6 +219,6 @@ int main(int argc, char **argv)
 	}
 	status = run(&app);
 out:
-	tear_down(&app);
+	tear_down(&app, status);
 	return status;
 }
