@@ -372,6 +372,7 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 		rc = track_config(c, t, p->data, p->size);
 	if (rc == -ENOMEM)
 		return rc;
+	rc = 0; /* damaged parameters: those before hold */
 	if (!t->init || !read_frame(t, p, offset_us, &f)) {
 		t->dropped++;
 		return 0;
