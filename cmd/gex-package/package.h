@@ -81,38 +81,43 @@ struct package {
 	struct share share;
 	struct viewers viewers;
 	struct loop_timer tick;
-	bool mapped;	     /* offset_us holds (streams not in UTC) */
+	bool mapped; /* offset_us holds (streams not in UTC) */
 	int64_t offset_us;
-	int keys_seen;	     /* of this connection, before it was mapped */
+	int keys_seen;			 /* of this connection, before it was mapped */
 	int64_t last_packet_us, lost_us; /* monotonic; lost_us 0: there is a source */
-	bool refused;	     /* what came cannot be packaged: said once */
+	bool refused;			 /* what came cannot be packaged: said once */
 	bool final, was_open;
-	int held;	     /* requests held now */
+	int held; /* requests held now */
 	int64_t restarts, end_us;
 	int64_t status_us, status_sent;
 	void (*ended)(void *arg, int status);
 	void *ended_arg;
 };
 
-int package_create(struct package **out, const struct package_conf *conf, struct loop *l, struct metrics *m,
-		   void (*ended)(void *arg, int status), void *arg, char *err) MUST_USE;
+int package_create(struct package **out, const struct package_conf *conf, struct loop *l,
+		   struct metrics *m, void (*ended)(void *arg, int status), void *arg,
+		   char *err) MUST_USE;
 void package_destroy(struct package *p);
 /* Answers what is held, accepts no more. */
 void package_drain(struct package *p);
 
 /* serve.c */
 void serve(void *arg, struct http_request *r);
-void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r, const char *cache);
+void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
+		    const char *cache);
 void serve_part(const struct cmaf_segment *s, int part, struct http_request *r);
 void serve_flush(struct package *p); /* forgets cached texts */
 
 /* hold.c */
 enum hold_kind { HOLD_PLAYLIST, HOLD_PART, HOLD_SEGMENT };
 /* Keeps r until part `part` (-1: all) of segment `number` is there. */
-void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum hold_kind kind, int64_t number, int part);
+void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum hold_kind kind,
+	  int64_t number, int part);
 /* Sends what there is of the segment in progress and the rest as it is made. */
-void trickle(struct package *p, struct cmaf_track *t, struct cmaf_segment *s, struct http_request *r);
-void hold_on_chunk(struct package *p, struct cmaf_track *t, struct cmaf_segment *s, struct buf *chunk);
+void trickle(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
+	     struct http_request *r);
+void hold_on_chunk(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
+		   struct buf *chunk);
 void hold_on_part(struct package *p, struct cmaf_track *t);
 void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segment *s);
 /* Is part `part` (-1: all) of segment `number` listed? A part beyond the last of a complete segment is the first of the next (RFC

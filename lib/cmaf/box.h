@@ -30,7 +30,8 @@ struct sample {
 	bool key;
 };
 /* One chunk: moof and the head of mdat for n samples; room for `payload` bytes follows at *data. NULL without memory. */
-struct buf *box_chunk(uint32_t sequence, const struct sample *s, size_t n, size_t payload, uint8_t **data);
+struct buf *box_chunk(uint32_t sequence, const struct sample *s, size_t n, size_t payload,
+		      uint8_t **data);
 
 /* ---- H.264 (ISO/IEC 14496-15, 14496-10) ---- */
 

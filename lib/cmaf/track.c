@@ -30,7 +30,8 @@ static int make_init(struct cmaf_track *t, const uint8_t *p, size_t n, struct cm
 	if (t->kind == MEDIA_VIDEO) {
 		rc = avc_config(p, n, &config);
 		if (!rc)
-			snprintf(codec, sizeof(codec), "avc1.%02x%02x%02x", config.out.at[1], config.out.at[2], config.out.at[3]);
+			snprintf(codec, sizeof(codec), "avc1.%02x%02x%02x", config.out.at[1],
+				 config.out.at[2], config.out.at[3]);
 	} else if (n < 2 || n > 64) {
 		rc = -ENODATA;
 	} else {
@@ -173,7 +174,8 @@ static int end_part(struct cmaf *c, struct cmaf_track *t, bool last)
 
 static int add_gap(struct cmaf *c, struct cmaf_track *t, int64_t number)
 {
-	struct cmaf_segment *s = store_add(c, t, number, cmaf_grid_start(&c->grid, t->scale, number, 0));
+	struct cmaf_segment *s =
+	    store_add(c, t, number, cmaf_grid_start(&c->grid, t->scale, number, 0));
 
 	if (!s)
 		return -ENOMEM;
@@ -210,7 +212,8 @@ static int fill_gaps(struct cmaf *c, struct cmaf_track *t, int64_t number)
 
 /* May a segment begin with this frame? In the run of a stream with each; else where its time begins, for video with a key frame; a
  * source whose key frames never fall there is given two segments' time, then begins in the middle of one. */
-static bool may_begin(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_t number, bool key, bool in_run)
+static bool may_begin(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_t number, bool key,
+		      bool in_run)
 {
 	struct cmaf_cut *cut = t->cut;
 	int64_t d_us = base_scale(SEC_US, c->grid.d.num, c->grid.d.den);
@@ -245,8 +248,10 @@ static int begin_segment(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_
 	t->changed = false;
 	if (cut->keyless > 2 && !cut->warned) {
 		cut->warned = true;
-		log_warn(t->name, "segments do not begin with key frames: the source should make one each %.3f s",
-			 (double)c->grid.d.num / (double)c->grid.d.den);
+		log_warn(
+		    t->name,
+		    "segments do not begin with key frames: the source should make one each %.3f s",
+		    (double)c->grid.d.num / (double)c->grid.d.den);
 	}
 	if (!c->began_us)
 		c->began_us = cmaf_us(t, x);
@@ -278,7 +283,8 @@ static void snap_audio(struct cmaf_track *t, struct frame *f)
 		f->x = f->dts = t->cut->next;
 }
 
-static bool read_frame(struct cmaf_track *t, const struct media_packet *p, int64_t offset_us, struct frame *f)
+static bool read_frame(struct cmaf_track *t, const struct media_packet *p, int64_t offset_us,
+		       struct frame *f)
 {
 	struct cmaf_cut *cut = t->cut;
 	int64_t off = base_scale(offset_us, t->scale, SEC_US);
@@ -301,7 +307,8 @@ static bool read_frame(struct cmaf_track *t, const struct media_packet *p, int64
 	       (!cut->started || f->dts > cut->last_dts);
 }
 
-static int add_sample(struct cmaf *c, struct cmaf_track *t, const struct frame *f, struct media_packet *p)
+static int add_sample(struct cmaf *c, struct cmaf_track *t, const struct frame *f,
+		      struct media_packet *p)
 {
 	struct cmaf_cut *cut = t->cut;
 
@@ -344,7 +351,8 @@ static bool too_long(struct cmaf *c, struct cmaf_track *t, const struct frame *f
 	struct cmaf_cut *cut = t->cut;
 	bool empty = !cut->npend && cut->cur->chunk.len == cut->part_first;
 
-	return !empty && cmaf_us(t, f->x + f->dur - cut->part_start) > c->part_target_us + MS_US / 2;
+	return !empty &&
+	       cmaf_us(t, f->x + f->dur - cut->part_start) > c->part_target_us + MS_US / 2;
 }
 
 /* A foreign encoder that left frames out makes its key frames later than the grid was laid for: the grid follows, a little. */

@@ -117,7 +117,8 @@ void conn_write(struct conn *c, const struct slice *s)
 	if (c->doomed || !s->len)
 		return;
 	if (c->out_at > 64) {
-		memmove(c->out.at, c->out.at + c->out_at, (c->out.len - c->out_at) * sizeof(*c->out.at));
+		memmove(c->out.at, c->out.at + c->out_at,
+			(c->out.len - c->out_at) * sizeof(*c->out.at));
 		c->out.len -= c->out_at;
 		c->out_at = 0;
 	}

@@ -36,16 +36,17 @@ struct proto_ops {
 	/* The connection is gone: tells whoever keeps its requests, and frees. */
 	void (*closed)(struct conn *c);
 	/* One answer: start, data ..., end. length: of the body, -1 when it is not known. */
-	void (*start)(struct conn *c, struct http_request *r, const struct http_answer *a, int64_t length, const char *range);
+	void (*start)(struct conn *c, struct http_request *r, const struct http_answer *a,
+		      int64_t length, const char *range);
 	void (*data)(struct conn *c, struct http_request *r, const struct slice *s);
 	void (*end)(struct conn *c, struct http_request *r);
 };
 extern const struct proto_ops h1_ops;
 
 enum conn_phase {
-	CONN_HEAD,   /* a request's head is awaited or coming in */
-	CONN_IDLE,   /* kept alive between requests */
-	CONN_BUSY,   /* a request is being answered */
+	CONN_HEAD, /* a request's head is awaited or coming in */
+	CONN_IDLE, /* kept alive between requests */
+	CONN_BUSY, /* a request is being answered */
 	CONN_LINGER, /* all said; waiting for the peer to close first, so that no RST eats our last words */
 };
 
@@ -60,9 +61,9 @@ struct conn {
 	enum conn_phase phase;
 	int64_t phase_us; /* since when */
 	VEC(struct slice) out;
-	size_t out_at;	/* the first not yet sent */
-	size_t queued;	/* bytes in out */
-	size_t flying;	/* of these, in flight */
+	size_t out_at;	  /* the first not yet sent */
+	size_t queued;	  /* bytes in out */
+	size_t flying;	  /* of these, in flight */
 	size_t last_left; /* at the last look, and when it changed: the stall timeout */
 	int64_t moved_us;
 	bool writing, closing, doomed, resuming;

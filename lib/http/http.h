@@ -43,12 +43,13 @@ int http_query_get(const char *query, const char *name, char *out, size_t cap);
 
 struct http_answer {
 	int status;
-	const char *type;	   /* Content-Type; NULL: none */
-	const char *cache;	   /* Cache-Control; NULL: none */
-	const char *etag;	   /* with its quotes; NULL: none. Makes If-None-Match work */
-	const char *location;	   /* of a redirect */
-	int retry_after_s;	   /* 0: none */
-	const struct slice *body;  /* n of them, sent one after the other; a reference to each is taken */
+	const char *type;     /* Content-Type; NULL: none */
+	const char *cache;    /* Cache-Control; NULL: none */
+	const char *etag;     /* with its quotes; NULL: none. Makes If-None-Match work */
+	const char *location; /* of a redirect */
+	int retry_after_s;    /* 0: none */
+	const struct slice
+	    *body; /* n of them, sent one after the other; a reference to each is taken */
 	size_t n;
 };
 
@@ -66,11 +67,11 @@ int http_stream_write(struct http_request *r, const struct slice *s);
 void http_stream_end(struct http_request *r);
 
 struct http_limits {
-	int64_t head_us;  /* to send a whole head; 10 s */
-	int64_t idle_us;  /* between requests; 60 s */
-	int64_t stall_us; /* without one byte taken, while some wait; 15 s */
+	int64_t head_us;	   /* to send a whole head; 10 s */
+	int64_t idle_us;	   /* between requests; 60 s */
+	int64_t stall_us;	   /* without one byte taken, while some wait; 15 s */
 	int conns, conns_per_addr; /* 20000; 4000. 0: no limit */
-	size_t queue_max; /* bytes queued to one reader that streams; 8 MB */
+	size_t queue_max;	   /* bytes queued to one reader that streams; 8 MB */
 };
 #define HTTP_LIMITS \
 	((struct http_limits){10 * SEC_US, 60 * SEC_US, 15 * SEC_US, 20000, 4000, 8u << 20})
@@ -83,8 +84,9 @@ typedef void http_handler(void *arg, struct http_request *r);
 
 /* Listens on addr: "http://HOST:PORT", "HOST:PORT", "[v6]:PORT" or ":PORT"; port 0 lets the kernel choose. 0, or a negative errno with
  * one line in err (HTTP_ERR bytes). */
-int http_server_create(struct http_server **out, struct loop *l, const char *addr, const struct http_limits *lim,
-		       http_handler *fn, void *arg, char *err) MUST_USE;
+int http_server_create(struct http_server **out, struct loop *l, const char *addr,
+		       const struct http_limits *lim, http_handler *fn, void *arg,
+		       char *err) MUST_USE;
 /* Closes everything; gone is called for each request that is kept. NULL is allowed. */
 void http_server_destroy(struct http_server *s);
 /* Accepts no more; requests under way go on, connections close after their answer. */
@@ -101,6 +103,7 @@ void http_server_metrics(struct http_server *s, struct metrics *m, const char *p
 
 /* A server of its own for `GET /metrics` (Prometheus text 0.0.4). Logs where it listens. 0, or a negative errno with one line
  * in err (HTTP_ERR bytes). m must outlive it; ended by http_server_destroy. */
-int http_serve_metrics(struct http_server **out, struct loop *l, struct metrics *m, const char *addr, char *err) MUST_USE;
+int http_serve_metrics(struct http_server **out, struct loop *l, struct metrics *m,
+		       const char *addr, char *err) MUST_USE;
 
 #endif

@@ -21,11 +21,11 @@ struct http_text {
 
 struct http_head {
 	enum http_method method;
-	int minor;		 /* HTTP/1.minor: 0 or 1 */
-	bool keep_alive;	 /* the client's wish, by version and Connection */
-	struct http_text path;	 /* as sent: still percent-encoded; "*" for OPTIONS * */
-	struct http_text query;	 /* after the '?', may be empty */
-	struct http_text host;	 /* may be empty with HTTP/1.0 */
+	int minor;		/* HTTP/1.minor: 0 or 1 */
+	bool keep_alive;	/* the client's wish, by version and Connection */
+	struct http_text path;	/* as sent: still percent-encoded; "*" for OPTIONS * */
+	struct http_text query; /* after the '?', may be empty */
+	struct http_text host;	/* may be empty with HTTP/1.0 */
 	struct http_field {
 		struct http_text name, value;
 	} field[HTTP_FIELDS_MAX];

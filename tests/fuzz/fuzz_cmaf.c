@@ -14,10 +14,20 @@ static struct media_info *tracks(void)
 
 	i->n = 2;
 	i->utc = true;
-	i->track[0] = (struct media_track){.kind = MEDIA_VIDEO, .codec = MEDIA_H264, .name = "v", .tb = {1, 30}, .width = 16,
-					   .height = 16, .fps = {30, 1}};
-	i->track[1] = (struct media_track){.kind = MEDIA_AUDIO, .codec = MEDIA_AAC, .name = "a", .tb = {1, 48000},
-					   .sample_rate = 48000, .channels = 2, .frame_samples = 1024};
+	i->track[0] = (struct media_track){.kind = MEDIA_VIDEO,
+					   .codec = MEDIA_H264,
+					   .name = "v",
+					   .tb = {1, 30},
+					   .width = 16,
+					   .height = 16,
+					   .fps = {30, 1}};
+	i->track[1] = (struct media_track){.kind = MEDIA_AUDIO,
+					   .codec = MEDIA_AAC,
+					   .name = "a",
+					   .tb = {1, 48000},
+					   .sample_rate = 48000,
+					   .channels = 2,
+					   .frame_samples = 1024};
 	i->track[1].extra = buf_copy("\x11\x90", 2);
 	return i;
 }
@@ -29,8 +39,9 @@ static void check(const struct cmaf *c)
 	for (int i = 0; i < c->n; i++) {
 		const struct cmaf_segment *s, *before = NULL;
 
-		list_for(s, &c->track[i]->segments, link) {
-			assert(!before || (s->number == before->number + 1 && s->start >= before->start));
+		list_for (s, &c->track[i]->segments, link) {
+			assert(!before ||
+			       (s->number == before->number + 1 && s->start >= before->start));
 			before = s;
 		}
 		FILE *f = fmemopen(text, sizeof(text), "w");
@@ -45,7 +56,8 @@ static void check(const struct cmaf *c)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static const int64_t steps[8] = {1, 1, 1, 0, -3, 15, 60, 1000};
-	const struct cmaf_conf conf = {.segment_us = SEC_US, .part_us = 200 * MS_US, .window = 6, .memory = 1 << 20};
+	const struct cmaf_conf conf = {
+	    .segment_us = SEC_US, .part_us = 200 * MS_US, .window = 6, .memory = 1 << 20};
 	struct media_info *info = tracks();
 	struct cmaf *c;
 	char err[CMAF_ERR];

@@ -9,8 +9,11 @@
 
 static const struct cmaf_events events;
 
-static const struct cmaf_conf conf = {
-    .segment_us = SEC_US, .part_us = 200 * MS_US, .chunk_us = 30 * MS_US, .window = 6, .latency_us = SEC_US};
+static const struct cmaf_conf conf = {.segment_us = SEC_US,
+				      .part_us = 200 * MS_US,
+				      .chunk_us = 30 * MS_US,
+				      .window = 6,
+				      .latency_us = SEC_US};
 
 static void check(const char *name, const char *text)
 {
@@ -108,7 +111,8 @@ static void test_ntsc(void **state)
 
 static void test_gap_and_change(void **state)
 {
-	struct media_info *info = ladder((struct ratio){30, 1}), *changed = ladder((struct ratio){30, 1});
+	struct media_info *info = ladder((struct ratio){30, 1}),
+			  *changed = ladder((struct ratio){30, 1});
 	struct cmaf *c = make(info, 0);
 
 	feed_run(c, info, 30, T0, T0 + 2 * SEC_US);
