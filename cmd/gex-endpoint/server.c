@@ -104,8 +104,8 @@ static void on_tunnel_closed(struct server *s, struct tunnel *t)
 		text = "silent for too long";
 	else if (!reason)
 		text = "closed here";
-	log_info("tunnel", "%s: down after %lld s, %zu connections in it: %s", x->peer,
-		 (long long)((loop_now_us(s->loop) - x->since_us) / SEC_US), x->link.nconns,
+	log_info("tunnel", "%s: down after %lld s: %s", x->peer,
+		 (long long)((loop_now_us(s->loop) - x->since_us) / SEC_US),
 		 text && *text ? text : strerror(-reason));
 	session_end(x);
 }

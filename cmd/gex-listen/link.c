@@ -13,7 +13,8 @@
 
 #define TICK_US (100 * MS_US)
 #define RETRY_FIRST_US (100 * MS_US)
-#define DEAD_US (3 * SEC_US) /* silence of a replaced link, while another works */
+#define DEAD_US (3 * SEC_US / 2) /* silence of a replaced link, while another works */
+#define PROBES_MAX 3		 /* unanswered, of a link that is not suspected yet */
 #define RETIRED_MAX 8
 #define GOODBYE_US (500 * MS_US)
 #define RESOLVE_US (2 * SEC_US)
@@ -286,6 +287,7 @@ static void watch_link(struct link *l, int64_t now)
 	if (ts.packets_received != l->heard) {
 		l->heard = ts.packets_received;
 		l->heard_us = now;
+		l->probes = ts.probes;
 		l->suspect = false;
 	}
 	if (l == ls->attempt) {

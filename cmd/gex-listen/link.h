@@ -14,7 +14,9 @@ struct link {
 	int64_t began_us;
 	int64_t heard_us;    /* when a datagram came last */
 	int64_t replaced_us; /* 0: not replaced */
-	uint64_t heard, refused;
+	uint64_t heard;	     /* datagrams received */
+	uint64_t probes;     /* sent when the last of them came */
+	uint64_t refused;
 	bool suspect;
 	char where[NET_HOST_MAX + NET_ADDR_TEXT + 32]; /* for the log */
 };

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "carrier/path.h"
+#include "loop/uv.h"
 
 #define PATHS_MAX 16
 #define RUNS_MAX (2 * UDP_BATCH)
@@ -27,8 +28,9 @@ struct carrier {
 	struct loop_timer timer;
 	struct udp_batch *batch;
 	struct carrier_path *path[PATHS_MAX];
-	int npaths, open; /* open: paths whose handles are not closed yet */
-	bool kicked, dead;
+	int npaths, open; /* open: handles, own and of paths, that are not closed yet */
+	uv_idle_t idle;	  /* a kick: runs at the end of the loop's turn, and can be closed */
+	bool dead;
 	/* Runs filled and not yet taken by their path: from run[sent] on. A run never spans paths.
 	 */
 	struct carrier_run run[RUNS_MAX];
@@ -60,24 +62,15 @@ int carrier_create(struct carrier **out, struct loop *l, void (*events)(void *ar
 		return -ENOMEM;
 	}
 	loop_timer_init(l, &c->timer, on_timer, c);
+	uv_idle_init(loop_uv(l), &c->idle);
+	c->open = 1;
 	*out = c;
 	return 0;
 }
 
-static void free_if_idle(struct carrier *c)
+static void on_idle_closed(uv_handle_t *h)
 {
-	if (c->dead && !c->open && !c->kicked) {
-		udp_batch_destroy(c->batch);
-		free(c);
-	}
-}
-
-static void on_dead(void *arg)
-{
-	struct carrier *c = arg;
-
-	c->kicked = false;
-	free_if_idle(c);
+	carrier_path_gone(container_of((uv_idle_t *)h, struct carrier, idle));
 }
 
 void carrier_destroy(struct carrier *c)
@@ -89,15 +82,15 @@ void carrier_destroy(struct carrier *c)
 	loop_timer_stop(&c->timer);
 	for (int i = 0; i < c->npaths; i++)
 		c->path[i]->ops->close(c->path[i]);
-	/* Perhaps inside events(): never free here, unless nothing calls back any more. */
-	if (!c->open && !c->kicked && !loop_defer(c->loop, on_dead, c))
-		c->kicked = true;
+	uv_close((uv_handle_t *)&c->idle, on_idle_closed);
 }
 
 void carrier_path_gone(struct carrier *c)
 {
-	c->open--;
-	free_if_idle(c);
+	if (--c->open || !c->dead)
+		return;
+	udp_batch_destroy(c->batch);
+	free(c);
 }
 
 struct loop *carrier_loop(const struct carrier *c)
@@ -282,22 +275,18 @@ static void turn(struct carrier *c)
 	carrier_kick(c);
 }
 
-static void on_kick(void *arg)
+static void on_kick(uv_idle_t *idle)
 {
-	struct carrier *c = arg;
+	struct carrier *c = container_of(idle, struct carrier, idle);
 
-	c->kicked = false;
-	if (c->dead)
-		free_if_idle(c);
-	else
-		turn(c);
+	uv_idle_stop(idle);
+	turn(c);
 }
 
 void carrier_kick(struct carrier *c)
 {
-	if (!c || c->kicked || c->dead || loop_defer(c->loop, on_kick, c))
-		return;
-	c->kicked = true;
+	if (c && !c->dead)
+		uv_idle_start(&c->idle, on_kick);
 }
 
 void carrier_receive(struct carrier_path *p, const void *dgram, size_t n,

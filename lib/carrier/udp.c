@@ -63,7 +63,7 @@ static int set_options(struct udp_socket *u, const struct udp_conf *conf)
 	}
 	if (conf->runs)
 		u->runs = !set_int(u->fd, IPPROTO_UDP, UDP_GRO, 1);
-	if (!conf->bind.family && conf->bind.port) {
+	if (!conf->bind.family && !conf->peer.family) {
 		u->noted = true;
 		set_int(u->fd, IPPROTO_IP, IP_PKTINFO, 1);
 		if (u->v6)
@@ -81,7 +81,8 @@ static int attach(struct udp_socket *u, const struct udp_conf *conf)
 		all.family = 4; /* all zero: INADDR_ANY */
 	socklen_t n = net_addr_to_sockaddr(&all, &ss);
 
-	if ((conf->bind.family || conf->bind.port) && bind(u->fd, (struct sockaddr *)&ss, n))
+	if ((conf->bind.family || conf->bind.port || !conf->peer.family) &&
+	    bind(u->fd, (struct sockaddr *)&ss, n))
 		return -errno;
 	if (!conf->peer.family)
 		return 0;

@@ -122,6 +122,8 @@ int crypt_shake_input(struct crypt_shake *s, const void *dgram, size_t n) MUST_U
 /* The next datagram to send, at most CRYPT_SHAKE_MAX bytes; 0 when there is none. After a failure,
  * too (alerts). */
 size_t crypt_shake_output(struct crypt_shake *s, void *buf, size_t cap);
+/* True when crypt_shake_output has one. */
+bool crypt_shake_pending(const struct crypt_shake *s);
 /* The peer did not answer in time: the last flight is made ready again. A server does so after
  * completion as well, until the client's first sealed datagram proves that its last flight has
  * arrived. */

@@ -326,6 +326,11 @@ size_t crypt_shake_output(struct crypt_shake *s, void *buf, size_t cap)
 	return n;
 }
 
+bool crypt_shake_pending(const struct crypt_shake *s)
+{
+	return s->flight_next < s->flight_n;
+}
+
 void crypt_shake_resend(struct crypt_shake *s)
 {
 	s->flight_next = 0;
@@ -357,7 +362,7 @@ static enum crypt_suite suite_of(const SSL *ssl)
 int crypt_shake_export(struct crypt_shake *s, struct crypt_secrets *out)
 {
 	uint8_t raw[2 * CRYPT_SECRET_LEN + 16];
-	struct rd r = rd_of(raw, sizeof(raw));
+	struct rd r;
 
 	if (s->status != 1)
 		return -EINVAL;
@@ -367,6 +372,7 @@ int crypt_shake_export(struct crypt_shake *s, struct crypt_secrets *out)
 	if (SSL_export_keying_material(s->ssl, raw, sizeof(raw), EXPORT_LABEL, strlen(EXPORT_LABEL),
 				       NULL, 0, 0) != 1)
 		return -EIO;
+	r = rd_of(raw, sizeof(raw));
 	memcpy(out->to_server, rd_bytes(&r, CRYPT_SECRET_LEN), CRYPT_SECRET_LEN);
 	memcpy(out->to_client, rd_bytes(&r, CRYPT_SECRET_LEN), CRYPT_SECRET_LEN);
 	out->server_id = rd_u64(&r);

@@ -18,9 +18,9 @@ struct fan {
 	struct fan_limits limits;
 	struct fan_ops ops;
 	uint32_t video;
-	int lead;		  /* the track whose key frames are starts; -1: not yet known */
-	int64_t start_us;	  /* of the last start */
-	bool kept_whole;	  /* kept holds all since the last start */
+	int lead;	  /* the track whose key frames are starts; -1: not yet known */
+	int64_t start_us; /* of the last start */
+	bool kept_whole;  /* kept holds all since the last start */
 	struct fan_queue kept;
 	struct list readers;
 };
@@ -68,7 +68,7 @@ void fan_start(struct fan *f, uint32_t video)
 	f->lead = -1;
 	f->kept_whole = false;
 	fan_queue_clear(&f->kept);
-	list_for(r, &f->readers, link)
+	list_for (r, &f->readers, link)
 		r->waiting = true;
 }
 
@@ -110,7 +110,9 @@ static void keep(struct fan *f, const struct fan_slot *s)
 {
 	/* Before the first start, and after an overflow, what comes is still kept as long as there is room: sound may be ahead
 	 * of the picture that it belongs to. */
-	if (!fan_queue_push(&f->kept, s) && f->kept.bytes <= f->limits.burst_bytes &&
+	int r = s->start ? fan_queue_push_front(&f->kept, s) : fan_queue_push(&f->kept, s);
+
+	if (!r && f->kept.bytes <= f->limits.burst_bytes &&
 	    fan_queue_us(&f->kept) <= f->limits.burst_us)
 		return;
 	fan_queue_clear(&f->kept);
@@ -241,7 +243,7 @@ void fan_push(struct fan *f, const struct fan_item *it, int64_t now_us)
 	if (s.start)
 		begin(f, &s.it);
 	keep(f, &s);
-	list_for(r, &f->readers, link)
+	list_for (r, &f->readers, link)
 		push_to(r, &s, now_us);
 }
 

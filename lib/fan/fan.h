@@ -4,7 +4,7 @@
  * make one stream. A reader begins, and after a loss goes on, at a START: a key frame of the leading video track (of a
  * stream without video: any item). From there it gets, of each other video track, what follows that track's first key frame
  * at or after the start, and of each audio track what stands at or after the start in time, even when it was pushed a
- * little before: so pictures can be decoded and sound and picture stay together.
+ * little before: so pictures can be decoded and sound and picture stay together. The start itself comes first.
  *
  * The items since the last start are kept (bounded in bytes and time), and a reader that joins is given them at once: it has
  * a picture without waiting for the next key frame. When they are more than the bound, it waits for the next start.
@@ -48,13 +48,15 @@ struct fan_ops {
 };
 
 struct fan_stats {
-	int64_t taken, dropped; /* items; dropped: from the queue or at its door, since the reader was made */
-	int64_t skips;		/* how often it lost some */
-	size_t items, bytes;	/* in the queue now */
+	int64_t taken,
+	    dropped; /* items; dropped: from the queue or at its door, since the reader was made */
+	int64_t skips;	     /* how often it lost some */
+	size_t items, bytes; /* in the queue now */
 };
 
 /* 0 or -ENOMEM. */
-int fan_create(struct fan **out, const struct fan_limits *limits, const struct fan_ops *ops) MUST_USE;
+int fan_create(struct fan **out, const struct fan_limits *limits,
+	       const struct fan_ops *ops) MUST_USE;
 /* All readers must have been destroyed or detached. NULL is allowed. */
 void fan_destroy(struct fan *f);
 /* Another stream begins: bit t of video tells that track t is video. What was kept for joining readers is forgotten;

@@ -27,6 +27,18 @@ int fan_queue_push(struct fan_queue *q, const struct fan_slot *s)
 	return 0;
 }
 
+int fan_queue_push_front(struct fan_queue *q, const struct fan_slot *s)
+{
+	int r = fan_queue_push(q, s);
+	size_t n = fan_queue_len(q);
+
+	if (r)
+		return r;
+	memmove(fan_queue_at(q, 1), fan_queue_at(q, 0), (n - 1) * sizeof(*q->v.at));
+	*fan_queue_at(q, 0) = *s;
+	return 0;
+}
+
 bool fan_queue_pop(struct fan_queue *q, struct fan_item *out)
 {
 	if (q->head == q->v.len)
@@ -42,12 +54,14 @@ int64_t fan_queue_us(const struct fan_queue *q)
 {
 	int64_t us;
 
-	if (q->head == q->v.len || __builtin_sub_overflow(q->v.at[q->v.len - 1].it.us, q->v.at[q->head].it.us, &us))
+	if (q->head == q->v.len ||
+	    __builtin_sub_overflow(q->v.at[q->v.len - 1].it.us, q->v.at[q->head].it.us, &us))
 		return 0;
 	return MAX(us, 0);
 }
 
-size_t fan_queue_filter(struct fan_queue *q, bool (*keep)(void *arg, const struct fan_slot *s), void *arg)
+size_t fan_queue_filter(struct fan_queue *q, bool (*keep)(void *arg, const struct fan_slot *s),
+			void *arg)
 {
 	size_t w = 0, n = fan_queue_len(q);
 

@@ -31,12 +31,15 @@ static inline struct fan_slot *fan_queue_at(const struct fan_queue *q, size_t i)
 
 /* Appends, with a reference of its own. 0 or -ENOMEM. */
 int fan_queue_push(struct fan_queue *q, const struct fan_slot *s) MUST_USE;
+/* The same before the first. */
+int fan_queue_push_front(struct fan_queue *q, const struct fan_slot *s) MUST_USE;
 /* Takes the first out; the reference goes to the caller. */
 bool fan_queue_pop(struct fan_queue *q, struct fan_item *out);
 /* Time from the first to the last item, 0 for a jump back. */
 int64_t fan_queue_us(const struct fan_queue *q);
 /* Keeps the items for which keep() is true, in order; returns how many went. */
-size_t fan_queue_filter(struct fan_queue *q, bool (*keep)(void *arg, const struct fan_slot *s), void *arg);
+size_t fan_queue_filter(struct fan_queue *q, bool (*keep)(void *arg, const struct fan_slot *s),
+			void *arg);
 /* Drops all; returns how many. */
 size_t fan_queue_clear(struct fan_queue *q);
 void fan_queue_finish(struct fan_queue *q);

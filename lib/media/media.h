@@ -1,15 +1,17 @@
 /* media: everything that touches FFmpeg and zimg; nobody else includes them.
  *
- * What crosses the border is plain: a media_info says which tracks a stream has, a media_packet is one coded frame of one
- * track. Packets stand in one normal form wherever they come from: H.264 and HEVC as Annex B access units, the parameter
- * sets in track.extra (Annex B too) and repeated in-band at key frames as the source does; AAC raw, its
- * AudioSpecificConfig in track.extra. Timestamps are exact in the track's time base and, for a stream of this toolkit,
- * count from the Unix epoch: pts * tb is the UTC instant at which the frame entered (see timeline.h for streams that do
- * not).
+ * What crosses the border is plain: a media_info says which tracks a stream has, a media_packet is
+ * one coded frame of one track. Packets stand in one normal form wherever they come from: H.264 and
+ * HEVC as Annex B access units, the parameter sets in track.extra (Annex B too) and repeated
+ * in-band at key frames as the source does; AAC raw, its AudioSpecificConfig in track.extra.
+ * Timestamps are exact in the track's time base and, for a stream of this toolkit, count from the
+ * Unix epoch: pts * tb is the UTC instant at which the frame entered (see timeline.h for streams
+ * that do not).
  *
- * Demuxing, decoding and encoding block, so they run on threads of their own (stream's input thread, the engine of
- * gex-transcode); muxing does not block and is done wherever the bytes are wanted. No object here may be used by two
- * threads at once; packets and infos are immutable once shared and may. */
+ * Demuxing, decoding and encoding block, so they run on threads of their own (stream's input
+ * thread, the engine of gex-transcode); muxing does not block and is done wherever the bytes are
+ * wanted. No object here may be used by two threads at once; packets and infos are immutable once
+ * shared and may. */
 #ifndef GEX_MEDIA_H
 #define GEX_MEDIA_H
 
@@ -30,17 +32,19 @@ enum media_codec {
 	MEDIA_AAC,
 	MEDIA_OPUS,
 	MEDIA_MP3,
-	MEDIA_OTHER, /* carried by demux only so that a tool can name what it refuses: track.codec_name */
+	MEDIA_OTHER, /* carried by demux only so that a tool can name what it refuses:
+			track.codec_name */
 };
 
 struct media_track {
 	enum media_kind kind;
 	enum media_codec codec;
 	char codec_name[24]; /* as FFmpeg names it */
-	char name[32];	     /* rung or language track: "720p", "audio"; made from the height when the container has none */
-	char lang[8];	     /* ISO 639-2, or empty */
-	struct ratio tb;     /* seconds a timestamp unit */
-	int64_t bitrate;     /* bit/s, 0: not known */
+	char name[32];	 /* rung or language track: "720p", "audio"; made from the height when the
+			    container has none */
+	char lang[8];	 /* ISO 639-2, or empty */
+	struct ratio tb; /* seconds a timestamp unit */
+	int64_t bitrate; /* bit/s, 0: not known */
 	/* video */
 	int width, height;
 	struct ratio sar, fps; /* fps 0/1: not known */
@@ -48,7 +52,8 @@ struct media_track {
 	int sample_rate, channels;
 	int frame_samples; /* 0: not known */
 	struct buf *extra; /* NULL: none (yet) */
-	/* raw tracks (a Y4M or WAV pipe): FFmpeg's number of the pixel or sample format + 1, and the bits of a sample; else 0 */
+	/* raw tracks (a Y4M or WAV pipe): FFmpeg's number of the pixel or sample format + 1, and
+	 * the bits of a sample; else 0 */
 	int sample_format, sample_bits;
 };
 
@@ -73,13 +78,15 @@ struct media_packet {
 	size_t size;
 	uint8_t data[]; /* size bytes, then BUF_PADDING zeros */
 };
-struct media_packet *media_packet_create(size_t size); /* one reference, data not set; NULL without memory */
+struct media_packet *media_packet_create(
+    size_t size); /* one reference, data not set; NULL without memory */
 struct media_packet *media_packet_ref(struct media_packet *p);
 void media_packet_unref(struct media_packet *p);
 /* UTC (or stream) time of the packet in microseconds. */
 int64_t media_packet_us(const struct media_info *i, const struct media_packet *p);
 
-/* ---- bytes in: what a source gives to the demuxer. Called on the demuxer's thread; may block. ---- */
+/* ---- bytes in: what a source gives to the demuxer. Called on the demuxer's thread; may block.
+ * ---- */
 struct media_reader {
 	/* Up to n bytes: > 0 read, 0 end of stream, negative errno (-EINTR: cancelled). */
 	ssize_t (*read)(void *arg, void *p, size_t n);
@@ -89,48 +96,60 @@ struct media_reader {
 /* ---- demux ---- */
 struct media_demux;
 #define MEDIA_ERR 256
-/* Probes and opens. format: an FFmpeg demuxer's name ("nut", "mpegts"), or NULL to probe among those that a live source
- * may use (a text file, a playlist, an image are refused). Blocks until the tracks are known (bounded: 5 s of reading or
- * 5 MB). 0, or a negative errno with one line in err (MEDIA_ERR bytes): -EINVAL what came is no stream that can be read,
- * -EINTR cancelled, -ETIMEDOUT, or what read() returned. The reader must outlive the demuxer. */
-int media_demux_open(struct media_demux **out, const struct media_reader *r, const char *format, char *err) MUST_USE;
-/* The same for what libavformat opens by itself: http(s) pull, rtmp listen, a file with its own seeking. Cancel by
- * setting *cancel from another thread. */
-int media_demux_open_url(struct media_demux **out, const char *url, const _Atomic bool *cancel, char *err) MUST_USE;
-/* The demuxer's own reference; take one to keep it. A read may put another info in its place (parameter sets that the
- * source changed): compare the pointer when that matters. */
+/* Probes and opens. format: an FFmpeg demuxer's name ("nut", "mpegts"), or NULL to probe among
+ * those that a live source may use (a text file, a playlist, an image are refused). Blocks until
+ * the tracks are known (bounded: 5 s of reading or 5 MB). 0, or a negative errno with one line in
+ * err (MEDIA_ERR bytes): -EINVAL what came is no stream that can be read, -EINTR cancelled,
+ * -ETIMEDOUT, or what read() returned. The reader must outlive the demuxer. */
+int media_demux_open(struct media_demux **out, const struct media_reader *r, const char *format,
+		     char *err) MUST_USE;
+/* The same for what libavformat opens by itself: http(s) pull, rtmp listen, a file with its own
+ * seeking. Cancel by setting *cancel from another thread. */
+int media_demux_open_url(struct media_demux **out, const char *url, const _Atomic bool *cancel,
+			 char *err) MUST_USE;
+/* The demuxer's own reference; take one to keep it. A read may put another info in its place
+ * (parameter sets that the source changed): compare the pointer when that matters. */
 struct media_info *media_demux_info(const struct media_demux *d);
-/* The next packet in normal form; the caller owns it. 0; -ENODATA at the end of the stream; -EINTR cancelled; another
- * negative errno when the source failed. Damaged packets are counted and skipped. */
+/* The next packet in normal form; the caller owns it. 0; -ENODATA at the end of the stream; -EINTR
+ * cancelled; another negative errno when the source failed. Damaged packets are counted and
+ * skipped. */
 int media_demux_read(struct media_demux *d, struct media_packet **out) MUST_USE;
 int64_t media_demux_damaged(const struct media_demux *d);
 void media_demux_close(struct media_demux *d);
 
 /* ---- mux ---- */
 struct media_mux;
-/* write: takes n bytes now (copy them), returns 0 or a negative errno, which media_mux_write then returns. */
+/* write: takes n bytes now (copy them), returns 0 or a negative errno, which media_mux_write then
+ * returns. */
 typedef int media_write_fn(void *arg, const void *p, size_t n);
-/* format: "nut", "mpegts", "flv", "mp4" (fragmented). Writes the header at once. The muxer takes a reference to info.
- * 0, -EINVAL when the format cannot carry a track (the line in err says which), or a negative errno. */
-int media_mux_create(struct media_mux **out, const char *format, struct media_info *info, media_write_fn *write,
-		     void *arg, char *err) MUST_USE;
+/* format: "nut", "mpegts", "flv", "mp4" (fragmented). Writes the header at once. The muxer takes a
+ * reference to info. 0, -EINVAL when the format cannot carry a track (the line in err says which),
+ * or a negative errno. */
+int media_mux_create(struct media_mux **out, const char *format, struct media_info *info,
+		     media_write_fn *write, void *arg, char *err) MUST_USE;
 /* One packet of one of info's tracks, flushed out at once. Packets of a track come in dts order. */
 int media_mux_write(struct media_mux *m, const struct media_packet *p) MUST_USE;
+/* mp4: from now on packets gather, and media_mux_fragment writes those since the last one as one fragment (a moof and a
+ * mdat). Without this call each packet is a fragment of its own. */
+void media_mux_gather(struct media_mux *m);
+int media_mux_fragment(struct media_mux *m) MUST_USE;
 /* Trailer, where the format has one. */
 int media_mux_end(struct media_mux *m);
 void media_mux_destroy(struct media_mux *m);
 
-/* ---- push: a blocking connection to an RTMP(S) server through libavformat; for a thread of its own ---- */
+/* ---- push: a blocking connection to an RTMP(S) server through libavformat; for a thread of its
+ * own ---- */
 struct media_push;
-/* Connects, shakes hands and writes the FLV header. *cancel set from another thread ends a blocked call with -EINTR; no
- * call blocks longer than timeout_us. TLS certificates are verified. err: one line that never holds the URL's path (the
- * stream key). */
-int media_push_open(struct media_push **out, const char *url, struct media_info *info, int64_t timeout_us,
-		    const _Atomic bool *cancel, char *err) MUST_USE;
+/* Connects, shakes hands and writes the FLV header. *cancel set from another thread ends a blocked
+ * call with -EINTR; no call blocks longer than timeout_us. TLS certificates are verified. err: one
+ * line that never holds the URL's path (the stream key). */
+int media_push_open(struct media_push **out, const char *url, struct media_info *info,
+		    int64_t timeout_us, const _Atomic bool *cancel, char *err) MUST_USE;
 int media_push_write(struct media_push *p, const struct media_packet *pkt) MUST_USE;
 void media_push_close(struct media_push *p);
 
-/* libav*'s own log lines go through log (level by level, one object "libav"); called once by each tool that links media. */
+/* libav*'s own log lines go through log (level by level, one object "libav"); called once by each
+ * tool that links media. */
 void media_setup_log(void);
 
 #endif

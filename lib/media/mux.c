@@ -135,6 +135,20 @@ int media_mux_write(struct media_mux *m, const struct media_packet *p)
 	return rc < 0 ? mav_errno(rc) : 0;
 }
 
+void media_mux_gather(struct media_mux *m)
+{
+	m->fragments = false;
+}
+
+int media_mux_fragment(struct media_mux *m)
+{
+	int rc = av_write_frame(m->fc, NULL);
+
+	if (m->write_rc)
+		return m->write_rc;
+	return rc < 0 ? mav_errno(rc) : 0;
+}
+
 int media_mux_end(struct media_mux *m)
 {
 	if (!m->header || m->write_rc)

@@ -305,7 +305,8 @@ void relay_listener_stop(struct relay_listener *l)
 	vec_for (p, &l->ports) {
 		(*p)->stopped = true;
 		loop_timer_stop(&(*p)->timer);
-		uv_poll_stop(&(*p)->poll);
+		if ((*p)->fd >= 0)
+			uv_poll_stop(&(*p)->poll);
 	}
 	while (!list_empty(&l->waiting)) {
 		struct waiting *w = list_first(&l->waiting, struct waiting, link);

@@ -18,7 +18,8 @@ static int file_create(struct stream_source *s, char *err)
 	if (S_ISDIR(st.st_mode))
 		return stream_fail(err, -EISDIR, "%s: is a directory", s->url.shown);
 	if (S_ISSOCK(st.st_mode))
-		return stream_fail(err, -EINVAL, "%s: is a socket, which is written unix:PATH", s->url.shown);
+		return stream_fail(err, -EINVAL, "%s: is a socket, which is written unix:PATH",
+				   s->url.shown);
 	if (access(s->url.path, R_OK))
 		return stream_fail(err, -errno, "%s: %s", s->url.shown, strerror(errno));
 	return 0;
@@ -43,7 +44,7 @@ static int file_wait(struct stream_source *s)
 }
 
 const struct source_ops source_file = {
-	.create = file_create,
-	.wait = file_wait,
-	.read = source_read_fd,
+    .create = file_create,
+    .wait = file_wait,
+    .read = source_read_fd,
 };

@@ -127,7 +127,7 @@ static bool is_full(const struct stream_input *in, int64_t us)
 
 	if (in->bytes > QUEUE_BYTES)
 		return true;
-	list_for(e, &in->events, link)
+	list_for (e, &in->events, link)
 		if (e->kind == PACKET)
 			return us - e->us > QUEUE_US;
 	return false;
@@ -156,7 +156,8 @@ static struct event *event_new(enum event_kind kind)
 /* A source that can wait is made to; of another, packets are dropped. False: drop. */
 static bool make_room(struct stream_input *in, int64_t us)
 {
-	bool can_wait = in->url.scheme != STREAM_SRT && in->url.scheme != STREAM_UDP && in->url.scheme != STREAM_RTMP;
+	bool can_wait = in->url.scheme != STREAM_SRT && in->url.scheme != STREAM_UDP &&
+			in->url.scheme != STREAM_RTMP;
 	bool full;
 
 	pthread_mutex_lock(&in->lock);
@@ -168,7 +169,8 @@ static bool make_room(struct stream_input *in, int64_t us)
 
 /* After a loss: nothing until a key frame of video (of any track when there is no video), then each video track from its
  * own key frame. */
-static bool usable(struct stream_input *in, const struct media_info *info, const struct media_packet *p)
+static bool usable(struct stream_input *in, const struct media_info *info,
+		   const struct media_packet *p)
 {
 	uint32_t bit = 1u << p->track, video = stream_video_mask(info);
 
@@ -182,7 +184,8 @@ static bool usable(struct stream_input *in, const struct media_info *info, const
 }
 
 /* Takes p over. */
-static void post_packet(struct stream_input *in, const struct media_info *info, struct media_packet *p)
+static void post_packet(struct stream_input *in, const struct media_info *info,
+			struct media_packet *p)
 {
 	int64_t us = media_packet_us(info, p);
 	bool room = make_room(in, us);
@@ -247,17 +250,22 @@ static void tell_tracks(struct stream_input *in, const struct media_info *info)
 	for (int i = 0; i < info->n && n < sizeof(text) - 1; i++) {
 		const struct media_track *t = &info->track[i];
 
-		n += (size_t)(t->kind == MEDIA_VIDEO
-				  ? snprintf(text + n, sizeof(text) - n, "%s%s %s %dx%d", i ? ", " : "", t->name,
-					     t->codec_name, t->width, t->height)
-				  : snprintf(text + n, sizeof(text) - n, "%s%s %s %d Hz", i ? ", " : "", t->name,
-					     t->codec_name, t->sample_rate));
+		n +=
+		    (size_t)(t->kind == MEDIA_VIDEO
+				 ? snprintf(text + n, sizeof(text) - n, "%s%s %s %dx%d",
+					    i ? ", " : "", t->name, t->codec_name, t->width,
+					    t->height)
+				 : snprintf(text + n, sizeof(text) - n, "%s%s %s %d Hz",
+					    i ? ", " : "", t->name, t->codec_name, t->sample_rate));
 	}
+	if (!strcmp(peer, in->url.shown))
+		peer = "";
 	log_info(in->url.shown, "source is here%s%s: %s", *peer ? " from " : "", peer, text);
 }
 
 /* Waits until p is due by the wall clock. */
-static void pace(struct stream_input *in, const struct media_info *info, const struct media_packet *p)
+static void pace(struct stream_input *in, const struct media_info *info,
+		 const struct media_packet *p)
 {
 	int64_t us = base_rescale(p->dts, info->track[p->track].tb, (struct ratio){1, SEC_US});
 	int64_t now_us = os_mono_us(), ahead_us;

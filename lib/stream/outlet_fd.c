@@ -88,7 +88,8 @@ static void fd_close(struct outlet *o)
 }
 
 const struct outlet_ops outlet_fd_reader = {.write = fd_write, .close = fd_close};
-const struct outlet_ops outlet_fd_vital = {.write = fd_write, .close = fd_close, .persistent = true, .vital = true};
+const struct outlet_ops outlet_fd_vital = {
+    .write = fd_write, .close = fd_close, .persistent = true, .vital = true};
 
 int outlet_fd_create(struct stream_sink *s, int fd, const struct outlet_ops *ops, const char *peer)
 {

@@ -50,3 +50,28 @@ uint32_t stream_video_mask(const struct media_info *info)
 		mask |= (uint32_t)(info->track[i].kind == MEDIA_VIDEO) << i;
 	return mask;
 }
+
+static bool same_bytes(const struct buf *a, const struct buf *b)
+{
+	size_t na = a ? a->len : 0, nb = b ? b->len : 0;
+
+	return na == nb && (!na || !memcmp(a->data, b->data, na));
+}
+
+static bool same_track(const struct media_track *a, const struct media_track *b)
+{
+	return a->kind == b->kind && a->codec == b->codec && !strcmp(a->name, b->name) &&
+	       a->width == b->width && a->height == b->height && a->sample_rate == b->sample_rate &&
+	       a->channels == b->channels && a->tb.num == b->tb.num && a->tb.den == b->tb.den &&
+	       same_bytes(a->extra, b->extra);
+}
+
+bool stream_same_tracks(const struct media_info *a, const struct media_info *b)
+{
+	if (a->n != b->n || a->utc != b->utc)
+		return false;
+	for (int i = 0; i < a->n; i++)
+		if (!same_track(&a->track[i], &b->track[i]))
+			return false;
+	return true;
+}

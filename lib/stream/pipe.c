@@ -26,7 +26,7 @@ static int pipe_wait(struct stream_source *s)
 }
 
 const struct source_ops source_pipe = {
-	.create = pipe_create,
-	.wait = pipe_wait,
-	.read = source_read_fd,
+    .create = pipe_create,
+    .wait = pipe_wait,
+    .read = source_read_fd,
 };

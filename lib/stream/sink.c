@@ -16,16 +16,16 @@
  * since the last key frame, when that is at most 4 s and 16 MB: the tools behind read the time off each frame, so the burst
  * costs them no latency and saves them a GOP of waiting. */
 static const struct fan_limits limits = {
-	.bytes = 32 << 20,
-	.us = 4 * SEC_US,
-	.burst_bytes = 16 << 20,
-	.burst_us = 4 * SEC_US,
-	.hopeless_us = 10 * SEC_US,
+    .bytes = 32 << 20,
+    .us = 4 * SEC_US,
+    .burst_bytes = 16 << 20,
+    .burst_us = 4 * SEC_US,
+    .hopeless_us = 10 * SEC_US,
 };
 
 static const struct sink_ops *const by_scheme[] = {
-	[STREAM_PIPE] = &sink_file, [STREAM_FILE] = &sink_file, [STREAM_UNIX] = &sink_unix,
-	[STREAM_SRT] = &sink_srt,   [STREAM_UDP] = &sink_udp,	[STREAM_HTTP] = NULL,
+    [STREAM_PIPE] = &sink_file, [STREAM_FILE] = &sink_file, [STREAM_UNIX] = &sink_unix,
+    [STREAM_SRT] = &sink_srt,	[STREAM_UDP] = &sink_udp,   [STREAM_HTTP] = NULL,
 };
 
 /* ---- an outlet's life ---- */
@@ -54,6 +54,7 @@ static void close_outlet(struct outlet *o)
 	stop_container(o);
 	list_remove(&o->link);
 	s->noutlets--;
+	s->gone.left++;
 	if (!s->closing && s->ops->gone)
 		s->ops->gone(s);
 	o->ops->close(o);
@@ -77,7 +78,8 @@ void outlet_fail(struct outlet *o, int err)
 		loop_timer_in(&s->timer, 0);
 	}
 	if (o->peer[0])
-		log_info(s->url.shown, "%s has gone%s%s", o->peer, err ? ": " : "", err ? strerror(-err) : "");
+		log_info(s->url.shown, "%s has gone%s%s", o->peer, err ? ": " : "",
+			 err ? strerror(-err) : "");
 	close_outlet(o);
 }
 
@@ -109,7 +111,8 @@ static int begin_container(struct outlet *o)
 	return fan_reader_create(&o->in, s->fan);
 }
 
-int outlet_init(struct outlet *o, struct stream_sink *s, const struct outlet_ops *ops, const char *peer)
+int outlet_init(struct outlet *o, struct stream_sink *s, const struct outlet_ops *ops,
+		const char *peer)
 {
 	if (s->noutlets >= OUTLETS_MAX)
 		return -EBUSY;
@@ -207,8 +210,8 @@ static void check_cut(struct outlet *o)
 	if (!o->in || !fan_reader_cut(o->in))
 		return;
 	o->sink->gone.cut++;
-	log_warn(o->sink->url.shown, "%s is cut: too slow for %d s", o->peer[0] ? o->peer : "the reader",
-		 (int)(limits.hopeless_us / SEC_US));
+	log_warn(o->sink->url.shown, "%s is cut: too slow for %d s",
+		 o->peer[0] ? o->peer : "the reader", (int)(limits.hopeless_us / SEC_US));
 	outlet_fail(o, o->ops->vital ? -ETIMEDOUT : 0);
 }
 
@@ -226,12 +229,13 @@ static void on_timer(void *arg)
 		return;
 	}
 	sink_hold(s); /* it must outlive the loop */
-	list_for_safe(o, tmp, &s->outlets, link)
+	list_for_safe (o, tmp, &s->outlets, link)
 		close_outlet(o);
 	sink_release(s);
 }
 
-int stream_sink_create(struct stream_sink **out, struct loop *l, const struct stream_url *u, char *err)
+int stream_sink_create(struct stream_sink **out, struct loop *l, const struct stream_url *u,
+		       char *err)
 {
 	struct stream_sink *s;
 	int r;
@@ -294,7 +298,7 @@ int stream_sink_start(struct stream_sink *s, struct media_info *info)
 	media_info_unref(s->info);
 	s->info = media_info_ref(info);
 	fan_start(s->fan, stream_video_mask(info));
-	list_for_safe(o, tmp, &s->outlets, link) {
+	list_for_safe (o, tmp, &s->outlets, link) {
 		if (o->mux)
 			drain(o);
 		else
@@ -312,12 +316,12 @@ void stream_sink_write(struct stream_sink *s, struct media_packet *p)
 		return;
 	it = stream_packet_item(s->info, p);
 	fan_push(s->fan, &it, loop_now_us(s->loop));
-	list_for_safe(o, tmp, &s->outlets, link) {
+	list_for_safe (o, tmp, &s->outlets, link) {
 		/* What is muxed waits for the transport to say that it is ready. */
 		if (o->at == o->out.len && o->mux)
 			outlet_ready(o);
 	}
-	list_for_safe(o, tmp, &s->outlets, link)
+	list_for_safe (o, tmp, &s->outlets, link)
 		check_cut(o);
 }
 
@@ -327,7 +331,7 @@ struct stream_sink_stats stream_sink_stats(const struct stream_sink *s)
 	const struct outlet *o;
 
 	st.readers = s->noutlets;
-	list_for(o, &s->outlets, link) {
+	list_for (o, &s->outlets, link) {
 		struct fan_stats f = o->in ? fan_reader_stats(o->in) : (struct fan_stats){0};
 
 		st.packets += f.taken;
@@ -341,7 +345,7 @@ size_t stream_sink_queued(const struct stream_sink *s)
 	const struct outlet *o;
 	size_t most = 0;
 
-	list_for(o, &s->outlets, link) {
+	list_for (o, &s->outlets, link) {
 		size_t n = o->out.len - o->at;
 
 		if (o->in)
@@ -390,13 +394,13 @@ void stream_sink_close(struct stream_sink *s, int64_t wait_us, void (*done)(void
 	s->done = done;
 	s->done_arg = arg;
 	loop_timer_stop(&s->timer);
-	list_for_safe(o, tmp, &s->outlets, link)
+	list_for_safe (o, tmp, &s->outlets, link)
 		drain(o);
 	s->ops->shut(s);
 	if (wait_us > 0 && !list_empty(&s->outlets))
 		loop_timer_in(&s->timer, wait_us);
 	else
-		list_for_safe(o, tmp, &s->outlets, link)
+		list_for_safe (o, tmp, &s->outlets, link)
 			close_outlet(o);
 	/* done is never called inside this call. */
 	if (!done || loop_defer(s->loop, release_later, s))

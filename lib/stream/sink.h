@@ -71,7 +71,8 @@ struct stream_sink {
 
 /* Puts a fresh outlet (zeroed, its ops set by the caller) into service; peer for logs may be NULL. -EBUSY: there are too
  * many. On failure the caller keeps it. */
-int outlet_init(struct outlet *o, struct stream_sink *s, const struct outlet_ops *ops, const char *peer) MUST_USE;
+int outlet_init(struct outlet *o, struct stream_sink *s, const struct outlet_ops *ops,
+		const char *peer) MUST_USE;
 /* Begins to write; may close o. Call once its transport is able to. */
 void outlet_ready(struct outlet *o);
 /* The peer has gone (err 0) or the transport failed. */

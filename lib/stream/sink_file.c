@@ -102,11 +102,11 @@ static void file_close(struct outlet *o)
 }
 
 static const struct outlet_ops outlet_file = {
-	.write = file_write,
-	.flushed = file_flushed,
-	.close = file_close,
-	.persistent = true,
-	.vital = true,
+    .write = file_write,
+    .flushed = file_flushed,
+    .close = file_close,
+    .persistent = true,
+    .vital = true,
 };
 
 /* Takes fd over. */
@@ -134,10 +134,12 @@ static int add_stdout(struct stream_sink *s, char *err)
 	if (fstat(STDOUT_FILENO, &st))
 		return stream_fail(err, -EBADF, "standard output is not open");
 	if (isatty(STDOUT_FILENO))
-		return stream_fail(err, -EINVAL, "standard output is a terminal; a stream is not for reading");
+		return stream_fail(err, -EINVAL,
+				   "standard output is a terminal; a stream is not for reading");
 	if (S_ISREG(st.st_mode) || S_ISCHR(st.st_mode)) {
 		fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-		return fd < 0 ? stream_fail(err, -errno, "-: %s", strerror(errno)) : add_file(s, fd, err);
+		return fd < 0 ? stream_fail(err, -errno, "-: %s", strerror(errno))
+			      : add_file(s, fd, err);
 	}
 	/* Opened again, a pipe has flags of its own: other processes that hold it stay blocking. */
 	fd = S_ISFIFO(st.st_mode) ? open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC) : -1;
@@ -176,7 +178,8 @@ static int file_open(struct stream_sink *s, char *err)
 		r = loop_timer_in(&q->retry, 0);
 	} else {
 		fd = open(s->url.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-		r = fd < 0 ? stream_fail(err, -errno, "%s: %s", s->url.shown, strerror(errno)) : add_file(s, fd, err);
+		r = fd < 0 ? stream_fail(err, -errno, "%s: %s", s->url.shown, strerror(errno))
+			   : add_file(s, fd, err);
 	}
 	if (r) {
 		free(q);

@@ -91,9 +91,9 @@ static void srt_outlet_close(struct outlet *o)
 }
 
 static const struct outlet_ops outlet_srt = {
-	.write = srt_write,
-	.flushed = srt_flushed,
-	.close = srt_outlet_close,
+    .write = srt_write,
+    .flushed = srt_flushed,
+    .close = srt_outlet_close,
 };
 
 /* Takes the socket over. */
@@ -156,7 +156,8 @@ static void call(struct srt_sink *q)
 	snprintf(port, sizeof(port), "%d", u->port);
 	q->call_at_us = NEVER_US;
 	q->resolver.data = q;
-	r = uv_getaddrinfo(loop_uv(q->sink->loop), &q->resolver, on_resolved, u->host, port, &hints);
+	r = uv_getaddrinfo(loop_uv(q->sink->loop), &q->resolver, on_resolved, u->host, port,
+			   &hints);
 	if (r)
 		call_failed(q, uv_strerror(r));
 	else
@@ -190,7 +191,8 @@ static void check_call(struct srt_sink *q)
 
 /* ---- the sink ---- */
 
-static int on_caller(void *arg, SRTSOCKET ns, int version, const struct sockaddr *peer, const char *streamid)
+static int on_caller(void *arg, SRTSOCKET ns, int version, const struct sockaddr *peer,
+		     const char *streamid)
 {
 	struct srt_sink *q = arg;
 
@@ -206,7 +208,7 @@ static void check_outlets(struct srt_sink *q, bool *busy)
 {
 	struct outlet *o, *tmp;
 
-	list_for_safe(o, tmp, &q->sink->outlets, link) {
+	list_for_safe (o, tmp, &q->sink->outlets, link) {
 		struct outlet_srt *c = container_of(o, struct outlet_srt, o);
 
 		if (srt_getsockstate(c->s) != SRTS_CONNECTED) {

@@ -35,7 +35,8 @@ static void udp_close(struct outlet *o)
 	outlet_free(o);
 }
 
-static const struct outlet_ops outlet_udp = {.write = udp_write, .close = udp_close, .persistent = true};
+static const struct outlet_ops outlet_udp = {
+    .write = udp_write, .close = udp_close, .persistent = true};
 
 static int to_group(int fd, const struct sockaddr_storage *a, const char *interface)
 {
@@ -46,7 +47,8 @@ static int to_group(int fd, const struct sockaddr_storage *a, const char *interf
 		return -ENODEV;
 	if (a->ss_family == AF_INET6)
 		return setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof(hops)) ||
-			       setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &index, sizeof(index))
+			       setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &index,
+					  sizeof(index))
 			   ? -errno
 			   : 0;
 	return setsockopt(fd, IPPROTO_IP, IP_MULTICAST_TTL, &hops, sizeof(hops)) ||

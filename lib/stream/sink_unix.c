@@ -60,9 +60,11 @@ static int clear_path(const struct sockaddr_un *a, const char *shown, char *err)
 	int fd, r;
 
 	if (lstat(a->sun_path, &st))
-		return errno == ENOENT ? 0 : stream_fail(err, -errno, "%s: %s", shown, strerror(errno));
+		return errno == ENOENT ? 0
+				       : stream_fail(err, -errno, "%s: %s", shown, strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
-		return stream_fail(err, -EEXIST, "%s: there is a file of that name that is no socket", shown);
+		return stream_fail(err, -EEXIST,
+				   "%s: there is a file of that name that is no socket", shown);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return stream_fail(err, -errno, "%s: %s", shown, strerror(errno));
@@ -72,7 +74,9 @@ static int clear_path(const struct sockaddr_un *a, const char *shown, char *err)
 		return stream_fail(err, -EADDRINUSE, "%s: another process serves there", shown);
 	if (r != -ECONNREFUSED)
 		return stream_fail(err, r, "%s: %s", shown, strerror(-r));
-	return unlink(a->sun_path) && errno != ENOENT ? stream_fail(err, -errno, "%s: %s", shown, strerror(errno)) : 0;
+	return unlink(a->sun_path) && errno != ENOENT
+		   ? stream_fail(err, -errno, "%s: %s", shown, strerror(errno))
+		   : 0;
 }
 
 static int bind_path(struct unix_sink *q, const struct sockaddr_un *a, const char *shown, char *err)

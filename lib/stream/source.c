@@ -11,8 +11,8 @@
 #include "os/os.h"
 
 static const struct source_ops *const by_scheme[] = {
-	[STREAM_PIPE] = &source_pipe, [STREAM_FILE] = &source_file, [STREAM_UNIX] = &source_unix,
-	[STREAM_SRT] = &source_srt,   [STREAM_UDP] = &source_udp,   [STREAM_HTTP] = NULL,
+    [STREAM_PIPE] = &source_pipe, [STREAM_FILE] = &source_file, [STREAM_UNIX] = &source_unix,
+    [STREAM_SRT] = &source_srt,	  [STREAM_UDP] = &source_udp,	[STREAM_HTTP] = NULL,
 };
 
 int stream_fail(char *err, int e, const char *fmt, ...)
@@ -104,9 +104,11 @@ int source_poll(struct stream_source *s, int fd, short events, int64_t timeout_u
 	int64_t end_us = timeout_us == NEVER_US ? NEVER_US : os_mono_us() + timeout_us;
 
 	for (;;) {
-		struct pollfd p[2] = {{.fd = s->cancelfd, .events = POLLIN}, {.fd = fd, .events = events}};
+		struct pollfd p[2] = {{.fd = s->cancelfd, .events = POLLIN},
+				      {.fd = fd, .events = events}};
 		int64_t left_us = end_us == NEVER_US ? NEVER_US : MAX(end_us - os_mono_us(), 0);
-		int ms = left_us >= INT64_C(3600) * SEC_US ? 3600000 : (int)((left_us + 999) / 1000);
+		int ms =
+		    left_us >= INT64_C(3600) * SEC_US ? 3600000 : (int)((left_us + 999) / 1000);
 		int n = poll(p, 2, ms);
 
 		if (s->cancelled || (n > 0 && p[0].revents))

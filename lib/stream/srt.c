@@ -18,7 +18,8 @@
 #define BACKLOG 64
 
 /* libsrt's own lines tell of what outsiders do; they are for debugging only. */
-static void on_log(void *arg, int level, const char *file, int line, const char *area, const char *message)
+static void on_log(void *arg, int level, const char *file, int line, const char *area,
+		   const char *message)
 {
 	size_t n = strlen(message);
 
@@ -33,8 +34,8 @@ static void start(void)
 {
 	started = srt_startup();
 	srt_setloghandler(NULL, on_log);
-	srt_setlogflags(SRT_LOGF_DISABLE_TIME | SRT_LOGF_DISABLE_THREADNAME | SRT_LOGF_DISABLE_SEVERITY |
-			SRT_LOGF_DISABLE_EOL);
+	srt_setlogflags(SRT_LOGF_DISABLE_TIME | SRT_LOGF_DISABLE_THREADNAME |
+			SRT_LOGF_DISABLE_SEVERITY | SRT_LOGF_DISABLE_EOL);
 	srt_setloglevel(log_get_level() >= LOG_DEBUG ? LOG_ERR : LOG_CRIT); /* of syslog */
 }
 
@@ -47,7 +48,8 @@ int srt_end_init(struct srt_end *e, const struct stream_url *u, char *err)
 	e->passphrase[0] = 0;
 	pthread_once(&once, start);
 	if (started < 0)
-		return stream_fail(err, -EIO, "%s: libsrt does not start: %s", u->shown, srt_getlasterror_str());
+		return stream_fail(err, -EIO, "%s: libsrt does not start: %s", u->shown,
+				   srt_getlasterror_str());
 	if (!u->passphrase_file)
 		return 0;
 	r = os_read_secret(u->passphrase_file, e->passphrase, sizeof(e->passphrase));
@@ -56,7 +58,8 @@ int srt_end_init(struct srt_end *e, const struct stream_url *u, char *err)
 	if (r < 0 && r != -EFBIG)
 		return stream_fail(err, r, "%s: %s", u->passphrase_file, strerror(-r));
 	if (r == -EFBIG || strlen(e->passphrase) < 10)
-		return stream_fail(err, -EINVAL, "%s: a passphrase of SRT has 10 to 79 bytes", u->passphrase_file);
+		return stream_fail(err, -EINVAL, "%s: a passphrase of SRT has 10 to 79 bytes",
+				   u->passphrase_file);
 	return 0;
 }
 
@@ -86,7 +89,8 @@ static bool set_options(struct srt_end *e, SRTSOCKET s)
 	struct linger no_linger = {0};
 	bool ok;
 
-	ok = set_int(s, SRTO_TRANSTYPE, SRTT_LIVE); /* first: it resets the others; TSBPD and TLPKTDROP come with it */
+	ok = set_int(s, SRTO_TRANSTYPE,
+		     SRTT_LIVE); /* first: it resets the others; TSBPD and TLPKTDROP come with it */
 	ok = ok && set_int(s, SRTO_PAYLOADSIZE, SRT_MESSAGE);
 	ok = ok && set_bool(s, SRTO_RCVSYN, false) && set_bool(s, SRTO_SNDSYN, false);
 	ok = ok && set_int(s, SRTO_CONNTIMEO, CONNECT_MS) && set_int(s, SRTO_MINVERSION, 0x010300);
@@ -94,7 +98,8 @@ static bool set_options(struct srt_end *e, SRTSOCKET s)
 	if (u->latency_us >= 0)
 		ok = ok && set_int(s, SRTO_LATENCY, (int)(u->latency_us / MS_US));
 	if (e->passphrase[0])
-		ok = ok && set_bool(s, SRTO_ENFORCEDENCRYPTION, true) && set_str(s, SRTO_PASSPHRASE, e->passphrase);
+		ok = ok && set_bool(s, SRTO_ENFORCEDENCRYPTION, true) &&
+		     set_str(s, SRTO_PASSPHRASE, e->passphrase);
 	if (u->streamid && !u->listener)
 		ok = ok && set_str(s, SRTO_STREAMID, u->streamid);
 	return ok;
@@ -122,7 +127,8 @@ static int last_errno(void)
 	return sys > 0 ? -sys : -EIO;
 }
 
-SRTSOCKET srt_end_listen(struct srt_end *e, srt_listen_callback_fn *hook, void *arg, int *error, char *err)
+SRTSOCKET srt_end_listen(struct srt_end *e, srt_listen_callback_fn *hook, void *arg, int *error,
+			 char *err)
 {
 	struct sockaddr_storage a;
 	socklen_t len;
@@ -140,7 +146,8 @@ SRTSOCKET srt_end_listen(struct srt_end *e, srt_listen_callback_fn *hook, void *
 	/* A port is one URL's, also inside this process. */
 	set_bool(s, SRTO_REUSEADDR, false);
 	if (srt_bind(s, (struct sockaddr *)&a, (int)len) != SRT_ERROR &&
-	    (!hook || srt_listen_callback(s, hook, arg) != SRT_ERROR) && srt_listen(s, BACKLOG) != SRT_ERROR)
+	    (!hook || srt_listen_callback(s, hook, arg) != SRT_ERROR) &&
+	    srt_listen(s, BACKLOG) != SRT_ERROR)
 		return s;
 	*error = last_errno();
 	stream_fail(err, *error, "%s: %s", e->url->shown,
@@ -174,7 +181,8 @@ int srt_end_connected(SRTSOCKET s, char *err)
 	case SRT_REJ_BADSECRET:
 		return stream_fail(err, -EACCES, "refused: wrong passphrase");
 	case SRT_REJ_UNSECURE:
-		return stream_fail(err, -EACCES, "refused: one side has a passphrase and the other has none");
+		return stream_fail(err, -EACCES,
+				   "refused: one side has a passphrase and the other has none");
 	case SRT_REJ_TIMEOUT:
 	case SRT_REJ_UNKNOWN:
 		return stream_fail(err, -ETIMEDOUT, "no answer");
@@ -195,8 +203,8 @@ void srt_peer_name(SRTSOCKET s, char *out, size_t cap)
 	char host[NI_MAXHOST], port[NI_MAXSERV];
 
 	if (srt_getpeername(s, (struct sockaddr *)&a, &len) == SRT_ERROR ||
-	    getnameinfo((struct sockaddr *)&a, (socklen_t)len, host, sizeof(host), port, sizeof(port),
-			NI_NUMERICHOST | NI_NUMERICSERV))
+	    getnameinfo((struct sockaddr *)&a, (socklen_t)len, host, sizeof(host), port,
+			sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
 		str_copy(out, cap, "unknown peer");
 	else
 		snprintf(out, cap, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);

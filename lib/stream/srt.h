@@ -25,7 +25,8 @@ void srt_end_finish(struct srt_end *e);
 /* A socket in live mode that never blocks; SRT_INVALID_SOCK and a reason. */
 SRTSOCKET srt_end_socket(struct srt_end *e, char *err);
 /* Binds and listens; hook (may be NULL) is asked, in libsrt's thread, about every caller. */
-SRTSOCKET srt_end_listen(struct srt_end *e, srt_listen_callback_fn *hook, void *arg, int *error, char *err);
+SRTSOCKET srt_end_listen(struct srt_end *e, srt_listen_callback_fn *hook, void *arg, int *error,
+			 char *err);
 /* Begins to connect. */
 SRTSOCKET srt_end_connect(struct srt_end *e, const struct sockaddr *a, socklen_t len, char *err);
 /* 0 connected, -EINPROGRESS, or a negative errno with a reason. */

@@ -28,7 +28,8 @@ struct srt_source {
 };
 
 /* In libsrt's thread, for every caller. */
-static int on_caller(void *arg, SRTSOCKET ns, int version, const struct sockaddr *peer, const char *streamid)
+static int on_caller(void *arg, SRTSOCKET ns, int version, const struct sockaddr *peer,
+		     const char *streamid)
 {
 	struct stream_source *s = arg;
 	struct srt_source *q = s->priv;
@@ -37,7 +38,8 @@ static int on_caller(void *arg, SRTSOCKET ns, int version, const struct sockaddr
 	if (fits && !q->busy)
 		return 0;
 	if (log_allow(&q->refused, 3, 10 * SEC_US, os_mono_us()))
-		log_warn(s->url.shown, "a caller is refused: %s", fits ? "another one is publishing" : "wrong stream id");
+		log_warn(s->url.shown, "a caller is refused: %s",
+			 fits ? "another one is publishing" : "wrong stream id");
 	srt_setrejectreason(ns, fits ? SRT_REJX_CONFLICT : SRT_REJX_FORBIDDEN);
 	return -1;
 }
@@ -105,7 +107,9 @@ static SRTSOCKET accept_one(struct srt_source *q)
 	struct sockaddr_storage a;
 	int len = sizeof(a);
 
-	return q->listener == SRT_INVALID_SOCK ? SRT_INVALID_SOCK : srt_accept(q->listener, (struct sockaddr *)&a, &len);
+	return q->listener == SRT_INVALID_SOCK
+		   ? SRT_INVALID_SOCK
+		   : srt_accept(q->listener, (struct sockaddr *)&a, &len);
 }
 
 static int wait_caller(struct stream_source *s, struct srt_source *q)
@@ -192,7 +196,8 @@ static int srt_wait(struct stream_source *s)
 }
 
 /* A caller that came past on_caller: it takes over from a silent one. True: the current connection is over. */
-static bool taken_over(struct stream_source *s, struct srt_source *q, const SRT_EPOLL_EVENT *ev, int n)
+static bool taken_over(struct stream_source *s, struct srt_source *q, const SRT_EPOLL_EVENT *ev,
+		       int n)
 {
 	SRTSOCKET c = SRT_INVALID_SOCK;
 
@@ -255,8 +260,8 @@ static ssize_t srt_read(struct stream_source *s, void *p, size_t n)
 }
 
 const struct source_ops source_srt = {
-	.create = srt_create,
-	.wait = srt_wait,
-	.read = srt_read,
-	.destroy = srt_destroy,
+    .create = srt_create,
+    .wait = srt_wait,
+    .read = srt_read,
+    .destroy = srt_destroy,
 };

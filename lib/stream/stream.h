@@ -29,8 +29,9 @@ struct stream_url {
 	enum stream_scheme scheme;
 	bool tls;
 	bool listener; /* srt without a host, or with mode=listener */
-	char *path;    /* file, unix: the path; http, rtmp: the whole URL (its query belongs to the server) */
-	char *host;    /* "" for none; IPv6 without brackets */
+	char *
+	    path; /* file, unix: the path; http, rtmp: the whole URL (its query belongs to the server) */
+	char *host; /* "" for none; IPv6 without brackets */
 	int port;
 	char *format;	     /* ?format=, or NULL: by scheme */
 	bool realtime, loop; /* file: ?realtime=1, ?loop=1 */
@@ -50,7 +51,8 @@ void stream_url_finish(struct stream_url *u);
 struct stream_source;
 /* Binds or checks what can be checked at once (a port in use, a missing file); does not wait for a peer. The URL is
  * copied. 0, or a negative errno with one line in err. http and rtmp URLs have no byte source: -ENOTSUP (media opens them). */
-int stream_source_create(struct stream_source **out, const struct stream_url *u, char *err) MUST_USE;
+int stream_source_create(struct stream_source **out, const struct stream_url *u,
+			 char *err) MUST_USE;
 /* Waits for the next connection (srt listener: a caller; unix: the server to be there; file and pipe: at once, and -ENODATA
  * when they have been read to their end and cannot begin again). Blocks. 0, -EINTR after stream_source_cancel, or a negative
  * errno. Bytes then come by stream_source_read until it returns 0 or less; after that call wait again. */
@@ -86,7 +88,8 @@ void stream_input_destroy(struct stream_input *in);
 struct stream_sink;
 /* unix: listens (mode 0660, an old socket file of a dead process is replaced; -EADDRINUSE when somebody serves there). srt:
  * listener or caller; file, pipe: opened. 0, or a negative errno with one line in err. */
-int stream_sink_create(struct stream_sink **out, struct loop *l, const struct stream_url *u, char *err) MUST_USE;
+int stream_sink_create(struct stream_sink **out, struct loop *l, const struct stream_url *u,
+		       char *err) MUST_USE;
 /* The tracks that follow (a reference is taken). Readers are served from here on; a later, different info ends each reader's
  * container and begins another (unix: by closing the connection after what is queued). */
 int stream_sink_start(struct stream_sink *s, struct media_info *info) MUST_USE;
@@ -94,7 +97,8 @@ int stream_sink_start(struct stream_sink *s, struct media_info *info) MUST_USE;
 void stream_sink_write(struct stream_sink *s, struct media_packet *p);
 struct stream_sink_stats {
 	int readers;
-	int64_t bytes, packets, dropped, cut; /* cut: readers ended for being too slow */
+	int64_t bytes, packets, dropped;
+	int64_t left, cut; /* readers that are gone; of them, those ended for being too slow */
 };
 struct stream_sink_stats stream_sink_stats(const struct stream_sink *s);
 /* Bytes that the slowest reader still has to take: a tool that reads a file waits for this to fall. */

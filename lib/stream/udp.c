@@ -26,7 +26,9 @@ struct udp {
 
 int udp_resolve(const struct stream_url *u, struct sockaddr_storage *a, socklen_t *len, char *err)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV | AI_PASSIVE}, *res;
+	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM,
+				 .ai_flags = AI_NUMERICSERV | AI_PASSIVE},
+			*res;
 	char port[8];
 	int r;
 
@@ -53,18 +55,21 @@ static int join(int fd, const struct sockaddr_storage *a, unsigned ifindex)
 {
 	struct group_req g = {.gr_interface = ifindex, .gr_group = *a};
 
-	return setsockopt(fd, a->ss_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP, MCAST_JOIN_GROUP, &g, sizeof(g))
+	return setsockopt(fd, a->ss_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
+			  MCAST_JOIN_GROUP, &g, sizeof(g))
 		   ? -errno
 		   : 0;
 }
 
-static int bind_to(struct stream_source *s, const struct sockaddr_storage *a, socklen_t len, char *err)
+static int bind_to(struct stream_source *s, const struct sockaddr_storage *a, socklen_t len,
+		   char *err)
 {
 	unsigned ifindex = s->url.interface ? if_nametoindex(s->url.interface) : 0;
 	int on = 1, rcvbuf = RCVBUF, r;
 
 	if (s->url.interface && !ifindex)
-		return stream_fail(err, -ENODEV, "%s: no interface '%s'", s->url.shown, s->url.interface);
+		return stream_fail(err, -ENODEV, "%s: no interface '%s'", s->url.shown,
+				   s->url.interface);
 	s->fd = socket(a->ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s->fd < 0)
 		return stream_fail(err, -errno, "%s: %s", s->url.shown, strerror(errno));
@@ -76,7 +81,8 @@ static int bind_to(struct stream_source *s, const struct sockaddr_storage *a, so
 	if (bind(s->fd, (const struct sockaddr *)a, len))
 		return stream_fail(err, -errno, "%s: %s", s->url.shown, strerror(errno));
 	r = udp_is_multicast(a) ? join(s->fd, a, ifindex) : 0;
-	return r ? stream_fail(err, r, "%s: cannot join the group: %s", s->url.shown, strerror(-r)) : 0;
+	return r ? stream_fail(err, r, "%s: cannot join the group: %s", s->url.shown, strerror(-r))
+		 : 0;
 }
 
 static int udp_create(struct stream_source *s, char *err)
@@ -117,7 +123,8 @@ static int receive(struct stream_source *s, int64_t timeout_us)
 		u->at = 0;
 		u->len = (size_t)n;
 		if (!s->peer[0])
-			getnameinfo((struct sockaddr *)&from, len, s->peer, sizeof(s->peer), NULL, 0, NI_NUMERICHOST);
+			getnameinfo((struct sockaddr *)&from, len, s->peer, sizeof(s->peer), NULL,
+				    0, NI_NUMERICHOST);
 		return 0;
 	}
 }
@@ -146,8 +153,8 @@ static ssize_t udp_read(struct stream_source *s, void *p, size_t n)
 }
 
 const struct source_ops source_udp = {
-	.create = udp_create,
-	.wait = udp_wait,
-	.read = udp_read,
-	.destroy = udp_destroy,
+    .create = udp_create,
+    .wait = udp_wait,
+    .read = udp_read,
+    .destroy = udp_destroy,
 };

@@ -18,7 +18,8 @@ int unix_address(struct sockaddr_un *a, const char *path, char *err)
 {
 	*a = (struct sockaddr_un){.sun_family = AF_UNIX};
 	if (!str_copy(a->sun_path, sizeof(a->sun_path), path))
-		return stream_fail(err, -ENAMETOOLONG, "unix:%.60s…: a socket's path has at most %zu bytes", path,
+		return stream_fail(err, -ENAMETOOLONG,
+				   "unix:%.60s…: a socket's path has at most %zu bytes", path,
 				   sizeof(a->sun_path) - 1);
 	return 0;
 }
@@ -75,7 +76,7 @@ static int unix_wait(struct stream_source *s)
 }
 
 const struct source_ops source_unix = {
-	.create = unix_create,
-	.wait = unix_wait,
-	.read = source_read_fd,
+    .create = unix_create,
+    .wait = unix_wait,
+    .read = source_read_fd,
 };

@@ -14,10 +14,10 @@ static const struct scheme {
 	bool tls;
 	int port; /* default; 0: must be given */
 } schemes[] = {
-	{"file:", STREAM_FILE, false, 0},      {"unix:", STREAM_UNIX, false, 0},
-	{"srt://", STREAM_SRT, false, 0},      {"udp://", STREAM_UDP, false, 0},
-	{"rtmp://", STREAM_RTMP, false, 1935}, {"rtmps://", STREAM_RTMP, true, 443},
-	{"http://", STREAM_HTTP, false, 80},   {"https://", STREAM_HTTP, true, 443},
+    {"file:", STREAM_FILE, false, 0},	   {"unix:", STREAM_UNIX, false, 0},
+    {"srt://", STREAM_SRT, false, 0},	   {"udp://", STREAM_UDP, false, 0},
+    {"rtmp://", STREAM_RTMP, false, 1935}, {"rtmps://", STREAM_RTMP, true, 443},
+    {"http://", STREAM_HTTP, false, 80},   {"https://", STREAM_HTTP, true, 443},
 };
 
 /* Length of the scheme that text begins with, its colon counted; 0 for a plain path. */
@@ -52,7 +52,9 @@ static int fail(char *err, const char *fmt, ...)
 
 static int hex_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+	return c >= '0' && c <= '9'		    ? c - '0'
+	       : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+						    : -1;
 }
 
 /* Percent-decodes n bytes into a string of its own. NULL and a reason in err. */
@@ -162,7 +164,9 @@ static int set_interface(struct stream_url *u, char *v, char *err)
 
 static int refuse_secret(struct stream_url *u, char *v, char *err)
 {
-	return fail(err, "a passphrase is not given in a URL, where others can read it: use passphrase_file=");
+	return fail(
+	    err,
+	    "a passphrase is not given in a URL, where others can read it: use passphrase_file=");
 }
 
 static const struct param {
@@ -170,21 +174,24 @@ static const struct param {
 	unsigned schemes;
 	int (*set)(struct stream_url *u, char *value, char *err);
 } params[] = {
-	{"format", IN(STREAM_PIPE) | IN(STREAM_FILE) | IN(STREAM_UNIX) | IN(STREAM_SRT) | IN(STREAM_UDP), set_format},
-	{"realtime", IN(STREAM_FILE), set_realtime},
-	{"loop", IN(STREAM_FILE), set_loop},
-	{"streamid", IN(STREAM_SRT), set_streamid},
-	{"latency", IN(STREAM_SRT), set_latency},
-	{"passphrase_file", IN(STREAM_SRT), set_passphrase_file},
-	{"passphrase", IN(STREAM_SRT), refuse_secret},
-	{"mode", IN(STREAM_SRT), set_mode},
-	{"interface", IN(STREAM_UDP), set_interface},
+    {"format",
+     IN(STREAM_PIPE) | IN(STREAM_FILE) | IN(STREAM_UNIX) | IN(STREAM_SRT) | IN(STREAM_UDP),
+     set_format},
+    {"realtime", IN(STREAM_FILE), set_realtime},
+    {"loop", IN(STREAM_FILE), set_loop},
+    {"streamid", IN(STREAM_SRT), set_streamid},
+    {"latency", IN(STREAM_SRT), set_latency},
+    {"passphrase_file", IN(STREAM_SRT), set_passphrase_file},
+    {"passphrase", IN(STREAM_SRT), refuse_secret},
+    {"mode", IN(STREAM_SRT), set_mode},
+    {"interface", IN(STREAM_UDP), set_interface},
 };
 
 static const struct param *find_param(enum stream_scheme s, const char *name, size_t n)
 {
 	for (size_t i = 0; i < ARRAY_LEN(params); i++)
-		if (params[i].schemes & IN(s) && strlen(params[i].name) == n && !memcmp(params[i].name, name, n))
+		if (params[i].schemes & IN(s) && strlen(params[i].name) == n &&
+		    !memcmp(params[i].name, name, n))
 			return &params[i];
 	return NULL;
 }
@@ -247,7 +254,8 @@ static int parse_port(struct stream_url *u, const char *s, size_t n, char *err)
 }
 
 /* [USER@]HOST[:PORT], n bytes. */
-static int parse_authority(struct stream_url *u, const struct scheme *sc, const char *s, size_t n, char *err)
+static int parse_authority(struct stream_url *u, const struct scheme *sc, const char *s, size_t n,
+			   char *err)
 {
 	const char *end = s + n, *host, *host_end;
 
@@ -307,8 +315,8 @@ static char *shown_web(const struct stream_url *u, const struct scheme *sc, cons
 		key = last < n ? "***" : "";
 		n = last;
 	}
-	return str_format("%s%s%s%s:%d%.*s%s%s", sc->prefix, brackets(u, true), u->host, brackets(u, false), u->port,
-			  (int)n, path, key, query);
+	return str_format("%s%s%s%s:%d%.*s%s%s", sc->prefix, brackets(u, true), u->host,
+			  brackets(u, false), u->port, (int)n, path, key, query);
 }
 
 static int parse_web(struct stream_url *u, const struct scheme *sc, const char *text, char *err)
@@ -350,7 +358,8 @@ static int parse_socket(struct stream_url *u, const struct scheme *sc, const cha
 		return r;
 	if (u->scheme == STREAM_SRT && !u->listener && !*u->host)
 		return fail(err, "mode=caller needs a host");
-	u->shown = str_format("%s%s%s%s:%d", sc->prefix, brackets(u, true), u->host, brackets(u, false), u->port);
+	u->shown = str_format("%s%s%s%s:%d", sc->prefix, brackets(u, true), u->host,
+			      brackets(u, false), u->port);
 	return u->shown ? 0 : fail(err, "out of memory");
 }
 
@@ -378,7 +387,9 @@ static int parse_any(struct stream_url *u, const char *text, char *err)
 		return text[1] ? parse_params(u, text + 2, err) : 0;
 	}
 	if (!sc && n)
-		return fail(err, "unknown scheme '%.*s' (a file of such a name is written file:NAME)", (int)MIN(n, 32), text);
+		return fail(err,
+			    "unknown scheme '%.*s' (a file of such a name is written file:NAME)",
+			    (int)MIN(n, 32), text);
 	u->scheme = sc ? sc->scheme : STREAM_FILE;
 	u->tls = sc && sc->tls;
 	switch (u->scheme) {

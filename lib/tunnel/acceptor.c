@@ -222,8 +222,8 @@ static int begin(struct acceptor *a, struct crypt_shake *shake, int path,
 	return r;
 }
 
-/* A ClientHello that belongs to no handshake: answered with a cookie, or, with one, the beginning of
- * a handshake, which takes the place of an older one from there. */
+/* A ClientHello that belongs to no handshake: answered with a cookie, or, with one, the beginning
+ * of a handshake, which takes the place of an older one from there. */
 static int input_hello(struct acceptor *a, struct tunnel *old, const uint8_t *d, size_t n, int path,
 		       const struct tunnel_addr *from)
 {
@@ -297,7 +297,7 @@ static void wake_due(struct acceptor *a)
 {
 	struct tunnel *t;
 
-	list_for(t, &a->all, a_all) {
+	list_for (t, &a->all, a_all) {
 		if (t->a_wake_us <= a->now_us)
 			tn_acceptor_touch(t);
 	}
@@ -332,9 +332,9 @@ int64_t acceptor_wake(const struct acceptor *a)
 	struct tunnel *t;
 	int64_t at = NEVER_US;
 
-	if (a->reply_n || !list_empty(&a->busy))
+	if (a->reply_n || !list_empty(&a->busy) || !list_empty(&a->events))
 		return a->now_us;
-	list_for(t, &a->all, a_all) {
+	list_for (t, &a->all, a_all) {
 		at = MIN(at, t->a_wake_us);
 	}
 	return at;

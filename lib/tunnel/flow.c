@@ -234,7 +234,8 @@ static void put_frame(struct tunnel_flow *f, struct wr *w, size_t len, bool piec
 	struct tn_dgram *d = f->out.first;
 	bool open = f->local && !f->open_acked;
 
-	wr_u8(w, (uint8_t)(TN_F_FLOW | (open ? TN_F_FLOW_OPEN : 0) | (piece ? TN_F_FLOW_PIECE : 0)));
+	wr_u8(w,
+	      (uint8_t)(TN_F_FLOW | (open ? TN_F_FLOW_OPEN : 0) | (piece ? TN_F_FLOW_PIECE : 0)));
 	wr_varint(w, f->node.id);
 	wr_varint(w, d->seq);
 	if (open)

@@ -1,4 +1,5 @@
-/* Flows: what arrives. Datagrams pass as they come; doubles are dropped; pieces are put together. */
+/* Flows: what arrives. Datagrams pass as they come; doubles are dropped; pieces are put together.
+ */
 #include "tunnel/internal.h"
 
 #define SEEN_BITS 64

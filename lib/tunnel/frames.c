@@ -131,7 +131,8 @@ static int take_flow(struct tunnel *t, unsigned type, struct rd *r)
 		return malformed(t);
 	f.len = len;
 	f.data = rd_bytes(r, f.len);
-	if (f.piece && (f.total > TUNNEL_FLOW_DGRAM_MAX || f.off > f.total || len > f.total - f.off))
+	if (f.piece &&
+	    (f.total > TUNNEL_FLOW_DGRAM_MAX || f.off > f.total || len > f.total - f.off))
 		return malformed(t);
 	tn_flow_take(t, &f);
 	return 0;

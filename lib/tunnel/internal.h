@@ -1,6 +1,6 @@
 /* What the files of tunnel share. From the outside in: tunnel.c and acceptor.c (life, events),
- * packet.c (datagrams), frames.c (what is in them), stream.c and flow.c (what the application sees),
- * path.c, recover.c, ack.c (numbers, times, losses), rate*.c (speed). */
+ * packet.c (datagrams), frames.c (what is in them), stream.c and flow.c (what the application
+ * sees), path.c, recover.c, ack.c (numbers, times, losses), rate*.c (speed). */
 #ifndef GEX_TUNNEL_INTERNAL_H
 #define GEX_TUNNEL_INTERNAL_H
 
@@ -198,9 +198,9 @@ struct tunnel_flow {
 	bool local, held, closed, open_acked;
 	int64_t used_us;
 	struct tn_dgrams out, in;
-	uint64_t seq;	     /* of the next datagram sent */
-	uint64_t seen_next;  /* highest seq received + 1 */
-	uint64_t seen;	     /* bit n: seen_next - 1 - n */
+	uint64_t seq;	    /* of the next datagram sent */
+	uint64_t seen_next; /* highest seq received + 1 */
+	uint64_t seen;	    /* bit n: seen_next - 1 - n */
 };
 
 #define TN_PARTIALS 16
@@ -221,6 +221,21 @@ struct tn_echo {
 	uint64_t id, off;
 	uint32_t len;
 };
+
+/* keys.c */
+#define TN_EPOCH_BITS 28 /* packets of one key, as a power of two */
+struct tn_keys {
+	enum crypt_suite suite;
+	uint8_t secret[CRYPT_SECRET_LEN]; /* of `next` */
+	uint64_t epoch;			  /* of `now` */
+	struct crypt_seal *before, *now, *next;
+};
+int tn_keys_init(struct tn_keys *k, enum crypt_suite suite, const uint8_t *secret);
+void tn_keys_finish(struct tn_keys *k);
+/* NULL: neither the present epoch nor one beside it. */
+struct crypt_seal *tn_keys_of(const struct tn_keys *k, uint64_t epoch);
+/* An authentic packet of that epoch was opened, or the first one is to be sealed. */
+int tn_keys_reach(struct tn_keys *k, uint64_t epoch);
 
 /* A short control frame waiting to go out once, best effort. */
 #define TN_NOTES 32
@@ -244,8 +259,10 @@ struct tunnel {
 	char close_text[TUNNEL_REASON_MAX + 1];
 
 	struct crypt_shake *shake;
-	int64_t shake_us, shake_gap_us, shake_end_us;
-	struct crypt_seal *seal_out, *seal_in;
+	int64_t shake_us, shake_gap_us, shake_end_us, answered_us;
+	bool keyed;
+	struct tn_keys out, in;
+	unsigned epoch_bits;
 	uint64_t id_out;
 	struct tn_id node; /* the id of datagrams to us, in the acceptor's map */
 
@@ -306,7 +323,8 @@ void tn_note_add(struct tunnel *t, uint8_t type, uint64_t id);
 
 /* frames.c: the inner layer. Takes the frames of an authentic packet; *eliciting: it wants an ACK.
  * 0 or -EPROTO (the tunnel is then closing). */
-int tn_frames_take(struct tunnel *t, struct tn_path *p, const void *data, size_t n, bool *eliciting);
+int tn_frames_take(struct tunnel *t, struct tn_path *p, const void *data, size_t n,
+		   bool *eliciting);
 void tn_put_open(struct wr *w, const struct tunnel_open *o);
 size_t tn_open_len(const struct tunnel_open *o);
 bool tn_get_open(struct rd *r, struct tunnel_open *o);

@@ -18,27 +18,32 @@ struct tn_rate_sample {
 	uint64_t delivered;   /* in total, after */
 	uint64_t bytes_per_s; /* delivery rate, 0: none usable */
 	bool app_limited;     /* the sender had nothing to send: the rate is a lower bound */
-	bool round;	      /* a packet was acknowledged that was sent after the last round's end */
+	bool round; /* a packet was acknowledged that was sent after the last round's end */
 };
 
 enum tn_rate_mode { TN_RATE_STARTUP, TN_RATE_DRAIN, TN_RATE_CRUISE, TN_RATE_PROBE_RTT };
 
+#define TN_RATE_BIN 8
+
 /* The model of `auto`. */
 struct tn_rate_model {
 	enum tn_rate_mode mode;
-	uint64_t bw;			 /* the highest of the last rounds, bytes a second */
-	uint64_t best[TN_RATE_ROUNDS];	 /* each round's highest */
+	uint64_t bw;		       /* the highest of the last rounds, bytes a second */
+	uint64_t best[TN_RATE_ROUNDS]; /* each round's highest */
 	unsigned best_at;
-	uint64_t full_bw;		 /* startup: the last bw that was a real growth */
-	unsigned full_rounds;		 /* rounds without one */
+	uint64_t full_bw;     /* startup: the last bw that was a real growth */
+	unsigned full_rounds; /* rounds without one */
 	uint64_t round_acked, round_lost;
-	int64_t round_rtt_us;		 /* lowest of this round */
-	int64_t queue_us;		 /* last round's lowest, over the path's lowest */
-	int64_t loss_ppm;		 /* smoothed */
-	bool round_limited;		 /* by the application, all of it */
+	int64_t bin_us[2]; /* lowest round trip of the bin of samples before, and of this one */
+	unsigned bin_n;
+	int64_t queue_us;  /* the lowest of both, over the path's lowest */
+	bool round_queued; /* it was a queue at some time in this round, or the one before */
+	bool before_queued;
+	int64_t loss_ppm;   /* random losses, smoothed */
+	bool round_limited; /* by the application, all of it */
 	unsigned phase;
+	uint64_t phase_bw; /* bw when it began */
 	int64_t phase_us, probe_rtt_us;
-	uint64_t grown;			 /* startup: bytes in flight allowed by growth */
 };
 
 struct tn_rate;

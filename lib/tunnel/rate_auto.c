@@ -27,6 +27,12 @@ static bool queued(const struct tn_rate *r)
 	return r->m.queue_us > MAX(r->min_rtt_us / 5, QUEUE_FLOOR_US);
 }
 
+/* The first sign of one, for startup. */
+static bool queueing(const struct tn_rate *r)
+{
+	return r->m.queue_us > CLAMP(r->min_rtt_us / 8, QUEUE_FLOOR_US, 16 * MS_US);
+}
+
 /* ---- the model ---- */
 
 static void take_bw(struct tn_rate_model *m, const struct tn_rate_sample *s)
@@ -51,13 +57,35 @@ static void next_round(struct tn_rate_model *m)
 		m->bw = MAX(m->bw, m->best[i]);
 }
 
+/* The lowest of some samples in a row: jitter passes, a queue stays. */
+static void take_rtt(struct tn_rate *r, int64_t rtt_us)
+{
+	struct tn_rate_model *m = &r->m;
+
+	if (rtt_us == 0)
+		return;
+	if (m->bin_n++ == TN_RATE_BIN) {
+		m->bin_us[0] = m->bin_us[1];
+		m->bin_us[1] = NEVER_US;
+		m->bin_n = 1;
+	}
+	m->bin_us[1] = MIN(m->bin_us[1], rtt_us);
+	m->queue_us = MAX(MIN(m->bin_us[0], m->bin_us[1]) - r->min_rtt_us, 0);
+	m->round_queued = m->round_queued || queued(r);
+}
+
+/* Losses beside a queue are its own, not the path's. */
 static void take_loss(struct tn_rate_model *m)
 {
 	uint64_t all = m->round_acked + m->round_lost;
 	int64_t ppm = all ? (int64_t)(m->round_lost * 1000000 / all) : 0;
 
-	m->loss_ppm += (ppm - m->loss_ppm) / 4;
+	if (m->mode == TN_RATE_CRUISE &&
+	    (ppm < m->loss_ppm || !(m->round_queued || m->before_queued)))
+		m->loss_ppm += (ppm - m->loss_ppm) / 4;
 	m->round_acked = m->round_lost = 0;
+	m->before_queued = m->round_queued;
+	m->round_queued = false;
 }
 
 /* ---- modes ---- */
@@ -67,24 +95,32 @@ static void cruise(struct tn_rate *r, int64_t now_us)
 	r->m.mode = TN_RATE_CRUISE;
 	r->m.phase = 2;
 	r->m.phase_us = now_us;
+	r->m.phase_bw = r->m.bw;
 }
 
 /* The line is full when three rounds brought no real growth, or when its queue grows. */
-static void startup_round(struct tn_rate *r)
+static void startup_round(struct tn_rate_model *m)
 {
-	struct tn_rate_model *m = &r->m;
-	bool grew = m->bw * 4 >= m->full_bw * 5;
-
 	if (m->round_limited)
 		return;
-	if (grew) {
+	if (m->bw * 4 >= m->full_bw * 5) {
 		m->full_bw = m->bw;
 		m->full_rounds = 0;
-	} else {
-		m->full_rounds++;
-	}
-	if (m->full_rounds >= 3 || (queued(r) && !grew))
+	} else if (++m->full_rounds >= 3) {
 		m->mode = TN_RATE_DRAIN;
+	}
+}
+
+/* An upward phase that found more goes on. */
+static void next_phase(struct tn_rate *r, int64_t now_us)
+{
+	struct tn_rate_model *m = &r->m;
+	bool found = m->bw * 100 > m->phase_bw * 108;
+
+	if (cycle[m->phase] <= 100 || !found || queued(r))
+		m->phase = (m->phase + 1) % ARRAY_LEN(cycle);
+	m->phase_us = now_us;
+	m->phase_bw = m->bw;
 }
 
 static void cruise_step(struct tn_rate *r, const struct tn_rate_sample *s)
@@ -93,13 +129,11 @@ static void cruise_step(struct tn_rate *r, const struct tn_rate_sample *s)
 	bool over = s->now_us - m->phase_us > r->min_rtt_us;
 
 	if (cycle[m->phase] > 100)
-		over = over && (s->in_flight >= bdp(r) * 5 / 4 || s->lost || queued(r) || s->app_limited);
+		over = queued(r) || (s->now_us - m->phase_us > r->min_rtt_us * 3 / 2);
 	else if (cycle[m->phase] < 100)
 		over = over || s->in_flight <= bdp(r);
-	if (!over)
-		return;
-	m->phase = (m->phase + 1) % ARRAY_LEN(cycle);
-	m->phase_us = s->now_us;
+	if (over)
+		next_phase(r, s->now_us);
 }
 
 /* Now and then the path must be seen empty, or a queue passes for distance. */
@@ -119,17 +153,14 @@ static void probe_rtt_step(struct tn_rate *r, const struct tn_rate_sample *s)
 		m->probe_rtt_us = s->now_us; /* seen empty by itself */
 }
 
-static void round_over(struct tn_rate *r, const struct tn_rate_sample *s)
+static void round_over(struct tn_rate *r)
 {
 	struct tn_rate_model *m = &r->m;
 
-	if (m->round_rtt_us != NEVER_US)
-		m->queue_us = MAX(m->round_rtt_us - r->min_rtt_us, 0);
 	take_loss(m);
 	if (m->mode == TN_RATE_STARTUP)
-		startup_round(r);
+		startup_round(m);
 	next_round(m);
-	m->round_rtt_us = NEVER_US;
 	m->round_limited = true;
 }
 
@@ -141,13 +172,12 @@ static void auto_on_ack(struct tn_rate *r, const struct tn_rate_sample *s)
 		r->min_rtt_us = s->min_rtt_us;
 	m->round_acked += s->acked;
 	m->round_lost += s->lost;
-	if (s->rtt_us > 0)
-		m->round_rtt_us = MIN(m->round_rtt_us, s->rtt_us);
+	take_rtt(r, s->rtt_us);
 	take_bw(m, s);
-	if (m->mode == TN_RATE_STARTUP)
-		m->grown += s->acked;
 	if (s->round)
-		round_over(r, s);
+		round_over(r);
+	if (m->mode == TN_RATE_STARTUP && m->bw && queueing(r))
+		m->mode = TN_RATE_DRAIN;
 	if (m->mode == TN_RATE_DRAIN && s->in_flight <= bdp(r))
 		cruise(r, s->now_us);
 	if (m->mode == TN_RATE_CRUISE)
@@ -197,7 +227,7 @@ static uint64_t auto_cwnd(const struct tn_rate *r)
 
 	switch (r->m.mode) {
 	case TN_RATE_STARTUP:
-		return MAX(CWND_INIT + r->m.grown, pipe * PCT_STARTUP / 100);
+		return MAX(CWND_INIT, pipe * PCT_STARTUP / 100);
 	case TN_RATE_PROBE_RTT:
 		return MAX(pipe / 2, CWND_MIN);
 	default:
@@ -213,6 +243,6 @@ void tn_rate_init(struct tn_rate *r, int64_t bps, int64_t rtt_us)
 	r->ops = bps > 0 ? &tn_rate_fixed : &tn_rate_auto;
 	r->fixed = MAX((uint64_t)bps / 8, 4 * MSS);
 	r->min_rtt_us = rtt_us;
-	r->m.round_rtt_us = NEVER_US;
+	r->m.bin_us[0] = r->m.bin_us[1] = NEVER_US;
 	r->m.round_limited = true;
 }

@@ -46,7 +46,8 @@ static int64_t reorder_time(const struct tn_path *p)
 	return MAX(rtt + rtt * p->reorder_eighths / 8, GRANULE_US);
 }
 
-/* Packets that are far enough behind what was acknowledged, in numbers or in time: RFC 9002, 6.1. */
+/* Packets that are far enough behind what was acknowledged, in numbers or in time: RFC 9002, 6.1.
+ */
 static uint64_t detect_lost(struct tunnel *t, struct tn_path *p)
 {
 	int64_t limit = reorder_time(p);
@@ -135,7 +136,8 @@ known:
 	s->state = TN_SENT_ACKED;
 }
 
-/* Old numbers are forgotten: those acknowledged, and those lost so long ago that they do not come. */
+/* Old numbers are forgotten: those acknowledged, and those lost so long ago that they do not come.
+ */
 static void forget(struct tunnel *t, struct tn_path *p)
 {
 	int64_t old = t->now_us - 3 * p->srtt_us;
@@ -164,7 +166,8 @@ static void tell_rate(struct tunnel *t, struct tn_path *p, struct news *n)
 		int64_t dt = MAX(n->send_us, t->now_us - n->prior_us);
 
 		if (dt > 0 && dt >= s->min_rtt_us / 2)
-			s->bytes_per_s = (p->delivered - n->prior_delivered) * SEC_US / (uint64_t)dt;
+			s->bytes_per_s =
+			    (p->delivered - n->prior_delivered) * SEC_US / (uint64_t)dt;
 		if (n->prior_delivered >= p->round_end) {
 			s->round = true;
 			p->round_end = p->delivered;
@@ -253,6 +256,7 @@ void tn_sent_mark(struct tunnel *t, struct tn_path *p, struct tn_sent *s, size_t
 	if (p->flight == 0)
 		p->first_us = p->delivered_us = t->now_us;
 	s->state = TN_SENT_FLIGHT;
+	s->sent_us = t->now_us;
 	s->size = (uint16_t)size;
 	s->delivered = p->delivered;
 	s->delivered_us = p->delivered_us;

@@ -31,6 +31,8 @@ static int insert_at(struct tn_spans *s, size_t i, struct tn_span x)
 
 static void erase(struct tn_spans *s, size_t i, size_t n)
 {
+	if (n == 0)
+		return;
 	memmove(&s->at[i], &s->at[i + n], (s->n - i - n) * sizeof(*s->at));
 	s->n -= n;
 }

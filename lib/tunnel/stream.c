@@ -93,7 +93,7 @@ void tn_streams_check(struct tunnel *t)
 {
 	struct tunnel_stream *s;
 
-	list_for(s, &t->all_streams, all) {
+	list_for (s, &t->all_streams, all) {
 		tn_stream_check(s);
 	}
 }

@@ -53,12 +53,14 @@ static void put_frame(struct tunnel_stream *s, struct wr *w, const struct tn_ref
 
 static size_t head_len(const struct tunnel_stream *s, uint64_t off, bool open)
 {
-	return 1 + varint_len(s->node.id) + varint_len(off) + 2 + (open ? tn_open_len(&s->open) : 0);
+	return 1 + varint_len(s->node.id) + varint_len(off) + 2 +
+	       (open ? tn_open_len(&s->open) : 0);
 }
 
 static void writable_check(struct tunnel_stream *s)
 {
-	if (!s->blocked || tunnel_stream_room(s) < MIN(s->t->conf.stream_buffer / 4, (size_t)ROOM_EVENT))
+	if (!s->blocked ||
+	    tunnel_stream_room(s) < MIN(s->t->conf.stream_buffer / 4, (size_t)ROOM_EVENT))
 		return;
 	s->blocked = false;
 	tn_event(s->t, &s->ev, TUNNEL_EV_STREAM_WRITABLE);
@@ -89,7 +91,8 @@ bool tn_stream_put(struct tunnel_stream *s, struct wr *w, struct tn_ref *r)
 	if (len < x.hi - x.lo && len < FRAME_MIN)
 		return false;
 	fin = s->fin && x.lo + len == s->written;
-	*r = (struct tn_ref){.kind = TN_REF_STREAM, .id = s->node.id, .off = x.lo, .len = (uint32_t)len};
+	*r = (struct tn_ref){
+	    .kind = TN_REF_STREAM, .id = s->node.id, .off = x.lo, .len = (uint32_t)len};
 	r->flags = (uint8_t)((fin ? TN_F_STREAM_FIN : 0) | (open ? TN_F_STREAM_OPEN : 0));
 	put_frame(s, w, r);
 	if (open)
@@ -113,7 +116,8 @@ bool tn_stream_unacked(const struct tunnel_stream *s, uint64_t off, uint64_t len
 
 	if (s->rst_wanted || s->rst_sent || s->rst_got || off < s->out.start)
 		return false;
-	return tn_spans_gap(&s->acked, off, off + len, &gap) && gap.lo == off && gap.hi == off + len;
+	return tn_spans_gap(&s->acked, off, off + len, &gap) && gap.lo == off &&
+	       gap.hi == off + len;
 }
 
 /* The same bytes once more, whatever their state. */
@@ -141,7 +145,7 @@ static void feed_starved(struct tunnel *t)
 	if (!t->starved || t->buffered_out > t->conf.tunnel_buffer / 4 * 3)
 		return;
 	t->starved = false;
-	list_for(s, &t->all_streams, all) {
+	list_for (s, &t->all_streams, all) {
 		writable_check(s);
 	}
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #define SHAKE_GAP_US (250 * MS_US)
+#define WRONG_AFTER_US (2 * SEC_US)
 #define LOST_WAIT_US (500 * MS_US)
 #define CODE_BROKEN 1 /* in CLOSE: the peer broke the protocol */
 #define ECHO_MIN_US (4 * MS_US)
@@ -100,6 +101,7 @@ int tn_create(const struct tunnel_conf *conf, bool server, int path, const struc
 	t->now_us = t->heard_us = t->spoke_us = now_us;
 	t->idle_end_us = now_us + t->conf.idle_us;
 	t->next_stream = t->next_flow = server;
+	t->epoch_bits = TN_EPOCH_BITS;
 	t->data_peer_max = t->data_max = TN_TUNNEL_CREDIT;
 	list_init(&t->all_streams);
 	list_init(&t->flow_age);
@@ -142,12 +144,13 @@ int tn_key(struct tunnel *t, const struct crypt_secrets *s)
 {
 	const uint8_t *out = t->server ? s->to_client : s->to_server;
 	const uint8_t *in = t->server ? s->to_server : s->to_client;
-	int r = crypt_seal_create(s->suite, out, &t->seal_out);
+	int r = tn_keys_init(&t->out, s->suite, out);
 
 	if (r == 0)
-		r = crypt_seal_create(s->suite, in, &t->seal_in);
+		r = tn_keys_init(&t->in, s->suite, in);
 	if (r < 0)
 		return r;
+	t->keyed = true;
 	t->id_out = t->server ? s->client_id : s->server_id;
 	t->node.id = t->server ? s->server_id : s->client_id;
 	t->state = TUNNEL_OPEN;
@@ -181,14 +184,15 @@ static void free_all(struct tunnel *t)
 	struct tunnel_flow *f, *fnext;
 	struct tn_ev *ev, *evnext;
 
-	/* Flows that were closed are in no list but that of events, or only with the application. */
-	list_for_safe(ev, evnext, &t->events, link) {
+	/* Flows that were closed are in no list but that of events, or only with the application.
+	 */
+	list_for_safe (ev, evnext, &t->events, link) {
 		list_remove(&ev->link);
 	}
-	list_for_safe(s, snext, &t->all_streams, all) {
+	list_for_safe (s, snext, &t->all_streams, all) {
 		tn_stream_free(s);
 	}
-	list_for_safe(f, fnext, &t->flow_age, age) {
+	list_for_safe (f, fnext, &t->flow_age, age) {
 		tn_flow_free(f);
 	}
 	for (size_t i = 0; i < TN_PARTIALS; i++) {
@@ -209,8 +213,8 @@ void tunnel_destroy(struct tunnel *t)
 	tn_spans_finish(&t->peer_streams);
 	tn_path_finish(&t->path);
 	crypt_shake_destroy(t->shake);
-	crypt_seal_destroy(t->seal_out);
-	crypt_seal_destroy(t->seal_in);
+	tn_keys_finish(&t->out);
+	tn_keys_finish(&t->in);
 	free(t);
 }
 
@@ -314,13 +318,18 @@ void tn_shake_step(struct tunnel *t, int status)
 	tn_touch(t);
 }
 
+/* A peer that answers, but not to the last flight, and for long: it cannot read it. */
+static bool shake_wrong(const struct tunnel *t)
+{
+	if (t->server)
+		return crypt_shake_key_name(t->shake)[0] != '\0';
+	return crypt_shake_answered(t->shake) && t->now_us - t->answered_us > WRONG_AFTER_US;
+}
+
 static void shake_timers(struct tunnel *t)
 {
 	if (t->state == TUNNEL_HANDSHAKE && t->now_us >= t->shake_end_us) {
-		bool wrong = t->server ? t->key_name[0] != '\0' || crypt_shake_key_name(t->shake)[0]
-				       : crypt_shake_answered(t->shake);
-
-		tn_closed(t, wrong ? -EACCES : -ETIMEDOUT);
+		tn_closed(t, shake_wrong(t) ? -EACCES : -ETIMEDOUT);
 		if (t->acceptor)
 			tn_acceptor_failed(t, t->reason);
 		return;
@@ -336,8 +345,16 @@ static int input_shake(struct tunnel *t, const void *dgram, size_t n)
 {
 	if (!t->shake)
 		return -EBADMSG;
-	t->shake_us = t->now_us + t->shake_gap_us;
 	tn_shake_step(t, crypt_shake_input(t->shake, dgram, n));
+	if (!t->shake)
+		return 0;
+	if (crypt_shake_pending(t->shake)) {
+		t->shake_gap_us = SHAKE_GAP_US; /* a step forward */
+		t->answered_us = t->now_us;
+	} else if (!t->server) {
+		crypt_shake_resend(t->shake); /* the server repeats itself: our answer was lost */
+	}
+	t->shake_us = t->now_us + t->shake_gap_us;
 	return 0;
 }
 
@@ -386,25 +403,43 @@ static int drop(struct tunnel *t, enum tunnel_drop why, int r)
 	return r;
 }
 
-static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n, const struct tunnel_addr *from)
+/* Opens a datagram into `plain`; *number is then its packet number. */
+static int open_sealed(struct tunnel *t, const uint8_t *d, size_t n, uint8_t *plain,
+		       uint64_t *number)
+{
+	struct rd r = rd_of(d + 1, TN_HEADER_LEN - 1);
+	struct crypt_seal *seal;
+	uint64_t epoch;
+
+	if ((d[0] & ~TN_FLAG_PHASE) != TN_FLAG_FIXED || rd_u64(&r) != t->node.id)
+		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
+	*number = expand_number(t->path.recv_next, rd_u32(&r));
+	if (crypt_replay_seen(&t->path.replay, *number))
+		return drop(t, TUNNEL_DROP_REPLAYED, -EALREADY);
+	epoch = *number >> t->epoch_bits;
+	seal = tn_keys_of(&t->in, epoch);
+	if (!seal || (epoch & 1) != (d[0] & TN_FLAG_PHASE) ||
+	    crypt_open(seal, 0, *number, d, TN_HEADER_LEN, d + TN_HEADER_LEN, n - TN_HEADER_LEN,
+		       plain) < 0)
+		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
+	crypt_replay_mark(&t->path.replay, *number);
+	return tn_keys_reach(&t->in, epoch);
+}
+
+static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n,
+			const struct tunnel_addr *from)
 {
 	uint8_t plain[2048];
 	struct tn_path *p = &t->path;
-	struct rd r = rd_of(d + 1, TN_HEADER_LEN - 1);
 	uint64_t number;
 	bool eliciting;
 	int e;
 
-	if (!t->seal_in || n < TN_HEADER_LEN + 1 + CRYPT_TAG_LEN || n > sizeof(plain) ||
-	    d[0] != TN_FLAG_FIXED || rd_u64(&r) != t->node.id)
+	if (!t->keyed || n < TN_HEADER_LEN + 1 + CRYPT_TAG_LEN || n > sizeof(plain))
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
-	number = expand_number(p->recv_next, rd_u32(&r));
-	if (crypt_replay_seen(&p->replay, number))
-		return drop(t, TUNNEL_DROP_REPLAYED, -EALREADY);
-	if (crypt_open(t->seal_in, 0, number, d, TN_HEADER_LEN, d + TN_HEADER_LEN,
-		       n - TN_HEADER_LEN, plain) < 0)
-		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
-	crypt_replay_mark(&p->replay, number);
+	e = open_sealed(t, d, n, plain, &number);
+	if (e < 0)
+		return e;
 	heard(t);
 	follow(t, p, number, from);
 	e = tn_frames_take(t, p, plain, n - TN_HEADER_LEN - CRYPT_TAG_LEN, &eliciting);
@@ -420,7 +455,7 @@ static int input_lost(struct tunnel *t, const uint8_t *d, size_t n)
 	struct rd r = rd_of(d + 1, n - 1);
 	int64_t end = t->now_us + MAX(LOST_WAIT_US, 3 * t->path.srtt_us);
 
-	if (n != TN_LOST_LEN || !t->seal_in || rd_u64(&r) != t->id_out)
+	if (n != TN_LOST_LEN || !t->keyed || rd_u64(&r) != t->id_out)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
 	if (end < t->idle_end_us) {
 		t->idle_end_us = end;
@@ -493,6 +528,8 @@ int64_t tunnel_wake(const struct tunnel *t)
 {
 	int64_t at = NEVER_US;
 
+	if (t->ev_bits || !list_empty(&t->events))
+		return t->now_us;
 	if (t->shake && t->state <= TUNNEL_OPEN)
 		at = MIN(t->shake_us, t->state == TUNNEL_HANDSHAKE ? t->shake_end_us : NEVER_US);
 	if (t->state == TUNNEL_CLOSING)

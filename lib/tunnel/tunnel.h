@@ -3,9 +3,9 @@
  *
  * Shape. A tunnel joins two processes: the client side (gex-listen) made by tunnel_create, the
  * server side (gex-endpoint) made by an acceptor, one for each client that proves that it has the
- * key. A carrier moves datagrams: it gives what it received to tunnel_input or acceptor_input, sends
- * what tunnel_output or acceptor_output gives out, until that gives nothing, and calls again at
- * tunnel_wake or acceptor_wake:
+ * key. A carrier moves datagrams: it gives what it received to tunnel_input or acceptor_input,
+ *sends what tunnel_output or acceptor_output gives out, until that gives nothing, and calls again
+ *at tunnel_wake or acceptor_wake:
  *
  *	recv: while (recvmmsg...) acceptor_input(a, ...);       then pump
  *	timer: at acceptor_wake(a), or sooner:                  pump
@@ -25,15 +25,16 @@
  * application.
  *
  * Ownership. A stream or flow belongs to the tunnel; the application holds a handle from open (or
- * the OPENED event) until it releases it; no event names it after that. A tunnel is destroyed by the
- * application, best at its CLOSED event; this ends all handles in it. A tunnel from an acceptor is
- * destroyed in the same way, or with the acceptor.
+ * the OPENED event) until it releases it; no event names it after that. A tunnel is destroyed by
+ *the application, best at its CLOSED event; this ends all handles in it. A tunnel from an acceptor
+ *is destroyed in the same way, or with the acceptor.
  *
  * Memory is bounded by tunnel_conf: by what may be unread (windows), unacknowledged (send buffers)
  * and by counts.
  *
  * Not safe for use by two threads on one tunnel or acceptor. Time is int64_t microseconds of a
- * clock that does not go back; a call with an older time than before is taken as the time before. */
+ * clock that does not go back; a call with an older time than before is taken as the time before.
+ */
 #ifndef GEX_TUNNEL_H
 #define GEX_TUNNEL_H
 
@@ -117,7 +118,8 @@ int tunnel_input(struct tunnel *t, const void *dgram, size_t n, int path,
  * TUNNEL_DGRAM_MAX. */
 size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct tunnel_addr *to,
 		     int64_t now_us);
-/* When tunnel_output must be called next; may be in the past; NEVER_US. */
+/* When the tunnel must be pumped next (events, then output); not after now while there are events;
+ * NEVER_US. */
 int64_t tunnel_wake(const struct tunnel *t);
 
 /* Says goodbye to the peer with an application's code and a short text (may be NULL; cut at

@@ -39,8 +39,10 @@ static void end(void *arg)
 		if (!r->out[i])
 			continue;
 		s = stream_sink_stats(r->out[i]);
-		fprintf(stderr, "sink %s readers %d packets %lld bytes %lld dropped %lld cut %lld\n", r->name[i],
-			s.readers, (long long)s.packets, (long long)s.bytes, (long long)s.dropped, (long long)s.cut);
+		fprintf(stderr,
+			"sink %s readers %d packets %lld bytes %lld dropped %lld cut %lld\n",
+			r->name[i], s.readers, (long long)s.packets, (long long)s.bytes,
+			(long long)s.dropped, (long long)s.cut);
 		stream_sink_close(r->out[i], 2 * SEC_US, on_done, r);
 		r->out[i] = NULL;
 	}

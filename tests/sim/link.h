@@ -14,8 +14,9 @@ struct way {
 	int64_t delay_us, jitter_us;
 	unsigned loss_ppm, dup_ppm, reorder_ppm; /* a reordered one comes up to reorder_us later */
 	int64_t reorder_us;
-	int64_t bad_us, good_us; /* bursts: mean lengths of the two states; all is lost in the bad */
-	uint64_t mask;		 /* of the first 64 datagrams, those lost */
+	int64_t bad_us,
+	    good_us;   /* bursts: mean lengths of the two states; all is lost in the bad */
+	uint64_t mask; /* of the first 64 datagrams, those lost */
 	int64_t out_from_us, out_to_us;
 	/* state */
 	int64_t free_us, state_us;
@@ -99,7 +100,8 @@ static inline bool way_loses(struct way *w, uint64_t *rng, int64_t now_us)
 	w->n++;
 	while (w->bad_us && w->state_us <= now_us) {
 		w->bad = !w->bad;
-		w->state_us += 1 + (int64_t)rnd_to(rng, 2 * (uint64_t)(w->bad ? w->bad_us : w->good_us));
+		w->state_us +=
+		    1 + (int64_t)rnd_to(rng, 2 * (uint64_t)(w->bad ? w->bad_us : w->good_us));
 	}
 	return lost || (w->bad_us && w->bad) || rnd_to(rng, 1000000) < w->loss_ppm ||
 	       (now_us >= w->out_from_us && now_us < w->out_to_us);

@@ -116,7 +116,8 @@ static void bulk_check(struct sim *m)
 
 static void fast_set(struct sim *m)
 {
-	lines(m, (struct way){.rate_bps = 500000000, .queue_us = 50 * MS_US, .delay_us = 25 * MS_US});
+	lines(m,
+	      (struct way){.rate_bps = 500000000, .queue_us = 50 * MS_US, .delay_us = 25 * MS_US});
 	connect_ends(m, NULL, 0);
 }
 
@@ -153,6 +154,76 @@ static void burst_set(struct sim *m)
 static void burst_check(struct sim *m)
 {
 	bulk_rate(m, 20 << 20, 50 * 0.97, 0.6);
+}
+
+/* A clean line with a deep queue: it is not filled. */
+static void queue_set(struct sim *m)
+{
+	lines(m,
+	      (struct way){.rate_bps = 100000000, .queue_us = 200 * MS_US, .delay_us = 25 * MS_US});
+	connect_ends(m, NULL, 0);
+}
+
+static void queue_check(struct sim *m)
+{
+	int64_t rtt = 0;
+	struct tunnel_stats st;
+
+	plan_add(m, (struct plan){.up = 100, .down = 100 << 20});
+	open_all(m);
+	run(m, m->now_us + 2 * SEC_US, NULL);
+	for (int i = 0; i < 500; i++) {
+		run(m, m->now_us + 10 * MS_US, NULL);
+		tunnel_stats(m->server, &st);
+		rtt += st.rtt_us;
+	}
+	figure(0, "mean standing queue, ms", (double)(rtt / 500 - 50 * MS_US) / 1e3);
+	CHECK(m, rtt / 500 <= 75 * MS_US);
+	finish_plan(m);
+	close_both(m);
+}
+
+/* The line becomes five times slower, then as it was. */
+static void steps_check(struct sim *m)
+{
+	uint64_t before;
+	double slow, fast;
+
+	run(m, m->now_us + SEC_US, NULL);
+	plan_add(m, (struct plan){.up = 100, .down = 100 << 20});
+	open_all(m);
+	run(m, m->now_us + 4 * SEC_US, NULL);
+	m->link.way[0].rate_bps /= 5;
+	run(m, m->now_us + 4 * SEC_US, NULL);
+	before = m->end[0][0]->got;
+	run(m, m->now_us + 4 * SEC_US, NULL);
+	slow = (double)(m->end[0][0]->got - before) * 8 / 4e6;
+	m->link.way[0].rate_bps *= 5;
+	run(m, m->now_us + 4 * SEC_US, NULL);
+	before = m->end[0][0]->got;
+	run(m, m->now_us + 4 * SEC_US, NULL);
+	fast = (double)(m->end[0][0]->got - before) * 8 / 4e6;
+	figure(0, "at 10 Mbit/s, Mbit/s", slow);
+	figure(1, "at 50 again, Mbit/s", fast);
+	CHECK(m, slow >= 7.5 && fast >= 37);
+	finish_plan(m);
+}
+
+/* A rate set by hand is kept, whatever is lost. */
+static void fixed_set(struct sim *m)
+{
+	struct tunnel_conf conf;
+
+	tunnel_conf_default(&conf);
+	conf.rate_bps = 15000000;
+	lines(m, main_line);
+	m->link.way[0].loss_ppm = m->link.way[1].loss_ppm = 50000;
+	connect_ends(m, &conf, 0);
+}
+
+static void fixed_check(struct sim *m)
+{
+	bulk_rate(m, 10 << 20, 15 * 0.95, 0.85);
 }
 
 /* ---- requests of 1 KB on an idle tunnel ---- */
@@ -328,7 +399,8 @@ static void outage_check(struct sim *m)
 	}
 	m->moved_us = m->now_us + 300 * MS_US;
 	finish_plan(m);
-	figure(0, "10 MB with 4 s out, s", seconds(m->end[0][0]->done_us - m->end[0][0]->opened_us));
+	figure(0, "10 MB with 4 s out, s",
+	       seconds(m->end[0][0]->done_us - m->end[0][0]->opened_us));
 	CHECK(m, m->end[0][0]->done_us - m->end[0][0]->opened_us < 9 * SEC_US);
 	close_both(m);
 }
@@ -425,7 +497,11 @@ static const struct scenario scenarios[] = {
     {"bulk", "20 MB at 50 Mbit/s, 100 ms, 1 %", main_set, bulk_check, 60 * SEC_US, true},
     {"fast", "200 MB at 500 Mbit/s, 50 ms, no loss", fast_set, fast_check, 60 * SEC_US, true},
     {"heavy", "10 MB at 20 Mbit/s, 200 ms, 10 %", heavy_set, heavy_check, 60 * SEC_US, true},
-    {"burst", "20 MB at 50 Mbit/s, 150 ms, 3 % in bursts", burst_set, burst_check, 60 * SEC_US, true},
+    {"burst", "20 MB at 50 Mbit/s, 150 ms, 3 % in bursts", burst_set, burst_check, 60 * SEC_US,
+     true},
+    {"queue", "100 Mbit/s, 50 ms, 200 ms of queue", queue_set, queue_check, 60 * SEC_US, true},
+    {"steps", "50, 10, 50 Mbit/s", main_set, steps_check, 60 * SEC_US, true},
+    {"fixed", "15 Mbit/s by hand, 5 % lost", fixed_set, fixed_check, 60 * SEC_US, true},
     {"request", "1 KB fetches on the main line", main_set, request_check, 20 * SEC_US, false},
     {"mixed", "60 streams on a bad line", mixed_set, mixed_check, 300 * SEC_US, false},
     {"stopped", "a reader that stops", main_set, stopped_check, 120 * SEC_US, true},

@@ -1,8 +1,9 @@
-/* The tunnel in virtual time: scenarios times seeds. Asserts that bytes arrive exactly and in order,
- * that ends and resets arrive, that memory stays within its bounds, that nothing spins, and the
- * figures that each scenario promises.
+/* The tunnel in virtual time: scenarios times seeds. Asserts that bytes arrive exactly and in
+ *order, that ends and resets arrive, that memory stays within its bounds, that nothing spins, and
+ *the figures that each scenario promises.
  *
- *	sim_tunnel [-v] [-s SCENARIO] [-f FIRST_SEED] [SEEDS]      (or SEEDS in the environment) */
+ *	sim_tunnel [-v] [-s SCENARIO] [-f FIRST_SEED] [-t TRACE_MS] [SEEDS]
+ * SEEDS may be in the environment. */
 #include "link.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -63,6 +64,7 @@ struct scenario {
 };
 
 static bool verbose;
+static int64_t trace_us; /* -t MS: a line of figures so often */
 
 #define CHECK(sim, cond) \
 	do { \
@@ -104,6 +106,14 @@ static void fill(uint8_t *p, uint64_t id, int side, uint64_t off, size_t n)
 		p[i] = pattern(id, side, off + i);
 }
 
+static void end_done(struct sim *m, struct end *e)
+{
+	e->done_us = m->now_us;
+	tunnel_stream_release(e->s);
+	e->s = NULL;
+	m->done++;
+}
+
 static void end_write(struct sim *m, struct end *e)
 {
 	uint8_t buf[16384];
@@ -116,6 +126,7 @@ static void end_write(struct sim *m, struct end *e)
 			e->reset = true;
 			m->resets++;
 			tunnel_stream_reset(e->s, TUNNEL_RST_APP + 7);
+			end_done(m, e);
 			return;
 		}
 		fill(buf, e->id, e->side, e->sent, n);
@@ -129,14 +140,6 @@ static void end_write(struct sim *m, struct end *e)
 		e->finished = true;
 		tunnel_stream_finish(e->s);
 	}
-}
-
-static void end_done(struct sim *m, struct end *e)
-{
-	e->done_us = m->now_us;
-	tunnel_stream_release(e->s);
-	e->s = NULL;
-	m->done++;
 }
 
 static void end_read(struct sim *m, struct end *e)
@@ -217,8 +220,8 @@ static void flow_send(struct sim *m)
 	wr_u64(&w, (uint64_t)m->now_us);
 	fill(buf + 16, 1, 0, 16, m->flow_len - 16);
 	CHECK(m, tunnel_flow_send(m->flow[0], buf, m->flow_len) == 0);
-	m->flow_next_us = m->now_us + m->flow_gap_us >= m->flow_end_us ? NEVER_US
-									 : m->now_us + m->flow_gap_us;
+	m->flow_next_us =
+	    m->now_us + m->flow_gap_us >= m->flow_end_us ? NEVER_US : m->now_us + m->flow_gap_us;
 }
 
 static void flow_read(struct sim *m, struct tunnel_flow *f, int side)
@@ -296,10 +299,7 @@ static void on_event(struct sim *m, int side, const struct tunnel_event *ev)
 		break;
 	case TUNNEL_EV_STREAM_WRITABLE:
 		end_write(m, e);
-		if (e->reset && e->s)
-			end_done(m, e);
-		else
-			end_read(m, e);
+		end_read(m, e);
 		break;
 	case TUNNEL_EV_STREAM_RESET:
 		on_reset(m, e, ev);
@@ -342,13 +342,31 @@ static void pump(struct sim *m)
 			link_send(&m->link, 0, buf, n, m->now_us);
 		m->steps++;
 	}
-	while (tunnel_event(m->client, &ev))
-		on_event(m, 0, &ev);
+}
+
+static void trace(const char *who, const struct tunnel *t, int64_t now_us)
+{
+	struct tunnel_stats s;
+
+	tunnel_stats(t, &s);
+	printf("%8.3f %s rate %7.2f delivery %7.2f Mbit/s cwnd %8" PRIu64 " in flight %8" PRIu64
+	       " rtt %6.1f min %6.1f ms sent %7" PRIu64 " lost %6" PRIu64 "\n",
+	       (double)now_us / 1e6, who, (double)s.rate_bps / 1e6, (double)s.delivery_bps / 1e6,
+	       s.cwnd, s.in_flight, (double)s.rtt_us / 1e3, (double)s.rtt_min_us / 1e3,
+	       s.packets_sent, s.packets_lost);
 }
 
 static void watch(struct sim *m)
 {
+	static int64_t next_us;
 	struct tunnel_stats st;
+
+	if (trace_us && (m->now_us >= next_us || m->now_us < next_us - trace_us)) {
+		next_us = m->now_us + trace_us;
+		trace("client", m->client, m->now_us);
+		if (m->server)
+			trace("server", m->server, m->now_us);
+	}
 
 	CHECK(m, ++m->steps < STEPS_MAX);
 	if (m->steps % 64 || !m->server)
@@ -360,21 +378,24 @@ static void watch(struct sim *m)
 
 static int64_t grain(const struct sim *m, int64_t at)
 {
-	return m->grain_us && at != NEVER_US ? (at + m->grain_us - 1) / m->grain_us * m->grain_us : at;
+	return m->grain_us && at != NEVER_US ? (at + m->grain_us - 1) / m->grain_us * m->grain_us
+					     : at;
 }
 
 /* Goes on until nothing is left to happen before `until`. */
 static void run(struct sim *m, int64_t until, bool (*enough)(const struct sim *))
 {
-	while (!enough || !enough(m)) {
-		int64_t at, wake = tunnel_wake(m->client);
+	for (;;) {
+		int64_t at, wake = m->now_us;
 
-		pump(m);
-		wake = tunnel_wake(m->client);
-		if (m->acceptor)
-			wake = MIN(wake, acceptor_wake(m->acceptor));
+		for (int i = 0; i < 3 && wake <= m->now_us; i++) {
+			pump(m);
+			wake = MIN(tunnel_wake(m->client), acceptor_wake(m->acceptor));
+		}
 		/* What is due now has been done: whoever says otherwise would spin. */
 		CHECK(m, wake > m->now_us);
+		if (enough && enough(m))
+			return;
 		at = MIN(grain(m, wake), MIN(link_next(&m->link), m->flow_next_us));
 		if (at > until || at == NEVER_US) {
 			m->now_us = MAX(m->now_us, MIN(until, at));
@@ -391,7 +412,8 @@ static void run(struct sim *m, int64_t until, bool (*enough)(const struct sim *)
 			struct dgram *d = link_pop(&m->link);
 
 			if (d->to)
-				acceptor_input(m->acceptor, d->data, d->len, 0, &m->addr[0], m->now_us);
+				acceptor_input(m->acceptor, d->data, d->len, 0, &m->addr[0],
+					       m->now_us);
 			else
 				tunnel_input(m->client, d->data, d->len, 0, &m->addr[1], m->now_us);
 			free(d);
@@ -438,10 +460,8 @@ static void lines(struct sim *m, struct way w)
 }
 
 /* The line of the main job: 50 Mbit/s, 100 ms, 1 % each way. */
-static const struct way main_line = {.rate_bps = 50000000,
-				     .queue_us = 75 * MS_US,
-				     .delay_us = 50 * MS_US,
-				     .loss_ppm = 10000};
+static const struct way main_line = {
+    .rate_bps = 50000000, .queue_us = 75 * MS_US, .delay_us = 50 * MS_US, .loss_ppm = 10000};
 
 #include "scenarios.h"
 
@@ -483,11 +503,13 @@ int main(int argc, char **argv)
 	uint64_t seeds = env ? strtoull(env, NULL, 10) : 50, first = 1;
 	int c;
 
-	while ((c = getopt(argc, argv, "vs:f:")) != -1) {
+	while ((c = getopt(argc, argv, "vs:f:t:")) != -1) {
 		if (c == 'v')
 			verbose = true;
 		else if (c == 's')
 			only = optarg;
+		else if (c == 't')
+			trace_us = strtoll(optarg, NULL, 10) * MS_US;
 		else if (c == 'f')
 			first = strtoull(optarg, NULL, 10);
 		else

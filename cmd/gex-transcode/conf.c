@@ -1,0 +1,301 @@
+#include <errno.h>
+#include <stdio.h>
+
+#include "transcode.h"
+
+static int keep(char **at, const char *value)
+{
+	char *copy = str_ndup(value, strlen(value));
+
+	if (!copy)
+		return -ENOMEM;
+	free(*at);
+	*at = copy;
+	return 0;
+}
+
+/* ---- INI ---- */
+
+static int parse_size(void *base, const char *value, char *err, size_t cap)
+{
+	struct rung_conf *r = base;
+	char why[MEDIA_ERR];
+	int rc = rung_set_size(&r->rung, value, why);
+
+	if (rc)
+		snprintf(err, cap, "%s", why);
+	return rc;
+}
+
+static int parse_preset(void *base, const char *value, char *err, size_t cap)
+{
+	struct rung_conf *r = base;
+	char why[MEDIA_ERR];
+	int rc = rung_set_preset(&r->rung, value, why);
+
+	if (rc)
+		snprintf(err, cap, "%s", why);
+	return rc;
+}
+
+static int parse_fps(void *base, const char *value, char *err, size_t cap)
+{
+	struct rung_conf *r = base;
+	char why[MEDIA_ERR];
+	int rc = rung_set_fps(&r->rung, value, why);
+
+	if (rc)
+		snprintf(err, cap, "%s", why);
+	return rc;
+}
+
+#define ROOT(f) offsetof(struct conf, f)
+
+static const struct conf_key keys[] = {
+    {"input", "url", CONF_STR, ROOT(input_text), NULL, 0, 0, 0, NULL},
+    {"video", "gop", CONF_DURATION, ROOT(gop_us), "1s", 200 * MS_US, 10 * SEC_US, 0, NULL},
+    {"audio", "bitrate", CONF_RATE, ROOT(audio_bitrate), "128k", 0, 512000, 0, NULL},
+    {"output *", "url", CONF_STR, offsetof(struct output_conf, url_text), NULL, 0, 0, 0, NULL},
+    {"rung *", "size", CONF_FN, 0, NULL, 0, 0, 0, parse_size},
+    {"rung *", "fps", CONF_FN, 0, NULL, 0, 0, 0, parse_fps},
+    {"rung *", "bitrate", CONF_RATE, offsetof(struct rung_conf, rung.bitrate), NULL, 10000,
+     200000000, 0, NULL},
+    {"rung *", "preset", CONF_FN, 0, NULL, 0, 0, 0, parse_preset},
+};
+
+static struct output_conf *add_output(struct conf *c, const char *name)
+{
+	struct output_conf *o = calloc(1, sizeof(*o));
+
+	if (!o || keep(&o->name, name) || vec_push(&c->outputs, o)) {
+		free(o ? o->name : NULL);
+		free(o);
+		return NULL;
+	}
+	return o;
+}
+
+static struct rung_conf *add_rung(struct conf *c, const char *name, const struct rung *rung)
+{
+	struct rung_conf *r = calloc(1, sizeof(*r));
+
+	if (!r || keep(&r->name, name) || vec_push(&c->rungs, r)) {
+		free(r ? r->name : NULL);
+		free(r);
+		return NULL;
+	}
+	r->rung = *rung;
+	return r;
+}
+
+static void *find_output(struct conf *c, const char *name, char *err, size_t cap)
+{
+	struct output_conf **o;
+
+	vec_for (o, &c->outputs)
+		if (!strcmp((*o)->name, name))
+			return *o;
+	if (c->outputs.len == OUTPUTS_MAX) {
+		snprintf(err, cap, "more than %d outputs", OUTPUTS_MAX);
+		return NULL;
+	}
+	return add_output(c, name);
+}
+
+/* [rung 720p] begins as -r 720p does; any other name as the source's size. */
+static void *find_rung(struct conf *c, const char *name, char *err, size_t cap)
+{
+	struct rung_conf **r;
+	struct rung rung;
+	char why[MEDIA_ERR], text[64];
+
+	vec_for (r, &c->rungs)
+		if (!strcmp((*r)->name, name))
+			return *r;
+	if (c->rungs.len == LADDER_MAX) {
+		snprintf(err, cap, "more than %d rungs", LADDER_MAX);
+		return NULL;
+	}
+	snprintf(text, sizeof(text), "%.40s=", name);
+	if (strchr(name, ',') || (rung_parse(&rung, name, why) && rung_parse(&rung, text, why))) {
+		snprintf(err, cap, "%s", why);
+		return NULL;
+	}
+	return add_rung(c, name, &rung);
+}
+
+static void *find_section(void *root, const char *kind, const char *name, char *err, size_t cap)
+{
+	return !strcmp(kind, "rung") ? find_rung(root, name, err, cap)
+				     : find_output(root, name, err, cap);
+}
+
+static const struct conf_table table = {keys, ARRAY_LEN(keys), find_section};
+
+/* ---- the command line ---- */
+
+static void free_outputs(struct conf *c)
+{
+	struct output_conf **o;
+
+	vec_for (o, &c->outputs) {
+		stream_url_finish(&(*o)->url);
+		free((*o)->url_text);
+		free((*o)->name);
+		free(*o);
+	}
+	vec_free(&c->outputs);
+}
+
+static void free_rungs(struct conf *c)
+{
+	struct rung_conf **r;
+
+	vec_for (r, &c->rungs) {
+		free((*r)->name);
+		free(*r);
+	}
+	vec_free(&c->rungs);
+}
+
+static int flag_input(void *root, const char *value, char *err, size_t cap)
+{
+	static bool given;
+	struct conf *c = root;
+
+	if (given) {
+		snprintf(err, cap, "-i %.100s: a second (backup) input is not supported", value);
+		return -EINVAL;
+	}
+	given = true;
+	return keep(&c->input_text, value);
+}
+
+static int flag_output(void *root, const char *value, char *err, size_t cap)
+{
+	struct conf *c = root;
+	struct output_conf *o;
+	char name[16];
+
+	if (!c->outputs_flag)
+		free_outputs(c);
+	c->outputs_flag = true;
+	snprintf(name, sizeof(name), "%zu", c->outputs.len + 1);
+	o = find_output(c, name, err, cap);
+	if (!o)
+		return *err ? -EINVAL : -ENOMEM;
+	return keep(&o->url_text, value);
+}
+
+static int flag_rung(void *root, const char *value, char *err, size_t cap)
+{
+	struct conf *c = root;
+	struct rung rung;
+	char why[MEDIA_ERR];
+
+	if (!c->rungs_flag)
+		free_rungs(c);
+	c->rungs_flag = true;
+	if (rung_parse(&rung, value, why)) {
+		snprintf(err, cap, "-r %.60s: %s", value, why);
+		return -EINVAL;
+	}
+	if (c->rungs.len == LADDER_MAX) {
+		snprintf(err, cap, "more than %d rungs", LADDER_MAX);
+		return -EINVAL;
+	}
+	return add_rung(c, rung.name, &rung) ? 0 : -ENOMEM;
+}
+
+static const struct conf_flag flags[] = {
+    {'i', "input", "URL", "the source: a stream URL, see gex-url(7)", flag_input},
+    {'r', "rung", "RUNG", "make this rendition (repeatable): 720p, 720p60, NAME=1280x720@30,2.8M",
+     flag_rung},
+    {'o', "output", "URL", "write all renditions there (repeatable)", flag_output},
+};
+
+const struct conf_cli transcode_cli = {
+    .tool = "gex-transcode",
+    .synopsis = "gex-transcode -i URL [-r RUNG]... -o URL [-o URL]... | -c FILE",
+    .summary = "Makes a ladder of renditions of one live source, on a timeline in UTC.",
+    .table = &table,
+    .flags = flags,
+    .nflags = ARRAY_LEN(flags),
+};
+
+/* ---- the whole ---- */
+
+static int check_output(struct output_conf *o, char *err, size_t cap)
+{
+	char why[MEDIA_ERR];
+
+	if (!o->url_text) {
+		snprintf(err, cap, "[output %s] has no url", o->name);
+		return -EINVAL;
+	}
+	if (stream_url_parse(&o->url, o->url_text, why)) {
+		snprintf(err, cap, "output: %s", why);
+		return -EINVAL;
+	}
+	if (o->url.scheme == STREAM_RTMP || o->url.scheme == STREAM_HTTP) {
+		snprintf(err, cap,
+			 "output %s: not a place for a ladder (gex-restream pushes one rendition)",
+			 o->url.shown);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_names(const struct conf *c, char *err, size_t cap)
+{
+	for (size_t i = 0; i < c->rungs.len; i++) {
+		for (size_t k = 0; k < i; k++) {
+			if (strcmp(c->rungs.at[i]->rung.name, c->rungs.at[k]->rung.name))
+				continue;
+			snprintf(err, cap, "two rungs are named %s", c->rungs.at[i]->rung.name);
+			return -EINVAL;
+		}
+		if (!strcmp(c->rungs.at[i]->rung.name, "audio")) {
+			snprintf(err, cap, "a rung cannot be named audio: the sound is");
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+int conf_check(struct conf *c, char *err, size_t cap)
+{
+	char why[MEDIA_ERR];
+
+	if (!c->input_text) {
+		snprintf(err, cap, "no source: give -i URL, or url in [input]");
+		return -EINVAL;
+	}
+	if (stream_url_parse(&c->input, c->input_text, why)) {
+		snprintf(err, cap, "input: %s", why);
+		return -EINVAL;
+	}
+	if (!c->outputs.len) {
+		snprintf(err, cap, "nowhere to write: give -o URL, or an [output NAME] section");
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < c->outputs.len; i++) {
+		int rc = check_output(c->outputs.at[i], err, cap);
+
+		if (rc)
+			return rc;
+	}
+	if (c->audio_bitrate && c->audio_bitrate < 16000) {
+		snprintf(err, cap, "audio.bitrate: 0 (no sound) or from 16k");
+		return -EINVAL;
+	}
+	return check_names(c, err, cap);
+}
+
+void conf_free(struct conf *c)
+{
+	stream_url_finish(&c->input);
+	free_outputs(c);
+	free_rungs(c);
+	conf_finish(&table, NULL, c);
+}

@@ -1,0 +1,228 @@
+#include <errno.h>
+#include <stdio.h>
+
+#include "os/os.h"
+#include "transcode.h"
+
+/* A figure that somebody else keeps: what a metric's function is given. */
+struct reading {
+	struct figures *f;
+	double (*get)(const struct figures *f, int i);
+	int i;
+};
+
+#define READINGS_MAX (32 + 8 * LADDER_MAX + 4 * OUTPUTS_MAX)
+
+struct figures {
+	struct metrics *m;
+	struct engine *engine;
+	struct engine_stats now, before; /* before: a second ago, for the status line */
+	struct stream_sink *sink[OUTPUTS_MAX];
+	int sinks;
+	struct media_info *info;
+	struct metric *encode[MEDIA_TRACKS_MAX], *latency[MEDIA_TRACKS_MAX];
+	int64_t stats_at_us, status_at_us;
+	int64_t latency_sum_us, latency_n; /* of the video packets since the last status line */
+	struct reading reading[READINGS_MAX];
+	int readings;
+};
+
+static const double seconds[] = {.001, .002, .003, .005, .0075, .01, .015, .02, .03, .04, .06, .08,
+				 .1,   .15,  .2,   .3,	 .5,	.75, 1,	   1.5, 2,   3,	  5};
+
+int figures_create(struct figures **out, struct metrics *m)
+{
+	struct figures *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->m = m;
+	f->status_at_us = os_mono_us();
+	*out = f;
+	return 0;
+}
+
+void figures_destroy(struct figures *f)
+{
+	if (!f)
+		return;
+	media_info_unref(f->info);
+	free(f);
+}
+
+/* One snapshot for all metrics of a scrape. */
+static const struct engine_stats *stats(struct figures *f)
+{
+	int64_t now = os_mono_us();
+
+	if (f->engine && now - f->stats_at_us > MS_US) {
+		engine_stats(f->engine, &f->now);
+		f->stats_at_us = now;
+	}
+	return &f->now;
+}
+
+static double read_figure(void *arg)
+{
+	struct reading *r = arg;
+
+	stats(r->f);
+	return r->get(r->f, r->i);
+}
+
+static void add(struct figures *f, bool counter, const char *name, const char *help,
+		const char *labels, double (*get)(const struct figures *f, int i), int i)
+{
+	if (f->readings == READINGS_MAX)
+		return;
+	struct reading *r = &f->reading[f->readings++];
+	*r = (struct reading){f, get, i};
+	if (counter)
+		metrics_counter_fn(f->m, name, help, labels, read_figure, r);
+	else
+		metrics_gauge_fn(f->m, name, help, labels, read_figure, r);
+}
+
+#define GETTER(fn, expr) \
+	static double fn(const struct figures *f, int i) \
+	{ \
+		return (double)(expr); \
+	}
+GETTER(get_frames, f->now.frames_in)
+GETTER(get_bytes, f->now.bytes_in)
+GETTER(get_damaged, f->now.damaged)
+GETTER(get_undecoded, f->now.undecoded)
+GETTER(get_opened, f->now.opened)
+GETTER(get_present, f->now.present)
+GETTER(get_silence, f->now.silence_samples / 48000.0)
+GETTER(get_cut, f->now.cut_samples / 48000.0)
+GETTER(get_repair, i == 0   ? f->now.jumps
+		   : i == 1 ? f->now.wraps
+		   : i == 2 ? f->now.skips
+			    : f->now.relates)
+GETTER(get_rung_frames, f->now.rung[i].frames)
+GETTER(get_rung_dropped, f->now.rung[i].dropped)
+GETTER(get_rung_repeated, f->now.rung[i].repeated)
+GETTER(get_rung_queued, f->now.rung[i].queued)
+GETTER(get_sink_bytes, stream_sink_stats(f->sink[i]).bytes)
+GETTER(get_sink_readers, stream_sink_stats(f->sink[i]).readers)
+GETTER(get_sink_dropped, stream_sink_stats(f->sink[i]).dropped)
+GETTER(get_sink_cut, stream_sink_stats(f->sink[i]).cut)
+GETTER(get_sink_queued, stream_sink_queued(f->sink[i]))
+
+void figures_engine(struct figures *f, struct engine *e)
+{
+	static const char *const kinds[] = {"jump", "wrap", "skip", "late"};
+
+	f->engine = e;
+	add(f, true, "gex_transcode_input_frames_total", "Video frames read from the source.", NULL,
+	    get_frames, 0);
+	add(f, true, "gex_transcode_input_bytes_total", "Bytes of coded frames read.", NULL,
+	    get_bytes, 0);
+	add(f, true, "gex_transcode_input_damaged_total", "Packets that the demuxer refused.", NULL,
+	    get_damaged, 0);
+	add(f, true, "gex_transcode_undecoded_total",
+	    "Packets and pictures that could not be decoded or scaled.", NULL, get_undecoded, 0);
+	add(f, true, "gex_transcode_input_opened_total", "How often the source came.", NULL,
+	    get_opened, 0);
+	add(f, false, "gex_transcode_input_up", "1 while the source is there.", NULL, get_present,
+	    0);
+	add(f, true, "gex_transcode_silence_seconds_total",
+	    "Silence put where the source had no sound.", NULL, get_silence, 0);
+	add(f, true, "gex_transcode_cut_seconds_total", "Sound cut because its place was taken.",
+	    NULL, get_cut, 0);
+	for (int i = 0; i < (int)ARRAY_LEN(kinds); i++) {
+		char label[48] = "";
+
+		metrics_label(label, sizeof(label), "kind", kinds[i]);
+		add(f, true, "gex_transcode_repairs_total", "Repairs of the source's time.", label,
+		    get_repair, i);
+	}
+}
+
+void figures_sink(struct figures *f, const char *name, struct stream_sink *s)
+{
+	char label[128] = "";
+	int i = f->sinks;
+
+	if (i == OUTPUTS_MAX)
+		return;
+	f->sink[f->sinks++] = s;
+	metrics_label(label, sizeof(label), "output", name);
+	add(f, true, "gex_transcode_output_bytes_total", "Bytes written.", label, get_sink_bytes,
+	    i);
+	add(f, false, "gex_transcode_output_readers", "Readers now.", label, get_sink_readers, i);
+	add(f, false, "gex_transcode_output_queued_bytes",
+	    "Bytes that the slowest reader still has to take.", label, get_sink_queued, i);
+	add(f, true, "gex_transcode_output_dropped_total", "Packets that slow readers missed.",
+	    label, get_sink_dropped, i);
+	add(f, true, "gex_transcode_output_cut_total", "Readers ended for being too slow.", label,
+	    get_sink_cut, i);
+}
+
+void figures_start(struct figures *f, struct media_info *info)
+{
+	f->info = media_info_ref(info);
+	for (int i = 0; i < info->n; i++) {
+		char label[64] = "";
+
+		metrics_label(label, sizeof(label), "rung", info->track[i].name);
+		f->encode[i] = metrics_histogram(f->m, "gex_transcode_encode_seconds",
+						 "Time to scale and encode a frame.", label,
+						 seconds, ARRAY_LEN(seconds));
+		f->latency[i] = metrics_histogram(f->m, "gex_transcode_latency_seconds",
+						  "Now minus the frame's instant, when it leaves.",
+						  label, seconds, ARRAY_LEN(seconds));
+		if (info->track[i].kind != MEDIA_VIDEO)
+			continue;
+		add(f, true, "gex_transcode_frames_total", "Frames encoded.", label,
+		    get_rung_frames, i);
+		add(f, true, "gex_transcode_dropped_total", "Frames dropped at the encoder's door.",
+		    label, get_rung_dropped, i);
+		add(f, true, "gex_transcode_repeated_total", "Frames that repeat the one before.",
+		    label, get_rung_repeated, i);
+		add(f, false, "gex_transcode_queued_frames", "Frames waiting for the encoder.",
+		    label, get_rung_queued, i);
+	}
+}
+
+void figures_packet(struct figures *f, const struct media_packet *p, int64_t took_us,
+		    int64_t utc_us)
+{
+	int64_t late = utc_us - media_packet_us(f->info, p);
+
+	metric_observe(f->encode[p->track], (double)took_us / 1e6);
+	metric_observe(f->latency[p->track], (double)late / 1e6);
+	if (f->info->track[p->track].kind != MEDIA_VIDEO)
+		return;
+	f->latency_sum_us += late;
+	f->latency_n++;
+}
+
+void figures_status(struct figures *f, char *line, size_t cap)
+{
+	const struct engine_stats *s = stats(f), *b = &f->before;
+	int64_t now = os_mono_us(), dropped = 0, repeated = 0, frames = 0, was = 0;
+	double span = (double)MAX(now - f->status_at_us, 1) / 1e6;
+
+	for (int i = 0; i < s->rungs; i++) {
+		dropped += s->rung[i].dropped;
+		repeated += s->rung[i].repeated;
+		frames += s->rung[i].frames;
+		was += b->rung[i].frames;
+	}
+	snprintf(line, cap,
+		 "%s in %.1f fps %.2f Mbit/s, out %d x %.1f fps, latency %.0f ms, dropped %lld, "
+		 "repeated %lld, damaged %lld",
+		 s->present ? "live:"
+		 : f->info  ? "source gone:"
+			    : "waiting:",
+		 (double)(s->frames_in - b->frames_in) / span,
+		 (double)(s->bytes_in - b->bytes_in) * 8e-6 / span, s->rungs,
+		 s->rungs ? (double)(frames - was) / span / s->rungs : 0.0,
+		 f->latency_n ? (double)f->latency_sum_us / (double)f->latency_n / 1e3 : 0.0,
+		 (long long)dropped, (long long)repeated, (long long)(s->damaged + s->undecoded));
+	f->before = *s;
+	f->status_at_us = now;
+	f->latency_sum_us = f->latency_n = 0;
+}

@@ -1,0 +1,273 @@
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "log/log.h"
+#include "os/os.h"
+#include "transcode.h"
+
+#define CLOSE_US (2 * SEC_US) /* sinks may take so long for what is queued */
+
+struct sink {
+	struct job *j;
+	char *name; /* for logs */
+	struct stream_sink *s;
+};
+
+struct job {
+	struct loop *loop;
+	struct figures *figures;
+	struct stream_source *source;
+	struct engine *engine;
+	struct sink sink[OUTPUTS_MAX];
+	int sinks, closing;
+	char *input; /* for logs */
+	bool stopped;
+	int status;
+	void (*ended)(void *arg, int status);
+	void *arg;
+};
+
+/* ---- the end: the engine's, then each sink's ---- */
+
+static void on_sink_closed(void *arg)
+{
+	struct job *j = arg;
+
+	if (--j->closing == 0)
+		j->ended(j->arg, j->status);
+}
+
+static void close_sinks(void *arg)
+{
+	struct job *j = arg;
+
+	j->closing = 1;
+	for (int i = 0; i < j->sinks; i++) {
+		struct stream_sink *s = j->sink[i].s;
+
+		j->sink[i].s = NULL;
+		if (!s)
+			continue;
+		j->closing++;
+		stream_sink_close(s, CLOSE_US, on_sink_closed, j);
+	}
+	on_sink_closed(j);
+}
+
+static void on_end(void *arg, int err, const char *reason)
+{
+	struct job *j = arg;
+
+	if (err && !j->status) {
+		log_error(j->input, "%s", reason);
+		j->status = err == -EINVAL ? EX_DATAERR : os_exit_status(err);
+	}
+	/* Not inside the engine's call. */
+	if (loop_defer(j->loop, close_sinks, j))
+		j->ended(j->arg, EX_OSERR);
+}
+
+static void on_sink_error(void *arg, int err)
+{
+	struct sink *s = arg;
+
+	log_error(s->name, "%s", err == -EPIPE ? "the reader has gone" : strerror(-err));
+	if (!s->j->status)
+		s->j->status = EX_IOERR;
+	job_stop(s->j);
+}
+
+void job_stop(struct job *j)
+{
+	if (j->stopped)
+		return;
+	j->stopped = true;
+	engine_stop(j->engine);
+}
+
+/* ---- what the engine tells ---- */
+
+static void on_opened(void *arg, const char *what)
+{
+	struct job *j = arg;
+
+	log_info(j->input, "%s", what);
+}
+
+static void on_lost(void *arg, const char *reason)
+{
+	struct job *j = arg;
+
+	if (!j->stopped)
+		log_warn(j->input, "%s", reason);
+}
+
+static void say_track(const struct media_track *t)
+{
+	if (t->kind == MEDIA_VIDEO)
+		log_info(t->name, "%dx%d at %.4g fps, %.2f Mbit/s", t->width, t->height,
+			 (double)t->fps.num / (double)t->fps.den, (double)t->bitrate / 1e6);
+	else
+		log_info(t->name, "AAC %d Hz stereo, %lld kbit/s", t->sample_rate,
+			 (long long)t->bitrate / 1000);
+}
+
+static void on_start(void *arg, struct media_info *info)
+{
+	struct job *j = arg;
+
+	for (int i = 0; i < info->n; i++)
+		say_track(&info->track[i]);
+	figures_start(j->figures, info);
+	for (int i = 0; i < j->sinks; i++) {
+		int rc = j->sink[i].s ? stream_sink_start(j->sink[i].s, info) : 0;
+
+		if (!rc)
+			continue;
+		log_error(j->sink[i].name, "%s", strerror(-rc));
+		j->status = os_exit_status(rc);
+		job_stop(j);
+	}
+}
+
+static void on_packet(void *arg, struct media_packet *p, int64_t took_us)
+{
+	struct job *j = arg;
+
+	figures_packet(j->figures, p, took_us, os_utc_us());
+	for (int i = 0; i < j->sinks; i++)
+		if (j->sink[i].s)
+			stream_sink_write(j->sink[i].s, p);
+}
+
+static size_t on_queued(void *arg)
+{
+	struct job *j = arg;
+	size_t most = 0;
+
+	for (int i = 0; i < j->sinks; i++)
+		if (j->sink[i].s)
+			most = MAX(most, stream_sink_queued(j->sink[i].s));
+	return most;
+}
+
+static const struct engine_events events = {on_opened, on_lost, on_start,
+					    on_packet, on_end,	on_queued};
+
+/* ---- set-up ---- */
+
+static int source_wait(void *arg)
+{
+	return stream_source_wait(arg);
+}
+
+static const char *source_peer(void *arg)
+{
+	return stream_source_peer(arg);
+}
+
+static void source_cancel(void *arg)
+{
+	stream_source_cancel(arg);
+}
+
+static bool is_file(const struct stream_url *u)
+{
+	struct stat st;
+
+	return u->scheme == STREAM_FILE && !stat(u->path, &st) && S_ISREG(st.st_mode);
+}
+
+static int open_source(struct job *j, const struct conf *c, struct engine_source *s, char *err)
+{
+	*s = (struct engine_source){
+	    .live = !is_file(&c->input), .paced = c->input.realtime, .format = c->input.format};
+	s->once = c->input.scheme == STREAM_PIPE || (!s->live && !c->input.loop);
+	if (c->input.scheme == STREAM_HTTP || c->input.scheme == STREAM_RTMP) {
+		s->url = c->input.path;
+		return 0;
+	}
+	int rc = stream_source_create(&j->source, &c->input, err);
+	if (rc)
+		return rc;
+	s->arg = j->source;
+	s->wait = source_wait;
+	s->read = stream_source_read;
+	s->peer = source_peer;
+	s->cancel = source_cancel;
+	return 0;
+}
+
+static int open_sink(struct job *j, const struct output_conf *o, char *err)
+{
+	struct sink *s = &j->sink[j->sinks];
+	int rc;
+
+	if (o->url.scheme == STREAM_PIPE && isatty(STDOUT_FILENO)) {
+		snprintf(err, MEDIA_ERR,
+			 "standard output is a terminal; a stream is not for reading");
+		return -EINVAL;
+	}
+	s->j = j;
+	s->name = str_ndup(o->url.shown, strlen(o->url.shown));
+	if (!s->name)
+		return -ENOMEM;
+	j->sinks++;
+	rc = stream_sink_create(&s->s, j->loop, &o->url, err);
+	if (rc)
+		return rc;
+	stream_sink_on_error(s->s, on_sink_error, s);
+	figures_sink(j->figures, o->name, s->s);
+	return 0;
+}
+
+int job_create(struct job **out, struct loop *l, const struct conf *c, struct figures *f,
+	       void (*ended)(void *arg, int status), void *arg, char *err)
+{
+	struct engine_conf ec = {.gop_us = c->gop_us, .audio_bitrate = c->audio_bitrate};
+	struct job *j = calloc(1, sizeof(*j));
+	int rc = -ENOMEM;
+
+	if (!j)
+		goto fail;
+	j->loop = l;
+	j->figures = f;
+	j->ended = ended;
+	j->arg = arg;
+	j->input = str_ndup(c->input.shown, strlen(c->input.shown));
+	if (!j->input)
+		goto fail;
+	for (size_t i = 0; i < c->rungs.len; i++)
+		ec.rung[ec.rungs++] = c->rungs.at[i]->rung;
+	if ((rc = open_source(j, c, &ec.source, err)))
+		goto fail;
+	for (size_t i = 0; i < c->outputs.len; i++)
+		if ((rc = open_sink(j, c->outputs.at[i], err)))
+			goto fail;
+	if ((rc = engine_create(&j->engine, l, &ec, &events, j)))
+		goto fail;
+	figures_engine(f, j->engine);
+	*out = j;
+	return 0;
+fail:
+	if (!*err)
+		snprintf(err, MEDIA_ERR, "%s", strerror(-rc));
+	job_destroy(j);
+	return rc;
+}
+
+void job_destroy(struct job *j)
+{
+	if (!j)
+		return;
+	engine_destroy(j->engine);
+	stream_source_destroy(j->source);
+	for (int i = 0; i < j->sinks; i++) {
+		if (j->sink[i].s)
+			stream_sink_close(j->sink[i].s, 0, NULL, NULL);
+		free(j->sink[i].name);
+	}
+	free(j->input);
+	free(j);
+}

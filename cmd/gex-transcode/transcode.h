@@ -1,0 +1,64 @@
+/* gex-transcode: one live source, a ladder of renditions on the UTC timeline. main.c: the process; conf.c: its keys and
+ * flags; job.c: source, engine and sinks tied together; figures.c: metrics and the status line. */
+#ifndef GEX_TRANSCODE_H
+#define GEX_TRANSCODE_H
+
+#include "conf/conf.h"
+#include "media/engine.h"
+#include "metrics/metrics.h"
+#include "stream/stream.h"
+
+#define OUTPUTS_MAX 16
+
+struct output_conf {
+	char *name, *url_text;
+	struct stream_url url; /* by conf_check */
+};
+
+struct rung_conf {
+	char *name;
+	struct rung rung;
+};
+
+struct conf {
+	char *input_text;
+	struct stream_url input;
+	VEC(struct output_conf *) outputs;
+	VEC(struct rung_conf *) rungs;
+	bool outputs_flag,
+	    rungs_flag; /* given on the command line, which then replaces what the file has */
+	int64_t gop_us;
+	int64_t audio_bitrate;
+};
+extern const struct conf_cli transcode_cli;
+/* Parses the URLs and says what is missing or contradicts. 0 or -EINVAL and a reason. */
+int conf_check(struct conf *c, char *err, size_t cap) MUST_USE;
+void conf_free(struct conf *c);
+
+/* ---- figures ---- */
+
+struct figures;
+int figures_create(struct figures **out, struct metrics *m) MUST_USE;
+void figures_destroy(struct figures *f);
+/* From here on the metrics of the engine and the sinks are shown; both must outlive f. */
+void figures_engine(struct figures *f, struct engine *e);
+void figures_sink(struct figures *f, const char *name, struct stream_sink *s);
+/* The renditions are known. info: kept. */
+void figures_start(struct figures *f, struct media_info *info);
+void figures_packet(struct figures *f, const struct media_packet *p, int64_t took_us,
+		    int64_t utc_us);
+/* The status line of the second that has passed. */
+void figures_status(struct figures *f, char *line, size_t cap);
+
+/* ---- job ---- */
+
+struct job;
+/* Opens source and sinks and starts. 0, or a negative errno with one line in err (CONF_ERR bytes). ended(arg, status) is called
+ * once, when everything has come to its end. */
+int job_create(struct job **out, struct loop *l, const struct conf *c, struct figures *f,
+	       void (*ended)(void *arg, int status), void *arg, char *err) MUST_USE;
+/* What was read is encoded and written, then ended is called. */
+void job_stop(struct job *j);
+void job_destroy(struct job *j);
+
+#endif

@@ -1,0 +1,291 @@
+#include <errno.h>
+#include <libswresample/swresample.h>
+
+#include "log/log.h"
+#include "media/pipeline.h"
+#include "os/os.h"
+
+#define SLACK \
+	(AUDIO_RATE * 30 / \
+	 1000) /* samples by which a source's times may be off before sound is cut or filled */
+#define FIFO_SAMPLES AUDIO_RATE
+
+/* Sound on the timeline: `next` is the place (samples since the epoch) of the sample that will be written next; frames for
+ * the encoder begin at multiples of AUDIO_FRAME, for every instance alike. */
+struct audio {
+	struct engine *e;
+	AVCodecContext *dec;
+	AVPacket *pkt;
+	AVFrame *frame, *block, *out;
+	SwrContext *swr;
+	int in_format, in_rate;
+	AVChannelLayout in_layout;
+	int64_t next;
+	int have; /* samples in out */
+	bool begun, failed;
+};
+
+static int64_t sample_at(int64_t us)
+{
+	return base_scale(us, AUDIO_RATE, SEC_US);
+}
+
+static int encode_frame(struct audio *a)
+{
+	int64_t since = os_mono_us();
+
+	a->out->pts = a->next - AUDIO_FRAME;
+	a->out->nb_samples = AUDIO_FRAME;
+	a->have = 0;
+	int rc = encoder_send(&a->e->audio_enc, a->out);
+	for (struct media_packet *p; (p = encoder_receive(&a->e->audio_enc));)
+		engine_emit(a->e, EVENT_PACKET, p, os_mono_us() - since, NULL);
+	if (!rc)
+		rc = av_frame_make_writable(a->out);
+	return rc;
+}
+
+/* n samples from block (from sample `from` on), or silence. */
+static void append(struct audio *a, const AVFrame *block, int64_t from, int64_t n)
+{
+	while (n > 0 && !a->failed) {
+		int part = (int)MIN(n, AUDIO_FRAME - a->have);
+
+		for (int c = 0; c < 2; c++) {
+			float *to = (float *)a->out->extended_data[c] + a->have;
+
+			if (block)
+				memcpy(to, (float *)block->extended_data[c] + from,
+				       (size_t)part * sizeof(*to));
+			else
+				memset(to, 0, (size_t)part * sizeof(*to));
+		}
+		a->have += part;
+		a->next += part;
+		from += part;
+		n -= part;
+		if (a->have == AUDIO_FRAME && encode_frame(a)) {
+			log_error("audio", "the encoder failed");
+			a->failed = true;
+		}
+	}
+}
+
+/* The place of the first sample: the frame in which the output's start lies. False: not known yet. */
+static bool begin(struct audio *a)
+{
+	int64_t start = engine_start_us(a->e);
+
+	if (a->begun)
+		return true;
+	if (start == NEVER_US)
+		return false;
+	if (a->e->no_picture && !a->e->built && engine_build(a->e, NULL))
+		a->failed = true;
+	if (a->failed || !engine_built(a->e))
+		return false;
+	a->next = base_floor_div(sample_at(start), AUDIO_FRAME) * AUDIO_FRAME;
+	a->begun = true;
+	return true;
+}
+
+/* Puts samples that belong at `at` there. */
+static void place(struct audio *a, const AVFrame *block, int64_t at, bool rigid)
+{
+	int64_t n = block->nb_samples, off = at - a->next, skip = 0;
+
+	if (off > (rigid ? 0 : SLACK)) {
+		a->e->silence += off;
+		append(a, NULL, 0, off);
+	} else if (off < (rigid ? 0 : -SLACK)) {
+		skip = MIN(-off, n);
+		a->e->cut += skip;
+	}
+	append(a, block, skip, n - skip);
+}
+
+static int set_resampler(struct audio *a)
+{
+	AVChannelLayout stereo = AV_CHANNEL_LAYOUT_STEREO, in = {0};
+	const AVFrame *f = a->frame;
+	int rc = 0;
+
+	if (a->swr && a->in_format == f->format && a->in_rate == f->sample_rate &&
+	    !av_channel_layout_compare(&a->in_layout, &f->ch_layout))
+		return 0;
+	swr_free(&a->swr);
+	/* Without an order of channels (raw PCM) the usual one of that number. */
+	if (f->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC)
+		av_channel_layout_default(&in, f->ch_layout.nb_channels);
+	else
+		rc = av_channel_layout_copy(&in, &f->ch_layout);
+	if (rc >= 0)
+		rc = swr_alloc_set_opts2(&a->swr, &stereo, AV_SAMPLE_FMT_FLTP, AUDIO_RATE, &in,
+					 f->format, f->sample_rate, 0, NULL);
+	if (rc >= 0)
+		rc = swr_init(a->swr);
+	a->in_format = f->format;
+	a->in_rate = f->sample_rate;
+	av_channel_layout_uninit(&in);
+	av_channel_layout_uninit(&a->in_layout);
+	if (rc >= 0)
+		rc = av_channel_layout_copy(&a->in_layout, &f->ch_layout);
+	if (rc < 0)
+		swr_free(&a->swr);
+	return rc;
+}
+
+/* The decoded frame as 48 kHz stereo into a->block. */
+static int resample(struct audio *a)
+{
+	int rc = set_resampler(a);
+
+	av_frame_unref(a->block);
+	if (rc < 0)
+		return rc;
+	a->block->format = AV_SAMPLE_FMT_FLTP;
+	a->block->sample_rate = AUDIO_RATE;
+	a->block->ch_layout = (AVChannelLayout)AV_CHANNEL_LAYOUT_STEREO;
+	a->block->nb_samples = swr_get_out_samples(a->swr, a->frame->nb_samples);
+	if ((rc = av_frame_get_buffer(a->block, 0)) < 0)
+		return rc;
+	rc = swr_convert(a->swr, a->block->extended_data, a->block->nb_samples,
+			 (const uint8_t **)a->frame->extended_data, a->frame->nb_samples);
+	if (rc >= 0)
+		a->block->nb_samples = rc;
+	return rc;
+}
+
+static void on_frame(struct audio *a)
+{
+	if (a->frame->pts == AV_NOPTS_VALUE || a->failed)
+		return;
+	int64_t before = a->swr ? swr_get_delay(a->swr, AUDIO_RATE) : 0,
+		at = sample_at(a->frame->pts) - before;
+	bool first = !a->begun;
+
+	if (resample(a) < 0) {
+		a->e->undecoded++;
+		return;
+	}
+	if (!begin(a) || at + a->block->nb_samples <= a->next - AUDIO_RATE * 60)
+		return;
+	if (first && at + a->block->nb_samples <= a->next) {
+		a->begun = false; /* still before the start: the next one is placed to the sample */
+		return;
+	}
+	place(a, a->block, at, first);
+}
+
+static void receive(struct audio *a)
+{
+	while (!avcodec_receive_frame(a->dec, a->frame)) {
+		on_frame(a);
+		av_frame_unref(a->frame);
+	}
+}
+
+static void flush(struct audio *a)
+{
+	if (a->dec && !avcodec_send_packet(a->dec, NULL))
+		receive(a);
+	avcodec_free_context(&a->dec);
+	swr_free(&a->swr);
+}
+
+static void new_source(struct audio *a, const struct work *w)
+{
+	char err[MEDIA_ERR];
+
+	flush(a);
+	a->dec = engine_decoder(&w->info->track[w->track], err);
+	if (!a->dec)
+		log_warn("audio", "%s", err);
+}
+
+static void decode(struct audio *a, const struct work *w)
+{
+	mav_packet_borrow(a->pkt, w->packet);
+	a->pkt->pts = w->out_us;
+	a->pkt->dts = AV_NOPTS_VALUE;
+	a->pkt->duration = 0;
+	int rc = a->dec ? avcodec_send_packet(a->dec, a->pkt) : AVERROR_DECODER_NOT_FOUND;
+	av_packet_unref(a->pkt);
+	if (rc < 0)
+		a->e->undecoded++;
+	if (a->dec)
+		receive(a);
+}
+
+/* Silence where a live source has given nothing for HOLD_US. Returns when to look next. */
+static int64_t fill(struct audio *a)
+{
+	struct engine *e = a->e;
+
+	if (!e->conf.source.live || !a->begun || a->failed)
+		return NEVER_US;
+	int64_t due = sample_at(engine_utc_us(e) - HOLD_US) - a->next;
+	if (due > 0) {
+		int64_t n = (due + AUDIO_FRAME - 1) / AUDIO_FRAME * AUDIO_FRAME;
+
+		e->silence += n;
+		append(a, NULL, 0, n);
+	}
+	return base_scale(a->next, SEC_US, AUDIO_RATE) + HOLD_US - e->utc_base_us + MS_US;
+}
+
+static bool alloc(struct audio *a)
+{
+	a->pkt = av_packet_alloc();
+	a->frame = av_frame_alloc();
+	a->block = av_frame_alloc();
+	a->out = av_frame_alloc();
+	if (!a->pkt || !a->frame || !a->block || !a->out)
+		return false;
+	a->out->format = AV_SAMPLE_FMT_FLTP;
+	a->out->sample_rate = AUDIO_RATE;
+	a->out->nb_samples = AUDIO_FRAME;
+	av_channel_layout_default(&a->out->ch_layout, 2);
+	return av_frame_get_buffer(a->out, 0) >= 0;
+}
+
+static void finish(struct audio *a)
+{
+	if (a->begun && !a->failed) {
+		if (a->have)
+			append(a, NULL, 0, AUDIO_FRAME - a->have);
+		if (!encoder_send(&a->e->audio_enc, NULL))
+			for (struct media_packet *p; (p = encoder_receive(&a->e->audio_enc));)
+				engine_emit(a->e, EVENT_PACKET, p, 0, NULL);
+	}
+	av_packet_free(&a->pkt);
+	av_frame_free(&a->frame);
+	av_frame_free(&a->block);
+	av_frame_free(&a->out);
+	av_channel_layout_uninit(&a->in_layout);
+}
+
+void *audio_main(void *arg)
+{
+	struct audio a = {.e = arg};
+	struct engine *e = arg;
+	bool ended = !alloc(&a);
+
+	while (!ended) {
+		struct work *w = queue_pop(&e->audio_queue, fill(&a), &ended);
+
+		if (!w)
+			continue;
+		if (!e->conf.audio_bitrate)
+			;
+		else if (w->packet)
+			decode(&a, w);
+		else
+			new_source(&a, w);
+		work_destroy(w);
+	}
+	flush(&a);
+	finish(&a);
+	engine_stage_done(e);
+	return NULL;
+}

@@ -1,0 +1,32 @@
+/* Encoders of the engine: libx264 frame by frame, AAC. Not for other modules. */
+#ifndef GEX_MEDIA_ENCODE_H
+#define GEX_MEDIA_ENCODE_H
+
+#include "media/av.h"
+#include "media/ladder.h"
+
+#define AUDIO_RATE 48000
+#define AUDIO_FRAME 1024
+
+struct encoder {
+	AVCodecContext *cc;
+	AVPacket *pkt;
+	struct media_track *track; /* whose time base packets get */
+	int index;		   /* of the track */
+	int64_t base;		   /* what was subtracted from pts: codecs count from 0 */
+	int64_t ticks;		   /* units of track->tb in one of the encoder's */
+};
+
+/* Opens and describes the track in *t (extra is made); t must outlive the encoder. like: a decoded frame, whose colours are
+ * named in the stream. 0 or a negative errno with a reason. */
+int encoder_open_video(struct encoder *e, const struct rung *r, const AVFrame *like,
+		       struct media_track *t, int index, char *err) MUST_USE;
+int encoder_open_audio(struct encoder *e, int64_t bitrate, struct media_track *t, int index,
+		       char *err) MUST_USE;
+/* f->pts: frames (video) or samples (audio) since the epoch. NULL: no more. */
+int encoder_send(struct encoder *e, AVFrame *f) MUST_USE;
+/* The next packet; NULL when there is none now. */
+struct media_packet *encoder_receive(struct encoder *e);
+void encoder_close(struct encoder *e);
+
+#endif

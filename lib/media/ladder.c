@@ -1,0 +1,204 @@
+#include "media/ladder.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define SIDE_MIN 16
+#define SIDE_MAX 7680
+#define FPS_MAX 240
+
+static const int heights[] = {1080, 720, 480, 360, 240, 144};
+
+static const char *const presets[] = {"ultrafast", "superfast", "veryfast", "faster",  "fast",
+				      "medium",	   "slow",	"slower",   "veryslow"};
+
+static int bad(char *err, const char *what, const char *text)
+{
+	snprintf(err, MEDIA_ERR, "%s: %.100s", what, text);
+	return -EINVAL;
+}
+
+int rung_set_size(struct rung *r, const char *text, char *err)
+{
+	int w, h, used = 0;
+
+	if (sscanf(text, "%5dx%5d%n", &w, &h, &used) != 2 || text[used])
+		return bad(err, "not a size like 1280x720", text);
+	if (w < SIDE_MIN || h < SIDE_MIN || w > SIDE_MAX || h > SIDE_MAX || w % 2 || h % 2)
+		return bad(err, "sizes are even and from 16 to 7680", text);
+	r->width = w;
+	r->height = h;
+	return 0;
+}
+
+int rung_set_preset(struct rung *r, const char *text, char *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(presets); i++) {
+		if (!strcmp(presets[i], text)) {
+			str_copy(r->preset, sizeof(r->preset), text);
+			return 0;
+		}
+	}
+	return bad(err, "no x264 preset", text);
+}
+
+int rung_set_fps(struct rung *r, const char *text, char *err)
+{
+	struct ratio fps;
+
+	if (num_ratio(text, &fps) || fps.num > FPS_MAX * fps.den || fps.num < fps.den)
+		return bad(err, "not a frame rate from 1 to 240", text);
+	r->fps = fps;
+	return 0;
+}
+
+static int set_option(struct rung *r, const char *text, char *err)
+{
+	int64_t rate;
+
+	if (str_starts(text, "preset="))
+		return rung_set_preset(r, text + 7, err);
+	if (str_starts(text, "codec="))
+		return strcmp(text + 6, "h264") ? bad(err, "codec not made (h264 is)", text + 6)
+						: 0;
+	if (num_rate(text, &rate))
+		return bad(err, "neither a bit rate nor preset=, codec=", text);
+	if (rate < 10000 || rate > INT64_C(200000000))
+		return bad(err, "bit rates are from 10k to 200M", text);
+	r->bitrate = rate;
+	return 0;
+}
+
+/* 720p, 720p60. */
+static int set_preset_name(struct rung *r, const char *text, char *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(heights); i++) {
+		char name[16];
+		int n = snprintf(name, sizeof(name), "%dp", heights[i]);
+
+		if (strncmp(text, name, (size_t)n) || (text[n] && strcmp(text + n, "60")))
+			continue;
+		r->height = heights[i];
+		if (text[n])
+			r->fps = (struct ratio){60, 1};
+		str_copy(r->name, sizeof(r->name), text);
+		return 0;
+	}
+	if (!strcmp(text, "copy"))
+		return bad(err, "passing the source through is not made yet", text);
+	return bad(err,
+		   "no preset (1080p 720p 480p 360p 240p 144p, with 60) and no NAME=WxH@FPS,RATE",
+		   text);
+}
+
+static int set_name(struct rung *r, const char *text, size_t n, char *err)
+{
+	if (!n || n >= sizeof(r->name) ||
+	    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") < n)
+		return bad(err, "names are 1 to 31 letters, digits, - _ .", text);
+	memcpy(r->name, text, n);
+	return 0;
+}
+
+static int set_shape(struct rung *r, char *text, char *err)
+{
+	char *at = strchr(text, '@');
+	int rc = 0;
+
+	if (at)
+		*at++ = 0;
+	if (*text)
+		rc = rung_set_size(r, text, err);
+	return !rc && at ? rung_set_fps(r, at, err) : rc;
+}
+
+int rung_parse(struct rung *r, const char *text, char *err)
+{
+	char copy[128], *rest = copy;
+
+	*r = (struct rung){.fps = {0, 1}};
+	if (!str_copy(copy, sizeof(copy), text))
+		return bad(err, "too long", text);
+	char *first = strsep(&rest, ","), *is = strchr(first, '=');
+	int rc;
+	if (is) {
+		rc = set_name(r, first, (size_t)(is - first), err);
+		if (!rc)
+			rc = set_shape(r, is + 1, err);
+	} else {
+		rc = set_preset_name(r, first, err);
+	}
+	for (char *o; !rc && (o = strsep(&rest, ","));)
+		rc = set_option(r, o, err);
+	return rc;
+}
+
+/* 0.1 bit a pixel and frame at 720p30, more for small pictures; 60 frames cost half as much again. */
+int64_t ladder_bitrate(int width, int height, struct ratio fps)
+{
+	static const struct {
+		int pixels;
+		int64_t rate;
+	} points[] = {{256 * 144, 200000},     {426 * 240, 400000},    {640 * 360, 800000},
+		      {854 * 480, 1400000},    {1280 * 720, 2800000},  {1920 * 1080, 5000000},
+		      {3840 * 2160, 14000000}, {7680 * 4320, 40000000}};
+	int pixels = width * height;
+	size_t i = 0;
+
+	while (i + 2 < ARRAY_LEN(points) && points[i + 1].pixels < pixels)
+		i++;
+	int64_t rate = points[i].rate + (points[i + 1].rate - points[i].rate) *
+					    (pixels - points[i].pixels) /
+					    (points[i + 1].pixels - points[i].pixels);
+	rate = MAX(rate, 100000);
+	return fps.num > 40 * fps.den ? rate * 3 / 2 : rate;
+}
+
+static int even(int64_t v)
+{
+	return (int)MAX((v + 1) / 2 * 2, SIDE_MIN);
+}
+
+void rung_fit(struct rung *r, const struct media_track *source)
+{
+	if (!r->height)
+		r->height = even(source->height);
+	if (!r->width)
+		r->width = 2 * (int)base_scale((int64_t)r->height * source->width, source->sar.num,
+					       2 * source->height * source->sar.den);
+	r->width = MAX(r->width, SIDE_MIN);
+	r->width = MIN(r->width, SIDE_MAX);
+	if (!r->fps.num)
+		r->fps = source->fps.num ? source->fps : (struct ratio){30, 1};
+	if (!r->bitrate)
+		r->bitrate = ladder_bitrate(r->width, r->height, r->fps);
+}
+
+/* Well above the next preset below it, and not above all of them. */
+static bool between_rungs(int height)
+{
+	for (size_t i = 0; i < ARRAY_LEN(heights); i++)
+		if (height + 8 >= heights[i])
+			return i > 0 && height > heights[i] * 9 / 8;
+	return true;
+}
+
+int ladder_default(struct rung out[LADDER_MAX], const struct media_track *source)
+{
+	int n = 0;
+
+	if (between_rungs(source->height)) {
+		out[n] = (struct rung){.fps = {0, 1}};
+		snprintf(out[n++].name, sizeof(out->name), "%dp", source->height);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(heights) && n < 4; i++) {
+		/* A source of 1088 or 716 lines is meant to be 1080 or 720. */
+		if (heights[i] > source->height + 8)
+			continue;
+		out[n] = (struct rung){.height = heights[i], .fps = {0, 1}};
+		snprintf(out[n++].name, sizeof(out->name), "%dp", heights[i]);
+	}
+	for (int i = 0; i < n; i++)
+		rung_fit(&out[i], source);
+	return n;
+}

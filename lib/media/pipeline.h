@@ -1,0 +1,114 @@
+/* The inside of the engine, shared by its stages: engine.c (life, events), input.c, video.c, rung.c, audio.c. */
+#ifndef GEX_MEDIA_PIPELINE_H
+#define GEX_MEDIA_PIPELINE_H
+
+#include <stdatomic.h>
+
+#include "media/encode.h"
+#include "media/engine.h"
+#include "media/queue.h"
+#include "media/scale.h"
+#include "media/timeline.h"
+
+#define HOLD_US \
+	(300 * MS_US) /* how late a frame may come before the last is repeated in its place */
+#define PACKETS_MAX 256
+#define PICTURES_MAX 4 /* at an encoder's door; repeats, which cost little, are not counted */
+#define PICTURES_CAP 64
+#define OUT_BYTES_MAX (32 << 20)
+
+/* From the input to a decoder: a track's parameters (packet NULL), or a packet. */
+struct work {
+	struct media_info *info;
+	struct media_packet *packet;
+	int track;
+	int64_t out_us; /* UTC of the packet's pts, or TIMELINE_NONE */
+};
+void work_destroy(struct work *w);
+
+/* From the video thread to a rung. */
+struct picture {
+	AVFrame *frame; /* NULL: the last one again */
+	int64_t n;	/* index on the rung's grid */
+	bool key;
+};
+void picture_destroy(struct picture *p);
+
+struct stage {
+	struct engine *e;
+	int index;
+	struct rung conf;
+	struct grid grid; /* the video thread's */
+	int64_t first;	  /* frame of the output */
+	struct ratio gop; /* seconds; the same for all rungs */
+	struct queue queue;
+	struct encoder enc;
+	struct scaler *scaler;
+	pthread_t thread;
+	bool running;
+	atomic_llong frames, dropped, repeated;
+};
+
+enum event { EVENT_OPENED, EVENT_LOST, EVENT_START, EVENT_PACKET, EVENT_END };
+
+struct engine {
+	struct loop *loop;
+	struct engine_conf conf;
+	struct engine_events ev;
+	void *arg;
+	bool gone, retrying; /* the loop's thread only */
+	struct loop_timer retry;
+
+	pthread_t input, video, audio;
+	bool input_running, video_running, audio_running;
+	struct queue video_queue, audio_queue;
+	struct stage rung[LADDER_MAX];
+	int rungs;
+	struct encoder audio_enc;
+	struct media_info *info;
+	int64_t
+	    utc_base_us; /* UTC - monotonic, fixed at the start: the clock may be set meanwhile */
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* built, closing, room in out */
+	bool closing;
+	bool built;		   /* encoders and info are there */
+	bool no_sound, no_picture; /* the first source has none */
+	bool no_picture_came;	   /* the source ended before one could be decoded */
+	int64_t start_us;	   /* NEVER_US until known */
+	struct timeline timeline;  /* the input thread's */
+	int end_err;
+	char end_reason[MEDIA_ERR];
+	int stages; /* that still run behind the input */
+	struct list out;
+	size_t out_bytes;
+	bool posted;
+
+	atomic_bool cancel, present;
+	atomic_llong frames_in, packets_in, bytes_in, damaged, undecoded, opened;
+	atomic_llong jumps, wraps, skips, relates, silence, cut;
+};
+
+int64_t engine_utc_us(const struct engine *e);
+/* The start instant, NEVER_US while unknown. */
+int64_t engine_start_us(struct engine *e);
+/* Hands an event over; takes p or text's copy. Waits for room only for a source that is not live. */
+void engine_emit(struct engine *e, enum event kind, struct media_packet *p, int64_t n,
+		 const char *text);
+/* A stage has come to its end; the last one posts EVENT_END. */
+void engine_stage_done(struct engine *e);
+/* Makes the rungs, once, from the first picture. 0 or an error that end() tells. */
+int engine_build(struct engine *e, const AVFrame *first);
+/* Waits until that has happened; false: it never will. */
+bool engine_built(struct engine *e);
+/* Ends everything with this reason. */
+void engine_fail(struct engine *e, int err, const char *reason);
+/* A decoder for a track; NULL and a reason. */
+AVCodecContext *engine_decoder(const struct media_track *t, char *err);
+
+void *input_main(void *engine);
+void *video_main(void *engine);
+void *audio_main(void *engine);
+void *rung_main(void *stage);
+
+#endif

@@ -1,0 +1,73 @@
+#include <errno.h>
+
+#include "log/log.h"
+#include "media/pipeline.h"
+#include "os/os.h"
+
+static void give_out(struct stage *s, int64_t since_us)
+{
+	for (struct media_packet *p; (p = encoder_receive(&s->enc));) {
+		s->frames++;
+		engine_emit(s->e, EVENT_PACKET, p, os_mono_us() - since_us, NULL);
+	}
+}
+
+/* f stays the scaler's or the caller's; a frame of our own bears what differs. */
+static int encode(struct stage *s, const AVFrame *f, AVFrame *own, const struct picture *p)
+{
+	av_frame_unref(own);
+	if (av_frame_ref(own, f) < 0)
+		return -ENOMEM;
+	own->pts = p->n;
+	own->pict_type = p->key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+	own->sample_aspect_ratio = (AVRational){1, 1};
+	return encoder_send(&s->enc, own);
+}
+
+/* The scaled picture for p: the last one again when it is a repeat or cannot be scaled. */
+static void scale(struct stage *s, const struct picture *p, AVFrame *last, struct log_limit *limit)
+{
+	char err[MEDIA_ERR];
+	AVFrame *scaled;
+
+	if (!p->frame)
+		return;
+	if (!scaler_run(s->scaler, p->frame, &scaled, err)) {
+		av_frame_unref(last);
+		if (av_frame_ref(last, scaled) < 0)
+			s->e->undecoded++;
+		return;
+	}
+	s->e->undecoded++;
+	if (log_allow(limit, 1, 10 * SEC_US, os_mono_us()))
+		log_warn(s->conf.name, "%s", err);
+}
+
+void *rung_main(void *arg)
+{
+	struct stage *s = arg;
+	AVFrame *last = av_frame_alloc(), *own = av_frame_alloc();
+	struct log_limit limit = {0};
+	bool ended = !last || !own;
+
+	while (!ended) {
+		struct picture *p = queue_pop(&s->queue, NEVER_US, &ended);
+		int64_t since = os_mono_us();
+
+		if (!p)
+			continue;
+		scale(s, p, last, &limit);
+		if (!last->width)
+			s->dropped++;
+		else if (encode(s, last, own, p) && log_allow(&limit, 1, 10 * SEC_US, since))
+			log_error(s->conf.name, "the encoder failed on a frame");
+		give_out(s, since);
+		picture_destroy(p);
+	}
+	if (!encoder_send(&s->enc, NULL))
+		give_out(s, os_mono_us());
+	av_frame_free(&last);
+	av_frame_free(&own);
+	engine_stage_done(s->e);
+	return NULL;
+}

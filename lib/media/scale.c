@@ -1,0 +1,271 @@
+#include "media/scale.h"
+
+#include <errno.h>
+#include <libavutil/imgutils.h>
+#include <libavutil/pixdesc.h>
+#include <zimg.h>
+
+#define ALIGN 64
+
+struct scaler {
+	int width, height;
+	/* what the graph was built for */
+	int in_width, in_height, in_format;
+	AVRational in_sar;
+	enum AVColorRange in_range;
+	enum AVColorSpace in_space;
+	bool direct; /* the source is what is wanted */
+	zimg_filter_graph *graph;
+	void *tmp;
+	int x, y, w, h;	  /* where the picture goes */
+	AVFrame *picture; /* width x height */
+	AVFrame *inner;	  /* w x h, when there are bars */
+	AVFrame *aligned; /* a copy of the source, when its rows are not aligned as zimg wants */
+};
+
+int scaler_create(struct scaler **out, int width, int height)
+{
+	struct scaler *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->width = width;
+	s->height = height;
+	s->in_format = AV_PIX_FMT_NONE;
+	*out = s;
+	return 0;
+}
+
+static void forget(struct scaler *s)
+{
+	zimg_filter_graph_free(s->graph);
+	s->graph = NULL;
+	free(s->tmp);
+	s->tmp = NULL;
+	av_frame_free(&s->picture);
+	av_frame_free(&s->inner);
+	av_frame_free(&s->aligned);
+	s->in_format = AV_PIX_FMT_NONE;
+}
+
+void scaler_destroy(struct scaler *s)
+{
+	if (!s)
+		return;
+	forget(s);
+	free(s);
+}
+
+static AVFrame *make_frame(int format, int width, int height)
+{
+	AVFrame *f = av_frame_alloc();
+
+	if (!f)
+		return NULL;
+	f->format = format;
+	f->width = width;
+	f->height = height;
+	if (av_frame_get_buffer(f, ALIGN) < 0)
+		av_frame_free(&f);
+	return f;
+}
+
+/* The largest rectangle of the source's shape inside the picture; all of it when the shapes differ by a line or two. */
+static void fit(struct scaler *s, const AVFrame *in)
+{
+	AVRational sar =
+	    in->sample_aspect_ratio.num > 0 ? in->sample_aspect_ratio : (AVRational){1, 1};
+	int64_t w =
+	    base_scale((int64_t)s->height * in->width, sar.num, (int64_t)in->height * sar.den);
+	int64_t h =
+	    base_scale((int64_t)s->width * in->height, sar.den, (int64_t)in->width * sar.num);
+
+	s->w = s->width;
+	s->h = s->height;
+	if (w < s->width - s->width / 64 - 2)
+		s->w = (int)MAX(w / 2 * 2, 2);
+	else if (h < s->height - s->height / 64 - 2)
+		s->h = (int)MAX(h / 2 * 2, 2);
+	s->x = (s->width - s->w) / 4 * 2;
+	s->y = (s->height - s->h) / 4 * 2;
+}
+
+static bool is_full_range(const AVFrame *f)
+{
+	switch (f->format) {
+	case AV_PIX_FMT_YUVJ420P:
+	case AV_PIX_FMT_YUVJ422P:
+	case AV_PIX_FMT_YUVJ444P:
+	case AV_PIX_FMT_YUVJ440P:
+		return true;
+	default:
+		return f->color_range == AVCOL_RANGE_JPEG;
+	}
+}
+
+static bool describe(const AVFrame *f, zimg_image_format *z)
+{
+	const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(f->format);
+	const uint64_t refused = AV_PIX_FMT_FLAG_BE | AV_PIX_FMT_FLAG_PAL |
+				 AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_HWACCEL |
+				 AV_PIX_FMT_FLAG_FLOAT | AV_PIX_FMT_FLAG_BAYER;
+
+	zimg_image_format_default(z, ZIMG_API_VERSION);
+	if (!d || d->flags & refused || d->nb_components < 3 ||
+	    av_pix_fmt_count_planes(f->format) < 3)
+		return false;
+	bool rgb = d->flags & AV_PIX_FMT_FLAG_RGB;
+	z->width = (unsigned)f->width;
+	z->height = (unsigned)f->height;
+	z->depth = (unsigned)d->comp[0].depth;
+	z->pixel_type = z->depth > 8 ? ZIMG_PIXEL_WORD : ZIMG_PIXEL_BYTE;
+	z->subsample_w = d->log2_chroma_w;
+	z->subsample_h = d->log2_chroma_h;
+	z->color_family = rgb ? ZIMG_COLOR_RGB : ZIMG_COLOR_YUV;
+	z->pixel_range = rgb || is_full_range(f) ? ZIMG_RANGE_FULL : ZIMG_RANGE_LIMITED;
+	z->matrix_coefficients = rgb ? ZIMG_MATRIX_RGB : (zimg_matrix_coefficients_e)f->colorspace;
+	return d->comp[0].shift == 0;
+}
+
+/* BT.709 for what comes as RGB; else the colours stay what they are. */
+static zimg_image_format wanted(const struct scaler *s, const zimg_image_format *in)
+{
+	zimg_image_format z = *in;
+
+	z.width = (unsigned)s->w;
+	z.height = (unsigned)s->h;
+	z.depth = 8;
+	z.pixel_type = ZIMG_PIXEL_BYTE;
+	z.subsample_w = z.subsample_h = 1;
+	z.color_family = ZIMG_COLOR_YUV;
+	z.pixel_range = ZIMG_RANGE_LIMITED;
+	if (in->color_family == ZIMG_COLOR_RGB)
+		z.matrix_coefficients = ZIMG_MATRIX_709;
+	return z;
+}
+
+static int build(struct scaler *s, const AVFrame *in, char *err)
+{
+	zimg_graph_builder_params params;
+	zimg_image_format from, to;
+	size_t size;
+
+	forget(s);
+	if (!describe(in, &from)) {
+		const char *name = av_get_pix_fmt_name(in->format);
+
+		return mav_say(err, "pixel format %s is not supported", name ? name : "?"),
+		       -ENOTSUP;
+	}
+	fit(s, in);
+	to = wanted(s, &from);
+	zimg_graph_builder_params_default(&params, ZIMG_API_VERSION);
+	params.resample_filter = params.resample_filter_uv = ZIMG_RESIZE_BICUBIC;
+	s->graph = zimg_filter_graph_build(&from, &to, &params);
+	if (!s->graph || zimg_filter_graph_get_tmp_size(s->graph, &size)) {
+		zimg_get_last_error(err, MEDIA_ERR);
+		return -ENOTSUP;
+	}
+	s->tmp = aligned_alloc(ALIGN, (size + ALIGN) / ALIGN * ALIGN);
+	s->picture = make_frame(AV_PIX_FMT_YUV420P, s->width, s->height);
+	bool bars = s->w != s->width || s->h != s->height;
+	if (bars)
+		s->inner = make_frame(AV_PIX_FMT_YUV420P, s->w, s->h);
+	if (!s->tmp || !s->picture || (bars && !s->inner))
+		return mav_say(err, "out of memory"), -ENOMEM;
+	ptrdiff_t rows[4] = {s->picture->linesize[0], s->picture->linesize[1],
+			     s->picture->linesize[2]};
+	av_image_fill_black(s->picture->data, rows, AV_PIX_FMT_YUV420P, AVCOL_RANGE_MPEG, s->width,
+			    s->height);
+	s->direct = !bars && in->format == AV_PIX_FMT_YUV420P && !is_full_range(in) &&
+		    in->width == s->width && in->height == s->height;
+	s->in_width = in->width;
+	s->in_height = in->height;
+	s->in_format = in->format;
+	s->in_sar = in->sample_aspect_ratio;
+	s->in_range = in->color_range;
+	s->in_space = in->colorspace;
+	return 0;
+}
+
+static bool built_for(const struct scaler *s, const AVFrame *in)
+{
+	return s->in_format == in->format && s->in_width == in->width &&
+	       s->in_height == in->height && s->in_range == in->color_range &&
+	       s->in_space == in->colorspace && !av_cmp_q(s->in_sar, in->sample_aspect_ratio);
+}
+
+/* in, or a copy of it whose rows zimg can take. */
+static const AVFrame *aligned(struct scaler *s, const AVFrame *in)
+{
+	bool ok = true;
+
+	for (int i = 0; i < 3; i++)
+		ok &= !((uintptr_t)in->data[i] % ALIGN) && in->linesize[i] > 0 &&
+		      !(in->linesize[i] % ALIGN);
+	if (ok)
+		return in;
+	if (!s->aligned)
+		s->aligned = make_frame(in->format, in->width, in->height);
+	if (!s->aligned || av_frame_copy(s->aligned, in) < 0)
+		return NULL;
+	return s->aligned;
+}
+
+static int process(struct scaler *s, const AVFrame *in, AVFrame *out)
+{
+	zimg_image_buffer_const from = {.version = ZIMG_API_VERSION};
+	zimg_image_buffer to = {.version = ZIMG_API_VERSION};
+
+	for (int i = 0; i < 3; i++) {
+		from.plane[i].data = in->data[i];
+		from.plane[i].stride = in->linesize[i];
+		from.plane[i].mask = ZIMG_BUFFER_MAX;
+		to.plane[i].data = out->data[i];
+		to.plane[i].stride = out->linesize[i];
+		to.plane[i].mask = ZIMG_BUFFER_MAX;
+	}
+	/* zimg's planes are R, G, B; FFmpeg's are G, B, R. */
+	if (in->format != AV_PIX_FMT_NONE &&
+	    av_pix_fmt_desc_get(in->format)->flags & AV_PIX_FMT_FLAG_RGB) {
+		for (int i = 0; i < 3; i++) {
+			from.plane[i].data = in->data[(i + 2) % 3];
+			from.plane[i].stride = in->linesize[(i + 2) % 3];
+		}
+	}
+	return zimg_filter_graph_process(s->graph, &from, &to, s->tmp, NULL, NULL, NULL, NULL)
+		   ? -EIO
+		   : 0;
+}
+
+static void place(struct scaler *s)
+{
+	for (int i = 0; i < 3; i++) {
+		int shift = i ? 1 : 0, row = s->picture->linesize[i];
+
+		av_image_copy_plane(s->picture->data[i] + (s->y >> shift) * row + (s->x >> shift),
+				    row, s->inner->data[i], s->inner->linesize[i], s->w >> shift,
+				    s->h >> shift);
+	}
+}
+
+int scaler_run(struct scaler *s, AVFrame *in, AVFrame **out, char *err)
+{
+	int rc = built_for(s, in) ? 0 : build(s, in, err);
+
+	if (rc)
+		return rc;
+	if (s->direct) {
+		*out = in;
+		return 0;
+	}
+	const AVFrame *from = aligned(s, in);
+	if (!from)
+		return mav_say(err, "out of memory"), -ENOMEM;
+	if ((rc = process(s, from, s->inner ? s->inner : s->picture)))
+		return zimg_get_last_error(err, MEDIA_ERR), rc;
+	if (s->inner)
+		place(s);
+	*out = s->picture;
+	return 0;
+}

@@ -1,0 +1,123 @@
+#!/bin/bash
+# lib/stream by tests/media/relay (a stream_input fed into stream_sinks): every scheme, readers that come, go and stall, and
+# what outsiders may do.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=streamlib.sh
+. "$(dirname "$0")/streamlib.sh"
+need ffmpeg ffprobe curl python3
+
+relay=$BUILD/tests/media/relay
+sock=$TMP/live.sock
+PACE='' live 4 mpegts "$TMP/four.ts"
+
+# ---- files and pipes ----
+step "a file to files" "$relay" "$TMP/four.ts" "$TMP/a.nut" "file:$TMP/a.ts" "$TMP/a.mp4"
+for f in a.nut a.ts a.mp4; do
+	step "$f has all frames" test "$(frames "$TMP/$f")" = 120
+done
+"$relay" - - <"$TMP/four.ts" 2>"$TMP/pipe.log" >"$TMP/b.nut"
+step "standard input to standard output" test "$(frames "$TMP/b.nut")" = 120
+begun=$(now_ms)
+step "at the pace of its timestamps" "$relay" "$TMP/four.ts?realtime=1" "$TMP/c.nut"
+at_least "milliseconds for four seconds" $(($(now_ms) - begun)) 3700
+# Whoever reads standard output goes away: the tool ends, with the status of an output error.
+{ "$relay" "$TMP/four.ts?realtime=1&loop=1" - 2>"$TMP/epipe.log" || echo $? >"$TMP/epipe.status"; } |
+	head -c 20000 >/dev/null
+step "a closed standard output ends it" grep -qx 74 "$TMP/epipe.status"
+mkfifo "$TMP/fifo"
+spawn fifo "$relay" "$TMP/four.ts?realtime=1&loop=1" "$TMP/fifo"
+for i in 1 2; do
+	step "reader $i of a FIFO" timeout 10 ffmpeg -nostdin -v error -i "$TMP/fifo" -t 1 -c copy -y "$TMP/fifo$i.nut"
+	at_least "its frames" "$(frames "$TMP/fifo$i.nut")" 28
+done
+stop fifo
+
+# ---- a unix socket ----
+mkfifo "$TMP/in"
+spawn source live 100 nut "$TMP/in"
+spawn -r relay "$relay" "$TMP/in" "unix:$sock"
+wait_ready relay
+step "nobody else may open it" test "$(stat -c %a "$sock")" = 660
+refuse "who comes second is refused" 64 "$relay" "$TMP/four.ts" "unix:$sock"
+step "since it is in use" grep -q "another process serves there" "$TMP/refused"
+spawn stalled sh -c "exec ffmpeg -nostdin -v error -i unix:$sock -c copy -f null -"
+spawn goes-on ffmpeg -nostdin -v error -i "unix:$sock" -c copy -y "$TMP/goes-on.nut"
+step "two readers" wait_log relay "reader 2 is here" 10
+stalled_at=$(now_ms)
+kill -STOP "${PID[stalled]}"
+# One that joins late begins with a key frame, at once.
+begun=$(now_ms)
+step "a late reader" timeout 10 ffmpeg -nostdin -v error -i "unix:$sock" -frames:v 1 -y -f image2 "$TMP/late.png"
+at_most "milliseconds to its first picture" $(($(now_ms) - begun)) 1500
+step "the one that is stopped is cut" wait_log relay "reader [0-9]* is cut: too slow" 45
+at_least "not before 10 s" $(($(now_ms) - stalled_at)) 10000
+kill -CONT "${PID[stalled]}"
+stop stalled || true
+kill -INT "${PID[goes-on]}"
+wait_exit goes-on 10
+lived=$((($(now_ms) - stalled_at) * 30 / 1000))
+at_least "frames of the reader that went on" "$(frames "$TMP/goes-on.nut")" $((lived - 30))
+kill -INT "${PID[relay]}"
+wait_exit relay 10
+step "status 0 on SIGINT" test "$STATUS" = 0
+grep "^sink" "$TMP/relay.log"
+step "the cut is counted, and what was dropped" grep -qE "^sink .* dropped [1-9][0-9]* cut 1$" "$TMP/relay.log"
+step "the socket file is gone" test ! -e "$sock"
+stop source || true
+
+# ---- leftovers and mistakes ----
+python3 -c "import socket,sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])" "$sock"
+step "the socket of a dead process is replaced" "$relay" "$TMP/four.ts" "unix:$sock"
+echo precious >"$TMP/file"
+refuse "a file in the place of the socket is kept" 64 "$relay" "$TMP/four.ts" "unix:$TMP/file"
+step "as it was" grep -qx precious "$TMP/file"
+
+# ---- SRT ----
+port=$(free_port udp)
+printf 'a-long-passphrase\n' >"$TMP/pass"
+chmod 600 "$TMP/pass"
+spawn -r listener "$relay" "srt://:$port?passphrase_file=$TMP/pass&streamid=cam" "$TMP/srt.nut"
+wait_ready listener
+refuse "the port is taken" 64 "$relay" "srt://:$port" "$TMP/x.nut"
+step "which is said" grep -qi "address already in use" "$TMP/refused"
+head -c 20000 /dev/urandom >"$TMP/garbage"
+for _ in 1 2 3 4 5; do
+	head -c 1400 /dev/urandom >"/dev/udp/127.0.0.1/$port"
+done
+to="srt://127.0.0.1:$port?connect_timeout=2000"
+push() {
+	timeout 20 ffmpeg -nostdin -v error -re -i "$TMP/four.ts" -c copy -f mpegts "$1"
+}
+if push "$to&streamid=cam"; then fail "a publisher without the passphrase is taken"; fi
+if push "$to&streamid=cam&passphrase=another-passphrase"; then fail "a wrong passphrase is taken"; fi
+if push "$to&streamid=spy&passphrase=a-long-passphrase"; then fail "another stream id is taken"; fi
+spawn publisher push "$to&streamid=cam&passphrase=a-long-passphrase"
+step "the right one is taken" wait_log listener "source is here" 10
+if push "$to&streamid=cam&passphrase=a-long-passphrase"; then fail "a second publisher is taken"; fi
+step "a second one is told off" grep -q "another one is publishing" "$TMP/listener.log"
+wait_exit publisher 20
+step "the end of a publisher is seen" wait_log listener "lost: " 10
+step "the next is taken" push "$to&streamid=cam&passphrase=a-long-passphrase"
+step "SIGTERM" stop listener 5
+at_least "frames of both" "$(frames "$TMP/srt.nut" 2>/dev/null)" 200
+
+# Fan-out over SRT: two callers, one of them a relay.
+spawn -r server "$relay" "$TMP/four.ts?realtime=1&loop=1" "srt://:$port?latency=50ms"
+wait_ready server
+spawn caller "$relay" "srt://127.0.0.1:$port" "$TMP/called.nut"
+step "one caller" timeout 15 ffmpeg -nostdin -v error -i "srt://127.0.0.1:$port" -t 2 -c copy -y "$TMP/caller.ts"
+step "the other" wait_log caller "source is here" 10
+step "the server ends with callers on it" stop server 5
+step "its caller sees that" wait_log caller "lost: " 10
+step "and ends" stop caller 5
+at_least "frames of the one" "$(frames "$TMP/caller.ts")" 50
+
+# ---- UDP ----
+port=$(free_port udp)
+spawn -r receiver "$relay" "udp://127.0.0.1:$port" "$TMP/udp.nut"
+wait_ready receiver
+step "UDP out" "$relay" "$TMP/four.ts?realtime=1" "udp://127.0.0.1:$port"
+step "UDP in: its end is seen" wait_log receiver "lost: " 10
+stop receiver 5
+at_least "frames over UDP" "$(frames "$TMP/udp.nut")" 100

@@ -1,0 +1,103 @@
+#!/bin/bash
+# gex-transcode: what it refuses and with which status; files in and out.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+need ffmpeg ffprobe
+
+bin=$BUILD/gex-transcode
+
+# one_line PATTERN: what `refuse` caught is a single line that matches.
+one_line() {
+	[ "$(grep -vc '^Try ' "$TMP/refused")" = 1 ] || fail "not one line: $(cat "$TMP/refused")"
+	grep -qE -- "$1" "$TMP/refused" || fail "no $1 in: $(cat "$TMP/refused")"
+}
+
+no_stream() {
+	refuse "$1" 65 "$bin" -i "$2" -r 144p -o "$TMP/never.nut"
+	one_line "$3"
+}
+
+# ---- what is no stream ----
+
+for _ in {1..600}; do echo 'It was a dark and stormy night.'; done >"$TMP/text"
+printf '#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n' >"$TMP/list.m3u8"
+head -c 300000 /dev/urandom >"$TMP/noise"
+: >"$TMP/empty"
+no_stream "a text file" "$TMP/text" 'text\] not a media stream'
+no_stream "a playlist" "$TMP/list.m3u8" 'not a media stream'
+no_stream "noise" "$TMP/noise" 'not a media stream'
+no_stream "an empty file" "$TMP/empty" 'the input is empty'
+no_stream "nothing on standard input" - 'the input is empty'
+no_stream "text under a format's name" "$TMP/text?format=nut" 'not a media stream'
+
+# ---- what is said wrong ----
+
+refuse "a rung that is none" 64 "$bin" -i x.ts -r 721p -o y.nut
+one_line '721p: no preset'
+refuse "two rungs of a name" 64 "$bin" -i x.ts -r 360p -r 360p -o y.nut
+one_line 'two rungs are named 360p'
+refuse "copy" 64 "$bin" -i x.ts -r copy -o y.nut
+one_line 'not made yet'
+refuse "no output" 64 "$bin" -i x.ts
+one_line 'nowhere to write'
+refuse "a second input" 64 "$bin" -i x.ts -i y.ts -o z.nut
+one_line 'second'
+refuse "an RTMP output" 64 "$bin" -i x.ts -o rtmp://host.invalid/app/secret-key
+one_line 'gex-restream'
+! grep -q secret-key "$TMP/refused" || fail "the stream key is shown"
+refuse "no such input" 69 "$bin" -i "$TMP/none.ts" -o "$TMP/never.nut"
+one_line 'No such file'
+refuse "no such folder" 69 "$bin" -i "$TMP/text" -o "$TMP/none/never.nut"
+one_line 'No such file'
+printf '[input]\nurl = a.ts\n[output x]\nurl = b.nut\n[rung 720p]\nsize = 1281x720\n' >"$TMP/odd.ini"
+refuse "an odd size in a file" 78 "$bin" -c "$TMP/odd.ini" -t
+one_line 'odd.ini:6: .*even'
+step "the example is right" "$bin" -t -c examples/transcode.ini
+
+# ---- files ----
+
+ffmpeg -nostdin -loglevel error -f lavfi -i testsrc2=s=320x180:r=25 -f lavfi -i sine=r=44100 -t 4 -c:v libx264 -bf 2 -g 40 \
+	-c:a aac -ac 1 "$TMP/in.ts"
+
+# streams FILE: what is in it, a line a stream.
+streams() {
+	ffprobe -v quiet -count_packets -show_entries stream=codec_name,width,height,sample_rate,channels,nb_read_packets "$1" \
+		-of compact=p=0:nk=1 | sort -u
+}
+
+# No rung asked for: the source's size and what is below it.
+step "a file, B-frames and 44.1 kHz mono" "$bin" -i "$TMP/in.ts" -o "$TMP/out.nut" -o "$TMP/out.ts"
+step "its size and below" test "$(streams "$TMP/out.nut" | grep h264 | tr '\n' ' ')" = 'h264|256|144|100 h264|320|180|100 '
+at_least "sound packets" "$(streams "$TMP/out.nut" | sed -n 's/^aac|48000|2|//p')" 183
+step "MPEG-TS holds the same" test "$(streams "$TMP/out.ts" | grep -c '|100$')" = 2
+
+rung() {
+	"$bin" -i "$TMP/in.ts" -r "$1" -S audio.bitrate=0 -o "$TMP/rung.nut" && streams "$TMP/rung.nut" >"$TMP/got"
+}
+step "25 to 30 fps, other shape" rung 'square=240x240@30,300k'
+step "has all frames, no sound" test "$(cat "$TMP/got")" = 'h264|240|240|120'
+step "25 to 12.5 fps" rung 'slow=160x90@12.5,100k,preset=ultrafast'
+at_least "has half the frames" "$(sed 's/^h264|160|90|//' "$TMP/got")" 49
+at_most "and no more" "$(sed 's/^h264|160|90|//' "$TMP/got")" 51
+
+# pace SECONDS: how long a second of the file takes.
+began=$(now_ms)
+step "a file in real time" "$bin" -i "$TMP/in.ts?realtime=1" -r 144p -o "$TMP/paced.nut"
+at_least "takes its time, ms" $(($(now_ms) - began)) 3500
+
+ffmpeg -nostdin -loglevel error -i "$TMP/in.ts" -c copy -an -f matroska "$TMP/silent.mkv"
+step "no sound in the source" "$bin" -i "$TMP/silent.mkv" -r 144p -o "$TMP/silent.nut"
+step "none in the output" test "$(streams "$TMP/silent.nut")" = 'h264|256|144|100'
+ffmpeg -nostdin -loglevel error -i "$TMP/in.ts" -vn -f wav "$TMP/sound.wav"
+step "sound alone" "$bin" -i "$TMP/sound.wav" -o "$TMP/sound.nut"
+streams "$TMP/sound.nut" | grep -q '^aac|48000|2|1[89][0-9]$' || fail "it holds $(streams "$TMP/sound.nut")"
+ffmpeg -nostdin -loglevel error -i "$TMP/in.ts" -an -t 1 -pix_fmt yuv422p10 -strict -1 "$TMP/raw.y4m"
+step "raw 4:2:2 in 10 bits" "$bin" -i "$TMP/raw.y4m" -r 144p -o "$TMP/raw.nut"
+step "is taken" test "$(streams "$TMP/raw.nut")" = 'h264|256|144|25'
+
+# Damage in the middle costs what it hits.
+cp "$TMP/in.ts" "$TMP/damaged.ts"
+printf 'damage damage damage' | dd of="$TMP/damaged.ts" bs=1 seek=60000 conv=notrunc status=none
+head -c 3000 /dev/urandom | dd of="$TMP/damaged.ts" bs=1 seek=90000 conv=notrunc status=none
+step "a damaged file" "$bin" -i "$TMP/damaged.ts" -r 144p -o "$TMP/mended.nut"
+at_least "frames" "$(streams "$TMP/mended.nut" | sed -n 's/^h264|256|144|//p')" 60

@@ -1,0 +1,121 @@
+#!/bin/bash
+# gex-transcode on a real encoder's stream: the rungs' key frames, sound beside picture, delay; a source that dies and comes
+# back with another size and frame rate.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/live.sh"
+need ffmpeg ffprobe
+
+bin=$BUILD/gex-transcode
+LADDER=(-r 360p -r 240p -r 144p)
+
+# get FILE KEY: a figure of a reading.
+get() {
+	sed -n "s/^$2=//p" "$TMP/$1"
+}
+
+read_clock() {
+	timeout 60 "$BUILD/tests/media/clock-read" "$@"
+}
+
+# steps FILE STREAM: the distances of the packets' times, one of a kind a line.
+steps() {
+	ffprobe -v quiet -select_streams "$2" -show_entries packet=pts -of csv=p=0 "$1" |
+		awk -F, 'NR > 1 { print $1 - last } { last = $1 }' | sort -nu
+}
+
+# keys FILE STREAM: the times of the key frames.
+keys() {
+	ffprobe -v quiet -select_streams "$2" -show_entries packet=pts,flags -of csv=p=0 "$1" | awk -F, '/K/ { print $1 }'
+}
+
+# on_grid FILE: all three rungs of a recording have every frame, key frames each second of the epoch and nowhere else.
+on_grid() {
+	local s first last
+	keys "$1" v:0 >"$TMP/keys"
+	first=$(head -n 1 "$TMP/keys") last=$(tail -n 1 "$TMP/keys")
+	at_least "key frames" "$(wc -l <"$TMP/keys")" 4
+	[ $((first % 90000)) = 0 ] || fail "the first key frame is not on a second of the epoch: $first"
+	seq "$first" 90000 "$last" | cmp - "$TMP/keys" || fail "key frames are not one a second"
+	for s in v:1 v:2; do
+		keys "$1" "$s" | cmp - "$TMP/keys" || fail "the key frames of $s are others"
+	done
+	for s in v:0 v:1 v:2; do
+		[ "$(steps "$1" "$s")" = 3000 ] || fail "the steps of $s: $(steps "$1" "$s" | tr '\n' ' ')"
+	done
+	[ "$(steps "$1" a:0)" = 1024 ] || fail "the steps of the sound: $(steps "$1" a:0 | tr '\n' ' ')"
+	echo "ok - every rung has every frame, with its key frames on the seconds of the epoch"
+}
+
+# ---- delay, key frames, sound ----
+
+mkfifo "$TMP/in.nut" "$TMP/out.nut"
+live_source direct "$TMP/in.nut"
+step "the encoder alone is read" read_clock --seconds 5 --format nut "$TMP/in.nut" >"$TMP/direct"
+live_stop direct
+
+live_source live "$TMP/in.nut"
+spawn -i "$TMP/in.nut" -o "$TMP/out.nut" xcode "$bin" -i - "${LADDER[@]}" -o - -o "$TMP/copy.nut"
+step "the ladder is read" read_clock --all --seconds 6 --key-frames --format nut "$TMP/out.nut" >"$TMP/ladder"
+live_stop live
+wait_exit xcode 10
+for rung in 360p 240p 144p; do
+	at_least "$rung: frames" "$(get ladder $rung.frames)" 175
+	at_most "$rung: unreadable" "$(get ladder $rung.unreadable)" 0
+	at_most "$rung: repeats, steps back and gaps" \
+		$(($(get ladder $rung.repeats) + $(get ladder $rung.backward) + $(get ladder $rung.gaps))) 0
+	at_most "$rung: A/V offset, ms" "$(get ladder $rung.av_offset_worst_ms | tr -d -)" 40
+	at_most "$rung: pts against the camera's clock, ms" "$(get ladder $rung.pts_offset_ms | tr -d -)" 100
+	at_most "$rung: delay p50 over the encoder's, ms" \
+		"$(awk -v a="$(get direct latency_p50_ms)" -v b="$(get ladder $rung.latency_p50_ms)" 'BEGIN { print b - a }')" 25
+	step "$rung: key frames as in 360p" test "$(get ladder $rung.key_frames)" = "$(get ladder 360p.key_frames)"
+done
+
+# ---- the end of a pipe: all of it is written, status 0 ----
+
+live_source short "$TMP/in.nut" --seconds 6
+spawn -i "$TMP/in.nut" -o "$TMP/short.nut" short "$bin" -i - "${LADDER[@]}" -o -
+wait_exit short 20
+step "status 0 at the end of the input" test "$STATUS" = 0
+on_grid "$TMP/short.nut"
+
+# ---- the source dies and comes back, as another ----
+
+port=$(free_port udp)
+spawn -r again "$bin" -i "srt://127.0.0.1:$port?mode=listener" "${LADDER[@]}" -o "$TMP/again.nut" -m "127.0.0.1:$(free_port)"
+wait_ready again
+live_source one "srt://127.0.0.1:$port"
+wait_log again '\[audio\]' 15
+
+# written BYTES: the recording is longer than that.
+written() {
+	[ "$(stat -c %s "$TMP/again.nut")" -gt "$1" ]
+}
+
+# An encoder that was cut off comes again until it is let in: its old connection counts as alive for a moment.
+decided() {
+	grep -q '426x240 at 25 fps' "$TMP/again.log" || gone two-encoder
+}
+come_again() {
+	local i
+	for i in 1 2 3 4 5 6 7 8; do
+		LIVE_SIZE=426x240 LIVE_FPS=25 live_source two "srt://127.0.0.1:$port"
+		retry 10 decided || return 1
+		alive two-encoder && return 0
+		kill9 two-encoder
+		kill9 two-camera
+	done
+	return 1
+}
+
+retry 15 written 300000 || fail "nothing is written"
+kill9 one-encoder
+kill9 one-camera
+before=$(stat -c %s "$TMP/again.nut")
+step "the source comes again, as another" come_again
+retry 15 written $((before + 400000)) || fail "nothing more is written"
+stop again
+step "status 0 after SIGTERM" test "$STATUS" = 0
+kill9 two-encoder
+kill9 two-camera
+on_grid "$TMP/again.nut"

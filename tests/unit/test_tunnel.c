@@ -1,0 +1,470 @@
+/* tunnel: two ends joined by a function call: what the interface promises, and what it refuses. */
+#include "tunnel/internal.h"
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static const struct tunnel_addr addr_c = {1, {1}}, addr_s = {1, {2}};
+static const struct tunnel_open web = {.service = "web", .offset = 7};
+
+struct pair {
+	struct tunnel *c, *s;
+	int64_t now_us;
+	size_t sent;
+	uint8_t last[TUNNEL_DGRAM_MAX]; /* the client's newest datagram */
+	size_t last_len;
+	struct tunnel_addr from; /* where the client's datagrams come from */
+};
+
+static void pair_make(struct pair *p, const struct tunnel_conf *conf)
+{
+	struct crypt_secrets x = {.suite = CRYPT_AES128GCM, .server_id = 5, .client_id = 6};
+
+	memset(p, 0, sizeof(*p));
+	p->now_us = SEC_US;
+	p->from = addr_c;
+	x.to_server[0] = 1;
+	assert_int_equal(tunnel_create_keyed(conf, &x, false, 0, &addr_s, p->now_us, &p->c), 0);
+	assert_int_equal(tunnel_create_keyed(conf, &x, true, 0, &addr_c, p->now_us, &p->s), 0);
+}
+
+static void pair_destroy(struct pair *p)
+{
+	tunnel_destroy(p->c);
+	tunnel_destroy(p->s);
+}
+
+static size_t pass(struct pair *p, struct tunnel *from, struct tunnel *to,
+		   const struct tunnel_addr *addr)
+{
+	uint8_t buf[TUNNEL_DGRAM_MAX];
+	struct tunnel_addr where;
+	size_t n, sum = 0;
+	int path;
+
+	while ((n = tunnel_output(from, buf, sizeof(buf), &path, &where, p->now_us)) > 0) {
+		sum += n;
+		if (from == p->c) {
+			memcpy(p->last, buf, n);
+			p->last_len = n;
+		}
+		tunnel_input(to, buf, n, 0, addr, p->now_us);
+	}
+	return sum;
+}
+
+/* Some ms go by. */
+static void settle(struct pair *p, int ms)
+{
+	for (; ms > 0; ms--) {
+		p->sent += pass(p, p->c, p->s, &p->from);
+		p->sent += pass(p, p->s, p->c, &addr_s);
+		p->now_us += MS_US;
+	}
+}
+
+/* The next event but CONNECTED; type -1 when there is none. */
+static struct tunnel_event next(struct tunnel *t)
+{
+	struct tunnel_event ev;
+
+	while (tunnel_event(t, &ev))
+		if (ev.type != TUNNEL_EV_CONNECTED)
+			return ev;
+	return (struct tunnel_event){.type = (enum tunnel_event_type) - 1};
+}
+
+static struct tunnel_stream *open_both(struct pair *p, struct tunnel_stream **at_server)
+{
+	struct tunnel_stream *s;
+	struct tunnel_event ev;
+
+	assert_int_equal(tunnel_stream_open(p->c, &web, &s), 0);
+	settle(p, 5);
+	ev = next(p->s);
+	assert_int_equal(ev.type, TUNNEL_EV_STREAM_OPENED);
+	*at_server = ev.stream;
+	return s;
+}
+
+static void test_stream(void **state)
+{
+	struct pair p;
+	struct tunnel_stream *c, *s;
+	struct tunnel_event ev;
+	char buf[100];
+	const void *at;
+
+	pair_make(&p, NULL);
+	assert_int_equal(tunnel_stream_open(p.c, &web, &c), 0);
+	assert_int_equal(tunnel_stream_write(c, "request", 7), 7);
+	tunnel_stream_finish(c);
+	assert_int_equal(tunnel_stream_write(c, "more", 4), -EPIPE);
+	p.sent = pass(&p, p.c, p.s, &addr_c);
+	/* One datagram brought it all: name, bytes and end. */
+	ev = next(p.s);
+	assert_int_equal(ev.type, TUNNEL_EV_STREAM_OPENED);
+	s = ev.stream;
+	assert_string_equal(tunnel_stream_info(s)->service, "web");
+	assert_int_equal(tunnel_stream_info(s)->offset, 7);
+	ev = next(p.s);
+	assert_int_equal(ev.type, TUNNEL_EV_STREAM_READABLE);
+	assert_int_equal(tunnel_stream_peek(s, &at), 7);
+	assert_memory_equal(at, "request", 7);
+	assert_false(tunnel_stream_ended(s));
+	assert_int_equal(tunnel_stream_read(s, buf, 3), 3);
+	assert_int_equal(tunnel_stream_read(s, buf, sizeof(buf)), 4);
+	assert_memory_equal(buf, "uest", 4);
+	assert_true(tunnel_stream_ended(s));
+	/* The other half is still open. */
+	assert_int_equal(tunnel_stream_write(s, "answer", 6), 6);
+	settle(&p, 5);
+	assert_int_equal(next(p.c).type, TUNNEL_EV_STREAM_READABLE);
+	assert_int_equal(tunnel_stream_read(c, buf, sizeof(buf)), 6);
+	assert_false(tunnel_stream_ended(c));
+	tunnel_stream_finish(s);
+	tunnel_stream_release(s);
+	settle(&p, 5);
+	assert_int_equal(next(p.c).type, TUNNEL_EV_STREAM_READABLE);
+	assert_true(tunnel_stream_ended(c));
+	tunnel_stream_release(c);
+	settle(&p, 20);
+	assert_int_equal(p.c->streams.n + p.s->streams.n, 0);
+	assert_int_equal((int)next(p.c).type, -1);
+	pair_destroy(&p);
+}
+
+static void test_reset(void **state)
+{
+	struct pair p;
+	struct tunnel_stream *c, *s;
+	struct tunnel_event ev;
+
+	pair_make(&p, NULL);
+	c = open_both(&p, &s);
+	tunnel_stream_reset(s, TUNNEL_RST_REFUSED);
+	tunnel_stream_release(s);
+	settle(&p, 5);
+	ev = next(p.c);
+	assert_int_equal(ev.type, TUNNEL_EV_STREAM_RESET);
+	assert_int_equal(ev.code, TUNNEL_RST_REFUSED);
+	assert_ptr_equal(ev.stream, c);
+	assert_int_equal(tunnel_stream_write(c, "x", 1), -EPIPE);
+	assert_false(tunnel_stream_ended(c));
+	tunnel_stream_release(c);
+	/* Released in the middle, a stream is reset; one never sent goes the same way. */
+	c = open_both(&p, &s);
+	assert_int_equal(tunnel_stream_write(c, "x", 1), 1);
+	tunnel_stream_release(c);
+	assert_int_equal(tunnel_stream_open(p.c, &web, &c), 0);
+	tunnel_stream_release(c);
+	settle(&p, 20);
+	ev = next(p.s);
+	if (ev.type == TUNNEL_EV_STREAM_READABLE)
+		ev = next(p.s);
+	assert_int_equal(ev.type, TUNNEL_EV_STREAM_RESET);
+	assert_int_equal(ev.code, TUNNEL_RST_CANCEL);
+	tunnel_stream_release(s);
+	settle(&p, 20);
+	assert_int_equal(p.c->streams.n + p.s->streams.n, 0);
+	assert_int_equal((int)next(p.s).type, -1);
+	pair_destroy(&p);
+}
+
+static void test_limits(void **state)
+{
+	struct tunnel_conf conf;
+	struct tunnel_stream *c[4], *s;
+	struct tunnel_event ev;
+	struct pair p;
+	static char big[4 << 20];
+	ssize_t n, sum = 0;
+
+	tunnel_conf_default(&conf);
+	conf.streams_max = 3;
+	conf.stream_buffer = 300000;
+	pair_make(&p, &conf);
+	p.c->conf.streams_max = 4; /* the client's limit is higher than what the server takes */
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(tunnel_stream_open(p.c, &web, &c[i]), 0);
+	assert_int_equal(tunnel_stream_open(p.c, &web, &s), -EAGAIN);
+	settle(&p, 5);
+	ev = next(p.c);
+	assert_int_equal(ev.type, TUNNEL_EV_STREAM_RESET);
+	assert_int_equal(ev.code, TUNNEL_RST_LIMIT);
+	tunnel_stream_release(ev.stream);
+	/* Writing stops at the buffer, and goes on at WRITABLE, until the reader's credit is used up. */
+	assert_int_equal(tunnel_stream_write(c[0], big, sizeof(big)), 300000);
+	assert_int_equal(tunnel_stream_room(c[0]), 0);
+	assert_int_equal(tunnel_stream_write(c[0], big, 1), 0);
+	for (sum = 300000; sum < 4 << 20; sum += n) {
+		settle(&p, 300);
+		ev = next(p.c);
+		if (ev.type != TUNNEL_EV_STREAM_WRITABLE)
+			break;
+		n = tunnel_stream_write(c[0], big, sizeof(big));
+		assert_true(n > 0);
+	}
+	assert_int_equal(sum, TN_STREAM_CREDIT + 300000);
+	assert_int_equal(p.s->data_high, TN_STREAM_CREDIT);
+	pair_destroy(&p);
+}
+
+static void test_open_refused(void **state)
+{
+	struct tunnel_open o = web;
+	struct tunnel_stream *s;
+	struct tunnel_flow *f;
+	struct pair p;
+
+	pair_make(&p, NULL);
+	memset(o.service, 'x', sizeof(o.service));
+	assert_int_equal(tunnel_stream_open(p.c, &o, &s), -EINVAL);
+	assert_int_equal(tunnel_flow_open(p.c, &o, &f), -EINVAL);
+	o = web;
+	o.class = (enum tunnel_class)9;
+	assert_int_equal(tunnel_stream_open(p.c, &o, &s), -EINVAL);
+	tunnel_close(p.c, 0, NULL);
+	assert_int_equal(tunnel_stream_open(p.c, &web, &s), -ESHUTDOWN);
+	assert_int_equal(tunnel_flow_open(p.c, &web, &f), -ESHUTDOWN);
+	pair_destroy(&p);
+}
+
+static void test_close(void **state)
+{
+	struct pair p;
+	struct tunnel_stream *c, *s;
+	struct tunnel_event ev;
+	const char *text;
+	uint32_t code;
+
+	pair_make(&p, NULL);
+	c = open_both(&p, &s);
+	tunnel_close(p.s, 300, "going home");
+	settle(&p, 2);
+	ev = next(p.s);
+	assert_int_equal(ev.type, TUNNEL_EV_CLOSED);
+	assert_int_equal(tunnel_reason(p.s, NULL, NULL), 0);
+	ev = next(p.c);
+	assert_int_equal(ev.type, TUNNEL_EV_CLOSED);
+	assert_int_equal(tunnel_reason(p.c, &code, &text), -ECONNRESET);
+	assert_int_equal(code, 300);
+	assert_string_equal(text, "going home");
+	/* Handles live until the tunnel is destroyed, and do nothing. */
+	assert_int_equal(tunnel_stream_write(c, "x", 1), -EPIPE);
+	tunnel_stream_reset(c, 1);
+	tunnel_stream_release(c);
+	assert_int_equal(tunnel_wake(p.c), NEVER_US);
+	assert_int_equal(tunnel_input(p.c, "x", 1, 0, &addr_s, p.now_us), -ESHUTDOWN);
+	pair_destroy(&p);
+	tunnel_destroy(NULL);
+}
+
+static void test_door(void **state)
+{
+	struct pair p;
+	struct tunnel_stats st;
+	struct tunnel_addr a = {1, {9}};
+	uint8_t d[TUNNEL_DGRAM_MAX];
+
+	pair_make(&p, NULL);
+	settle(&p, 20);
+	memcpy(d, p.last, p.last_len);
+	assert_int_equal(tunnel_input(p.s, d, p.last_len, 0, &a, p.now_us), -EALREADY);
+	for (size_t i = 0; i < p.last_len; i++) {
+		memcpy(d, p.last, p.last_len);
+		d[i] ^= 1;
+		assert_true(tunnel_input(p.s, d, p.last_len, 0, &a, p.now_us) < 0);
+		assert_true(tunnel_input(p.s, p.last, i, 0, &a, p.now_us) < 0);
+	}
+	/* None of that moved the peer; a new datagram from another address does. */
+	assert_true(tunnel_peer_addr(p.s, 0, &a));
+	assert_memory_equal(&a, &addr_c, sizeof(a));
+	p.from = (struct tunnel_addr){1, {9}};
+	settle(&p, 1100);
+	assert_true(tunnel_peer_addr(p.s, 0, &a));
+	assert_memory_equal(&a, &p.from, sizeof(a));
+	tunnel_stats(p.s, &st);
+	assert_int_equal(st.moved, 1);
+	assert_true(st.drops[TUNNEL_DROP_FORGED] >= p.last_len);
+	assert_true(st.drops[TUNNEL_DROP_REPLAYED] >= 1);
+	assert_false(tunnel_peer_addr(p.s, 1, &a));
+	pair_destroy(&p);
+}
+
+static void test_quiet(void **state)
+{
+	struct pair p;
+
+	pair_make(&p, NULL);
+	settle(&p, 1000);
+	p.sent = 0;
+	settle(&p, 4000);
+	/* An idle tunnel says a word a second, and stays; cut off, it ends in its time. */
+	assert_true(p.sent > 0 && p.sent < 2000);
+	p.now_us += 5 * SEC_US;
+	pass(&p, p.c, p.c, &addr_c);
+	assert_int_equal(next(p.c).type, TUNNEL_EV_CLOSED);
+	assert_int_equal(tunnel_reason(p.c, NULL, NULL), -ETIMEDOUT);
+	pair_destroy(&p);
+}
+
+/* Keys change every 16 packets; what is late by an epoch is still opened. */
+static void test_epochs(void **state)
+{
+	struct tunnel_stream *c, *s;
+	struct pair p;
+	static char buf[100000];
+	uint8_t late[TUNNEL_DGRAM_MAX], d[TUNNEL_DGRAM_MAX];
+	struct tunnel_addr to;
+	size_t n, got = 0;
+	int path;
+
+	pair_make(&p, NULL);
+	p.c->epoch_bits = p.s->epoch_bits = 4;
+	c = open_both(&p, &s);
+	settle(&p, 50);
+	while (p.c->path.next % 16 != 15)
+		settle(&p, 1000);
+	assert_int_equal(tunnel_stream_write(c, buf, 10), 10);
+	n = tunnel_output(p.c, late, sizeof(late), &path, &to, p.now_us);
+	assert_true(n > 0 && !(late[0] & TN_FLAG_PHASE) == !(p.c->out.epoch & 1));
+	assert_int_equal(tunnel_stream_write(c, buf, 10), 10);
+	path = (int)tunnel_output(p.c, d, sizeof(d), &path, &to, p.now_us);
+	assert_true(path > 0 && ((d[0] ^ late[0]) & TN_FLAG_PHASE));
+	assert_int_equal(tunnel_input(p.s, d, (size_t)path, 0, &addr_c, p.now_us), 0);
+	assert_int_equal(tunnel_input(p.s, late, n, 0, &addr_c, p.now_us), 0);
+	assert_int_equal(tunnel_stream_write(c, buf, sizeof(buf)), sizeof(buf));
+	for (int i = 0; i < 100; i++) {
+		settle(&p, 10);
+		got += tunnel_stream_read(s, buf, sizeof(buf));
+	}
+	assert_int_equal(got, sizeof(buf) + 20);
+	assert_true(p.c->out.epoch > 5 && p.s->in.epoch == p.c->out.epoch);
+	assert_int_equal(p.s->stats.drops[TUNNEL_DROP_FORGED], 0);
+	pair_destroy(&p);
+}
+
+static void test_flow(void **state)
+{
+	struct pair p;
+	struct tunnel_flow *c, *s;
+	struct tunnel_event ev;
+	struct tunnel_stats st;
+	static uint8_t big[TUNNEL_FLOW_DGRAM_MAX + 1], got[TUNNEL_FLOW_DGRAM_MAX];
+	int r = 0;
+
+	pair_make(&p, NULL);
+	for (size_t i = 0; i < sizeof(big); i++)
+		big[i] = (uint8_t)(i * 7 >> 3);
+	assert_int_equal(tunnel_flow_open(p.c, &web, &c), 0);
+	assert_int_equal(tunnel_flow_send(c, "", 0), 0);
+	assert_int_equal(tunnel_flow_send(c, "two", 3), 0);
+	assert_int_equal(tunnel_flow_send(c, big, TUNNEL_FLOW_DGRAM_MAX), 0);
+	assert_int_equal(tunnel_flow_send(c, big, sizeof(big)), -EMSGSIZE);
+	settle(&p, 300);
+	ev = next(p.s);
+	assert_int_equal(ev.type, TUNNEL_EV_FLOW_OPENED);
+	s = ev.flow;
+	assert_int_equal(next(p.s).type, TUNNEL_EV_FLOW_READABLE);
+	assert_int_equal(tunnel_flow_recv(s, got, sizeof(got)), 0);
+	assert_int_equal(tunnel_flow_recv(s, got, 2), 2);
+	assert_int_equal(tunnel_flow_recv(s, got, sizeof(got)), TUNNEL_FLOW_DGRAM_MAX);
+	assert_memory_equal(got, big, TUNNEL_FLOW_DGRAM_MAX);
+	assert_int_equal(tunnel_flow_recv(s, got, sizeof(got)), -EAGAIN);
+	/* A queue that is full drops and counts. */
+	while (r == 0)
+		r = tunnel_flow_send(s, big, 1000);
+	assert_int_equal(r, -ENOBUFS);
+	tunnel_stats(p.s, &st);
+	assert_int_equal(st.flow_drops_send, 1);
+	settle(&p, 300);
+	/* The server ends it; the client's handle stays until it is released. */
+	tunnel_flow_release(s);
+	settle(&p, 5);
+	while ((ev = next(p.c)).type == TUNNEL_EV_FLOW_READABLE)
+		;
+	assert_int_equal(ev.type, TUNNEL_EV_FLOW_CLOSED);
+	assert_int_equal(tunnel_flow_send(c, "x", 1), -EPIPE);
+	assert_true(tunnel_flow_recv(c, got, sizeof(got)) == 1000);
+	tunnel_flow_release(c);
+	assert_int_equal(p.c->flows.n + p.s->flows.n, 0);
+	pair_destroy(&p);
+}
+
+/* The server forgot the flow (idle there): the client's next datagram opens it anew. */
+static void test_flow_again(void **state)
+{
+	struct pair p;
+	struct tunnel_flow *c;
+	struct tunnel_event ev;
+
+	pair_make(&p, NULL);
+	assert_int_equal(tunnel_flow_open(p.c, &web, &c), 0);
+	assert_int_equal(tunnel_flow_send(c, "a", 1), 0);
+	settle(&p, 20);
+	ev = next(p.s);
+	assert_int_equal(ev.type, TUNNEL_EV_FLOW_OPENED);
+	assert_true(c->open_acked);
+	next(p.s);
+	tn_flow_free(ev.flow); /* without a word */
+	assert_int_equal(tunnel_flow_send(c, "b", 1), 0);
+	settle(&p, 20);
+	assert_int_equal((int)next(p.s).type, -1);
+	assert_int_equal(tunnel_flow_send(c, "c", 1), 0);
+	settle(&p, 20);
+	assert_int_equal(next(p.s).type, TUNNEL_EV_FLOW_OPENED);
+	tunnel_flow_release(c);
+	pair_destroy(&p);
+}
+
+/* The peer has the key but not the protocol: frames that must end the tunnel, one by one. */
+static void test_broken(void **state)
+{
+	static const char *const bad[] = {
+	    "\x7f",				    /* no such frame */
+	    "\x02\x00\x40\xff\x00\x00\x00",	    /* ACK of what was not sent */
+	    "\x02\x00\x00\x00\x00\x05",		    /* ACK below 0 */
+	    "\x02\x01\x00\x00\x00\x00",		    /* another path */
+	    "\x10\x00\x00\x0a\x61",		    /* fewer bytes than said */
+	    "\x10\x01\x00\x01\x61",		    /* our stream, which we did not open */
+	    "\x10\x00\x80\x20\x00\x00\x01\x61",	    /* beyond the stream's credit */
+	    "\x12\x00\x00\x00\x09\x00\x00\x00",	    /* open: no such class */
+	    "\x12\x00\x00\x00\x00\x00\x00\x40\x2a", /* open: name too long */
+	    "\x05\x00",				    /* RESET, cut */
+	    "\x22\x00\x00\x05\x04\x01\x2a",	    /* piece beyond its datagram */
+	    "\x06\x00\x40\xff",			    /* CLOSE with more text than there may be */
+	};
+	static const size_t len[] = {1, 7, 6, 6, 5, 5, 8, 8, 9, 2, 7, 4};
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct pair p;
+		bool e;
+		const char *text;
+
+		pair_make(&p, NULL);
+		settle(&p, 5);
+		assert_int_equal(tn_frames_take(p.s, &p.s->path, bad[i], len[i], &e), -EPROTO);
+		settle(&p, 2);
+		assert_int_equal(tunnel_reason(p.s, NULL, NULL), -EPROTO);
+		assert_int_equal(tunnel_reason(p.c, NULL, &text), -ECONNRESET);
+		assert_true(strlen(text) > 5);
+		pair_destroy(&p);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_stream), cmocka_unit_test(test_reset),
+	    cmocka_unit_test(test_limits), cmocka_unit_test(test_open_refused),
+	    cmocka_unit_test(test_close),  cmocka_unit_test(test_door),
+	    cmocka_unit_test(test_quiet),  cmocka_unit_test(test_flow),
+	    cmocka_unit_test(test_broken), cmocka_unit_test(test_flow_again),
+	    cmocka_unit_test(test_epochs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

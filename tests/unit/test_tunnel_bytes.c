@@ -1,0 +1,184 @@
+/* tunnel: its containers against simple models, and what the rate controllers answer. */
+#include "tunnel/bytes.h"
+#include "tunnel/rate.h"
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static uint64_t seed = 88172645463325252u;
+
+static uint64_t rnd(uint64_t n)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed % n;
+}
+
+/* A ring against a flat array: writes anywhere in the window, drops, growth and wrap-around. */
+static void test_ring(void **state)
+{
+	static uint8_t flat[200000];
+	struct tn_ring r = {0};
+	uint64_t end = 0;
+	uint8_t buf[3000];
+
+	for (size_t i = 0; i < sizeof(flat); i++)
+		flat[i] = (uint8_t)rnd(256);
+	while (r.start < 150000) {
+		uint64_t off = r.start + rnd(5000), n = 1 + rnd(sizeof(buf) - 1);
+		const void *p;
+		size_t k;
+
+		/* Everything from start to its end is filled, as a stream does it. */
+		assert_int_equal(tn_ring_reserve(&r, off + n), 0);
+		tn_ring_put(&r, r.start, flat + r.start, off + n - r.start);
+		end = off + n;
+		tn_ring_get(&r, off, buf, n);
+		assert_memory_equal(buf, flat + off, n);
+		k = tn_ring_peek(&r, end - r.start, &p);
+		assert_true(k > 0 && k <= end - r.start);
+		assert_memory_equal(p, flat + r.start, k);
+		assert_true(r.cap >= end - r.start && (r.cap & (r.cap - 1)) == 0);
+		tn_ring_drop(&r, r.start + rnd(end - r.start + 1), false);
+	}
+	assert_int_equal(tn_ring_reserve(&r, r.start + 100000), 0);
+	tn_ring_drop(&r, end, true);
+	assert_int_equal(r.cap, 0);
+	tn_ring_finish(&r);
+}
+
+#define SPAN_MAX 300
+
+static void same(const struct tn_spans *s, const bool *model)
+{
+	size_t n = 0;
+
+	for (uint64_t x = 0; x < SPAN_MAX; x++) {
+		assert_int_equal(tn_spans_has(s, x), model[x]);
+		n += model[x] && (x == 0 || !model[x - 1]);
+	}
+	assert_int_equal(s->n, n); /* disjoint, and merged where they touch */
+}
+
+static void test_spans(void **state)
+{
+	bool model[SPAN_MAX] = {false};
+	struct tn_spans s = {0};
+
+	for (int i = 0; i < 20000; i++) {
+		uint64_t lo = rnd(SPAN_MAX), hi = lo + rnd(20);
+		bool add = rnd(2);
+		struct tn_span gap;
+		uint64_t g;
+
+		hi = MIN(hi, (uint64_t)SPAN_MAX);
+		assert_int_equal(add ? tn_spans_add(&s, lo, hi) : tn_spans_remove(&s, lo, hi), 0);
+		for (uint64_t x = lo; x < hi; x++)
+			model[x] = add;
+		same(&s, model);
+		lo = rnd(SPAN_MAX);
+		for (g = lo; g < SPAN_MAX && model[g]; g++)
+			;
+		if (g == SPAN_MAX) {
+			assert_false(tn_spans_gap(&s, lo, SPAN_MAX, &gap));
+			continue;
+		}
+		assert_true(tn_spans_gap(&s, lo, SPAN_MAX, &gap));
+		assert_int_equal(gap.lo, g);
+		while (g < SPAN_MAX && !model[g])
+			g++;
+		assert_int_equal(gap.hi, g);
+	}
+	tn_spans_finish(&s);
+}
+
+static void test_idmap(void **state)
+{
+	struct tn_id *e = calloc(5000, sizeof(*e));
+	struct tn_idmap m = {0};
+	struct tn_id stranger = {NULL, 3};
+
+	assert_null(tn_idmap_get(&m, 1));
+	tn_idmap_remove(&m, &stranger);
+	for (uint64_t i = 0; i < 5000; i++) {
+		e[i].id = i * 4;
+		assert_int_equal(tn_idmap_put(&m, &e[i]), 0);
+	}
+	tn_idmap_remove(&m, &stranger);
+	for (uint64_t i = 0; i < 5000; i += 2)
+		tn_idmap_remove(&m, &e[i]);
+	for (uint64_t i = 0; i < 5000; i++)
+		assert_ptr_equal(tn_idmap_get(&m, i * 4), i % 2 ? &e[i] : NULL);
+	assert_int_equal(m.n, 2500);
+	tn_idmap_finish(&m);
+	free(e);
+}
+
+static void test_fixed(void **state)
+{
+	struct tn_rate_sample s = {.min_rtt_us = 100 * MS_US, .lost = 100000, .acked = 1000};
+	struct tn_rate r;
+
+	tn_rate_init(&r, 30000000, 50 * MS_US);
+	r.ops->on_ack(&r, &s);
+	assert_int_equal(r.ops->pacing(&r), 30000000 / 8); /* whatever is lost */
+	assert_true(r.ops->cwnd(&r) >= 2 * 30000000 / 8 / 10);
+	assert_true(r.ops->cwnd(&r) < 30000000 / 8);
+	tn_rate_init(&r, 1, 1000);
+	assert_true(r.ops->pacing(&r) > 0);
+}
+
+/* A line of 1 MB/s and 100 ms, told of one round trip after the other. */
+static void test_auto(void **state)
+{
+	struct tn_rate_sample s = {.min_rtt_us = 100 * MS_US, .rtt_us = 100 * MS_US, .round = true};
+	struct tn_rate r;
+
+	tn_rate_init(&r, 0, 100 * MS_US);
+	assert_true(r.ops->cwnd(&r) >= 10 * 1500); /* something may go at once */
+	for (int i = 0; i < 8; i++) {
+		s.now_us += 100 * MS_US;
+		s.bytes_per_s = MIN(r.ops->pacing(&r), UINT64_C(1000000));
+		s.acked = s.bytes_per_s / 10;
+		s.in_flight = s.acked;
+		r.ops->on_ack(&r, &s);
+	}
+	assert_int_equal(r.m.bw, 1000000); /* found, in so few rounds */
+	assert_int_not_equal(r.m.mode, TN_RATE_STARTUP);
+	/* Random losses do not slow it down, they are made up for; a queue does. */
+	for (int i = 0; i < 30; i++) {
+		s.now_us += 100 * MS_US;
+		s.lost = s.acked / 9;
+		r.ops->on_ack(&r, &s);
+	}
+	assert_in_range(r.m.loss_ppm, 90000, 110000);
+	while (r.m.phase < 2)
+		s.now_us += 110 * MS_US, r.ops->on_ack(&r, &s);
+	assert_in_range(r.ops->pacing(&r), 1050000, 1150000);
+	s.rtt_us = 200 * MS_US;
+	for (int i = 0; i < 2 * TN_RATE_BIN; i++)
+		r.ops->on_ack(&r, &s);
+	assert_true(r.ops->pacing(&r) < 900000);
+	/* What the application did not send says nothing of the line. */
+	s.rtt_us = 100 * MS_US;
+	s.lost = 0;
+	s.app_limited = true;
+	s.bytes_per_s = 1000;
+	for (int i = 0; i < 50; i++) {
+		s.now_us += 100 * MS_US;
+		r.ops->on_ack(&r, &s);
+	}
+	assert_int_equal(r.m.bw, 1000000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_ring), cmocka_unit_test(test_spans), cmocka_unit_test(test_idmap),
+	    cmocka_unit_test(test_auto), cmocka_unit_test(test_fixed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
