@@ -1,5 +1,6 @@
-/* Requests that cannot be answered yet. Each lives in a list of its rendition by http_request.link; its `user` says what it waits
- * for. Replies never call back into here, so the lists may be walked while answering. */
+/* Requests that cannot be answered yet. Each lives in a list of its rendition by http_request.link;
+ * its `user` says what it waits for. Replies never call back into here, so the lists may be walked
+ * while answering. */
 #include <errno.h>
 
 #include "log/log.h"

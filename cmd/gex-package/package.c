@@ -159,8 +159,9 @@ static bool has_video(const struct media_info *info)
 	return false;
 }
 
-/* A stream that is not in UTC: its second key frame is now (an encoder that has just begun leaves frames out, so the first says little of
- * where the others will be); on a grid that is already laid, at the line of it nearest to now that is still free. */
+/* A stream that is not in UTC: its second key frame is now (an encoder that has just begun leaves
+ * frames out, so the first says little of where the others will be); on a grid that is already
+ * laid, at the line of it nearest to now that is still free. */
 static bool map_time(struct package *p, const struct media_packet *pkt)
 {
 	const struct media_track *m = &p->info->track[pkt->track];
@@ -258,7 +259,8 @@ static int64_t worst_latency(const struct package *p)
 	return worst;
 }
 
-/* Without a source the playlists go on by gaps, as late as the source's frames were and one segment more. */
+/* Without a source the playlists go on by gaps, as late as the source's frames were and one segment
+ * more. */
 static void while_away(struct package *p, int64_t now)
 {
 	int64_t d_us = base_scale(SEC_US, p->cmaf->grid.d.num, p->cmaf->grid.d.den);

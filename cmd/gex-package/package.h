@@ -2,7 +2,7 @@
  *
  *   package.c  the source's events, the presentation (lib/cmaf), the clock, metrics
  *   serve.c    routes: what a path means and what is answered at once
- *   hold.c     requests that wait for a part or a playlist, and segments that are sent while they are made
+ *   hold.c     requests that wait, and segments that are sent while they are made
  *   viewers.c  an estimate of how many watch
  *   share.c    the player page's files
  *   conf.c     keys and flags;  main.c  start and end */
@@ -46,8 +46,8 @@ struct share_file {
 struct share {
 	struct share_file file[4];
 };
-/* Reads the page's files from dir, or where they are installed, or beside the program. Missing ones are logged: the
- * streams are served without the page. */
+/* Reads the page's files from dir, or where they are installed, or beside the program. Missing ones
+ * are logged: the streams are served without the page. */
 void share_load(struct share *s, const char *dir);
 const struct share_file *share_find(const struct share *s, const char *name);
 void share_finish(struct share *s);
@@ -120,8 +120,8 @@ void hold_on_chunk(struct package *p, struct cmaf_track *t, struct cmaf_segment 
 		   struct buf *chunk);
 void hold_on_part(struct package *p, struct cmaf_track *t);
 void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segment *s);
-/* Is part `part` (-1: all) of segment `number` listed? A part beyond the last of a complete segment is the first of the next (RFC
- * 8216bis, 6.2.5.2). */
+/* Is part `part` (-1: all) of segment `number` listed? A part beyond the last of a complete segment
+ * is the first of the next (RFC 8216bis, 6.2.5.2). */
 bool hold_is_there(const struct cmaf_track *t, int64_t number, int part);
 /* Answers those who have waited too long; all: everybody. */
 void hold_expire(struct package *p, int64_t now_us, bool all);

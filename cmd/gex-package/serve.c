@@ -1,7 +1,8 @@
 /* What a path means. All under /NAME/:
  *
  *   index.m3u8, manifest.mpd, time, "" (the page) and the page's files
- *   RENDITION/index.m3u8, RENDITION/init-HASH.mp4, RENDITION/N.m4s (a segment), RENDITION/N.K.m4s (a part) */
+ *   RENDITION/index.m3u8, RENDITION/init-HASH.mp4
+ *   RENDITION/N.m4s (a segment), RENDITION/N.K.m4s (a part) */
 #include <errno.h>
 #include <stdio.h>
 #include <strings.h>
@@ -121,7 +122,8 @@ static int directive(const struct http_request *r, const char *name, int64_t *ou
 	return 1;
 }
 
-/* Safari asks for the first part of a new segment without naming it, and spins when it must wait for the whole. */
+/* Safari asks for the first part of a new segment without naming it, and spins when it must wait
+ * for the whole. */
 static bool is_apple(const struct http_request *r)
 {
 	char agent[256];
@@ -213,8 +215,8 @@ static void get_part(struct package *p, struct cmaf_track *t, int64_t number, in
 		not_found(r);
 }
 
-/* A DASH player asks by the clock, so before what it asks for has come through the encoder: hold it, up to the segment that the clock is
- * in and the one after it. */
+/* A DASH player asks by the clock, so before what it asks for has come through the encoder: hold
+ * it, up to the segment that the clock is in and the one after it. */
 static void get_segment(struct package *p, struct cmaf_track *t, int64_t number,
 			struct http_request *r)
 {

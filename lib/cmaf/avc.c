@@ -21,7 +21,8 @@ static const uint8_t *start_code(const uint8_t *p, const uint8_t *end)
 	return end;
 }
 
-/* The next NAL unit of an Annex B stream (ISO/IEC 14496-10, Annex B), without the zeros that trail it. */
+/* The next NAL unit of an Annex B stream (ISO/IEC 14496-10, Annex B), without the zeros that trail
+ * it. */
 static bool next_nal(const uint8_t **at, const uint8_t *end, struct nal *out)
 {
 	do {

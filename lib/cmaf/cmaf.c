@@ -12,7 +12,8 @@ int64_t cmaf_us(const struct cmaf_track *t, int64_t v)
 
 /* ---- making it ---- */
 
-/* A scale in which the packets' times are whole: of audio its sample rate, of video the container's, made fine enough to tell frames. */
+/* A scale in which the packets' times are whole: of audio its sample rate, of video the
+ * container's, made fine enough to tell frames. */
 static int64_t choose_scale(const struct media_track *m)
 {
 	if (m->kind == MEDIA_AUDIO)
@@ -145,7 +146,8 @@ static void lay_grid(struct cmaf *c, const struct media_info *info, int64_t firs
 					      &c->grid.parts, &ratio);
 	c->grid.origin = (struct ratio){0, SEC_US};
 	if (first_key_us) {
-		/* One later than the number of that instant on the plain grid: a restart never goes back. */
+		/* One later than the number of that instant on the plain grid: a restart never goes
+		 * back. */
 		int64_t n = cmaf_grid_number(&c->grid, SEC_US, first_key_us) + 1;
 
 		c->grid.origin.num = first_key_us - cmaf_grid_start(&c->grid, SEC_US, n, 0);

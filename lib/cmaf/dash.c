@@ -1,5 +1,6 @@
-/* The MPD of ISO/IEC 23009-1 for low latency (DASH-IF "Low-Latency Modes for DASH", 9.X.4). Segments are numbered on the grid, so nothing in it
- * changes while the tracks stay: one text for the whole life of a presentation. Media time is UTC (0 = 1970), which makes the producer's
+/* The MPD of ISO/IEC 23009-1 for low latency (DASH-IF "Low-Latency Modes for DASH", 9.X.4).
+ * Segments are numbered on the grid, so nothing in it changes while the tracks stay: one text for
+ * the whole life of a presentation. Media time is UTC (0 = 1970), which makes the producer's
  * reference time the identity. */
 #include <inttypes.h>
 #include <time.h>
@@ -28,7 +29,8 @@ static int64_t first_number(const struct cmaf *c)
 	return cmaf_grid_start(&g, SEC_US, 0, 0) < 0 ? 1 : 0;
 }
 
-/* How long the longest chunk of any track is: how far in a segment is before its first bytes can be had. */
+/* How long the longest chunk of any track is: how far in a segment is before its first bytes can be
+ * had. */
 static double chunk_seconds(const struct cmaf *c)
 {
 	double longest = 0;

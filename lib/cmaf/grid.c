@@ -30,7 +30,8 @@ int64_t cmaf_grid_us(const struct cmaf_grid *g, int64_t n)
 	return cmaf_grid_start(g, SEC_US, n, 0);
 }
 
-/* The shortest and longest part of a track whose frames are f seconds, cut at the frame nearest to multiples of pitch. */
+/* The shortest and longest part of a track whose frames are f seconds, cut at the frame nearest to
+ * multiples of pitch. */
 static void part_bounds(double pitch, double f, double *lo, double *hi)
 {
 	double frames = pitch / f;

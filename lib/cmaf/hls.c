@@ -1,5 +1,6 @@
-/* Playlists of RFC 8216bis (draft-pantos-hls-rfc8216bis), with the low-latency profile of its Appendix B. All header values are constant over a
- * presentation: players end the session when they change. */
+/* Playlists of RFC 8216bis (draft-pantos-hls-rfc8216bis), with the low-latency profile of its
+ * Appendix B. All header values are constant over a presentation: players end the session when they
+ * change. */
 #include <inttypes.h>
 #include <time.h>
 

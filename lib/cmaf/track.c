@@ -47,7 +47,8 @@ static int make_init(struct cmaf_track *t, const uint8_t *p, size_t n, struct cm
 	return *out ? 0 : -ENOMEM;
 }
 
-/* Other parameters from segment `number` on: a discontinuity there in every track (RFC 8216bis, 6.2.1). */
+/* Other parameters from segment `number` on: a discontinuity there in every track (RFC 8216bis,
+ * 6.2.1). */
 static void mark_discontinuity(struct cmaf *c, int64_t number)
 {
 	for (int i = 0; i < c->n; i++) {
@@ -190,7 +191,8 @@ static int add_gap(struct cmaf *c, struct cmaf_track *t, int64_t number)
 	return 0;
 }
 
-/* Gaps up to, without, segment `number`; when that is more than anybody has a use for, the past is forgotten. */
+/* Gaps up to, without, segment `number`; when that is more than anybody has a use for, the past is
+ * forgotten. */
 static int fill_gaps(struct cmaf *c, struct cmaf_track *t, int64_t number)
 {
 	struct cmaf_cut *cut = t->cut;
@@ -210,8 +212,9 @@ static int fill_gaps(struct cmaf *c, struct cmaf_track *t, int64_t number)
 	return 0;
 }
 
-/* May a segment begin with this frame? In the run of a stream with each; else where its time begins, for video with a key frame; a
- * source whose key frames never fall there is given two segments' time, then begins in the middle of one. */
+/* May a segment begin with this frame? In the run of a stream with each; else where its time
+ * begins, for video with a key frame; a source whose key frames never fall there is given two
+ * segments' time, then begins in the middle of one. */
 static bool may_begin(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_t number, bool key,
 		      bool in_run)
 {
@@ -274,7 +277,8 @@ struct frame {
 	bool key;
 };
 
-/* Audio goes by its samples: times that container rounding moved a little are put back where they belong. */
+/* Audio goes by its samples: times that container rounding moved a little are put back where they
+ * belong. */
 static void snap_audio(struct cmaf_track *t, struct frame *f)
 {
 	int64_t off = f->x - t->cut->next;
@@ -355,7 +359,8 @@ static bool too_long(struct cmaf *c, struct cmaf_track *t, const struct frame *f
 	       cmaf_us(t, f->x + f->dur - cut->part_start) > c->part_target_us + MS_US / 2;
 }
 
-/* A foreign encoder that left frames out makes its key frames later than the grid was laid for: the grid follows, a little. */
+/* A foreign encoder that left frames out makes its key frames later than the grid was laid for: the
+ * grid follows, a little. */
 static void follow_key(struct cmaf *c, struct cmaf_track *t, int64_t x)
 {
 	struct cmaf_segment *s = t->cut->cur;
@@ -395,7 +400,8 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 			return rc;
 	}
 	if (!cut->cur) {
-		/* A frame that starts nearest to the next line belongs behind it, whatever rounding says. */
+		/* A frame that starts nearest to the next line belongs behind it, whatever rounding
+		 * says. */
 		if (cut->started && number == cut->last_number &&
 		    cmaf_grid_start(&c->grid, t->scale, number + 1, 0) - f.x <= t->frame)
 			number++;

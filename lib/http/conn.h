@@ -1,7 +1,8 @@
 /* Inside http: the connection between a transport (bytes) and a protocol (requests).
  *
- * A failure never frees anything inside the call that met it: conn_doom marks the connection and the server's next turn
- * (a deferred call) ends it, so no caller has to think of what went away under it. */
+ * A failure never frees anything inside the call that met it: conn_doom marks the connection and
+ * the server's next turn (a deferred call) ends it, so no caller has to think of what went away
+ * under it. */
 #ifndef GEX_HTTP_CONN_H
 #define GEX_HTTP_CONN_H
 
@@ -13,8 +14,8 @@ struct conn;
 
 /* What carries bytes: tcp.c. */
 struct transport_ops {
-	/* Takes n pieces. Returns how many bytes went out at once, or a negative errno. When that is not all, the pieces stay
-	 * valid and in flight until conn_sent. */
+	/* Takes n pieces. Returns how many bytes went out at once, or a negative errno. When that
+	 * is not all, the pieces stay valid and in flight until conn_sent. */
 	ssize_t (*send)(void *t, const struct iovec *v, int n);
 	/* Bytes of a send that are still in flight: tells a slow reader from a dead one. */
 	size_t (*flying)(void *t);
@@ -44,10 +45,10 @@ struct proto_ops {
 extern const struct proto_ops h1_ops;
 
 enum conn_phase {
-	CONN_HEAD, /* a request's head is awaited or coming in */
-	CONN_IDLE, /* kept alive between requests */
-	CONN_BUSY, /* a request is being answered */
-	CONN_LINGER, /* all said; waiting for the peer to close first, so that no RST eats our last words */
+	CONN_HEAD,   /* a request's head is awaited or coming in */
+	CONN_IDLE,   /* kept alive between requests */
+	CONN_BUSY,   /* a request is being answered */
+	CONN_LINGER, /* all said: the peer closes first, so that no RST eats our last words */
 };
 
 struct conn {

@@ -7,7 +7,8 @@
 
 #include "log/log.h"
 
-/* One request is answered at a time; what a client sends meanwhile waits in `in`, and beyond HTTP_HEAD_MAX in the kernel. */
+/* One request is answered at a time; what a client sends meanwhile waits in `in`, and beyond
+ * HTTP_HEAD_MAX in the kernel. */
 struct h1 {
 	char *in;
 	size_t len, cap, seen;

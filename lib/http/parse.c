@@ -75,7 +75,8 @@ static int parse_version(struct http_head *h, struct http_text t)
 	return 0;
 }
 
-/* absolute-form (RFC 9112, 3.2.2) is cut to its path; its authority stands for Host and is not otherwise used. */
+/* absolute-form (RFC 9112, 3.2.2) is cut to its path; its authority stands for Host and is not
+ * otherwise used. */
 static struct http_text without_authority(struct http_text t)
 {
 	size_t skip = t.n > 7 && !strncasecmp(t.p, "http://", 7)    ? 7

@@ -135,7 +135,8 @@ static bool not_modified(struct http_request *r, const struct http_answer *a)
 	       http_etag_match(t, a->etag);
 }
 
-/* Ranges of a whole 200. If-Range asks for more than we keep (a date, another entity): then the whole is right. */
+/* Ranges of a whole 200. If-Range asks for more than we keep (a date, another entity): then the
+ * whole is right. */
 static int range_of(struct http_request *r, const struct http_answer *a, uint64_t size,
 		    uint64_t *first, uint64_t *last)
 {

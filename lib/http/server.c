@@ -65,8 +65,8 @@ void server_ask_turn(struct http_server *s)
 {
 	if (s->turn_asked || s->destroyed)
 		return;
-	/* A timer, not loop_defer: it can be taken back when the server is destroyed before. The sweep asks again
-	 * should it fail. */
+	/* A timer, not loop_defer: it can be taken back when the server is destroyed before. The
+	 * sweep asks again should it fail. */
 	s->turn_asked = !loop_timer_in(&s->turn, 0);
 }
 

@@ -58,8 +58,8 @@ void server_count(struct http_server *s, int status);
 int tcp_listen(struct http_server *s, const struct net_addr *a);
 void tcp_listener_close(struct http_server *s);
 
-/* request.c: a request as its protocol makes it. path, query and the fields (lines "Name: value\r\n") are copied. NULL
- * without memory. */
+/* request.c: a request as its protocol makes it. path, query and the fields (lines "Name:
+ * value\r\n") are copied. NULL without memory. */
 struct conn *request_conn(const struct http_request *r);
 void request_free(struct http_request *r);
 struct http_request *request_create(struct conn *c, enum http_method method, const char *path,

@@ -23,7 +23,8 @@ static int decode(const char **p, const char *end)
 	return c;
 }
 
-/* Takes the last segment off out, which holds n bytes and ends in '/'; the new length, 0 when there is none. */
+/* Takes the last segment off out, which holds n bytes and ends in '/'; the new length, 0 when there
+ * is none. */
 static size_t climb(const char *out, size_t n)
 {
 	if (n <= 1)

@@ -1,5 +1,6 @@
-/* Packets of any bytes and times into the packager: the first byte of each chooses key frame and step of time, the second its size. All that is
- * stored stays in order, and the playlists can always be written. */
+/* Packets of any bytes and times into the packager: the first byte of each chooses key frame and
+ * step of time, the second its size. All that is stored stays in order, and the playlists can
+ * always be written. */
 #include <assert.h>
 
 #include "cmaf/cmaf.h"

@@ -1,4 +1,5 @@
-/* A request head of any bytes, in one piece and byte by byte; what is accepted obeys the laws that the server relies on. */
+/* A request head of any bytes, in one piece and byte by byte; what is accepted obeys the laws that
+ * the server relies on. */
 #include <assert.h>
 
 #include "http/parse.h"

@@ -1,4 +1,5 @@
-/* A source for the tests of cmaf: tracks of any frame rate, on the epoch's grid or off it, with recognisable payloads. */
+/* A source for the tests of cmaf: tracks of any frame rate, on the epoch's grid or off it, with
+ * recognisable payloads. */
 #ifndef GEX_TESTS_CMAF_FEED_H
 #define GEX_TESTS_CMAF_FEED_H
 
@@ -60,7 +61,8 @@ static inline struct media_packet *feed_packet(const struct media_info *info, in
 	return p;
 }
 
-/* Feeds all tracks, in the order of time, from `from_us` on until `to_us`. gop: of every video track, in frames. */
+/* Feeds all tracks, in the order of time, from `from_us` on until `to_us`. gop: of every video
+ * track, in frames. */
 static inline void feed_run(struct cmaf *c, struct media_info *info, int64_t gop, int64_t from_us,
 			    int64_t to_us)
 {

@@ -77,7 +77,8 @@ static void check_chunks(const struct cmaf_track *t, const struct cmaf_segment *
 	assert_int_equal(size, s->size);
 }
 
-/* The 85 % rule (4.4.4.9): all but the last part of a segment; and none is longer than the target. */
+/* The 85 % rule (4.4.4.9): all but the last part of a segment; and none is longer than the
+ * target. */
 static void check_parts(const struct cmaf *c, const struct cmaf_track *t,
 			const struct cmaf_segment *s)
 {
@@ -248,7 +249,8 @@ static void test_gap(void **state)
 		assert_true(cmaf_segment(c->track[i], first + 4)->gap);
 		assert_null(cmaf_segment(c->track[i], first + 5));
 	}
-	/* It returns in the middle of segment 6: that one is lost as a whole, and all are in place by number. */
+	/* It returns in the middle of segment 6: that one is lost as a whole, and all are in place
+	 * by number. */
 	feed_run(c, info, 30, T0 + 6300 * MS_US, T0 + 9 * SEC_US);
 	for (int i = 0; i < 2; i++) {
 		assert_true(cmaf_segment(c->track[i], first + 5)->gap);

@@ -1,4 +1,5 @@
-/* Playlists and MPD against tests/golden. When a change is meant, write them anew and look at the difference:
+/* Playlists and MPD against tests/golden. When a change is meant, write them anew and look at the
+ * difference:
  *
  *   GEX_GOLDEN=write build/tests/unit/test_cmaf_text && git diff tests/golden */
 #include "unit.h"
