@@ -169,11 +169,12 @@ size_t varint_len(uint64_t v);
  * Return 0, -EINVAL (not such a number) or -ERANGE; *out is written only on success. ---- */
 
 int num_int(const char *s, int64_t *out);
-int num_duration(const char *s, int64_t *out_us); /* 250us 20ms 1.5s 2m 1h 7d; bare number: seconds */
-int num_size(const char *s, int64_t *out);	  /* bytes: 4096 64k 16M 1G, powers of 1024 */
-int num_rate(const char *s, int64_t *out_bps);	  /* bit/s: 800k 2.8M 1G, powers of 1000 */
-int num_bool(const char *s, bool *out);		  /* yes no on off true false 1 0 */
-int num_ratio(const char *s, struct ratio *out);  /* 30, 29.97, 30000/1001; > 0 */
+int num_duration(const char *s,
+		 int64_t *out_us);	       /* 250us 20ms 1.5s 2m 1h 7d; bare number: seconds */
+int num_size(const char *s, int64_t *out);     /* bytes: 4096 64k 16M 1G, powers of 1024 */
+int num_rate(const char *s, int64_t *out_bps); /* bit/s: 800k 2.8M 1G, powers of 1000 */
+int num_bool(const char *s, bool *out);	       /* yes no on off true false 1 0 */
+int num_ratio(const char *s, struct ratio *out); /* 30, 29.97, 30000/1001; > 0 */
 /* Lower-case hex digits to n bytes; the text must be exactly 2n digits, white space around it allowed. */
 int num_hex(const char *s, uint8_t *out, size_t n);
 

@@ -62,7 +62,7 @@ static int scaled(const char *s, const struct unit *units, size_t n, int64_t *ou
 
 int num_duration(const char *s, int64_t *out_us)
 {
-	static const struct unit units[] = {{"", 1e6},	  {"us", 1},	{"ms", 1e3},	{"s", 1e6},
+	static const struct unit units[] = {{"", 1e6},	 {"us", 1},	{"ms", 1e3},   {"s", 1e6},
 					    {"m", 60e6}, {"h", 3600e6}, {"d", 86400e6}};
 
 	return scaled(s, units, ARRAY_LEN(units), out_us);
@@ -70,15 +70,16 @@ int num_duration(const char *s, int64_t *out_us)
 
 int num_size(const char *s, int64_t *out)
 {
-	static const struct unit units[] = {{"", 1},	       {"k", 1024},	  {"K", 1024},
-					    {"M", 1048576.0}, {"G", 1073741824.0}};
+	static const struct unit units[] = {
+	    {"", 1}, {"k", 1024}, {"K", 1024}, {"M", 1048576.0}, {"G", 1073741824.0}};
 
 	return scaled(s, units, ARRAY_LEN(units), out);
 }
 
 int num_rate(const char *s, int64_t *out_bps)
 {
-	static const struct unit units[] = {{"", 1}, {"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}};
+	static const struct unit units[] = {
+	    {"", 1}, {"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}};
 
 	return scaled(s, units, ARRAY_LEN(units), out_bps);
 }
@@ -140,7 +141,10 @@ int num_ratio(const char *s, struct ratio *out)
 
 static int hex_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
 }
 
 int num_hex(const char *s, uint8_t *out, size_t n)

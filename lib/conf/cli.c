@@ -69,7 +69,8 @@ static void print_help(const struct parser *p, FILE *f)
 
 		if (x->letter)
 			snprintf(letter, sizeof(letter), "-%c, ", x->letter);
-		snprintf(left, sizeof(left), "  %s--%s%s%s", letter, x->name, x->arg ? " " : "", x->arg ? x->arg : "");
+		snprintf(left, sizeof(left), "  %s--%s%s%s", letter, x->name, x->arg ? " " : "",
+			 x->arg ? x->arg : "");
 		fprintf(f, "%-34s %s\n", left, x->help);
 	}
 	fprintf(f, "\nSee %s(1) and gex.ini(5).\n", p->cli->tool);
@@ -82,7 +83,8 @@ static int usage_error(const struct parser *p)
 }
 
 /* Returns -1 to go on, else the status to exit with. */
-static int common(const struct parser *p, void *root, const struct conf_flag *f, struct conf_common *out, char *err)
+static int common(const struct parser *p, void *root, const struct conf_flag *f,
+		  struct conf_common *out, char *err)
 {
 	int64_t n;
 
@@ -131,7 +133,8 @@ static bool is_common(const struct conf_flag *f)
 }
 
 /* The file is read before any flag is carried out, wherever -c stands. */
-static int read_file(const struct parser *p, void *root, int argc, char **argv, struct conf_common *out, char *err)
+static int read_file(const struct parser *p, void *root, int argc, char **argv,
+		     struct conf_common *out, char *err)
 {
 	int c;
 
@@ -155,7 +158,8 @@ static int read_file(const struct parser *p, void *root, int argc, char **argv, 
 	return out->file && conf_file(p->cli->table, root, out->file, err) ? EX_CONFIG : -1;
 }
 
-static int carry_out(const struct parser *p, void *root, int argc, char **argv, struct conf_common *out, char *err)
+static int carry_out(const struct parser *p, void *root, int argc, char **argv,
+		     struct conf_common *out, char *err)
 {
 	int c, status = -1;
 
@@ -171,7 +175,8 @@ static int carry_out(const struct parser *p, void *root, int argc, char **argv, 
 		int rc = f->set(root, optarg, err, CONF_ERR);
 		if (rc) {
 			if (!*err)
-				snprintf(err, CONF_ERR, "--%s %s: %s", f->name, optarg ? optarg : "", strerror(-rc));
+				snprintf(err, CONF_ERR, "--%s %s: %s", f->name,
+					 optarg ? optarg : "", strerror(-rc));
 			status = EX_USAGE;
 		}
 	}

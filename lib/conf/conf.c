@@ -52,8 +52,13 @@ static bool of_kind(const char *section, const char *kind, size_t n)
 
 static const char *type_name(enum conf_type t)
 {
-	static const char *const names[] = {"text", "a whole number", "yes or no", "a duration such as 500ms or 10s",
-					    "a size such as 64k or 16M", "a rate such as 800k or 2.8M", "a value"};
+	static const char *const names[] = {"text",
+					    "a whole number",
+					    "yes or no",
+					    "a duration such as 500ms or 10s",
+					    "a size such as 64k or 16M",
+					    "a rate such as 800k or 2.8M",
+					    "a value"};
 	return names[t];
 }
 
@@ -145,16 +150,19 @@ void conf_finish(const struct conf_table *t, const char *section, void *base)
 static bool known_section(const struct conf_table *t, const char *section, size_t kind_len)
 {
 	for (size_t i = 0; i < t->n; i++)
-		if (kind_len ? of_kind(t->keys[i].section, section, kind_len) : !strcmp(t->keys[i].section, section))
+		if (kind_len ? of_kind(t->keys[i].section, section, kind_len)
+			     : !strcmp(t->keys[i].section, section))
 			return true;
 	return false;
 }
 
-static const struct conf_key *find_key(const struct conf_table *t, const char *section, size_t kind_len, const char *key)
+static const struct conf_key *find_key(const struct conf_table *t, const char *section,
+				       size_t kind_len, const char *key)
 {
 	for (size_t i = 0; i < t->n; i++) {
 		const struct conf_key *k = &t->keys[i];
-		bool here = kind_len ? of_kind(k->section, section, kind_len) : !strcmp(k->section, section);
+		bool here = kind_len ? of_kind(k->section, section, kind_len)
+				     : !strcmp(k->section, section);
 
 		if (here && !strcmp(k->key, key))
 			return k;
@@ -163,8 +171,8 @@ static const struct conf_key *find_key(const struct conf_table *t, const char *s
 }
 
 /* One assignment, from the file or the command line. kind_len > 0: section begins with the kind, name follows. */
-static int assign(struct reading *r, const char *section, size_t kind_len, const char *name, const char *key,
-		  const char *value)
+static int assign(struct reading *r, const char *section, size_t kind_len, const char *name,
+		  const char *key, const char *value)
 {
 	const struct conf_table *t = r->table;
 	void *base = r->root;
@@ -279,11 +287,14 @@ static char *next_line(char *out, int cap, void *stream)
 	return out;
 }
 
-int conf_text(const struct conf_table *t, void *root, const char *name, const char *text, size_t len, char *err)
+int conf_text(const struct conf_table *t, void *root, const char *name, const char *text,
+	      size_t len, char *err)
 {
-	struct reading r = {.table = t, .root = root, .name = name, .p = text, .end = text + len, .err = err};
+	struct reading r = {
+	    .table = t, .root = root, .name = name, .p = text, .end = text + len, .err = err};
 
-	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) /* a byte order mark of a Windows editor */
+	if (len >= 3 &&
+	    !memcmp(text, "\xef\xbb\xbf", 3)) /* a byte order mark of a Windows editor */
 		r.p += 3;
 	int rc = ini_parse_stream(next_line, &r, on_value, &r);
 	if (rc && !r.rc)

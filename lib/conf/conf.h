@@ -57,7 +57,8 @@ void conf_finish(const struct conf_table *t, const char *section, void *base);
 /* Reads a file over what root holds. 0, or a negative errno with the line in err (CONF_ERR bytes). */
 int conf_file(const struct conf_table *t, void *root, const char *path, char *err) MUST_USE;
 /* The same from memory; name stands for the file in errors. The fuzzing target. */
-int conf_text(const struct conf_table *t, void *root, const char *name, const char *text, size_t len, char *err) MUST_USE;
+int conf_text(const struct conf_table *t, void *root, const char *name, const char *text,
+	      size_t len, char *err) MUST_USE;
 /* One override: "section.key=value", or "kind.name.key=value" for a named section. */
 int conf_set(const struct conf_table *t, void *root, const char *assignment, char *err) MUST_USE;
 /* "section.key<TAB>default" a line. */
@@ -93,6 +94,7 @@ struct conf_common {
 /* Sets defaults, reads the file, then flags and -S in their order (so the command line wins). Sets up log. Returns -1 to
  * go on, or the status to exit with at once (after -h, -V, --keys: 0; EX_USAGE; EX_CONFIG), its message printed. Operands
  * (anything not a flag) are refused. */
-int conf_cli(const struct conf_cli *c, void *root, int argc, char **argv, struct conf_common *out) MUST_USE;
+int conf_cli(const struct conf_cli *c, void *root, int argc, char **argv,
+	     struct conf_common *out) MUST_USE;
 
 #endif

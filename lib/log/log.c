@@ -71,7 +71,8 @@ static int prefix(char *line, size_t cap, enum log_level level, const char *obje
 	const char *clear = log_.terminal && log_.status[0] ? "\r\033[K" : "";
 
 	if (log_.journal)
-		return snprintf(line, cap, "<%d>%s%s%s", prio[level], open, object ? object : "", close);
+		return snprintf(line, cap, "<%d>%s%s%s", prio[level], open, object ? object : "",
+				close);
 	return snprintf(line, cap, "%s%s: %s: %s%s%s", clear, log_.tool, names[level], open,
 			object ? object : "", close);
 }

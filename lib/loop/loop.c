@@ -16,7 +16,8 @@ void loop_call(struct loop *l, void (*fn)(void *), void *arg, const char *what)
 	int64_t end = os_mono_us();
 	if (end - start > SLOW_US && end - l->slow_warned_us > 10 * SEC_US) {
 		l->slow_warned_us = end;
-		log_warn("loop", "a %s callback took %lld ms", what, (long long)((end - start) / 1000));
+		log_warn("loop", "a %s callback took %lld ms", what,
+			 (long long)((end - start) / 1000));
 	}
 }
 
@@ -169,8 +170,8 @@ int loop_create(struct loop **out)
 		goto fail;
 	l->uv.data = l;
 	l->defer_idle.data = l->mail.data = l;
-	if ((rc = uv_idle_init(&l->uv, &l->defer_idle)) || (rc = uv_async_init(&l->uv, &l->mail, on_mail)) ||
-	    (rc = loop_timer_setup(l))) {
+	if ((rc = uv_idle_init(&l->uv, &l->defer_idle)) ||
+	    (rc = uv_async_init(&l->uv, &l->mail, on_mail)) || (rc = loop_timer_setup(l))) {
 		loop_destroy(l);
 		return rc;
 	}
@@ -189,7 +190,7 @@ static void close_handle(uv_handle_t *h, void *arg)
 	if (uv_is_closing(h))
 		return;
 	if (h->type == UV_SIGNAL) {
-		list_for(s, &l->signals, link)
+		list_for (s, &l->signals, link)
 			if ((uv_handle_t *)&s->uv == h) {
 				uv_close(h, on_signal_closed);
 				return;
@@ -202,7 +203,7 @@ static void free_calls(struct list *calls)
 {
 	struct loop_call *c, *tmp;
 
-	list_for_safe(c, tmp, calls, link)
+	list_for_safe (c, tmp, calls, link)
 		free(c);
 	list_init(calls);
 }

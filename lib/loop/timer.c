@@ -80,7 +80,8 @@ static void on_timerfd(uv_poll_t *poll, int status, int events)
 	l->armed_us = NEVER_US;
 	/* Timers that callbacks arm for now or the past wait for the next turn, so that no one can hold the loop. */
 	int64_t now = os_mono_us();
-	for (size_t budget = l->heap.len; budget && l->heap.len && l->heap.at[0]->at_us <= now; budget--) {
+	for (size_t budget = l->heap.len; budget && l->heap.len && l->heap.at[0]->at_us <= now;
+	     budget--) {
 		struct loop_timer *t = l->heap.at[0];
 
 		take_out(l, t);

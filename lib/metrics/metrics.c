@@ -16,7 +16,8 @@ struct metric {
 	void *arg;
 	/* histogram */
 	double *bounds;
-	_Atomic int64_t *buckets; /* n, not cumulative; those above the last bound are value - sum */
+	_Atomic int64_t
+	    *buckets; /* n, not cumulative; those above the last bound are value - sum */
 	size_t n;
 	_Atomic int64_t sum_micro; /* sum of observations * 1e6: no atomic double in C11 */
 };
@@ -53,7 +54,7 @@ void metrics_destroy(struct metrics *m)
 
 	if (!m)
 		return;
-	list_for_safe(x, tmp, &m->all, link)
+	list_for_safe (x, tmp, &m->all, link)
 		metric_free(x);
 	free(m);
 }
@@ -71,13 +72,14 @@ static struct list *place_for(struct metrics *m, const char *name)
 	struct metric *x;
 	struct list *after = m->all.prev;
 
-	list_for(x, &m->all, link)
+	list_for (x, &m->all, link)
 		if (!strcmp(x->name, name))
 			after = &x->link;
 	return after;
 }
 
-static struct metric *add(struct metrics *m, enum kind kind, const char *name, const char *help, const char *labels)
+static struct metric *add(struct metrics *m, enum kind kind, const char *name, const char *help,
+			  const char *labels)
 {
 	struct metric *x = good_name(name) ? calloc(1, sizeof(*x)) : NULL;
 
@@ -96,18 +98,20 @@ static struct metric *add(struct metrics *m, enum kind kind, const char *name, c
 	return x;
 }
 
-struct metric *metrics_counter(struct metrics *m, const char *name, const char *help, const char *labels)
+struct metric *metrics_counter(struct metrics *m, const char *name, const char *help,
+			       const char *labels)
 {
 	return add(m, COUNTER, name, help, labels);
 }
 
-struct metric *metrics_gauge(struct metrics *m, const char *name, const char *help, const char *labels)
+struct metric *metrics_gauge(struct metrics *m, const char *name, const char *help,
+			     const char *labels)
 {
 	return add(m, GAUGE, name, help, labels);
 }
 
-static struct metric *add_fn(struct metrics *m, enum kind kind, const char *name, const char *help, const char *labels,
-			     double (*fn)(void *), void *arg)
+static struct metric *add_fn(struct metrics *m, enum kind kind, const char *name, const char *help,
+			     const char *labels, double (*fn)(void *), void *arg)
 {
 	struct metric *x = add(m, kind, name, help, labels);
 
@@ -118,20 +122,20 @@ static struct metric *add_fn(struct metrics *m, enum kind kind, const char *name
 	return x;
 }
 
-struct metric *metrics_gauge_fn(struct metrics *m, const char *name, const char *help, const char *labels,
-				double (*fn)(void *), void *arg)
+struct metric *metrics_gauge_fn(struct metrics *m, const char *name, const char *help,
+				const char *labels, double (*fn)(void *), void *arg)
 {
 	return add_fn(m, GAUGE, name, help, labels, fn, arg);
 }
 
-struct metric *metrics_counter_fn(struct metrics *m, const char *name, const char *help, const char *labels,
-				  double (*fn)(void *), void *arg)
+struct metric *metrics_counter_fn(struct metrics *m, const char *name, const char *help,
+				  const char *labels, double (*fn)(void *), void *arg)
 {
 	return add_fn(m, COUNTER, name, help, labels, fn, arg);
 }
 
-struct metric *metrics_histogram(struct metrics *m, const char *name, const char *help, const char *labels,
-				 const double *bounds, size_t n)
+struct metric *metrics_histogram(struct metrics *m, const char *name, const char *help,
+				 const char *labels, const double *bounds, size_t n)
 {
 	struct metric *x = add(m, HISTOGRAM, name, help, labels);
 
@@ -219,11 +223,13 @@ static void put_histogram(FILE *f, const struct metric *x)
 
 	for (size_t i = 0; i < x->n; i++) {
 		sum += atomic_load(&x->buckets[i]);
-		fprintf(f, "%s_bucket{%s%sle=\"%g\"} %lld\n", x->name, l, sep, x->bounds[i], (long long)sum);
+		fprintf(f, "%s_bucket{%s%sle=\"%g\"} %lld\n", x->name, l, sep, x->bounds[i],
+			(long long)sum);
 	}
 	total = MAX(total, sum); /* an observation may be half way through */
 	fprintf(f, "%s_bucket{%s%sle=\"+Inf\"} %lld\n", x->name, l, sep, (long long)total);
-	fprintf(f, "%s_sum%s%s%s %.6f\n", x->name, open, l, close, (double)atomic_load(&x->sum_micro) / 1e6);
+	fprintf(f, "%s_sum%s%s%s %.6f\n", x->name, open, l, close,
+		(double)atomic_load(&x->sum_micro) / 1e6);
 	fprintf(f, "%s_count%s%s%s %lld\n", x->name, open, l, close, (long long)total);
 }
 
@@ -233,7 +239,8 @@ static void put_metric(FILE *f, const struct metric *x)
 		put_histogram(f, x);
 		return;
 	}
-	fprintf(f, "%s%s%s%s ", x->name, x->labels ? "{" : "", x->labels ? x->labels : "", x->labels ? "}" : "");
+	fprintf(f, "%s%s%s%s ", x->name, x->labels ? "{" : "", x->labels ? x->labels : "",
+		x->labels ? "}" : "");
 	put_number(f, x->fn ? x->fn(x->arg) : (double)metric_value(x));
 }
 
@@ -246,9 +253,10 @@ char *metrics_text(const struct metrics *m, size_t *len)
 
 	if (!f)
 		return NULL;
-	list_for(x, &m->all, link) {
+	list_for (x, &m->all, link) {
 		if (!last || strcmp(last->name, x->name))
-			fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", x->name, x->help, x->name, types[x->kind]);
+			fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", x->name, x->help, x->name,
+				types[x->kind]);
 		put_metric(f, x);
 		last = x;
 	}

@@ -16,23 +16,26 @@ void metrics_destroy(struct metrics *m); /* and all metrics in it */
 /* labels: `name="value",…` without braces, as metrics_label makes, or NULL. Same name, other labels: one family; help
  * is taken from the first. NULL without memory, or for a name that Prometheus would refuse; every function below
  * accepts NULL and does nothing. */
-struct metric *metrics_counter(struct metrics *m, const char *name, const char *help, const char *labels);
-struct metric *metrics_gauge(struct metrics *m, const char *name, const char *help, const char *labels);
+struct metric *metrics_counter(struct metrics *m, const char *name, const char *help,
+			       const char *labels);
+struct metric *metrics_gauge(struct metrics *m, const char *name, const char *help,
+			     const char *labels);
 /* A gauge whose value is asked for when the text is made. */
-struct metric *metrics_gauge_fn(struct metrics *m, const char *name, const char *help, const char *labels,
-				double (*fn)(void *arg), void *arg);
+struct metric *metrics_gauge_fn(struct metrics *m, const char *name, const char *help,
+				const char *labels, double (*fn)(void *arg), void *arg);
 /* Like metrics_gauge_fn for a count that another object already keeps. */
-struct metric *metrics_counter_fn(struct metrics *m, const char *name, const char *help, const char *labels,
-				  double (*fn)(void *arg), void *arg);
+struct metric *metrics_counter_fn(struct metrics *m, const char *name, const char *help,
+				  const char *labels, double (*fn)(void *arg), void *arg);
 /* bounds: upper bounds, ascending; copied. */
-struct metric *metrics_histogram(struct metrics *m, const char *name, const char *help, const char *labels,
-				 const double *bounds, size_t n);
+struct metric *metrics_histogram(struct metrics *m, const char *name, const char *help,
+				 const char *labels, const double *bounds, size_t n);
 void metrics_remove(struct metrics *m, struct metric *x);
 
 void metric_add(struct metric *x, int64_t n);
 void metric_set(struct metric *x, int64_t v);
 void metric_observe(struct metric *x, double v);
-int64_t metric_value(const struct metric *x); /* counter or gauge; histogram: number of observations */
+int64_t metric_value(
+    const struct metric *x); /* counter or gauge; histogram: number of observations */
 
 /* Appends `name="value"` to the text in dst (comma when needed), value escaped. */
 void metrics_label(char *dst, size_t cap, const char *name, const char *value);

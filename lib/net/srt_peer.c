@@ -21,7 +21,9 @@ void srt_peer_note(struct srt_peer *s, const void *dgram, size_t n, bool from_ba
 	struct rd r = rd_of(dgram, n);
 
 	if (!from_backend) {
-		if (is_induction(dgram, n)) /* anew: a caller that reconnects from the same port has another id */
+		if (is_induction(
+			dgram,
+			n)) /* anew: a caller that reconnects from the same port has another id */
 			*s = (struct srt_peer){.is_srt = true};
 		return;
 	}

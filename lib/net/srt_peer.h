@@ -15,7 +15,7 @@
 
 /* One UDP client of a relay. Zero-initialise. */
 struct srt_peer {
-	bool is_srt;	   /* the client began with an SRT handshake */
+	bool is_srt;	    /* the client began with an SRT handshake */
 	uint32_t caller_id; /* its socket id; 0: not known yet */
 };
 

@@ -21,11 +21,11 @@ static void list_keeps_order_and_survives_removal(void **state)
 		items[i].v = i;
 		list_append(&head, &items[i].link);
 	}
-	list_for_safe(it, tmp, &head, link)
+	list_for_safe (it, tmp, &head, link)
 		if (it->v % 2)
 			list_remove(&it->link);
 	list_remove(&items[1].link); /* twice does no harm */
-	list_for(it, &head, link)
+	list_for (it, &head, link)
 		sum = sum * 10 + it->v;
 	assert_int_equal(sum, 24);
 	assert_int_equal(list_last(&head, struct item, link)->v, 4);
@@ -40,17 +40,18 @@ static void vec_grows_and_removes(void **state)
 		assert_int_equal(vec_push(&v, i), 0);
 	vec_remove(&v, 0);
 	assert_int_equal(v.len, 99);
-	vec_for(p, &v)
+	vec_for (p, &v)
 		sum += *p;
 	assert_int_equal(sum, 4950);
 	vec_free(&v);
-	vec_for(p, &v)
+	vec_for (p, &v)
 		fail();
 }
 
 static void varint_round_trip(void **state)
 {
-	const uint64_t values[] = {0, 63, 64, 16383, 16384, (1u << 30) - 1, 1u << 30, (UINT64_C(1) << 62) - 1};
+	const uint64_t values[] = {
+	    0, 63, 64, 16383, 16384, (1u << 30) - 1, 1u << 30, (UINT64_C(1) << 62) - 1};
 	uint8_t b[64];
 
 	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
@@ -73,7 +74,8 @@ static void varint_round_trip(void **state)
 /* The examples of RFC 9000, appendix A.1. */
 static void varint_as_in_the_rfc(void **state)
 {
-	const uint8_t b[] = {0xc2, 0x19, 0x7c, 0x5e, 0xff, 0x14, 0xe8, 0x8c, 0x9d, 0x7f, 0x3e, 0x7d, 0x7b, 0xbd, 0x25};
+	const uint8_t b[] = {0xc2, 0x19, 0x7c, 0x5e, 0xff, 0x14, 0xe8, 0x8c,
+			     0x9d, 0x7f, 0x3e, 0x7d, 0x7b, 0xbd, 0x25};
 	struct rd r = rd_of(b, sizeof(b));
 
 	assert_true(rd_varint(&r) == UINT64_C(151288809941952652));
@@ -177,7 +179,8 @@ static void scaling_is_exact_and_rounds(void **state)
 	assert_true(base_scale(t, 100, 9) - us <= 6 && base_scale(t, 100, 9) - us >= -6);
 	assert_true(base_scale(1, 1, 2) == 1 && base_scale(-1, 1, 2) == -1);
 	assert_true(base_rescale(30, (struct ratio){1, 30}, (struct ratio){1, 48000}) == 48000);
-	assert_true(base_floor_div(-1, 30) == -1 && base_floor_div(-30, 30) == -1 && base_floor_div(29, 30) == 0);
+	assert_true(base_floor_div(-1, 30) == -1 && base_floor_div(-30, 30) == -1 &&
+		    base_floor_div(29, 30) == 0);
 }
 
 static void strings(void **state)

@@ -33,7 +33,8 @@ static int parse_mark(void *base, const char *value, char *err, size_t cap)
 static const struct conf_key keys[] = {
     {"tunnel", "key_file", CONF_STR, offsetof(struct root, key_file), NULL, 0, 0, 0, NULL},
     {"tunnel", "rate", CONF_RATE, offsetof(struct root, rate), "10M", 0, 0, CONF_RELOAD, NULL},
-    {"tunnel", "idle", CONF_DURATION, offsetof(struct root, idle_us), "30s", 1000000, 60000000, 0, NULL},
+    {"tunnel", "idle", CONF_DURATION, offsetof(struct root, idle_us), "30s", 1000000, 60000000, 0,
+     NULL},
     {"tunnel", "on", CONF_BOOL, offsetof(struct root, on), "yes", 0, 0, 0, NULL},
     {"tunnel", "mark", CONF_FN, 0, NULL, 0, 0, 0, parse_mark},
     {"listener *", "service", CONF_STR, offsetof(struct listener, service), "none", 0, 0, 0, NULL},
@@ -46,7 +47,9 @@ static const struct conf_table table = {keys, ARRAY_LEN(keys), section};
 static void *section(void *root, const char *kind, const char *name, char *err, size_t cap)
 {
 	struct root *r = root;
-	struct listener *l = !strcmp(name, "web") ? &r->web : !strcmp(name, "game") ? &r->game : NULL;
+	struct listener *l = !strcmp(name, "web")    ? &r->web
+			     : !strcmp(name, "game") ? &r->game
+						     : NULL;
 
 	assert_string_equal(kind, "listener");
 	if (!l) {
@@ -75,7 +78,8 @@ static void reads_values_sections_and_defaults(void **state)
 {
 	struct root r = {0};
 	char err[CONF_ERR] = "";
-	const char *text = "\xef\xbb\xbf# a comment\n[tunnel]\nkey_file = /k ; why\nrate=2.5M\nmark = x\nmark = x\n\n"
+	const char *text = "\xef\xbb\xbf# a comment\n[tunnel]\nkey_file = /k ; "
+			   "why\nrate=2.5M\nmark = x\nmark = x\n\n"
 			   "[listener web]\nservice = a;b\r\n[listener game]\nflows = 9";
 
 	assert_int_equal(read_text(&r, text, err), 0);
@@ -166,7 +170,8 @@ static void command_line(void **state)
 	const struct conf_cli cli = {"gex-test", "gex-test [-r RATE]", "A test.", &table, flags, 1};
 	struct conf_common common;
 	struct root r = {0};
-	char *good[] = {"gex-test", "-q", "-S", "tunnel.idle=2s", "-r", "5M", "--ready-fd", "3", "-t", NULL};
+	char *good[] = {"gex-test", "-q", "-S", "tunnel.idle=2s", "-r", "5M", "--ready-fd",
+			"3",	    "-t", NULL};
 	char *typo[] = {"gex-test", "-q", "-r", "fast", NULL};
 	char *extra[] = {"gex-test", "-q", "stray", NULL};
 
@@ -181,8 +186,10 @@ static void command_line(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(reads_values_sections_and_defaults), cmocka_unit_test(every_error_names_file_and_line),
-    cmocka_unit_test(binary_is_refused),		  cmocka_unit_test(overrides),
+    cmocka_unit_test(reads_values_sections_and_defaults),
+    cmocka_unit_test(every_error_names_file_and_line),
+    cmocka_unit_test(binary_is_refused),
+    cmocka_unit_test(overrides),
     cmocka_unit_test(command_line),
 };
 RUN_TESTS(tests)

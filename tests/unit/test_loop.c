@@ -212,8 +212,11 @@ static void destroy_with_work_left(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(timers_fire_in_order_and_stop), cmocka_unit_test(heap_of_many_timers_stays_sorted),
-    cmocka_unit_test(deferred_calls_never_nest),     cmocka_unit_test(mailbox_takes_from_any_thread),
-    cmocka_unit_test(quit_drains_then_stops),	     cmocka_unit_test(destroy_with_work_left),
+    cmocka_unit_test(timers_fire_in_order_and_stop),
+    cmocka_unit_test(heap_of_many_timers_stays_sorted),
+    cmocka_unit_test(deferred_calls_never_nest),
+    cmocka_unit_test(mailbox_takes_from_any_thread),
+    cmocka_unit_test(quit_drains_then_stops),
+    cmocka_unit_test(destroy_with_work_left),
 };
 RUN_TESTS(tests)

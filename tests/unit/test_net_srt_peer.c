@@ -25,7 +25,8 @@ static void caller_of_a_dead_listener_is_told(void **state)
 	srt_peer_note(&s, p, packet(p, 0x80000000u, 0x1234567, 5), true);
 	srt_peer_note(&s, p, packet(p, 0x80020000u, 0x1234567, 0), true);
 	assert_int_equal(srt_peer_shutdown(&s, out), SRT_SHUTDOWN_LEN);
-	static const uint8_t want[SRT_SHUTDOWN_LEN] = {0x80, 5, 0, 0, [12] = 0x01, 0x23, 0x45, 0x67};
+	static const uint8_t want[SRT_SHUTDOWN_LEN] = {
+	    0x80, 5, 0, 0, [12] = 0x01, 0x23, 0x45, 0x67};
 	assert_memory_equal(out, want, sizeof(want));
 	/* A new connection from the same port. */
 	srt_peer_note(&s, p, packet(p, 0x80000000u, 0, 4), false);

@@ -11,6 +11,10 @@
 
 #include <cmocka.h>
 
-#define RUN_TESTS(tests) int main(void) { return cmocka_run_group_tests(tests, NULL, NULL); }
+#define RUN_TESTS(tests) \
+	int main(void) \
+	{ \
+		return cmocka_run_group_tests(tests, NULL, NULL); \
+	}
 
 #endif
