@@ -259,19 +259,21 @@ static int64_t worst_latency(const struct package *p)
 	return worst;
 }
 
-/* Without a source the playlists go on by gaps, as late as the source's frames were and one segment
- * more. */
+/* Without a source the playlists go on by gaps, as late as the source's frames were and a little more:
+ * little when it is known to be gone (a new segment is due within 1.5 target durations, RFC 8216bis
+ * 6.2.2), a whole segment while it may only have stopped for breath. */
 static void while_away(struct package *p, int64_t now)
 {
 	int64_t d_us = base_scale(SEC_US, p->cmaf->grid.d.num, p->cmaf->grid.d.den);
 	int64_t away = now - (p->lost_us ? p->lost_us : p->last_packet_us);
+	int64_t slack = p->lost_us ? d_us / 4 : d_us;
 
 	if (away > MAX(AWAY_US, p->conf->window_us)) {
 		log_warn("input", "no media for %lld s: nothing to serve",
 			 (long long)(away / SEC_US));
 		drop_presentation(p);
-	} else if (away > d_us / 2) {
-		cmaf_gap(p->cmaf, os_utc_us() - CLAMP(worst_latency(p), 0, 5 * SEC_US) - d_us);
+	} else if (away > slack) {
+		cmaf_gap(p->cmaf, os_utc_us() - CLAMP(worst_latency(p), 0, 5 * SEC_US) - slack);
 	}
 }
 
