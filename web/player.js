@@ -20,6 +20,8 @@ const settings = {
 	lowLatencyMode: true,
 	maxLiveSyncPlaybackRate: 1,	// keepClose does it: hls.js only catches up to one second of buffer
 	liveSyncOnStallIncrease: 0.1,
+	abrEwmaDefaultEstimate: 5e6,	// begin high; small parts measure badly
+	abrSwitchInterval: 4,
 	backBufferLength: 10,
 	maxBufferLength: 10,
 	manifestLoadPolicy: policy(5000),
@@ -178,7 +180,7 @@ function keepClose() {
 
 	hand = Math.max(HAND_MIN, hand - HAND_BACK / 4);
 	if (over > 0.06)
-		video.playbackRate = 1 + Math.min(0.1, over / 4);
+		video.playbackRate = 1 + Math.min(0.5, over / 3);
 	else if (over < -0.08)
 		video.playbackRate = 0.96;
 	else

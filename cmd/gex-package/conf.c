@@ -82,7 +82,8 @@ int package_conf_check(const struct package_conf *c, char *err, size_t cap)
 		return -EINVAL;
 	}
 	const char *n = c->name;
-	if (!*n || strspn(n, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != strlen(n)) {
+	if (!*n || strspn(n, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") !=
+		       strlen(n)) {
 		snprintf(err, cap, "name '%.64s': letters, digits, - and _ only", n);
 		return -EINVAL;
 	}
@@ -98,7 +99,8 @@ int package_conf_check(const struct package_conf *c, char *err, size_t cap)
 		return rc;
 	}
 	if (c->part_us > c->segment_us || c->chunk_us > c->part_us) {
-		snprintf(err, cap, "chunk must be no longer than part, and part no longer than segment");
+		snprintf(err, cap,
+			 "chunk must be no longer than part, and part no longer than segment");
 		return -EINVAL;
 	}
 	return 0;

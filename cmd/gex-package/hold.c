@@ -1,5 +1,6 @@
-/* Requests that cannot be answered yet. Each lives in a list of its rendition by http_request.link; its `user` says what it waits
- * for. Replies never call back into here, so the lists may be walked while answering. */
+/* Requests that cannot be answered yet. Each lives in a list of its rendition by http_request.link;
+ * its `user` says what it waits for. Replies never call back into here, so the lists may be walked
+ * while answering. */
 #include <errno.h>
 
 #include "log/log.h"
@@ -29,7 +30,8 @@ static void on_gone(struct http_request *r)
 	let_go(r);
 }
 
-static bool keep(struct package *p, struct cmaf_track *t, struct http_request *r, struct list *list, struct held what)
+static bool keep(struct package *p, struct cmaf_track *t, struct http_request *r, struct list *list,
+		 struct held what)
 {
 	struct held *h = malloc(sizeof(*h));
 
@@ -45,9 +47,11 @@ static bool keep(struct package *p, struct cmaf_track *t, struct http_request *r
 	return true;
 }
 
-void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum hold_kind kind, int64_t number, int part)
+void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum hold_kind kind,
+	  int64_t number, int part)
 {
-	if (!keep(p, t, r, &p->rendition[t->index].held, (struct held){.kind = kind, .number = number, .part = part}))
+	if (!keep(p, t, r, &p->rendition[t->index].held,
+		  (struct held){.kind = kind, .number = number, .part = part}))
 		http_reply_status(r, 503);
 }
 
@@ -58,15 +62,18 @@ static int send_chunk(struct http_request *r, struct buf *chunk)
 	return http_stream_write(r, &(struct slice){chunk, 0, chunk->len});
 }
 
-void trickle(struct package *p, struct cmaf_track *t, struct cmaf_segment *s, struct http_request *r)
+void trickle(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
+	     struct http_request *r)
 {
-	if (!keep(p, t, r, &p->rendition[t->index].trickled, (struct held){.kind = HOLD_SEGMENT, .number = s->number})) {
+	if (!keep(p, t, r, &p->rendition[t->index].trickled,
+		  (struct held){.kind = HOLD_SEGMENT, .number = s->number})) {
 		http_reply_status(r, 503);
 		return;
 	}
-	http_stream_start(r, &(struct http_answer){.status = 200,
-						   .type = t->kind == MEDIA_VIDEO ? "video/mp4" : "audio/mp4",
-						   .cache = "public, max-age=86400, immutable"});
+	http_stream_start(
+	    r, &(struct http_answer){.status = 200,
+				     .type = t->kind == MEDIA_VIDEO ? "video/mp4" : "audio/mp4",
+				     .cache = "public, max-age=86400, immutable"});
 	for (size_t i = 0; i < s->chunk.len; i++)
 		send_chunk(r, s->chunk.at[i]);
 }
@@ -76,7 +83,7 @@ static void begin_waiting(struct package *p, struct cmaf_track *t, struct cmaf_s
 {
 	struct http_request *r, *tmp;
 
-	list_for_safe(r, tmp, &p->rendition[t->index].held, link) {
+	list_for_safe (r, tmp, &p->rendition[t->index].held, link) {
 		struct held *h = r->user;
 
 		if (h->kind != HOLD_SEGMENT || h->number != s->number)
@@ -86,11 +93,12 @@ static void begin_waiting(struct package *p, struct cmaf_track *t, struct cmaf_s
 	}
 }
 
-void hold_on_chunk(struct package *p, struct cmaf_track *t, struct cmaf_segment *s, struct buf *chunk)
+void hold_on_chunk(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
+		   struct buf *chunk)
 {
 	struct http_request *r, *tmp;
 
-	list_for_safe(r, tmp, &p->rendition[t->index].trickled, link) {
+	list_for_safe (r, tmp, &p->rendition[t->index].trickled, link) {
 		struct held *h = r->user;
 
 		if (h->number == s->number)
@@ -131,7 +139,7 @@ void hold_on_part(struct package *p, struct cmaf_track *t)
 {
 	struct http_request *r, *tmp;
 
-	list_for_safe(r, tmp, &p->rendition[t->index].held, link) {
+	list_for_safe (r, tmp, &p->rendition[t->index].held, link) {
 		struct held h = *(struct held *)r->user;
 
 		if (h.kind == HOLD_SEGMENT || !hold_is_there(t, h.number, h.part))
@@ -148,7 +156,7 @@ void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segmen
 {
 	struct http_request *r, *tmp;
 
-	list_for_safe(r, tmp, &p->rendition[t->index].trickled, link) {
+	list_for_safe (r, tmp, &p->rendition[t->index].trickled, link) {
 		struct held *h = r->user;
 
 		if (h->number > s->number)
@@ -156,7 +164,7 @@ void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segmen
 		let_go(r);
 		http_stream_end(r);
 	}
-	list_for_safe(r, tmp, &p->rendition[t->index].held, link) {
+	list_for_safe (r, tmp, &p->rendition[t->index].held, link) {
 		struct held *h = r->user;
 
 		if (h->kind != HOLD_SEGMENT || h->number > s->number)
@@ -173,20 +181,21 @@ void hold_expire(struct package *p, int64_t now_us, bool all)
 	struct http_request *r, *tmp;
 
 	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
-		list_for_safe(r, tmp, &p->rendition[i].held, link) {
+		list_for_safe (r, tmp, &p->rendition[i].held, link) {
 			struct held *h = r->user;
 			int status = h->kind == HOLD_PLAYLIST || all ? 503 : 404;
 
 			if (!all && now_us - r->since_us < limit)
 				continue;
 			let_go(r);
-			http_reply(r, &(struct http_answer){.status = status,
-							    .cache = status == 503 ? "no-store" : "max-age=1",
-							    .retry_after_s = status == 503 ? 1 : 0});
+			http_reply(r, &(struct http_answer){
+					  .status = status,
+					  .cache = status == 503 ? "no-store" : "max-age=1",
+					  .retry_after_s = status == 503 ? 1 : 0});
 		}
 		if (!all)
 			continue;
-		list_for_safe(r, tmp, &p->rendition[i].trickled, link) {
+		list_for_safe (r, tmp, &p->rendition[i].trickled, link) {
 			let_go(r);
 			http_stream_end(r);
 		}

@@ -54,7 +54,8 @@ static int set_up(struct app *a)
 	if (!rc)
 		rc = package_create(&a->package, &a->conf, a->loop, a->metrics, on_ended, a, err);
 	if (!rc && a->common.metrics)
-		rc = http_serve_metrics(&a->metrics_server, a->loop, a->metrics, a->common.metrics, err);
+		rc = http_serve_metrics(&a->metrics_server, a->loop, a->metrics, a->common.metrics,
+					err);
 	if (!rc)
 		return -1;
 	log_error(NULL, "%s", *err ? err : strerror(-rc));

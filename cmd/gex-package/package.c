@@ -32,15 +32,17 @@ static void export_rendition(struct package *p, struct cmaf_track *t)
 	metrics_label(labels, sizeof(labels), "rendition", t->name);
 	r->latency_us = 0;
 	r->gauge = metrics_gauge_fn(p->metrics, "gex_package_latency_seconds",
-				    "Age of the newest frame of the last part when it was listed.", labels, read_latency, r);
+				    "Age of the newest frame of the last part when it was listed.",
+				    labels, read_latency, r);
 	r->histogram = metrics_histogram(p->metrics, "gex_package_part_latency_seconds",
-					 "Age of the newest frame of each part when it was listed.", labels, latency_bounds,
-					 ARRAY_LEN(latency_bounds));
-	r->frames = metrics_counter_fn(p->metrics, "gex_package_frames_total", "Frames packaged.", labels, read_count,
-				       &t->frames);
-	r->dropped = metrics_counter_fn(p->metrics, "gex_package_dropped_frames_total",
-					"Frames without a place: before the first key frame, late or damaged.", labels,
-					read_count, &t->dropped);
+					 "Age of the newest frame of each part when it was listed.",
+					 labels, latency_bounds, ARRAY_LEN(latency_bounds));
+	r->frames = metrics_counter_fn(p->metrics, "gex_package_frames_total", "Frames packaged.",
+				       labels, read_count, &t->frames);
+	r->dropped = metrics_counter_fn(
+	    p->metrics, "gex_package_dropped_frames_total",
+	    "Frames without a place: before the first key frame, late or damaged.", labels,
+	    read_count, &t->dropped);
 }
 
 static void unexport(struct package *p)
@@ -101,7 +103,8 @@ static void log_presentation(const struct cmaf *c)
 /* first_key_us: 0 for a stream in UTC. */
 static void make_presentation(struct package *p, int64_t first_key_us)
 {
-	static const struct cmaf_events ev = {.chunk = on_chunk, .part = on_part, .segment = on_segment};
+	static const struct cmaf_events ev = {
+	    .chunk = on_chunk, .part = on_part, .segment = on_segment};
 	const struct package_conf *pc = p->conf;
 	struct cmaf_conf conf = {
 	    .segment_us = pc->segment_us,
@@ -156,8 +159,9 @@ static bool has_video(const struct media_info *info)
 	return false;
 }
 
-/* A stream that is not in UTC: its second key frame is now (an encoder that has just begun leaves frames out, so the first says little of
- * where the others will be); on a grid that is already laid, at the line of it nearest to now that is still free. */
+/* A stream that is not in UTC: its second key frame is now (an encoder that has just begun leaves
+ * frames out, so the first says little of where the others will be); on a grid that is already
+ * laid, at the line of it nearest to now that is still free. */
 static bool map_time(struct package *p, const struct media_packet *pkt)
 {
 	const struct media_track *m = &p->info->track[pkt->track];
@@ -171,7 +175,8 @@ static bool map_time(struct package *p, const struct media_packet *pkt)
 		int64_t n = cmaf_grid_number(&p->cmaf->grid, SEC_US, utc), next;
 		int part;
 
-		if (cmaf_grid_us(&p->cmaf->grid, n + 1) - utc < utc - cmaf_grid_us(&p->cmaf->grid, n))
+		if (cmaf_grid_us(&p->cmaf->grid, n + 1) - utc <
+		    utc - cmaf_grid_us(&p->cmaf->grid, n))
 			n++;
 		for (int i = 0; i < p->cmaf->n; i++) {
 			const struct cmaf_segment *s = cmaf_last(p->cmaf->track[i]);
@@ -254,17 +259,21 @@ static int64_t worst_latency(const struct package *p)
 	return worst;
 }
 
-/* Without a source the playlists go on by gaps, as late as the source's frames were and one segment more. */
+/* Without a source the playlists go on by gaps, as late as the source's frames were and a little more:
+ * little when it is known to be gone (a new segment is due within 1.5 target durations, RFC 8216bis
+ * 6.2.2), a whole segment while it may only have stopped for breath. */
 static void while_away(struct package *p, int64_t now)
 {
 	int64_t d_us = base_scale(SEC_US, p->cmaf->grid.d.num, p->cmaf->grid.d.den);
 	int64_t away = now - (p->lost_us ? p->lost_us : p->last_packet_us);
+	int64_t slack = p->lost_us ? d_us / 4 : d_us;
 
 	if (away > MAX(AWAY_US, p->conf->window_us)) {
-		log_warn("input", "no media for %lld s: nothing to serve", (long long)(away / SEC_US));
+		log_warn("input", "no media for %lld s: nothing to serve",
+			 (long long)(away / SEC_US));
 		drop_presentation(p);
-	} else if (away > d_us / 2) {
-		cmaf_gap(p->cmaf, os_utc_us() - CLAMP(worst_latency(p), 0, 5 * SEC_US) - d_us);
+	} else if (away > slack) {
+		cmaf_gap(p->cmaf, os_utc_us() - CLAMP(worst_latency(p), 0, 5 * SEC_US) - slack);
 	}
 }
 
@@ -275,11 +284,13 @@ static void show_status(struct package *p, int64_t now)
 
 	if (now - p->status_us < SEC_US)
 		return;
-	double rate = p->status_us ? (double)(sent - p->status_sent) * 8 / ((double)(now - p->status_us)) : 0;
+	double rate =
+	    p->status_us ? (double)(sent - p->status_sent) * 8 / ((double)(now - p->status_us)) : 0;
 	if (p->cmaf)
-		snprintf(state, sizeof(state), "%d tracks, latency %.0f ms", p->cmaf->n, (double)worst_latency(p) / 1e3);
-	snprintf(line, sizeof(line), "%s | %d viewers, %d held, %.1f Mbit/s out", state, viewers_count(&p->viewers, now), p->held,
-		 rate);
+		snprintf(state, sizeof(state), "%d tracks, latency %.0f ms", p->cmaf->n,
+			 (double)worst_latency(p) / 1e3);
+	snprintf(line, sizeof(line), "%s | %d viewers, %d held, %.1f Mbit/s out", state,
+		 viewers_count(&p->viewers, now), p->held, rate);
 	p->status_us = now;
 	p->status_sent = sent;
 	log_status(line);
@@ -333,12 +344,16 @@ static void export_package(struct package *p)
 {
 	struct metrics *m = p->metrics;
 
-	metrics_gauge_fn(m, "gex_package_held_requests", "Requests waiting for what is not yet there.", NULL, read_held, p);
-	metrics_gauge_fn(m, "gex_package_viewers", "Estimate of players, by address and user agent.", NULL, read_viewers, p);
+	metrics_gauge_fn(m, "gex_package_held_requests",
+			 "Requests waiting for what is not yet there.", NULL, read_held, p);
+	metrics_gauge_fn(m, "gex_package_viewers",
+			 "Estimate of players, by address and user agent.", NULL, read_viewers, p);
 	metrics_gauge_fn(m, "gex_package_stored_bytes", "Media in memory.", NULL, read_bytes, p);
-	metrics_counter_fn(m, "gex_package_input_dropped_total", "Packets dropped because the packager was too slow.", NULL,
+	metrics_counter_fn(m, "gex_package_input_dropped_total",
+			   "Packets dropped because the packager was too slow.", NULL,
 			   read_input_dropped, p);
-	metrics_counter_fn(m, "gex_package_restarts_total", "Times the tracks changed so that players had to begin anew.", NULL,
+	metrics_counter_fn(m, "gex_package_restarts_total",
+			   "Times the tracks changed so that players had to begin anew.", NULL,
 			   read_count, &p->restarts);
 	http_server_metrics(p->server, m, "gex_package");
 }
@@ -359,7 +374,8 @@ static int listen_http(struct package *p, char *err)
 
 static int open_input(struct package *p, char *err)
 {
-	static const struct stream_input_events ev = {.opened = on_opened, .packet = on_packet, .lost = on_lost};
+	static const struct stream_input_events ev = {
+	    .opened = on_opened, .packet = on_packet, .lost = on_lost};
 	struct stream_url url;
 	int rc = stream_url_parse(&url, p->conf->input, err);
 
@@ -370,8 +386,8 @@ static int open_input(struct package *p, char *err)
 	return rc;
 }
 
-int package_create(struct package **out, const struct package_conf *conf, struct loop *l, struct metrics *m,
-		   void (*ended)(void *arg, int status), void *arg, char *err)
+int package_create(struct package **out, const struct package_conf *conf, struct loop *l,
+		   struct metrics *m, void (*ended)(void *arg, int status), void *arg, char *err)
 {
 	struct package *p = calloc(1, sizeof(*p));
 	int rc;
@@ -389,7 +405,8 @@ int package_create(struct package **out, const struct package_conf *conf, struct
 		list_init(&p->rendition[i].trickled);
 	}
 	loop_timer_init(l, &p->tick, on_tick, p);
-	if ((rc = listen_http(p, err)) || (rc = open_input(p, err)) || (rc = loop_timer_in(&p->tick, TICK_US)))
+	if ((rc = listen_http(p, err)) || (rc = open_input(p, err)) ||
+	    (rc = loop_timer_in(&p->tick, TICK_US)))
 		goto fail;
 	share_load(&p->share, conf->share);
 	export_package(p);

@@ -2,7 +2,7 @@
  *
  *   package.c  the source's events, the presentation (lib/cmaf), the clock, metrics
  *   serve.c    routes: what a path means and what is answered at once
- *   hold.c     requests that wait for a part or a playlist, and segments that are sent while they are made
+ *   hold.c     requests that wait, and segments that are sent while they are made
  *   viewers.c  an estimate of how many watch
  *   share.c    the player page's files
  *   conf.c     keys and flags;  main.c  start and end */
@@ -46,8 +46,8 @@ struct share_file {
 struct share {
 	struct share_file file[4];
 };
-/* Reads the page's files from dir, or where they are installed, or beside the program. Missing ones are logged: the
- * streams are served without the page. */
+/* Reads the page's files from dir, or where they are installed, or beside the program. Missing ones
+ * are logged: the streams are served without the page. */
 void share_load(struct share *s, const char *dir);
 const struct share_file *share_find(const struct share *s, const char *name);
 void share_finish(struct share *s);
@@ -81,42 +81,47 @@ struct package {
 	struct share share;
 	struct viewers viewers;
 	struct loop_timer tick;
-	bool mapped;	     /* offset_us holds (streams not in UTC) */
+	bool mapped; /* offset_us holds (streams not in UTC) */
 	int64_t offset_us;
-	int keys_seen;	     /* of this connection, before it was mapped */
+	int keys_seen;			 /* of this connection, before it was mapped */
 	int64_t last_packet_us, lost_us; /* monotonic; lost_us 0: there is a source */
-	bool refused;	     /* what came cannot be packaged: said once */
+	bool refused;			 /* what came cannot be packaged: said once */
 	bool final, was_open;
-	int held;	     /* requests held now */
+	int held; /* requests held now */
 	int64_t restarts, end_us;
 	int64_t status_us, status_sent;
 	void (*ended)(void *arg, int status);
 	void *ended_arg;
 };
 
-int package_create(struct package **out, const struct package_conf *conf, struct loop *l, struct metrics *m,
-		   void (*ended)(void *arg, int status), void *arg, char *err) MUST_USE;
+int package_create(struct package **out, const struct package_conf *conf, struct loop *l,
+		   struct metrics *m, void (*ended)(void *arg, int status), void *arg,
+		   char *err) MUST_USE;
 void package_destroy(struct package *p);
 /* Answers what is held, accepts no more. */
 void package_drain(struct package *p);
 
 /* serve.c */
 void serve(void *arg, struct http_request *r);
-void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r, const char *cache);
+void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
+		    const char *cache);
 void serve_part(const struct cmaf_segment *s, int part, struct http_request *r);
 void serve_flush(struct package *p); /* forgets cached texts */
 
 /* hold.c */
 enum hold_kind { HOLD_PLAYLIST, HOLD_PART, HOLD_SEGMENT };
 /* Keeps r until part `part` (-1: all) of segment `number` is there. */
-void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum hold_kind kind, int64_t number, int part);
+void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum hold_kind kind,
+	  int64_t number, int part);
 /* Sends what there is of the segment in progress and the rest as it is made. */
-void trickle(struct package *p, struct cmaf_track *t, struct cmaf_segment *s, struct http_request *r);
-void hold_on_chunk(struct package *p, struct cmaf_track *t, struct cmaf_segment *s, struct buf *chunk);
+void trickle(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
+	     struct http_request *r);
+void hold_on_chunk(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
+		   struct buf *chunk);
 void hold_on_part(struct package *p, struct cmaf_track *t);
 void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segment *s);
-/* Is part `part` (-1: all) of segment `number` listed? A part beyond the last of a complete segment is the first of the next (RFC
- * 8216bis, 6.2.5.2). */
+/* Is part `part` (-1: all) of segment `number` listed? A part beyond the last of a complete segment
+ * is the first of the next (RFC 8216bis, 6.2.5.2). */
 bool hold_is_there(const struct cmaf_track *t, int64_t number, int part);
 /* Answers those who have waited too long; all: everybody. */
 void hold_expire(struct package *p, int64_t now_us, bool all);

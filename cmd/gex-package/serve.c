@@ -1,7 +1,8 @@
 /* What a path means. All under /NAME/:
  *
  *   index.m3u8, manifest.mpd, time, "" (the page) and the page's files
- *   RENDITION/index.m3u8, RENDITION/init-HASH.mp4, RENDITION/N.m4s (a segment), RENDITION/N.K.m4s (a part) */
+ *   RENDITION/index.m3u8, RENDITION/init-HASH.mp4
+ *   RENDITION/N.m4s (a segment), RENDITION/N.K.m4s (a part) */
 #include <errno.h>
 #include <stdio.h>
 #include <strings.h>
@@ -21,7 +22,8 @@ static void not_found(struct http_request *r)
 
 static void not_yet(struct http_request *r)
 {
-	http_reply(r, &(struct http_answer){.status = 503, .cache = "no-store", .retry_after_s = 1});
+	http_reply(r,
+		   &(struct http_answer){.status = 503, .cache = "no-store", .retry_after_s = 1});
 }
 
 static void bad_request(struct http_request *r)
@@ -29,11 +31,14 @@ static void bad_request(struct http_request *r)
 	http_reply(r, &(struct http_answer){.status = 400, .cache = "max-age=1"});
 }
 
-static void send_buf(struct http_request *r, struct buf *b, const char *type, const char *cache, const char *etag)
+static void send_buf(struct http_request *r, struct buf *b, const char *type, const char *cache,
+		     const char *etag)
 {
 	struct slice s = {b, 0, b->len};
 
-	http_reply(r, &(struct http_answer){.status = 200, .type = type, .cache = cache, .etag = etag, .body = &s, .n = 1});
+	http_reply(
+	    r, &(struct http_answer){
+		   .status = 200, .type = type, .cache = cache, .etag = etag, .body = &s, .n = 1});
 }
 
 /* ---- texts, made once a version ---- */
@@ -76,7 +81,8 @@ static struct buf *render(struct package *p, enum text what, const struct cmaf_t
 	return b;
 }
 
-static struct buf *cached_text(struct package *p, struct cached *at, enum text what, const struct cmaf_track *t)
+static struct buf *cached_text(struct package *p, struct cached *at, enum text what,
+			       const struct cmaf_track *t)
 {
 	if (at->buf && at->version == p->cmaf->version)
 		return at->buf;
@@ -94,7 +100,8 @@ static void send_text(struct http_request *r, struct buf *b, const char *type, c
 		not_yet(r);
 }
 
-void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r, const char *cache)
+void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
+		    const char *cache)
 {
 	struct buf *b = cached_text(p, &p->rendition[t->index].playlist, TEXT_MEDIA, t);
 
@@ -115,12 +122,14 @@ static int directive(const struct http_request *r, const char *name, int64_t *ou
 	return 1;
 }
 
-/* Safari asks for the first part of a new segment without naming it, and spins when it must wait for the whole. */
+/* Safari asks for the first part of a new segment without naming it, and spins when it must wait
+ * for the whole. */
 static bool is_apple(const struct http_request *r)
 {
 	char agent[256];
 
-	return http_request_header(r, "user-agent", agent, sizeof(agent)) && strstr(agent, "AppleCoreMedia");
+	return http_request_header(r, "user-agent", agent, sizeof(agent)) &&
+	       strstr(agent, "AppleCoreMedia");
 }
 
 /* More ahead than a player may ask for: two segments, or the Advance Part Limit. */
@@ -141,7 +150,8 @@ static bool too_far(const struct cmaf *c, const struct cmaf_track *t, int64_t nu
 static void media_playlist(struct package *p, struct cmaf_track *t, struct http_request *r)
 {
 	int64_t number = -1, part = -1;
-	int has_number = directive(r, "_HLS_msn", &number), has_part = directive(r, "_HLS_part", &part);
+	int has_number = directive(r, "_HLS_msn", &number),
+	    has_part = directive(r, "_HLS_part", &part);
 
 	viewers_seen(&p->viewers, r, loop_now_us(p->loop));
 	if (has_number < 0 || has_part < 0 || (has_part && !has_number)) {
@@ -171,15 +181,17 @@ static void media_playlist(struct package *p, struct cmaf_track *t, struct http_
 
 /* ---- media ---- */
 
-static void send_chunks(const struct cmaf_segment *s, size_t first, size_t n, struct http_request *r)
+static void send_chunks(const struct cmaf_segment *s, size_t first, size_t n,
+			struct http_request *r)
 {
 	struct slice piece[PIECES];
 
 	n = MIN(n, PIECES);
 	for (size_t i = 0; i < n; i++)
 		piece[i] = (struct slice){s->chunk.at[first + i], 0, s->chunk.at[first + i]->len};
-	http_reply(r, &(struct http_answer){
-			  .status = 200, .type = "video/mp4", .cache = FOREVER, .body = piece, .n = n});
+	http_reply(
+	    r, &(struct http_answer){
+		   .status = 200, .type = "video/mp4", .cache = FOREVER, .body = piece, .n = n});
 }
 
 void serve_part(const struct cmaf_segment *s, int part, struct http_request *r)
@@ -187,7 +199,8 @@ void serve_part(const struct cmaf_segment *s, int part, struct http_request *r)
 	send_chunks(s, s->part.at[part].first, s->part.at[part].n, r);
 }
 
-static void get_part(struct package *p, struct cmaf_track *t, int64_t number, int64_t part, struct http_request *r)
+static void get_part(struct package *p, struct cmaf_track *t, int64_t number, int64_t part,
+		     struct http_request *r)
 {
 	const struct cmaf_segment *s = cmaf_segment(t, number);
 	int64_t next;
@@ -202,9 +215,10 @@ static void get_part(struct package *p, struct cmaf_track *t, int64_t number, in
 		not_found(r);
 }
 
-/* A DASH player asks by the clock, so before what it asks for has come through the encoder: hold it, up to the segment that the clock is
- * in and the one after it. */
-static void get_segment(struct package *p, struct cmaf_track *t, int64_t number, struct http_request *r)
+/* A DASH player asks by the clock, so before what it asks for has come through the encoder: hold
+ * it, up to the segment that the clock is in and the one after it. */
+static void get_segment(struct package *p, struct cmaf_track *t, int64_t number,
+			struct http_request *r)
 {
 	struct cmaf_segment *s = cmaf_segment(t, number);
 	int64_t next;
@@ -217,7 +231,8 @@ static void get_segment(struct package *p, struct cmaf_track *t, int64_t number,
 		send_chunks(s, 0, s->chunk.len, r);
 	else if (s && !s->complete && s->chunk.len)
 		trickle(p, t, s, r);
-	else if (number >= next && number <= MAX(next, clock + 1) && number <= next + 10 && !p->cmaf->ended)
+	else if (number >= next && number <= MAX(next, clock + 1) && number <= next + 10 &&
+		 !p->cmaf->ended)
 		hold(p, t, r, HOLD_SEGMENT, number, -1);
 	else
 		not_found(r);
@@ -228,7 +243,7 @@ static void get_init(struct cmaf_track *t, const char *name, struct http_request
 	const struct cmaf_init *i = t->init && !strcmp(t->init->name, name) ? t->init : NULL;
 	const struct cmaf_segment *s;
 
-	list_for(s, &t->segments, link)
+	list_for (s, &t->segments, link)
 		if (!i && s->init && !strcmp(s->init->name, name))
 			i = s->init;
 	if (i)
@@ -354,10 +369,11 @@ void serve(void *arg, struct http_request *r)
 	else if (!strcmp(path, "time"))
 		send_time(r);
 	else if (!strcmp(path, "index.m3u8") && ready)
-		send_text(r, cached_text(p, &p->multivariant, TEXT_MULTIVARIANT, NULL), "application/vnd.apple.mpegurl",
-			  "no-cache");
+		send_text(r, cached_text(p, &p->multivariant, TEXT_MULTIVARIANT, NULL),
+			  "application/vnd.apple.mpegurl", "no-cache");
 	else if (!strcmp(path, "manifest.mpd") && ready)
-		send_text(r, cached_text(p, &p->mpd, TEXT_MPD, NULL), "application/dash+xml", "no-cache");
+		send_text(r, cached_text(p, &p->mpd, TEXT_MPD, NULL), "application/dash+xml",
+			  "no-cache");
 	else if (!strcmp(path, "index.m3u8") || !strcmp(path, "manifest.mpd"))
 		not_yet(r);
 	else

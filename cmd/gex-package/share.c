@@ -88,7 +88,8 @@ void share_load(struct share *s, const char *dir)
 		if (n == ARRAY_LEN(files))
 			return;
 		if (n)
-			log_warn("page", "%s: only %d of the page's %zu files are there", tries[i], n, ARRAY_LEN(files));
+			log_warn("page", "%s: only %d of the page's %zu files are there", tries[i],
+				 n, ARRAY_LEN(files));
 		if (n)
 			return;
 	}

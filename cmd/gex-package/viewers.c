@@ -1,5 +1,6 @@
-/* How many watch: those who asked for a media playlist or an MPD's segment in the last ten seconds, told apart by address and
- * user agent. An estimate: people behind one address with the same browser are one. The table is of fixed size. */
+/* How many watch: those who asked for a media playlist or an MPD's segment in the last ten seconds,
+ * told apart by address and user agent. An estimate: people behind one address with the same
+ * browser are one. The table is of fixed size. */
 #include "os/os.h"
 #include "package.h"
 

@@ -21,7 +21,8 @@ static const uint8_t *start_code(const uint8_t *p, const uint8_t *end)
 	return end;
 }
 
-/* The next NAL unit of an Annex B stream (ISO/IEC 14496-10, Annex B), without the zeros that trail it. */
+/* The next NAL unit of an Annex B stream (ISO/IEC 14496-10, Annex B), without the zeros that trail
+ * it. */
 static bool next_nal(const uint8_t **at, const uint8_t *end, struct nal *out)
 {
 	do {
@@ -132,7 +133,8 @@ struct sps {
 /* 7.3.2.1.1: the first fields; profiles from High on tell the chroma format and depths. */
 static void read_sps(const struct nal *n, struct sps *s)
 {
-	static const uint8_t high[] = {100, 110, 122, 144, 244, 44, 83, 86, 118, 128, 138, 139, 134};
+	static const uint8_t high[] = {100, 110, 122, 144, 244, 44, 83,
+				       86,  118, 128, 138, 139, 134};
 	struct bits b = {.p = n->p + 4, .end = n->p + n->n};
 
 	*s = (struct sps){.chroma = 1};

@@ -79,7 +79,8 @@ void box_end(struct boxes *b, size_t at)
 
 static void put_tfhd(struct boxes *b, const struct sample *s)
 {
-	size_t at = box_begin_full(b, "tfhd", 0, 0x020000 | 0x8 | 0x20); /* base is moof; duration, flags */
+	size_t at =
+	    box_begin_full(b, "tfhd", 0, 0x020000 | 0x8 | 0x20); /* base is moof; duration, flags */
 
 	box_u32(b, 1);
 	box_u32(b, s[0].dur);
@@ -143,7 +144,8 @@ static void put_moof(struct boxes *b, uint32_t sequence, const struct sample *s,
 	}
 }
 
-struct buf *box_chunk(uint32_t sequence, const struct sample *s, size_t n, size_t payload, uint8_t **data)
+struct buf *box_chunk(uint32_t sequence, const struct sample *s, size_t n, size_t payload,
+		      uint8_t **data)
 {
 	struct boxes b = {0};
 	struct buf *out = NULL;

@@ -12,7 +12,8 @@ int64_t cmaf_us(const struct cmaf_track *t, int64_t v)
 
 /* ---- making it ---- */
 
-/* A scale in which the packets' times are whole: of audio its sample rate, of video the container's, made fine enough to tell frames. */
+/* A scale in which the packets' times are whole: of audio its sample rate, of video the
+ * container's, made fine enough to tell frames. */
 static int64_t choose_scale(const struct media_track *m)
 {
 	if (m->kind == MEDIA_AUDIO)
@@ -28,7 +29,8 @@ static int64_t choose_scale(const struct media_track *m)
 static struct ratio frame_seconds(const struct media_track *m)
 {
 	if (m->kind == MEDIA_AUDIO)
-		return (struct ratio){m->frame_samples > 0 ? m->frame_samples : 1024, m->sample_rate};
+		return (struct ratio){m->frame_samples > 0 ? m->frame_samples : 1024,
+				      m->sample_rate};
 	if (m->fps.num > 0 && m->fps.den > 0)
 		return (struct ratio){m->fps.den, m->fps.num};
 	return (struct ratio){1, 25};
@@ -44,10 +46,12 @@ static int check_track(const struct media_info *info, int i, char *err)
 	const struct media_track *m = &info->track[i];
 
 	if (m->codec != MEDIA_H264 && m->codec != MEDIA_AAC) {
-		snprintf(err, CMAF_ERR, "track %s is %s: only H.264 and AAC can be packaged", m->name, m->codec_name);
+		snprintf(err, CMAF_ERR, "track %s is %s: only H.264 and AAC can be packaged",
+			 m->name, m->codec_name);
 		return -EINVAL;
 	}
-	if (m->kind == MEDIA_AUDIO ? m->sample_rate <= 0 || m->channels <= 0 : m->width <= 0 || m->height <= 0) {
+	if (m->kind == MEDIA_AUDIO ? m->sample_rate <= 0 || m->channels <= 0
+				   : m->width <= 0 || m->height <= 0) {
 		snprintf(err, CMAF_ERR, "track %s: its %s is not known", m->name,
 			 m->kind == MEDIA_AUDIO ? "sample rate" : "size");
 		return -EINVAL;
@@ -71,8 +75,8 @@ static void url_name(char *dst, size_t cap, const struct media_track *m)
 	size_t n = 0;
 
 	for (const char *s = m->name; *s && n + 1 < cap; s++) {
-		bool plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
-			     *s == '_' || *s == '-';
+		bool plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
+			     (*s >= '0' && *s <= '9') || *s == '_' || *s == '-';
 
 		dst[n++] = plain ? *s : '_';
 	}
@@ -138,18 +142,20 @@ static void lay_grid(struct cmaf *c, const struct media_info *info, int64_t firs
 
 		c->grid.d = (struct ratio){n * fps.den, fps.num};
 	}
-	c->part_target_us = cmaf_choose_parts(c->grid.d, c->conf.part_us, frames, (size_t)info->n, &c->grid.parts, &ratio);
+	c->part_target_us = cmaf_choose_parts(c->grid.d, c->conf.part_us, frames, (size_t)info->n,
+					      &c->grid.parts, &ratio);
 	c->grid.origin = (struct ratio){0, SEC_US};
 	if (first_key_us) {
-		/* One later than the number of that instant on the plain grid: a restart never goes back. */
+		/* One later than the number of that instant on the plain grid: a restart never goes
+		 * back. */
 		int64_t n = cmaf_grid_number(&c->grid, SEC_US, first_key_us) + 1;
 
 		c->grid.origin.num = first_key_us - cmaf_grid_start(&c->grid, SEC_US, n, 0);
 	}
 }
 
-int cmaf_create(struct cmaf **out, const struct cmaf_conf *conf, struct media_info *info, int64_t first_key_us,
-		const struct cmaf_events *ev, void *arg, char *err)
+int cmaf_create(struct cmaf **out, const struct cmaf_conf *conf, struct media_info *info,
+		int64_t first_key_us, const struct cmaf_events *ev, void *arg, char *err)
 {
 	*out = NULL;
 	if (!info->n) {
@@ -207,7 +213,8 @@ int cmaf_resume(struct cmaf *c, struct media_info *info)
 		const struct media_track *a = &c->info->track[i], *b = &info->track[i];
 
 		if (strcmp(a->name, b->name) || a->kind != b->kind || a->codec != b->codec ||
-		    choose_scale(a) != choose_scale(b) || !same_rate(frame_seconds(a), frame_seconds(b)))
+		    choose_scale(a) != choose_scale(b) ||
+		    !same_rate(frame_seconds(a), frame_seconds(b)))
 			return -ESTALE;
 	}
 	for (int i = 0; i < info->n; i++) {
@@ -289,7 +296,7 @@ static bool track_ready(const struct cmaf_track *t)
 {
 	const struct cmaf_segment *s;
 
-	list_for(s, &t->segments, link)
+	list_for (s, &t->segments, link)
 		if (s->complete && !s->gap)
 			return true;
 	return false;
@@ -307,7 +314,8 @@ struct cmaf_segment *cmaf_listed(const struct cmaf *c, const struct cmaf_track *
 {
 	struct cmaf_segment *s = cmaf_last(t);
 
-	for (int n = s && s->complete ? 1 : 0; s && n < c->conf.window && s->link.prev != &t->segments; n++)
+	for (int n = s && s->complete ? 1 : 0;
+	     s && n < c->conf.window && s->link.prev != &t->segments; n++)
 		s = list_entry(s->link.prev, struct cmaf_segment, link);
 	return s;
 }
@@ -328,7 +336,7 @@ void cmaf_bitrate(const struct cmaf_track *t, int64_t *peak, int64_t *mean)
 	int64_t bytes = 0, units = 0;
 
 	*peak = 0;
-	list_for(s, &t->segments, link) {
+	list_for (s, &t->segments, link) {
 		int64_t dur = s->end - s->start;
 
 		if (s->gap || !s->complete || dur <= 0)
@@ -339,5 +347,7 @@ void cmaf_bitrate(const struct cmaf_track *t, int64_t *peak, int64_t *mean)
 	}
 	*mean = units ? base_scale(bytes * 8, t->scale, units) : 0;
 	if (!units)
-		*peak = *mean = t->bitrate ? t->bitrate : t->kind == MEDIA_AUDIO ? 128000 : (int64_t)t->width * t->height * 3;
+		*peak = *mean = t->bitrate		 ? t->bitrate
+				: t->kind == MEDIA_AUDIO ? 128000
+							 : (int64_t)t->width * t->height * 3;
 }

@@ -1,21 +1,26 @@
-/* cmaf: coded frames in, CMAF out (ISO/IEC 23000-19): per track an init segment and a chain of segments, each made of parts,
- * each made of chunks (moof + mdat, one or a few frames). Every byte is in memory once, in the chunks; a part or a
- * segment is a run of them, so LL-HLS parts, LL-DASH chunks in progress and whole segments are views of the same memory.
+/* cmaf: coded frames in, CMAF out (ISO/IEC 23000-19): per track an init segment and a chain of
+ * segments, each made of parts, each made of chunks (moof + mdat, one or a few frames). Every byte
+ * is in memory once, in the chunks; a part or a segment is a run of them, so LL-HLS parts, LL-DASH
+ * chunks in progress and whole segments are views of the same memory.
  *
- * All cuts lie on one grid in UTC (grid.h): segment n is the time from origin + n * d on, d a whole number of video frames near
- * the length that was asked for, and the parts divide it evenly. So the number of a segment is a function of UTC: it does
- * not go back when the packager restarts, two packagers of one stream agree on every URL, and the tracks of a presentation
- * agree on every segment. A track is cut at the frame that starts nearest to the grid line; frames longer or shorter than the
- * track's usual one move no later cut.
+ * All cuts lie on one grid in UTC (grid.c): segment n is the time from origin + n * d on, d a whole
+ * number of video frames near the length that was asked for, and the parts divide it evenly. So the
+ * number of a segment is a function of UTC: it does not go back when the packager restarts, two
+ * packagers of one stream agree on every URL, and the tracks of a presentation agree on every
+ * segment. A track is cut at the frame that starts nearest to the grid line; frames longer or
+ * shorter than the track's usual one move no later cut.
  *
- * PART-TARGET is chosen once for all tracks: the pitch of the parts is the one nearest to the length asked for with which each
- * track's parts, whole frames, keep within 85 and 100 % of the longest (RFC 8216bis, 4.4.4.9). A frame's end is known when
- * it comes, by its duration, so a part is complete with its last frame and does not wait for the next.
+ * PART-TARGET is chosen once for all tracks: the pitch of the parts is the one nearest to the
+ * length asked for with which each track's parts, whole frames, keep within 85 and 100 % of the
+ * longest (RFC 8216bis, 4.4.4.9). A frame's end is known when it comes, by its duration, so a part
+ * is complete with its last frame and does not wait for the next.
  *
- * A part or segment is seen by readers only when complete. What is missing stays missing in UTC: segments without media are marked as
- * gaps. A change of codec parameters is a new init segment under another name and a discontinuity.
+ * A part or segment is seen by readers only when complete. What is missing stays missing in UTC:
+ * segments without media are marked as gaps. A change of codec parameters is a new init segment
+ * under another name and a discontinuity.
  *
- * Playlists (hls.c) and the MPD (dash.c) are written as text from this store. No clock, no I/O, one thread. */
+ * Playlists (hls.c) and the MPD (dash.c) are written as text from this store. No clock, no I/O, one
+ * thread. */
 #ifndef GEX_CMAF_H
 #define GEX_CMAF_H
 
@@ -30,23 +35,27 @@
 /* ---- the grid ---- */
 
 struct cmaf_grid {
-	struct ratio origin; /* instant of segment 0, seconds since the epoch; num may be negative */
-	struct ratio d;	     /* seconds a segment */
-	int parts;	     /* to a segment */
+	struct ratio
+	    origin;	/* instant of segment 0, seconds since the epoch; num may be negative */
+	struct ratio d; /* seconds a segment */
+	int parts;	/* to a segment */
 };
-/* The segment in whose time x lies, and where segment n, or part k of it, begins; in units of 1/scale s since the epoch. */
+/* The segment in whose time x lies, and where segment n, or part k of it, begins; in units of
+ * 1/scale s since the epoch. */
 int64_t cmaf_grid_number(const struct cmaf_grid *g, int64_t scale, int64_t x);
 int64_t cmaf_grid_start(const struct cmaf_grid *g, int64_t scale, int64_t n, int k);
 int64_t cmaf_grid_us(const struct cmaf_grid *g, int64_t n);
-/* Chooses how many parts a segment of d has, for tracks with frames of frame[i] seconds: the pitch nearest to want_us
- * that keeps the 85 % rule. Returns the target duration of parts in us (rounded up), and sets *parts. When nothing keeps the rule
- * (frames of very different length), the best there is; *ratio is what the shortest part then is of the target. */
-int64_t cmaf_choose_parts(struct ratio d, int64_t want_us, const struct ratio *frame, size_t n, int *parts, double *ratio);
+/* Chooses how many parts a segment of d has, for tracks with frames of frame[i] seconds: the pitch
+ * nearest to want_us that keeps the 85 % rule. Returns the target duration of parts in us (rounded
+ * up), and sets *parts. When nothing keeps the rule (frames of very different length), the best
+ * there is; *ratio is what the shortest part then is of the target. */
+int64_t cmaf_choose_parts(struct ratio d, int64_t want_us, const struct ratio *frame, size_t n,
+			  int *parts, double *ratio);
 
 /* ---- what is stored ---- */
 
 struct cmaf_part {
-	uint32_t first, n; /* chunks of the segment */
+	uint32_t first, n;  /* chunks of the segment */
 	int64_t start, dur; /* in the track's scale */
 	size_t size;
 	bool independent; /* holds a key frame */
@@ -55,8 +64,8 @@ struct cmaf_part {
 struct cmaf_init {
 	int refs;
 	struct buf *buf;
-	char name[32];	 /* "init-0123abcd.mp4": by content, so it is the same after a restart */
-	char codec[32];	 /* RFC 6381: "avc1.64001e", "mp4a.40.2" */
+	char name[32];	/* "init-0123abcd.mp4": by content, so it is the same after a restart */
+	char codec[32]; /* RFC 6381: "avc1.64001e", "mp4a.40.2" */
 };
 
 struct cmaf_segment {
@@ -75,12 +84,12 @@ struct cmaf_track {
 	char name[32], lang[8];
 	int width, height, sample_rate, channels;
 	struct ratio fps, sar;
-	int64_t bitrate; /* as told, 0: not known */
-	int64_t scale;	 /* units a second of all times here */
-	int64_t frame;	 /* usual length of a frame */
-	struct cmaf_init *init; /* of new media; NULL until the parameters are known */
-	struct list segments;	/* oldest first; the last may be in progress */
-	int n;			/* of them */
+	int64_t bitrate;	 /* as told, 0: not known */
+	int64_t scale;		 /* units a second of all times here */
+	int64_t frame;		 /* usual length of a frame */
+	struct cmaf_init *init;	 /* of new media; NULL until the parameters are known */
+	struct list segments;	 /* oldest first; the last may be in progress */
+	int n;			 /* of them */
 	int64_t discontinuities; /* that have left the list */
 	size_t bytes;
 	bool changed;		 /* init is new: the next segment is a discontinuity */
@@ -90,10 +99,10 @@ struct cmaf_track {
 
 struct cmaf_conf {
 	int64_t segment_us, part_us; /* asked for */
-	int64_t chunk_us;	     /* a chunk takes frames until it is this long; 0: each frame is one */
-	int window;		     /* segments in a playlist; as many again are kept for those who have an older one */
-	int64_t memory;		     /* bytes for all tracks; beyond it the oldest segments go early */
-	int64_t latency_us;	     /* target of LL-DASH players */
+	int64_t chunk_us;   /* a chunk takes frames until it is this long; 0: each frame is one */
+	int window;	    /* segments in a playlist; as many again are kept for older ones */
+	int64_t memory;	    /* bytes for all tracks; beyond it the oldest segments go early */
+	int64_t latency_us; /* target of LL-DASH players */
 };
 
 struct cmaf_events {
@@ -114,30 +123,33 @@ struct cmaf {
 	struct media_info *info;
 	bool utc; /* key frames are on the grid by contract */
 	struct cmaf_grid grid;
-	int64_t slid_us; /* by how much its origin has followed late key frames: at most a quarter of d */
+	int64_t
+	    slid_us; /* by how much its origin has followed late key frames: at most a quarter of d */
 	int64_t part_target_us;
 	struct cmaf_track *track[MEDIA_TRACKS_MAX];
 	int n;
 	int64_t began_us; /* start of the first segment ever, 0 before it */
-	int64_t version; /* changes with everything that a playlist could show */
+	int64_t version;  /* changes with everything that a playlist could show */
 	size_t bytes;
 	int64_t evicted_early;
 	bool ended;
 	int64_t discontinuity_at; /* number of the segment */
 };
 
-/* Starts a presentation with the tracks of info. origin_us: 0 for a stream in UTC; else the instant of its first key frame, on which
- * the grid is laid. Refuses (-EINVAL, with one line in err) what cannot be packaged: a codec other than H.264 or AAC, two tracks of one name. */
-int cmaf_create(struct cmaf **out, const struct cmaf_conf *conf, struct media_info *info, int64_t first_key_us,
-		const struct cmaf_events *ev, void *arg, char *err) MUST_USE;
+/* Starts a presentation with the tracks of info. origin_us: 0 for a stream in UTC; else the instant
+ * of its first key frame, on which the grid is laid. Refuses (-EINVAL, with one line in err) what
+ * cannot be packaged: a codec other than H.264 or AAC, two tracks of one name. */
+int cmaf_create(struct cmaf **out, const struct cmaf_conf *conf, struct media_info *info,
+		int64_t first_key_us, const struct cmaf_events *ev, void *arg, char *err) MUST_USE;
 void cmaf_destroy(struct cmaf *c);
-/* The source came back with these tracks. 0: they fit (changed parameters become a discontinuity); -ESTALE: other tracks, names or
- * frame rates: make a new presentation. */
+/* The source came back with these tracks. 0: they fit (changed parameters become a discontinuity);
+ * -ESTALE: other tracks, names or frame rates: make a new presentation. */
 int cmaf_resume(struct cmaf *c, struct media_info *info) MUST_USE;
-/* Takes one packet (borrowed); offset_us is added to its times (streams not in UTC). Damaged ones are dropped and counted.
- * -ENOMEM. */
+/* Takes one packet (borrowed); offset_us is added to its times (streams not in UTC). Damaged ones
+ * are dropped and counted. -ENOMEM. */
 int cmaf_packet(struct cmaf *c, struct media_packet *p, int64_t offset_us) MUST_USE;
-/* While the source is away: ends what is in progress and adds gaps up to the segment that is over at utc_us. */
+/* While the source is away: ends what is in progress and adds gaps up to the segment that is over
+ * at utc_us. */
 void cmaf_gap(struct cmaf *c, int64_t utc_us);
 
 /* Nothing more will come: completes what is in progress; playlists get EXT-X-ENDLIST. */
@@ -154,7 +166,8 @@ bool cmaf_ready(const struct cmaf *c);
 /* Segments in the playlist: the first that is listed. */
 struct cmaf_segment *cmaf_listed(const struct cmaf *c, const struct cmaf_track *t);
 int64_t cmaf_us(const struct cmaf_track *t, int64_t v);
-/* The target duration in whole seconds; part and whole hold-back in us. Constant over the presentation. */
+/* The target duration in whole seconds; part and whole hold-back in us. Constant over the
+ * presentation. */
 int cmaf_target_s(const struct cmaf *c);
 int64_t cmaf_part_hold_back_us(const struct cmaf *c);
 /* Peak and mean over the stored segments, bit/s; what was told or a guess while there are none. */

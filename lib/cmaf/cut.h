@@ -9,12 +9,13 @@
 
 /* A track's segmenter: where it stands. */
 struct cmaf_cut {
-	struct ratio tb;     /* of the packets */
+	struct ratio tb; /* of the packets */
 	enum media_codec codec;
-	bool started;	     /* a segment has begun; `next` holds */
-	int64_t next;	     /* where the next frame should begin */
+	bool started; /* a segment has begun; `next` holds */
+	int64_t next; /* where the next frame should begin */
 	int64_t last_dts;
-	int64_t cts_off;     /* pts - dts of the last key frame: dts plus this is the time that cuts go by */
+	int64_t
+	    cts_off; /* pts - dts of the last key frame: dts plus this is the time that cuts go by */
 	int64_t waiting_us;  /* since this instant for a key frame on the grid; 0: not waiting */
 	int64_t last_number; /* of the newest segment or gap */
 	struct cmaf_segment *cur;
@@ -31,12 +32,14 @@ struct cmaf_cut {
 };
 
 /* ---- store.c ---- */
-struct cmaf_init *init_create(struct buf *buf, const char *codec); /* takes buf; NULL without memory */
+struct cmaf_init *init_create(struct buf *buf,
+			      const char *codec); /* takes buf; NULL without memory */
 struct cmaf_init *init_ref(struct cmaf_init *i);
 void init_unref(struct cmaf_init *i);
 /* A new segment at the end of t. NULL without memory. */
 struct cmaf_segment *store_add(struct cmaf *c, struct cmaf_track *t, int64_t number, int64_t start);
-int store_chunk(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s, struct buf *b); /* takes b */
+int store_chunk(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s,
+		struct buf *b); /* takes b */
 /* Lets go what is beyond the window or the memory. */
 void store_trim(struct cmaf *c, struct cmaf_track *t);
 void store_clear(struct cmaf *c, struct cmaf_track *t);

@@ -1,5 +1,6 @@
-/* The MPD of ISO/IEC 23009-1 for low latency (DASH-IF "Low-Latency Modes for DASH", 9.X.4). Segments are numbered on the grid, so nothing in it
- * changes while the tracks stay: one text for the whole life of a presentation. Media time is UTC (0 = 1970), which makes the producer's
+/* The MPD of ISO/IEC 23009-1 for low latency (DASH-IF "Low-Latency Modes for DASH", 9.X.4).
+ * Segments are numbered on the grid, so nothing in it changes while the tracks stay: one text for
+ * the whole life of a presentation. Media time is UTC (0 = 1970), which makes the producer's
  * reference time the identity. */
 #include <inttypes.h>
 #include <time.h>
@@ -28,14 +29,16 @@ static int64_t first_number(const struct cmaf *c)
 	return cmaf_grid_start(&g, SEC_US, 0, 0) < 0 ? 1 : 0;
 }
 
-/* How long the longest chunk of any track is: how far in a segment is before its first bytes can be had. */
+/* How long the longest chunk of any track is: how far in a segment is before its first bytes can be
+ * had. */
 static double chunk_seconds(const struct cmaf *c)
 {
 	double longest = 0;
 
 	for (int i = 0; i < c->n; i++) {
 		const struct cmaf_track *t = c->track[i];
-		double f = (double)t->frame / (double)t->scale, want = (double)c->conf.chunk_us / 1e6, n = 1;
+		double f = (double)t->frame / (double)t->scale,
+		       want = (double)c->conf.chunk_us / 1e6, n = 1;
 
 		while (n * f < want - 1e-9)
 			n++;
@@ -53,11 +56,12 @@ static void put_template(const struct cmaf *c, const struct cmaf_track *t, FILE 
 	struct cmaf_grid g = laid(c);
 
 	fprintf(f,
-		"        <SegmentTemplate timescale=\"%" PRId64 "\" duration=\"%" PRId64 "\" startNumber=\"%" PRId64
-		"\" presentationTimeOffset=\"%" PRId64 "\" availabilityTimeOffset=\"%.3f\" availabilityTimeComplete=\"false\" "
+		"        <SegmentTemplate timescale=\"%" PRId64 "\" duration=\"%" PRId64
+		"\" startNumber=\"%" PRId64 "\" presentationTimeOffset=\"%" PRId64
+		"\" availabilityTimeOffset=\"%.3f\" availabilityTimeComplete=\"false\" "
 		"initialization=\"%s/%s\" media=\"%s/$Number$.m4s\"/>\n",
-		scale, d, first_number(c), cmaf_grid_start(&g, scale, first_number(c), 0), offset > 0 ? offset : 0.0,
-		t->name, t->init ? t->init->name : "init.mp4", t->name);
+		scale, d, first_number(c), cmaf_grid_start(&g, scale, first_number(c), 0),
+		offset > 0 ? offset : 0.0, t->name, t->init ? t->init->name : "init.mp4", t->name);
 }
 
 static void put_representation(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
@@ -65,19 +69,21 @@ static void put_representation(const struct cmaf *c, const struct cmaf_track *t,
 	int64_t peak, mean;
 
 	cmaf_bitrate(t, &peak, &mean);
-	fprintf(f, "      <Representation id=\"%s\" codecs=\"%s\" bandwidth=\"%" PRId64 "\"", t->name,
-		t->init ? t->init->codec : "", t->bitrate ? t->bitrate : peak);
+	fprintf(f, "      <Representation id=\"%s\" codecs=\"%s\" bandwidth=\"%" PRId64 "\"",
+		t->name, t->init ? t->init->codec : "", t->bitrate ? t->bitrate : peak);
 	if (t->kind == MEDIA_VIDEO) {
 		fprintf(f, " width=\"%d\" height=\"%d\"", t->width, t->height);
 		if (t->fps.num > 0)
-			fprintf(f, " frameRate=\"%" PRId64 "/%" PRId64 "\"", t->fps.num, t->fps.den);
+			fprintf(f, " frameRate=\"%" PRId64 "/%" PRId64 "\"", t->fps.num,
+				t->fps.den);
 	} else {
 		fprintf(f, " audioSamplingRate=\"%d\"", t->sample_rate);
 	}
 	fprintf(f, ">\n");
 	if (t->kind == MEDIA_AUDIO)
-		fprintf(f, "        <AudioChannelConfiguration schemeIdUri=\"urn:mpeg:dash:23003:3:"
-			   "audio_channel_configuration:2011\" value=\"%d\"/>\n",
+		fprintf(f,
+			"        <AudioChannelConfiguration schemeIdUri=\"urn:mpeg:dash:23003:3:"
+			"audio_channel_configuration:2011\" value=\"%d\"/>\n",
 			t->channels);
 	fprintf(f, "        <Resync type=\"0\" dT=\"%" PRId64 "\" marker=\"true\"/>\n",
 		(int64_t)(chunk_seconds(c) * (double)t->scale + 0.5));
@@ -87,13 +93,20 @@ static void put_representation(const struct cmaf *c, const struct cmaf_track *t,
 
 static void begin_set(const struct cmaf_track *t, int id, const char *time_url, FILE *f)
 {
-	fprintf(f, "    <AdaptationSet id=\"%d\" contentType=\"%s\" mimeType=\"%s/mp4\" segmentAlignment=\"true\" startWithSAP=\"1\"", id,
-		t->kind == MEDIA_VIDEO ? "video" : "audio", t->kind == MEDIA_VIDEO ? "video" : "audio");
+	fprintf(f,
+		"    <AdaptationSet id=\"%d\" contentType=\"%s\" mimeType=\"%s/mp4\" "
+		"segmentAlignment=\"true\" startWithSAP=\"1\"",
+		id, t->kind == MEDIA_VIDEO ? "video" : "audio",
+		t->kind == MEDIA_VIDEO ? "video" : "audio");
 	if (*t->lang)
 		fprintf(f, " lang=\"%s\"", t->lang);
-	fprintf(f, ">\n      <ProducerReferenceTime id=\"%d\" type=\"encoder\" wallClockTime=\"1970-01-01T00:00:00Z\" presentationTime=\"0\" "
-		   "inband=\"false\">\n        <UTCTiming schemeIdUri=\"urn:mpeg:dash:utc:http-xsdate:2014\" value=\"%s\"/>\n"
-		   "      </ProducerReferenceTime>\n      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"main\"/>\n",
+	fprintf(f,
+		">\n      <ProducerReferenceTime id=\"%d\" type=\"encoder\" "
+		"wallClockTime=\"1970-01-01T00:00:00Z\" presentationTime=\"0\" "
+		"inband=\"false\">\n        <UTCTiming "
+		"schemeIdUri=\"urn:mpeg:dash:utc:http-xsdate:2014\" value=\"%s\"/>\n"
+		"      </ProducerReferenceTime>\n      <Role "
+		"schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"main\"/>\n",
 		id, time_url);
 }
 
@@ -138,17 +151,27 @@ void cmaf_dash(const struct cmaf *c, const char *time_url, FILE *f)
 	double d = ratio(c->grid.d);
 	struct cmaf_grid g = laid(c);
 
-	fprintf(f, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" "
-		   "profiles=\"urn:mpeg:dash:profile:isoff-live:2011,http://www.dashif.org/guidelines/low-latency-live-v5\" "
+	fprintf(f, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<MPD "
+		   "xmlns=\"urn:mpeg:dash:schema:mpd:2011\" "
+		   "profiles=\"urn:mpeg:dash:profile:isoff-live:2011,http://www.dashif.org/"
+		   "guidelines/low-latency-live-v5\" "
 		   "type=\"dynamic\" availabilityStartTime=\"1970-01-01T00:00:00Z\"");
 	put_time("publishTime", c->began_us, f);
-	fprintf(f, " minimumUpdatePeriod=\"PT10S\" timeShiftBufferDepth=\"PT%.3fS\" maxSegmentDuration=\"PT%.3fS\" minBufferTime=\"PT%.3fS\" "
-		   "suggestedPresentationDelay=\"PT%.3fS\">\n",
+	fprintf(f,
+		" minimumUpdatePeriod=\"PT10S\" timeShiftBufferDepth=\"PT%.3fS\" "
+		"maxSegmentDuration=\"PT%.3fS\" minBufferTime=\"PT%.3fS\" "
+		"suggestedPresentationDelay=\"PT%.3fS\">\n",
 		d * c->conf.window, d, (double)c->part_target_us / 1e6, (double)latency / 1e3);
-	fprintf(f, "  <ServiceDescription id=\"0\">\n    <Latency referenceId=\"0\" target=\"%" PRId64 "\" min=\"%" PRId64 "\" max=\"%" PRId64
-		   "\"/>\n    <PlaybackRate min=\"0.96\" max=\"1.04\"/>\n  </ServiceDescription>\n",
+	fprintf(f,
+		"  <ServiceDescription id=\"0\">\n    <Latency referenceId=\"0\" target=\"%" PRId64
+		"\" min=\"%" PRId64 "\" max=\"%" PRId64
+		"\"/>\n    <PlaybackRate min=\"0.96\" max=\"1.04\"/>\n  </ServiceDescription>\n",
 		latency, latency / 2, latency * 3);
-	fprintf(f, "  <Period id=\"0\" start=\"PT%.6fS\">\n", (double)cmaf_grid_start(&g, SEC_US, first_number(c), 0) / 1e6);
+	fprintf(f, "  <Period id=\"0\" start=\"PT%.6fS\">\n",
+		(double)cmaf_grid_start(&g, SEC_US, first_number(c), 0) / 1e6);
 	put_sets(c, time_url, f);
-	fprintf(f, "  </Period>\n  <UTCTiming schemeIdUri=\"urn:mpeg:dash:utc:http-xsdate:2014\" value=\"%s\"/>\n</MPD>\n", time_url);
+	fprintf(f,
+		"  </Period>\n  <UTCTiming schemeIdUri=\"urn:mpeg:dash:utc:http-xsdate:2014\" "
+		"value=\"%s\"/>\n</MPD>\n",
+		time_url);
 }

@@ -21,7 +21,8 @@ int64_t cmaf_grid_start(const struct cmaf_grid *g, int64_t scale, int64_t n, int
 	__int128 num = ((__int128)n * g->parts + k) * g->d.num * scale;
 	__int128 den = (__int128)g->d.den * g->parts;
 
-	return base_scale(scale, g->origin.num, g->origin.den) + floor_div128(2 * num + den, 2 * den);
+	return base_scale(scale, g->origin.num, g->origin.den) +
+	       floor_div128(2 * num + den, 2 * den);
 }
 
 int64_t cmaf_grid_us(const struct cmaf_grid *g, int64_t n)
@@ -29,7 +30,8 @@ int64_t cmaf_grid_us(const struct cmaf_grid *g, int64_t n)
 	return cmaf_grid_start(g, SEC_US, n, 0);
 }
 
-/* The shortest and longest part of a track whose frames are f seconds, cut at the frame nearest to multiples of pitch. */
+/* The shortest and longest part of a track whose frames are f seconds, cut at the frame nearest to
+ * multiples of pitch. */
 static void part_bounds(double pitch, double f, double *lo, double *hi)
 {
 	double frames = pitch / f;
@@ -57,7 +59,8 @@ static double part_ratio(double pitch, const struct ratio *frame, size_t n, doub
 	return shortest / *target;
 }
 
-int64_t cmaf_choose_parts(struct ratio d, int64_t want_us, const struct ratio *frame, size_t n, int *parts, double *ratio)
+int64_t cmaf_choose_parts(struct ratio d, int64_t want_us, const struct ratio *frame, size_t n,
+			  int *parts, double *ratio)
 {
 	double whole = (double)d.num / (double)d.den, want = (double)want_us / 1e6;
 	double best_off = INFINITY, target = 0;

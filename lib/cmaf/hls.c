@@ -1,5 +1,6 @@
-/* Playlists of RFC 8216bis (draft-pantos-hls-rfc8216bis), with the low-latency profile of its Appendix B. All header values are constant over a
- * presentation: players end the session when they change. */
+/* Playlists of RFC 8216bis (draft-pantos-hls-rfc8216bis), with the low-latency profile of its
+ * Appendix B. All header values are constant over a presentation: players end the session when they
+ * change. */
 #include <inttypes.h>
 #include <time.h>
 
@@ -19,7 +20,8 @@ static void put_date(const struct cmaf_track *t, int64_t v, FILE *f)
 
 	gmtime_r(&s, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	fprintf(f, "#EXT-X-PROGRAM-DATE-TIME:%s.%03dZ\n", text, (int)(us - (int64_t)s * SEC_US) / 1000);
+	fprintf(f, "#EXT-X-PROGRAM-DATE-TIME:%s.%03dZ\n", text,
+		(int)(us - (int64_t)s * SEC_US) / 1000);
 }
 
 /* ---- the multivariant playlist ---- */
@@ -29,11 +31,12 @@ static void put_media(const struct cmaf_track *t, bool first, FILE *f)
 	fprintf(f, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"%s\"", t->name);
 	if (*t->lang)
 		fprintf(f, ",LANGUAGE=\"%s\"", t->lang);
-	fprintf(f, ",DEFAULT=%s,AUTOSELECT=YES,CHANNELS=\"%d\",URI=\"%s/index.m3u8\"\n", first ? "YES" : "NO", t->channels,
-		t->name);
+	fprintf(f, ",DEFAULT=%s,AUTOSELECT=YES,CHANNELS=\"%d\",URI=\"%s/index.m3u8\"\n",
+		first ? "YES" : "NO", t->channels, t->name);
 }
 
-static void put_variant(const struct cmaf *c, const struct cmaf_track *t, const struct cmaf_track *audio, FILE *f)
+static void put_variant(const struct cmaf *c, const struct cmaf_track *t,
+			const struct cmaf_track *audio, FILE *f)
 {
 	int64_t peak, mean, apeak = 0, amean = 0;
 
@@ -47,8 +50,9 @@ static void put_variant(const struct cmaf *c, const struct cmaf_track *t, const 
 		apeak = MAX(apeak, p);
 		amean = MAX(amean, m);
 	}
-	fprintf(f, "#EXT-X-STREAM-INF:BANDWIDTH=%" PRId64 ",AVERAGE-BANDWIDTH=%" PRId64 ",CODECS=\"%s", peak + apeak, mean + amean,
-		t->init ? t->init->codec : "avc1");
+	fprintf(f,
+		"#EXT-X-STREAM-INF:BANDWIDTH=%" PRId64 ",AVERAGE-BANDWIDTH=%" PRId64 ",CODECS=\"%s",
+		peak + apeak, mean + amean, t->init ? t->init->codec : "avc1");
 	if (audio && audio != t)
 		fprintf(f, ",%s", audio->init ? audio->init->codec : "mp4a.40.2");
 	fprintf(f, "\"");
@@ -88,7 +92,8 @@ void cmaf_hls_multivariant(const struct cmaf *c, FILE *f)
 
 /* ---- a media playlist ---- */
 
-static void put_header(const struct cmaf *c, const struct cmaf_track *t, const struct cmaf_segment *first, FILE *f)
+static void put_header(const struct cmaf *c, const struct cmaf_track *t,
+		       const struct cmaf_segment *first, FILE *f)
 {
 	const struct cmaf_segment *s;
 	int64_t discontinuities = t->discontinuities;
@@ -98,7 +103,7 @@ static void put_header(const struct cmaf *c, const struct cmaf_track *t, const s
 		seconds(cmaf_part_hold_back_us(c)), 3 * cmaf_target_s(c));
 	fprintf(f, "#EXT-X-PART-INF:PART-TARGET=%.6f\n", seconds(c->part_target_us));
 	fprintf(f, "#EXT-X-MEDIA-SEQUENCE:%" PRId64 "\n", first ? first->number : 0);
-	list_for(s, &t->segments, link) {
+	list_for (s, &t->segments, link) {
 		if (s == first)
 			break;
 		discontinuities += s->discontinuity;
@@ -109,19 +114,21 @@ static void put_header(const struct cmaf *c, const struct cmaf_track *t, const s
 		fprintf(f, "#EXT-X-INDEPENDENT-SEGMENTS\n");
 }
 
-static void put_parts(const struct cmaf *c, const struct cmaf_track *t, const struct cmaf_segment *s, FILE *f)
+static void put_parts(const struct cmaf *c, const struct cmaf_track *t,
+		      const struct cmaf_segment *s, FILE *f)
 {
 	for (size_t i = 0; i < s->part.len; i++) {
 		const struct cmaf_part *p = &s->part.at[i];
 		int64_t dur = MIN(cmaf_us(t, p->dur), c->part_target_us);
 
-		fprintf(f, "#EXT-X-PART:DURATION=%.6f,URI=\"%" PRId64 ".%zu.m4s\"%s\n", seconds(dur), s->number, i,
-			p->independent ? ",INDEPENDENT=YES" : "");
+		fprintf(f, "#EXT-X-PART:DURATION=%.6f,URI=\"%" PRId64 ".%zu.m4s\"%s\n",
+			seconds(dur), s->number, i, p->independent ? ",INDEPENDENT=YES" : "");
 	}
 }
 
-static void put_segment(const struct cmaf *c, const struct cmaf_track *t, const struct cmaf_segment *s, bool parts,
-			const struct cmaf_init **init, FILE *f)
+static void put_segment(const struct cmaf *c, const struct cmaf_track *t,
+			const struct cmaf_segment *s, bool parts, const struct cmaf_init **init,
+			FILE *f)
 {
 	if (!s->complete && !s->part.len)
 		return;
@@ -136,7 +143,8 @@ static void put_segment(const struct cmaf *c, const struct cmaf_track *t, const 
 	if (parts)
 		put_parts(c, t, s, f);
 	if (s->complete)
-		fprintf(f, "#EXTINF:%.6f,\n%" PRId64 ".m4s\n", seconds(cmaf_us(t, s->end - s->start)), s->number);
+		fprintf(f, "#EXTINF:%.6f,\n%" PRId64 ".m4s\n",
+			seconds(cmaf_us(t, s->end - s->start)), s->number);
 }
 
 static void put_hint_and_reports(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
@@ -154,7 +162,8 @@ static void put_hint_and_reports(const struct cmaf *c, const struct cmaf_track *
 			continue;
 		if (!s->part.len && s->link.prev != &o->segments && !s->gap)
 			s = list_entry(s->link.prev, struct cmaf_segment, link);
-		fprintf(f, "#EXT-X-RENDITION-REPORT:URI=\"../%s/index.m3u8\",LAST-MSN=%" PRId64, o->name, s->number);
+		fprintf(f, "#EXT-X-RENDITION-REPORT:URI=\"../%s/index.m3u8\",LAST-MSN=%" PRId64,
+			o->name, s->number);
 		if (s->part.len)
 			fprintf(f, ",LAST-PART=%zu", s->part.len - 1);
 		fprintf(f, "\n");

@@ -30,7 +30,8 @@ static int make_init(struct cmaf_track *t, const uint8_t *p, size_t n, struct cm
 	if (t->kind == MEDIA_VIDEO) {
 		rc = avc_config(p, n, &config);
 		if (!rc)
-			snprintf(codec, sizeof(codec), "avc1.%02x%02x%02x", config.out.at[1], config.out.at[2], config.out.at[3]);
+			snprintf(codec, sizeof(codec), "avc1.%02x%02x%02x", config.out.at[1],
+				 config.out.at[2], config.out.at[3]);
 	} else if (n < 2 || n > 64) {
 		rc = -ENODATA;
 	} else {
@@ -46,7 +47,8 @@ static int make_init(struct cmaf_track *t, const uint8_t *p, size_t n, struct cm
 	return *out ? 0 : -ENOMEM;
 }
 
-/* Other parameters from segment `number` on: a discontinuity there in every track (RFC 8216bis, 6.2.1). */
+/* Other parameters from segment `number` on: a discontinuity there in every track (RFC 8216bis,
+ * 6.2.1). */
 static void mark_discontinuity(struct cmaf *c, int64_t number)
 {
 	for (int i = 0; i < c->n; i++) {
@@ -173,7 +175,8 @@ static int end_part(struct cmaf *c, struct cmaf_track *t, bool last)
 
 static int add_gap(struct cmaf *c, struct cmaf_track *t, int64_t number)
 {
-	struct cmaf_segment *s = store_add(c, t, number, cmaf_grid_start(&c->grid, t->scale, number, 0));
+	struct cmaf_segment *s =
+	    store_add(c, t, number, cmaf_grid_start(&c->grid, t->scale, number, 0));
 
 	if (!s)
 		return -ENOMEM;
@@ -188,7 +191,8 @@ static int add_gap(struct cmaf *c, struct cmaf_track *t, int64_t number)
 	return 0;
 }
 
-/* Gaps up to, without, segment `number`; when that is more than anybody has a use for, the past is forgotten. */
+/* Gaps up to, without, segment `number`; when that is more than anybody has a use for, the past is
+ * forgotten. */
 static int fill_gaps(struct cmaf *c, struct cmaf_track *t, int64_t number)
 {
 	struct cmaf_cut *cut = t->cut;
@@ -208,9 +212,11 @@ static int fill_gaps(struct cmaf *c, struct cmaf_track *t, int64_t number)
 	return 0;
 }
 
-/* May a segment begin with this frame? In the run of a stream with each; else where its time begins, for video with a key frame; a
- * source whose key frames never fall there is given two segments' time, then begins in the middle of one. */
-static bool may_begin(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_t number, bool key, bool in_run)
+/* May a segment begin with this frame? In the run of a stream with each; else where its time
+ * begins, for video with a key frame; a source whose key frames never fall there is given two
+ * segments' time, then begins in the middle of one. */
+static bool may_begin(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_t number, bool key,
+		      bool in_run)
 {
 	struct cmaf_cut *cut = t->cut;
 	int64_t d_us = base_scale(SEC_US, c->grid.d.num, c->grid.d.den);
@@ -245,8 +251,10 @@ static int begin_segment(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_
 	t->changed = false;
 	if (cut->keyless > 2 && !cut->warned) {
 		cut->warned = true;
-		log_warn(t->name, "segments do not begin with key frames: the source should make one each %.3f s",
-			 (double)c->grid.d.num / (double)c->grid.d.den);
+		log_warn(
+		    t->name,
+		    "segments do not begin with key frames: the source should make one each %.3f s",
+		    (double)c->grid.d.num / (double)c->grid.d.den);
 	}
 	if (!c->began_us)
 		c->began_us = cmaf_us(t, x);
@@ -269,7 +277,8 @@ struct frame {
 	bool key;
 };
 
-/* Audio goes by its samples: times that container rounding moved a little are put back where they belong. */
+/* Audio goes by its samples: times that container rounding moved a little are put back where they
+ * belong. */
 static void snap_audio(struct cmaf_track *t, struct frame *f)
 {
 	int64_t off = f->x - t->cut->next;
@@ -278,7 +287,8 @@ static void snap_audio(struct cmaf_track *t, struct frame *f)
 		f->x = f->dts = t->cut->next;
 }
 
-static bool read_frame(struct cmaf_track *t, const struct media_packet *p, int64_t offset_us, struct frame *f)
+static bool read_frame(struct cmaf_track *t, const struct media_packet *p, int64_t offset_us,
+		       struct frame *f)
 {
 	struct cmaf_cut *cut = t->cut;
 	int64_t off = base_scale(offset_us, t->scale, SEC_US);
@@ -301,7 +311,8 @@ static bool read_frame(struct cmaf_track *t, const struct media_packet *p, int64
 	       (!cut->started || f->dts > cut->last_dts);
 }
 
-static int add_sample(struct cmaf *c, struct cmaf_track *t, const struct frame *f, struct media_packet *p)
+static int add_sample(struct cmaf *c, struct cmaf_track *t, const struct frame *f,
+		      struct media_packet *p)
 {
 	struct cmaf_cut *cut = t->cut;
 
@@ -344,10 +355,12 @@ static bool too_long(struct cmaf *c, struct cmaf_track *t, const struct frame *f
 	struct cmaf_cut *cut = t->cut;
 	bool empty = !cut->npend && cut->cur->chunk.len == cut->part_first;
 
-	return !empty && cmaf_us(t, f->x + f->dur - cut->part_start) > c->part_target_us + MS_US / 2;
+	return !empty &&
+	       cmaf_us(t, f->x + f->dur - cut->part_start) > c->part_target_us + MS_US / 2;
 }
 
-/* A foreign encoder that left frames out makes its key frames later than the grid was laid for: the grid follows, a little. */
+/* A foreign encoder that left frames out makes its key frames later than the grid was laid for: the
+ * grid follows, a little. */
 static void follow_key(struct cmaf *c, struct cmaf_track *t, int64_t x)
 {
 	struct cmaf_segment *s = t->cut->cur;
@@ -372,6 +385,7 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 		rc = track_config(c, t, p->data, p->size);
 	if (rc == -ENOMEM)
 		return rc;
+	rc = 0; /* damaged parameters: those before hold */
 	if (!t->init || !read_frame(t, p, offset_us, &f)) {
 		t->dropped++;
 		return 0;
@@ -386,7 +400,8 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 			return rc;
 	}
 	if (!cut->cur) {
-		/* A frame that starts nearest to the next line belongs behind it, whatever rounding says. */
+		/* A frame that starts nearest to the next line belongs behind it, whatever rounding
+		 * says. */
 		if (cut->started && number == cut->last_number &&
 		    cmaf_grid_start(&c->grid, t->scale, number + 1, 0) - f.x <= t->frame)
 			number++;

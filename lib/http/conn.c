@@ -22,7 +22,8 @@ void conn_input(struct conn *c, const char *p, size_t n)
 		c->proto->input(c, p, n);
 }
 
-/* A client that has closed its side is gone for a request that is still kept, but is given what is queued already. */
+/* A client that has closed its side is gone for a request that is still kept, but is given what is
+ * queued already. */
 void conn_eof(struct conn *c)
 {
 	if (c->phase == CONN_LINGER || !c->queued)
@@ -117,7 +118,8 @@ void conn_write(struct conn *c, const struct slice *s)
 	if (c->doomed || !s->len)
 		return;
 	if (c->out_at > 64) {
-		memmove(c->out.at, c->out.at + c->out_at, (c->out.len - c->out_at) * sizeof(*c->out.at));
+		memmove(c->out.at, c->out.at + c->out_at,
+			(c->out.len - c->out_at) * sizeof(*c->out.at));
 		c->out.len -= c->out_at;
 		c->out_at = 0;
 	}

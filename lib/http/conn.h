@@ -1,7 +1,8 @@
 /* Inside http: the connection between a transport (bytes) and a protocol (requests).
  *
- * A failure never frees anything inside the call that met it: conn_doom marks the connection and the server's next turn
- * (a deferred call) ends it, so no caller has to think of what went away under it. */
+ * A failure never frees anything inside the call that met it: conn_doom marks the connection and
+ * the server's next turn (a deferred call) ends it, so no caller has to think of what went away
+ * under it. */
 #ifndef GEX_HTTP_CONN_H
 #define GEX_HTTP_CONN_H
 
@@ -13,8 +14,8 @@ struct conn;
 
 /* What carries bytes: tcp.c. */
 struct transport_ops {
-	/* Takes n pieces. Returns how many bytes went out at once, or a negative errno. When that is not all, the pieces stay
-	 * valid and in flight until conn_sent. */
+	/* Takes n pieces. Returns how many bytes went out at once, or a negative errno. When that
+	 * is not all, the pieces stay valid and in flight until conn_sent. */
 	ssize_t (*send)(void *t, const struct iovec *v, int n);
 	/* Bytes of a send that are still in flight: tells a slow reader from a dead one. */
 	size_t (*flying)(void *t);
@@ -36,7 +37,8 @@ struct proto_ops {
 	/* The connection is gone: tells whoever keeps its requests, and frees. */
 	void (*closed)(struct conn *c);
 	/* One answer: start, data ..., end. length: of the body, -1 when it is not known. */
-	void (*start)(struct conn *c, struct http_request *r, const struct http_answer *a, int64_t length, const char *range);
+	void (*start)(struct conn *c, struct http_request *r, const struct http_answer *a,
+		      int64_t length, const char *range);
 	void (*data)(struct conn *c, struct http_request *r, const struct slice *s);
 	void (*end)(struct conn *c, struct http_request *r);
 };
@@ -46,7 +48,7 @@ enum conn_phase {
 	CONN_HEAD,   /* a request's head is awaited or coming in */
 	CONN_IDLE,   /* kept alive between requests */
 	CONN_BUSY,   /* a request is being answered */
-	CONN_LINGER, /* all said; waiting for the peer to close first, so that no RST eats our last words */
+	CONN_LINGER, /* all said: the peer closes first, so that no RST eats our last words */
 };
 
 struct conn {
@@ -60,9 +62,9 @@ struct conn {
 	enum conn_phase phase;
 	int64_t phase_us; /* since when */
 	VEC(struct slice) out;
-	size_t out_at;	/* the first not yet sent */
-	size_t queued;	/* bytes in out */
-	size_t flying;	/* of these, in flight */
+	size_t out_at;	  /* the first not yet sent */
+	size_t queued;	  /* bytes in out */
+	size_t flying;	  /* of these, in flight */
 	size_t last_left; /* at the last look, and when it changed: the stall timeout */
 	int64_t moved_us;
 	bool writing, closing, doomed, resuming;

@@ -22,33 +22,36 @@ static void keep(struct http_server *s, struct metric *x)
 		metrics_remove(s->metrics, x);
 }
 
-static void export_count(struct http_server *s, const char *name, const char *help, const char *label, const char *value,
-			 int64_t *count)
+static void export_count(struct http_server *s, const char *name, const char *help,
+			 const char *label, const char *value, int64_t *count)
 {
 	char labels[64] = "";
 
 	if (label)
 		metrics_label(labels, sizeof(labels), label, value);
-	keep(s, metrics_counter_fn(s->metrics, name, help, label ? labels : NULL, read_count, count));
+	keep(s,
+	     metrics_counter_fn(s->metrics, name, help, label ? labels : NULL, read_count, count));
 }
 
 void http_server_metrics(struct http_server *s, struct metrics *m, const char *prefix)
 {
-	static const int statuses[] = {200, 204, 206, 301, 302, 304, 400, 404, 405, 408,
-				       413, 414, 416, 431, 500, 501, 503, 505};
-	static const char *const reasons[REFUSED_KINDS] = {"connections", "address", "request", "timeout", "slow"};
+	static const int statuses[] = {200, 204, 206, 301, 302, 304, 400, 404, 405,
+				       408, 413, 414, 416, 431, 500, 501, 503, 505};
+	static const char *const reasons[REFUSED_KINDS] = {"connections", "address", "request",
+							   "timeout", "slow"};
 	char name[128], value[16];
 
 	s->metrics = m;
 	snprintf(name, sizeof(name), "%s_http_responses_total", prefix);
 	for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
 		snprintf(value, sizeof(value), "%d", statuses[i]);
-		export_count(s, name, "Responses by status.", "status", value, &s->answered[statuses[i]]);
+		export_count(s, name, "Responses by status.", "status", value,
+			     &s->answered[statuses[i]]);
 	}
 	snprintf(name, sizeof(name), "%s_http_refused_total", prefix);
 	for (size_t i = 0; i < REFUSED_KINDS; i++)
-		export_count(s, name, "Connections and requests refused or cut, by reason.", "reason", reasons[i],
-			     &s->refused[i]);
+		export_count(s, name, "Connections and requests refused or cut, by reason.",
+			     "reason", reasons[i], &s->refused[i]);
 	snprintf(name, sizeof(name), "%s_http_sent_bytes_total", prefix);
 	export_count(s, name, "Bytes sent to clients.", NULL, NULL, &s->sent);
 	snprintf(name, sizeof(name), "%s_http_connections", prefix);
@@ -80,7 +83,8 @@ static void serve(void *arg, struct http_request *r)
 	buf_unref(b);
 }
 
-int http_serve_metrics(struct http_server **out, struct loop *l, struct metrics *m, const char *addr, char *err)
+int http_serve_metrics(struct http_server **out, struct loop *l, struct metrics *m,
+		       const char *addr, char *err)
 {
 	struct http_limits lim = HTTP_LIMITS;
 

@@ -7,7 +7,8 @@
 
 #include "log/log.h"
 
-/* One request is answered at a time; what a client sends meanwhile waits in `in`, and beyond HTTP_HEAD_MAX in the kernel. */
+/* One request is answered at a time; what a client sends meanwhile waits in `in`, and beyond
+ * HTTP_HEAD_MAX in the kernel. */
 struct h1 {
 	char *in;
 	size_t len, cap, seen;
@@ -101,7 +102,8 @@ static void add_answer(struct text *t, const struct http_answer *a, const char *
 }
 
 /* length: >= 0 the body's, -1 not known, -2 a status that has no body. */
-static void h1_start(struct conn *c, struct http_request *r, const struct http_answer *a, int64_t length, const char *range)
+static void h1_start(struct conn *c, struct http_request *r, const struct http_answer *a,
+		     int64_t length, const char *range)
 {
 	struct h1 *h = c->session;
 	struct text t = {.n = 0};
@@ -162,7 +164,8 @@ static void refuse(struct conn *c, int status)
 	c->server->refused[REFUSED_HEAD] += status != 408;
 	server_count(c->server, status);
 	add_answer(&t, &(struct http_answer){.status = status, .cache = "no-store"}, NULL);
-	add(&t, "%sContent-Length: 0\r\nConnection: close\r\n\r\n", status == 405 ? "Allow: GET, HEAD, OPTIONS\r\n" : "");
+	add(&t, "%sContent-Length: 0\r\nConnection: close\r\n\r\n",
+	    status == 405 ? "Allow: GET, HEAD, OPTIONS\r\n" : "");
 	h->len = 0;
 	conn_write_copy(c, t.at, t.n);
 	conn_close_when_sent(c);
@@ -178,7 +181,8 @@ static void answer_options(struct conn *c)
 	add_answer(&t, &(struct http_answer){.status = 204}, NULL);
 	add(&t,
 	    "Allow: GET, HEAD, OPTIONS\r\nAccess-Control-Allow-Methods: GET, HEAD, OPTIONS\r\n"
-	    "Access-Control-Allow-Headers: Range, If-None-Match\r\nAccess-Control-Max-Age: 86400\r\n%s\r\n",
+	    "Access-Control-Allow-Headers: Range, If-None-Match\r\nAccess-Control-Max-Age: "
+	    "86400\r\n%s\r\n",
 	    h->keep ? "" : "Connection: close\r\n");
 	conn_write_copy(c, t.at, t.n);
 	conn_phase(c, CONN_IDLE);
@@ -315,12 +319,12 @@ static void h1_closed(struct conn *c)
 }
 
 const struct proto_ops h1_ops = {
-	.open = h1_open,
-	.input = h1_input,
-	.resume = run,
-	.timeout = h1_timeout,
-	.closed = h1_closed,
-	.start = h1_start,
-	.data = h1_data,
-	.end = h1_end,
+    .open = h1_open,
+    .input = h1_input,
+    .resume = run,
+    .timeout = h1_timeout,
+    .closed = h1_closed,
+    .start = h1_start,
+    .data = h1_data,
+    .end = h1_end,
 };

@@ -1,15 +1,19 @@
-/* http: a small HTTP/1.1 server for media, on the loop. It knows nothing of HLS: one handler is called for each request
- * and answers when it likes:
+/* http: a small HTTP/1.1 server for media, on the loop. It knows nothing of HLS: one handler is
+ * called for each request and answers when it likes:
  *
- *   at once    http_reply with a body of slices: shared memory, no copy, ranges and conditional requests done here;
- *   later      keep the request (set gone and user), http_reply when the thing is there;
- *   bit by bit http_stream_start, http_stream_write as bytes are made, http_stream_end: chunked transfer.
+ *   at once     http_reply with a body of slices: shared memory, no copy; ranges and conditional
+ *               requests are done here;
+ *   later       keep the request (set gone and user), http_reply when the thing is there;
+ *   bit by bit  http_stream_start, http_stream_write as bytes are made, http_stream_end: chunked
+ *               transfer.
  *
- * Requests are GET and HEAD (OPTIONS is answered here); a body is refused. Layers: tcp.c carries bytes, conn.c queues and
- * times them, h1.c is the protocol, request.c what a handler sees. HTTP/2 goes beside h1.c and TLS beside tcp.c.
+ * Requests are GET and HEAD (OPTIONS is answered here); a body is refused. Layers: tcp.c carries
+ * bytes, conn.c queues and times them, h1.c is the protocol, request.c what a handler sees. HTTP/2
+ * goes beside h1.c and TLS beside tcp.c.
  *
- * Everything is bounded: connections in all and per address, the head, requests read ahead, bytes queued to a
- * reader that streams; and timed: the head, idle keep-alive, a reader that takes nothing. Each refusal is counted. */
+ * Everything is bounded: connections in all and per address, the head, requests read ahead, bytes
+ * queued to a reader that streams; and timed: the head, idle keep-alive, a reader that takes
+ * nothing. Each refusal is counted. */
 #ifndef GEX_HTTP_H
 #define GEX_HTTP_H
 
@@ -28,8 +32,9 @@ struct http_request {
 	const char *query; /* as sent, without the '?'; "" when there is none */
 	const char *peer;  /* the client's address as text */
 	int64_t since_us;  /* when its head was complete, by loop_now_us */
-	/* For a handler that keeps the request: gone is called once if the client leaves (or the server is destroyed) before
-	 * the reply or the end of the stream; after it the request is no more. link and user are the keeper's own. */
+	/* For a handler that keeps the request: gone is called once if the client leaves (or the
+	 * server is destroyed) before the reply or the end of the stream; after it the request is
+	 * no more. link and user are the keeper's own. */
 	void (*gone)(struct http_request *r);
 	void *user;
 	struct list link;
@@ -37,18 +42,19 @@ struct http_request {
 
 /* Value of a request header into out; false when the request has none or it does not fit. */
 bool http_request_header(const struct http_request *r, const char *name, char *out, size_t cap);
-/* The decoded value of the first query parameter of that name. Its length, -ENOENT when there is none, -EINVAL when its
- * encoding is broken or it does not fit. */
+/* The decoded value of the first query parameter of that name. Its length, -ENOENT when there is
+ * none, -EINVAL when its encoding is broken or it does not fit. */
 int http_query_get(const char *query, const char *name, char *out, size_t cap);
 
 struct http_answer {
 	int status;
-	const char *type;	   /* Content-Type; NULL: none */
-	const char *cache;	   /* Cache-Control; NULL: none */
-	const char *etag;	   /* with its quotes; NULL: none. Makes If-None-Match work */
-	const char *location;	   /* of a redirect */
-	int retry_after_s;	   /* 0: none */
-	const struct slice *body;  /* n of them, sent one after the other; a reference to each is taken */
+	const char *type;     /* Content-Type; NULL: none */
+	const char *cache;    /* Cache-Control; NULL: none */
+	const char *etag;     /* with its quotes; NULL: none. Makes If-None-Match work */
+	const char *location; /* of a redirect */
+	int retry_after_s;    /* 0: none */
+	const struct slice
+	    *body; /* n of them, sent one after the other; a reference to each is taken */
 	size_t n;
 };
 
@@ -57,34 +63,37 @@ void http_reply(struct http_request *r, const struct http_answer *a);
 /* http_reply with a status and nothing else. */
 void http_reply_status(struct http_request *r, int status);
 
-/* Sends the head of an answer whose length is not known; body and etag must be unset. After it the request lives until
- * http_stream_end or gone. */
+/* Sends the head of an answer whose length is not known; body and etag must be unset. After it the
+ * request lives until http_stream_end or gone. */
 void http_stream_start(struct http_request *r, const struct http_answer *a);
-/* Takes a reference of its own. When the reader has let more than queue_max bytes pile up, its connection is cut (gone is
- * called after the current callback, not inside this call) and -ENOBUFS returned; later writes return it too. */
+/* Takes a reference of its own. When the reader has let more than queue_max bytes pile up, its
+ * connection is cut (gone is called after the current callback, not inside this call) and -ENOBUFS
+ * returned; later writes return it too. */
 int http_stream_write(struct http_request *r, const struct slice *s);
 void http_stream_end(struct http_request *r);
 
 struct http_limits {
-	int64_t head_us;  /* to send a whole head; 10 s */
-	int64_t idle_us;  /* between requests; 60 s */
-	int64_t stall_us; /* without one byte taken, while some wait; 15 s */
+	int64_t head_us;	   /* to send a whole head; 10 s */
+	int64_t idle_us;	   /* between requests; 60 s */
+	int64_t stall_us;	   /* without one byte taken, while some wait; 15 s */
 	int conns, conns_per_addr; /* 20000; 4000. 0: no limit */
-	size_t queue_max; /* bytes queued to one reader that streams; 8 MB */
+	size_t queue_max;	   /* bytes queued to one reader that streams; 8 MB */
 };
 #define HTTP_LIMITS \
 	((struct http_limits){10 * SEC_US, 60 * SEC_US, 15 * SEC_US, 20000, 4000, 8u << 20})
 
-/* Whether http_server_create could listen on a text like addr. 0, or a negative errno with one line in err (HTTP_ERR bytes). */
+/* Whether http_server_create could listen on a text like addr. 0, or a negative errno with one line
+ * in err (HTTP_ERR bytes). */
 int http_addr_check(const char *addr, char *err) MUST_USE;
 
 struct http_server;
 typedef void http_handler(void *arg, struct http_request *r);
 
-/* Listens on addr: "http://HOST:PORT", "HOST:PORT", "[v6]:PORT" or ":PORT"; port 0 lets the kernel choose. 0, or a negative errno with
- * one line in err (HTTP_ERR bytes). */
-int http_server_create(struct http_server **out, struct loop *l, const char *addr, const struct http_limits *lim,
-		       http_handler *fn, void *arg, char *err) MUST_USE;
+/* Listens on addr: "http://HOST:PORT", "HOST:PORT", "[v6]:PORT" or ":PORT"; port 0 lets the kernel
+ * choose. 0, or a negative errno with one line in err (HTTP_ERR bytes). */
+int http_server_create(struct http_server **out, struct loop *l, const char *addr,
+		       const struct http_limits *lim, http_handler *fn, void *arg,
+		       char *err) MUST_USE;
 /* Closes everything; gone is called for each request that is kept. NULL is allowed. */
 void http_server_destroy(struct http_server *s);
 /* Accepts no more; requests under way go on, connections close after their answer. */
@@ -95,12 +104,14 @@ int http_server_port(const struct http_server *s);
 int http_server_conns(const struct http_server *s);
 /* Bytes written to sockets. */
 int64_t http_server_sent(const struct http_server *s);
-/* Exports PREFIX_http_responses_total{status}, _http_connections, _http_refused_total{reason}, _http_sent_bytes_total. m must
- * outlive s. */
+/* Exports PREFIX_http_responses_total{status}, _http_connections, _http_refused_total{reason},
+ * _http_sent_bytes_total. m must outlive s. */
 void http_server_metrics(struct http_server *s, struct metrics *m, const char *prefix);
 
-/* A server of its own for `GET /metrics` (Prometheus text 0.0.4). Logs where it listens. 0, or a negative errno with one line
- * in err (HTTP_ERR bytes). m must outlive it; ended by http_server_destroy. */
-int http_serve_metrics(struct http_server **out, struct loop *l, struct metrics *m, const char *addr, char *err) MUST_USE;
+/* A server of its own for `GET /metrics` (Prometheus text 0.0.4). Logs where it listens. 0, or a
+ * negative errno with one line in err (HTTP_ERR bytes). m must outlive it; ended by
+ * http_server_destroy. */
+int http_serve_metrics(struct http_server **out, struct loop *l, struct metrics *m,
+		       const char *addr, char *err) MUST_USE;
 
 #endif

@@ -20,7 +20,8 @@ ssize_t http_head_find(const char *p, size_t n, size_t *seen)
 				return -400;
 			if (i >= 3 && p[i - 2] == '\n')
 				return (ssize_t)i + 1;
-		} else if ((i && p[i - 1] == '\r') || (c < 0x20 && c != '\r' && c != '\t') || c == 0x7f) {
+		} else if ((i && p[i - 1] == '\r') || (c < 0x20 && c != '\r' && c != '\t') ||
+			   c == 0x7f) {
 			return -400;
 		}
 	}
@@ -64,8 +65,8 @@ static int parse_method(struct http_head *h, struct http_text t)
 
 static int parse_version(struct http_head *h, struct http_text t)
 {
-	if (t.n != 8 || memcmp(t.p, "HTTP/", 5) || !isdigit((unsigned char)t.p[5]) || t.p[6] != '.' ||
-	    !isdigit((unsigned char)t.p[7]))
+	if (t.n != 8 || memcmp(t.p, "HTTP/", 5) || !isdigit((unsigned char)t.p[5]) ||
+	    t.p[6] != '.' || !isdigit((unsigned char)t.p[7]))
 		return -400;
 	if (t.p[5] != '1')
 		return -505;
@@ -74,7 +75,8 @@ static int parse_version(struct http_head *h, struct http_text t)
 	return 0;
 }
 
-/* absolute-form (RFC 9112, 3.2.2) is cut to its path; its authority stands for Host and is not otherwise used. */
+/* absolute-form (RFC 9112, 3.2.2) is cut to its path; its authority stands for Host and is not
+ * otherwise used. */
 static struct http_text without_authority(struct http_text t)
 {
 	size_t skip = t.n > 7 && !strncasecmp(t.p, "http://", 7)    ? 7
@@ -101,7 +103,8 @@ static int parse_target(struct http_head *h, struct http_text t)
 		return -400;
 	const char *q = memchr(t.p, '?', t.n);
 	h->path = (struct http_text){t.p, q ? (size_t)(q - t.p) : t.n};
-	h->query = q ? (struct http_text){q + 1, (size_t)(t.p + t.n - q - 1)} : (struct http_text){t.p + t.n, 0};
+	h->query = q ? (struct http_text){q + 1, (size_t)(t.p + t.n - q - 1)}
+		     : (struct http_text){t.p + t.n, 0};
 	return 0;
 }
 

@@ -26,7 +26,7 @@ static struct peer *find(struct list *bucket, const struct net_addr *a)
 {
 	struct peer *e;
 
-	list_for(e, bucket, link)
+	list_for (e, bucket, link)
 		if (net_addr_equal(&e->addr, a))
 			return e;
 	return NULL;
@@ -65,7 +65,7 @@ void peers_finish(struct peers *p)
 	for (size_t i = 0; i < ARRAY_LEN(p->bucket); i++) {
 		struct peer *e, *tmp;
 
-		list_for_safe(e, tmp, &p->bucket[i], link)
+		list_for_safe (e, tmp, &p->bucket[i], link)
 			free(e);
 		list_init(&p->bucket[i]);
 	}

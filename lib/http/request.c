@@ -22,8 +22,8 @@ struct conn *request_conn(const struct http_request *r)
 	return of(r)->conn;
 }
 
-struct http_request *request_create(struct conn *c, enum http_method method, const char *path, struct http_text query,
-				    struct http_text fields)
+struct http_request *request_create(struct conn *c, enum http_method method, const char *path,
+				    struct http_text query, struct http_text fields)
 {
 	size_t np = strlen(path) + 1;
 	struct request *r = malloc(sizeof(*r) + np + query.n + 1 + fields.n);
@@ -36,7 +36,11 @@ struct http_request *request_create(struct conn *c, enum http_method method, con
 	q[query.n] = 0;
 	memcpy(f, fields.p, fields.n);
 	*r = (struct request){
-	    .pub = {.method = method, .path = r->text, .query = q, .peer = c->peer, .since_us = loop_now_us(c->server->loop)},
+	    .pub = {.method = method,
+		    .path = r->text,
+		    .query = q,
+		    .peer = c->peer,
+		    .since_us = loop_now_us(c->server->loop)},
 	    .conn = c,
 	    .fields = f,
 	    .fields_end = f + fields.n,
@@ -88,7 +92,8 @@ bool http_request_header(const struct http_request *r, const char *name, char *o
 
 /* ---- answers ---- */
 
-static void start(struct http_request *r, const struct http_answer *a, int64_t length, const char *range)
+static void start(struct http_request *r, const struct http_answer *a, int64_t length,
+		  const char *range)
 {
 	struct conn *c = of(r)->conn;
 
@@ -126,11 +131,14 @@ static bool not_modified(struct http_request *r, const struct http_answer *a)
 {
 	struct http_text t;
 
-	return a->status == 200 && a->etag && find_field(r, "if-none-match", &t) && http_etag_match(t, a->etag);
+	return a->status == 200 && a->etag && find_field(r, "if-none-match", &t) &&
+	       http_etag_match(t, a->etag);
 }
 
-/* Ranges of a whole 200. If-Range asks for more than we keep (a date, another entity): then the whole is right. */
-static int range_of(struct http_request *r, const struct http_answer *a, uint64_t size, uint64_t *first, uint64_t *last)
+/* Ranges of a whole 200. If-Range asks for more than we keep (a date, another entity): then the
+ * whole is right. */
+static int range_of(struct http_request *r, const struct http_answer *a, uint64_t size,
+		    uint64_t *first, uint64_t *last)
 {
 	struct http_text t;
 
@@ -187,7 +195,8 @@ void http_reply(struct http_request *r, const struct http_answer *a)
 		snprintf(range, sizeof(range), "bytes */%llu", (unsigned long long)size);
 	}
 	uint64_t n = part == 1 ? last - first + 1 : part || own.status == 304 ? 0 : size;
-	start(r, &own, own.status == 304 || own.status == 204 ? -2 : (int64_t)n, part ? range : NULL);
+	start(r, &own, own.status == 304 || own.status == 204 ? -2 : (int64_t)n,
+	      part ? range : NULL);
 	if (r->method != HTTP_HEAD)
 		body(r, &own, first, n);
 	finish(r);

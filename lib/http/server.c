@@ -65,8 +65,8 @@ void server_ask_turn(struct http_server *s)
 {
 	if (s->turn_asked || s->destroyed)
 		return;
-	/* A timer, not loop_defer: it can be taken back when the server is destroyed before. The sweep asks again
-	 * should it fail. */
+	/* A timer, not loop_defer: it can be taken back when the server is destroyed before. The
+	 * sweep asks again should it fail. */
 	s->turn_asked = !loop_timer_in(&s->turn, 0);
 }
 
@@ -76,7 +76,7 @@ static void on_sweep(void *arg)
 	struct conn *c, *tmp;
 	int64_t now_us = loop_now_us(s->loop);
 
-	list_for_safe(c, tmp, &s->conns, link)
+	list_for_safe (c, tmp, &s->conns, link)
 		if (!c->doomed)
 			conn_check(c, now_us);
 	if (!list_empty(&s->todo))
@@ -84,7 +84,8 @@ static void on_sweep(void *arg)
 	loop_timer_in(&s->sweep, SWEEP_US);
 }
 
-struct conn *server_accept(struct http_server *s, const struct transport_ops *t, void *transport, const struct net_addr *peer)
+struct conn *server_accept(struct http_server *s, const struct transport_ops *t, void *transport,
+			   const struct net_addr *peer)
 {
 	if (s->lim.conns && s->nconns >= s->lim.conns) {
 		s->refused[REFUSED_CONNS]++;
@@ -140,7 +141,9 @@ static int parse_addr(const char *addr, struct net_addr *out, struct net_host *h
 		text[n - 1] = 0;
 	int rc = fits ? net_host_parse(text, host) : -EINVAL;
 	if (rc) {
-		snprintf(err, HTTP_ERR, "%s: not an address to listen on; it is http://HOST:PORT or HOST:PORT", addr);
+		snprintf(err, HTTP_ERR,
+			 "%s: not an address to listen on; it is http://HOST:PORT or HOST:PORT",
+			 addr);
 		return rc;
 	}
 	if (net_host_addr(host, out))
@@ -158,8 +161,8 @@ int http_addr_check(const char *addr, char *err)
 	return parse_addr(addr, &a, &host, err);
 }
 
-int http_server_create(struct http_server **out, struct loop *l, const char *addr, const struct http_limits *lim,
-		       http_handler *fn, void *arg, char *err)
+int http_server_create(struct http_server **out, struct loop *l, const char *addr,
+		       const struct http_limits *lim, http_handler *fn, void *arg, char *err)
 {
 	struct net_addr a;
 	struct net_host host;
@@ -201,7 +204,7 @@ void http_server_drain(struct http_server *s)
 
 	s->draining = true;
 	tcp_listener_close(s);
-	list_for(c, &s->conns, link)
+	list_for (c, &s->conns, link)
 		if (c->phase == CONN_IDLE && !c->queued)
 			conn_doom(c);
 }

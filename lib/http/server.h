@@ -49,7 +49,8 @@ struct http_server {
 void server_pin(struct http_server *s);
 void server_unpin(struct http_server *s);
 /* A new connection over a transport, or NULL when it is refused (the transport closes itself). */
-struct conn *server_accept(struct http_server *s, const struct transport_ops *t, void *transport, const struct net_addr *peer);
+struct conn *server_accept(struct http_server *s, const struct transport_ops *t, void *transport,
+			   const struct net_addr *peer);
 void server_ask_turn(struct http_server *s);
 void server_count(struct http_server *s, int status);
 
@@ -57,11 +58,11 @@ void server_count(struct http_server *s, int status);
 int tcp_listen(struct http_server *s, const struct net_addr *a);
 void tcp_listener_close(struct http_server *s);
 
-/* request.c: a request as its protocol makes it. path, query and the fields (lines "Name: value\r\n") are copied. NULL
- * without memory. */
+/* request.c: a request as its protocol makes it. path, query and the fields (lines "Name:
+ * value\r\n") are copied. NULL without memory. */
 struct conn *request_conn(const struct http_request *r);
 void request_free(struct http_request *r);
-struct http_request *request_create(struct conn *c, enum http_method method, const char *path, struct http_text query,
-				    struct http_text fields);
+struct http_request *request_create(struct conn *c, enum http_method method, const char *path,
+				    struct http_text query, struct http_text fields);
 
 #endif

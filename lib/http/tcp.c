@@ -71,7 +71,8 @@ static ssize_t tcp_send(void *arg, const struct iovec *v, int n)
 	if (i == n)
 		return sent;
 	bufs[i] = uv_buf_init(bufs[i].base + skip, (unsigned)(bufs[i].len - skip));
-	int rc = uv_write(&t->write, (uv_stream_t *)&t->tcp, bufs + i, (unsigned)(n - i), on_written);
+	int rc =
+	    uv_write(&t->write, (uv_stream_t *)&t->tcp, bufs + i, (unsigned)(n - i), on_written);
 	return rc ? rc : sent;
 }
 
@@ -121,11 +122,11 @@ static void tcp_close(void *arg)
 }
 
 static const struct transport_ops tcp_ops = {
-	.send = tcp_send,
-	.flying = tcp_flying,
-	.read = tcp_read,
-	.shutdown = tcp_shutdown,
-	.close = tcp_close,
+    .send = tcp_send,
+    .flying = tcp_flying,
+    .read = tcp_read,
+    .shutdown = tcp_shutdown,
+    .close = tcp_close,
 };
 
 /* ---- accepting ---- */

@@ -5,7 +5,10 @@
 
 static int hex(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
 }
 
 /* The next character of percent-encoded text; -1 when its encoding is broken. */
@@ -20,7 +23,8 @@ static int decode(const char **p, const char *end)
 	return c;
 }
 
-/* Takes the last segment off out, which holds n bytes and ends in '/'; the new length, 0 when there is none. */
+/* Takes the last segment off out, which holds n bytes and ends in '/'; the new length, 0 when there
+ * is none. */
 static size_t climb(const char *out, size_t n)
 {
 	if (n <= 1)

@@ -64,16 +64,20 @@ step "one rendition and audio" grep -q 'URI="audio/index.m3u8"' "$TMP/index"
 step "codecs" grep -Eq 'CODECS="avc1\.[0-9a-f]{6},mp4a\.40\.2",RESOLUTION=320x180,FRAME-RATE=30.000' "$TMP/index"
 
 # ---- the bytes ----
-retry 10 eval '[ "$(playlist | grep -c EXTINF)" -ge 3 ]' || fail "no three segments"
+three() {
+	[ "$(playlist | grep -c EXTINF)" -ge 3 ]
+}
+retry 10 three || fail "no three segments"
 for t in "$video" audio; do
 	curl -sS "$url/$t/index.m3u8" >"$TMP/list"
 	init=$(sed -n 's/.*MAP:URI="\([^"]*\)".*/\1/p' "$TMP/list")
 	n=$(grep -Eo '^[0-9]+\.m4s' "$TMP/list" | tail -1 | cut -d. -f1)
 	curl -sS -f "$url/$t/$init" "$url/$t/$n.m4s" >"$TMP/$t.mp4"
 	: >"$TMP/parts"
-	for k in $(sed -n "s/.*PART:.*URI=\"$n\.\([0-9]*\)\.m4s\".*/\1/p" "$TMP/list"); do
-		curl -sS -f "$url/$t/$n.$k.m4s" >>"$TMP/parts"
-	done
+	sed -n "s/.*PART:.*URI=\"\($n\.[0-9]*\.m4s\)\".*/\1/p" "$TMP/list" >"$TMP/names"
+	while read -r name; do
+		curl -sS -f "$url/$t/$name" >>"$TMP/parts"
+	done <"$TMP/names"
 	curl -sS -f "$url/$t/$n.m4s" >"$TMP/segment"
 	same_file "$TMP/parts" "$TMP/segment"
 	ffprobe -v warning -show_entries packet=pts_time -of csv=p=0 "$TMP/$t.mp4" >"$TMP/pts" 2>"$TMP/probe"
@@ -148,7 +152,10 @@ step "a viewer's old request is answered" test "$(code "$media?_HLS_msn=$before&
 
 # ---- the source goes away and comes back ----
 stop source
-retry 8 eval 'playlist | grep -q EXT-X-GAP' || fail "no gap is announced"
+gapped() {
+	playlist | grep -q EXT-X-GAP
+}
+retry 8 gapped || fail "no gap is announced"
 last=$(hint | cut -d' ' -f1)
 encoder again
 goes_on() {

@@ -38,7 +38,8 @@ static const struct cmaf_events events = {on_chunk, on_part, on_segment, on_evic
 
 static struct cmaf_conf conf(void)
 {
-	return (struct cmaf_conf){.segment_us = SEC_US, .part_us = 200 * MS_US, .window = 6, .latency_us = SEC_US};
+	return (struct cmaf_conf){
+	    .segment_us = SEC_US, .part_us = 200 * MS_US, .window = 6, .latency_us = SEC_US};
 }
 
 static struct cmaf *make(const struct cmaf_conf *cc, struct media_info *info, struct seen *seen)
@@ -76,8 +77,10 @@ static void check_chunks(const struct cmaf_track *t, const struct cmaf_segment *
 	assert_int_equal(size, s->size);
 }
 
-/* The 85 % rule (4.4.4.9): all but the last part of a segment; and none is longer than the target. */
-static void check_parts(const struct cmaf *c, const struct cmaf_track *t, const struct cmaf_segment *s)
+/* The 85 % rule (4.4.4.9): all but the last part of a segment; and none is longer than the
+ * target. */
+static void check_parts(const struct cmaf *c, const struct cmaf_track *t,
+			const struct cmaf_segment *s)
 {
 	for (size_t i = 0; i < s->part.len; i++) {
 		int64_t us = cmaf_us(t, s->part.at[i].dur);
@@ -86,7 +89,8 @@ static void check_parts(const struct cmaf *c, const struct cmaf_track *t, const 
 		if (i + 1 < s->part.len)
 			assert_true(us * 100 >= c->part_target_us * 85);
 		if (i)
-			assert_int_equal(s->part.at[i].start, s->part.at[i - 1].start + s->part.at[i - 1].dur);
+			assert_int_equal(s->part.at[i].start,
+					 s->part.at[i - 1].start + s->part.at[i - 1].dur);
 	}
 }
 
@@ -94,7 +98,7 @@ static void check_track(const struct cmaf *c, const struct cmaf_track *t)
 {
 	const struct cmaf_segment *s, *before = NULL;
 
-	list_for(s, &t->segments, link) {
+	list_for (s, &t->segments, link) {
 		int64_t line = cmaf_grid_start(&c->grid, t->scale, s->number, 0);
 
 		if (!s->complete)
@@ -157,7 +161,7 @@ static void test_two_agree(void **state)
 		const struct cmaf_segment *s;
 
 		assert_string_equal(a->track[i]->init->name, b->track[i]->init->name);
-		list_for(s, &b->track[i]->segments, link) {
+		list_for (s, &b->track[i]->segments, link) {
 			const struct cmaf_segment *o = cmaf_segment(a->track[i], s->number);
 
 			if (!s->complete)
@@ -166,7 +170,8 @@ static void test_two_agree(void **state)
 			assert_int_equal(s->chunk.len, o->chunk.len);
 			for (size_t k = 0; k < s->chunk.len; k++) {
 				assert_int_equal(s->chunk.at[k]->len, o->chunk.at[k]->len);
-				assert_memory_equal(s->chunk.at[k]->data, o->chunk.at[k]->data, o->chunk.at[k]->len);
+				assert_memory_equal(s->chunk.at[k]->data, o->chunk.at[k]->data,
+						    o->chunk.at[k]->len);
 			}
 			same++;
 		}
@@ -244,7 +249,8 @@ static void test_gap(void **state)
 		assert_true(cmaf_segment(c->track[i], first + 4)->gap);
 		assert_null(cmaf_segment(c->track[i], first + 5));
 	}
-	/* It returns in the middle of segment 6: that one is lost as a whole, and all are in place by number. */
+	/* It returns in the middle of segment 6: that one is lost as a whole, and all are in place
+	 * by number. */
 	feed_run(c, info, 30, T0 + 6300 * MS_US, T0 + 9 * SEC_US);
 	for (int i = 0; i < 2; i++) {
 		assert_true(cmaf_segment(c->track[i], first + 5)->gap);
@@ -255,7 +261,8 @@ static void test_gap(void **state)
 	}
 	/* Away for longer than the window: the past is forgotten. */
 	feed_run(c, info, 30, T0 + 60 * SEC_US, T0 + 62 * SEC_US);
-	assert_int_equal(list_first(&c->track[0]->segments, struct cmaf_segment, link)->number, first + 60);
+	assert_int_equal(list_first(&c->track[0]->segments, struct cmaf_segment, link)->number,
+			 first + 60);
 	cmaf_destroy(c);
 	media_info_unref(info);
 }
@@ -288,7 +295,8 @@ static void test_resume(void **state)
 {
 	struct seen seen = {0};
 	struct cmaf_conf cc = conf();
-	struct media_info *info = info_of((struct ratio){30, 1}, 48000), *other = info_of((struct ratio){30, 1}, 48000);
+	struct media_info *info = info_of((struct ratio){30, 1}, 48000),
+			  *other = info_of((struct ratio){30, 1}, 48000);
 	struct cmaf *c = make(&cc, info, &seen);
 	int64_t first = T0 / SEC_US;
 	char before[32];
@@ -354,9 +362,11 @@ static void test_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_rates),	 cmocka_unit_test(test_two_agree), cmocka_unit_test(test_no_waiting),
-	    cmocka_unit_test(test_payload),	 cmocka_unit_test(test_gap),	   cmocka_unit_test(test_late_and_damaged),
-	    cmocka_unit_test(test_resume),	 cmocka_unit_test(test_refused),   cmocka_unit_test(test_memory),
+	    cmocka_unit_test(test_rates),      cmocka_unit_test(test_two_agree),
+	    cmocka_unit_test(test_no_waiting), cmocka_unit_test(test_payload),
+	    cmocka_unit_test(test_gap),	       cmocka_unit_test(test_late_and_damaged),
+	    cmocka_unit_test(test_resume),     cmocka_unit_test(test_refused),
+	    cmocka_unit_test(test_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

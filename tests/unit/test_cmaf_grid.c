@@ -4,7 +4,8 @@
 
 static const struct ratio audio48 = {1024, 48000}, audio44 = {1024, 44100}, he48 = {2048, 48000};
 
-static void choose(struct ratio d, int64_t want_us, const struct ratio *frames, size_t n, int want_parts, int64_t want_target)
+static void choose(struct ratio d, int64_t want_us, const struct ratio *frames, size_t n,
+		   int want_parts, int64_t want_target)
 {
 	int parts;
 	double ratio;
@@ -39,7 +40,8 @@ static void test_no_choice(void **state)
 	double ratio;
 
 	/* One frame a second beside 30: the part is the segment. */
-	int64_t target = cmaf_choose_parts((struct ratio){1, 1}, 200000, (struct ratio[]){{1, 1}, {1, 30}}, 2, &parts, &ratio);
+	int64_t target = cmaf_choose_parts((struct ratio){1, 1}, 200000,
+					   (struct ratio[]){{1, 1}, {1, 30}}, 2, &parts, &ratio);
 	assert_int_equal(parts, 1);
 	assert_int_equal(target, SEC_US);
 }

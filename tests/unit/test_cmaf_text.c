@@ -1,4 +1,5 @@
-/* Playlists and MPD against tests/golden. When a change is meant, write them anew and look at the difference:
+/* Playlists and MPD against tests/golden. When a change is meant, write them anew and look at the
+ * difference:
  *
  *   GEX_GOLDEN=write build/tests/unit/test_cmaf_text && git diff tests/golden */
 #include "unit.h"
@@ -9,8 +10,11 @@
 
 static const struct cmaf_events events;
 
-static const struct cmaf_conf conf = {
-    .segment_us = SEC_US, .part_us = 200 * MS_US, .chunk_us = 30 * MS_US, .window = 6, .latency_us = SEC_US};
+static const struct cmaf_conf conf = {.segment_us = SEC_US,
+				      .part_us = 200 * MS_US,
+				      .chunk_us = 30 * MS_US,
+				      .window = 6,
+				      .latency_us = SEC_US};
 
 static void check(const char *name, const char *text)
 {
@@ -108,7 +112,8 @@ static void test_ntsc(void **state)
 
 static void test_gap_and_change(void **state)
 {
-	struct media_info *info = ladder((struct ratio){30, 1}), *changed = ladder((struct ratio){30, 1});
+	struct media_info *info = ladder((struct ratio){30, 1}),
+			  *changed = ladder((struct ratio){30, 1});
 	struct cmaf *c = make(info, 0);
 
 	feed_run(c, info, 30, T0, T0 + 2 * SEC_US);

@@ -72,7 +72,8 @@ static void test_refused(void **state)
 	    {-400, "GET / HTTP/1.1\r\n" HOST "Content-Length:\r\n\r\n"},
 	    {-400, "GET / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"},
 	    {-400, "GET / HTTP/1.1\r\n" HOST "transfer-encoding: identity\r\n\r\n"},
-	    {-400, "GET / HTTP/1.1\r\n" HOST "Content-Length: 0\r\nTransfer-Encoding: xchunked\r\n\r\n"},
+	    {-400,
+	     "GET / HTTP/1.1\r\n" HOST "Content-Length: 0\r\nTransfer-Encoding: xchunked\r\n\r\n"},
 	};
 	struct http_head h;
 
@@ -94,8 +95,9 @@ static void test_nul(void **state)
 
 static void test_accepted(void **state)
 {
-	static const char text[] = "GET /a/b%20c?x=1&y HTTP/1.1\r\nHost: h.example:80\r\nACCEPT:\t*/* \r\n"
-				   "Content-Length: 0\r\nX: \x80\xff\r\n\r\nGET /next";
+	static const char text[] =
+	    "GET /a/b%20c?x=1&y HTTP/1.1\r\nHost: h.example:80\r\nACCEPT:\t*/* \r\n"
+	    "Content-Length: 0\r\nX: \x80\xff\r\n\r\nGET /next";
 	struct http_head h;
 
 	assert_int_equal(parse(text, sizeof(text) - 1, &h), 0);
@@ -117,7 +119,8 @@ static bool keeps(const char *version, const char *connection)
 	char text[256];
 	struct http_head h;
 
-	snprintf(text, sizeof(text), "HEAD http://x.y/p HTTP/%s\r\nHost: a\r\n%s\r\n", version, connection);
+	snprintf(text, sizeof(text), "HEAD http://x.y/p HTTP/%s\r\nHost: a\r\n%s\r\n", version,
+		 connection);
 	assert_int_equal(parse(text, strlen(text), &h), 0);
 	assert_int_equal(h.path.n, 2);
 	return h.keep_alive;
@@ -213,7 +216,8 @@ static void test_paths(void **state)
 	normal("", NULL);
 
 	char small[4];
-	assert_int_equal(http_path_normalise((struct http_text){"/abcd", 5}, small, sizeof(small)), -414);
+	assert_int_equal(http_path_normalise((struct http_text){"/abcd", 5}, small, sizeof(small)),
+			 -414);
 }
 
 static void test_query(void **state)
@@ -235,7 +239,8 @@ static void range(const char *text, uint64_t size, int want, uint64_t first, uin
 {
 	uint64_t a = 0, b = 0;
 
-	assert_int_equal(http_range_parse((struct http_text){text, strlen(text)}, size, &a, &b), want);
+	assert_int_equal(http_range_parse((struct http_text){text, strlen(text)}, size, &a, &b),
+			 want);
 	assert_int_equal(a, first);
 	assert_int_equal(b, last);
 }
@@ -271,10 +276,11 @@ static void test_etags(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_refused), cmocka_unit_test(test_nul),	   cmocka_unit_test(test_accepted),
-	    cmocka_unit_test(test_keep_alive), cmocka_unit_test(test_trickle), cmocka_unit_test(test_limits),
-	    cmocka_unit_test(test_paths),   cmocka_unit_test(test_query),   cmocka_unit_test(test_ranges),
-	    cmocka_unit_test(test_etags),
+	    cmocka_unit_test(test_refused),  cmocka_unit_test(test_nul),
+	    cmocka_unit_test(test_accepted), cmocka_unit_test(test_keep_alive),
+	    cmocka_unit_test(test_trickle),  cmocka_unit_test(test_limits),
+	    cmocka_unit_test(test_paths),    cmocka_unit_test(test_query),
+	    cmocka_unit_test(test_ranges),   cmocka_unit_test(test_etags),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,61 @@
+#!/bin/bash
+# The player page of gex-package in Chromium, on an encoder's stream through gex-transcode; then gex-package is killed and
+# started again while the page plays: it goes on by itself.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../media/live.sh"
+need ffmpeg node chromium curl
+watch=$(dirname "$0")/watch.mjs
+[ -e "${GEX_NPM:-$(dirname "$0")/../../build/npm/node_modules}/playwright-core" ] || skip "needs make npm"
+
+# Chromium's sockets want a short path.
+export TMPDIR
+TMPDIR=$(mktemp -d /tmp/gex-watch.XXXXXX)
+at_exit "rm -rf $TMPDIR"
+
+srt=$(free_port udp)
+port=$(free_port tcp)
+
+packager() {
+	spawn -r "$1" "$BUILD/gex-package" -i "unix:$TMPDIR/live.sock" -l "http://127.0.0.1:$port"
+	wait_ready "$1"
+}
+
+# get KEY: a figure of the last watch.
+get() {
+	sed -n "s/^$1=//p" "$TMP/page.log"
+}
+
+ready() {
+	curl -sf -o /dev/null "http://127.0.0.1:$port/live/index.m3u8"
+}
+
+spawn -r transcoder "$BUILD/gex-transcode" -i "srt://:$srt" -r 240p -o "unix:$TMPDIR/live.sock"
+wait_ready transcoder
+packager one
+live_source live "srt://127.0.0.1:$srt"
+retry 20 ready || fail "no playlist"
+
+spawn page node "$watch" --seconds 12 --settle 4 "http://127.0.0.1:$port/live/"
+wait_exit page 60
+step "the page plays" test "$STATUS" = 0
+at_least "frames" "$(get frames)" 200
+at_most "stalls" "$(get stalls)" 0
+at_most "latency p50, ms" "$(get latency_p50_ms)" 2500
+step "no fatal error" test "$(get fatal_errors)" = 0
+step "no request to another host" test "$(get foreign)" = 0
+mv "$TMP/page.log" "$TMP/first.log"
+
+spawn page node "$watch" --seconds 20 --settle 4 --progress "http://127.0.0.1:$port/live/"
+shown() {
+	[ "$(grep -c 'latency_ms=[0-9]' "$TMP/page.log")" -ge 5 ]
+}
+retry 30 shown || fail "the page shows no frames"
+kill9 one
+packager two
+wait_exit page 60
+step "the page plays on after a kill" test "$STATUS" = 0
+at_most "the stall, ms" "$(get stall_ms)" 5000
+at_least "frames" "$(get frames)" 350
+at_most "latency at the end, ms" "$(grep -o 'latency_ms=[0-9]*' "$TMP/page.log" | tail -1 | cut -d= -f2)" 3000
+live_stop live
