@@ -177,8 +177,10 @@ int udp_recv(struct udp_socket *u, struct udp_batch *b, const struct udp_message
 	}
 	int n = recvmmsg(u->fd, b->hdr, UDP_BATCH, MSG_DONTWAIT, NULL);
 
-	if (n < 0)
+	if (n < 0) {
+		u->refused = u->refused || errno == ECONNREFUSED;
 		return -errno;
+	}
 	for (int i = 0; i < n; i++) {
 		struct udp_message *m = &b->msg[i];
 
@@ -285,6 +287,7 @@ int udp_send(struct udp_socket *u, const struct udp_message *msgs, unsigned n)
 	if (r >= 0)
 		return r;
 	r = -errno;
+	u->refused = u->refused || r == -ECONNREFUSED;
 	if (!msgs->segment || (r != -EIO && r != -EINVAL && r != -EMSGSIZE))
 		return r;
 	if (r == -EIO)
