@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=streamlib.sh
 . "$(dirname "$0")/streamlib.sh"
-need ffmpeg ffprobe curl python3
+need ffmpeg ffprobe
 
 relay=$BUILD/tests/media/relay
 sock=$TMP/live.sock
@@ -67,7 +67,10 @@ step "the socket file is gone" test ! -e "$sock"
 stop source || true
 
 # ---- leftovers and mistakes ----
-python3 -c "import socket,sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])" "$sock"
+spawn -r dies "$relay" "$TMP/four.ts?realtime=1&loop=1" "unix:$sock"
+wait_ready dies
+kill9 dies
+step "kill -9 leaves the socket" test -S "$sock"
 step "the socket of a dead process is replaced" "$relay" "$TMP/four.ts" "unix:$sock"
 echo precious >"$TMP/file"
 refuse "a file in the place of the socket is kept" 64 "$relay" "$TMP/four.ts" "unix:$TMP/file"
@@ -98,9 +101,20 @@ if push "$to&streamid=cam&passphrase=a-long-passphrase"; then fail "a second pub
 step "a second one is told off" grep -q "another one is publishing" "$TMP/listener.log"
 wait_exit publisher 20
 step "the end of a publisher is seen" wait_log listener "lost: " 10
-step "the next is taken" push "$to&streamid=cam&passphrase=a-long-passphrase"
+# An encoder that has lost its network stands there as a ghost; it does not lock its own return out.
+spawn ghost ffmpeg -nostdin -v error -re -i "$TMP/four.ts" -c copy -f mpegts \
+	"$to&streamid=cam&passphrase=a-long-passphrase"
+connected() {
+	[ "$(grep -c "source is here" "$TMP/listener.log")" -ge "$1" ]
+}
+step "the next is taken" retry 10 connected 2
+kill -STOP "${PID[ghost]}"
+step "when it is silent another one takes over" retry 8 push "$to&streamid=cam&passphrase=a-long-passphrase"
+step "which is told" grep -q "silent for 2 s; another publisher takes over" "$TMP/listener.log"
+kill -KILL "${PID[ghost]}"
+wait_exit ghost 5
 step "SIGTERM" stop listener 5
-at_least "frames of both" "$(frames "$TMP/srt.nut" 2>/dev/null)" 200
+at_least "frames of all three" "$(frames "$TMP/srt.nut" 2>/dev/null)" 200
 
 # Fan-out over SRT: two callers, one of them a relay.
 spawn -r server "$relay" "$TMP/four.ts?realtime=1&loop=1" "srt://:$port?latency=50ms"
@@ -112,6 +126,20 @@ step "the server ends with callers on it" stop server 5
 step "its caller sees that" wait_log caller "lost: " 10
 step "and ends" stop caller 5
 at_least "frames of the one" "$(frames "$TMP/caller.ts")" 50
+
+# ---- RTMP in ----
+port=$(free_port tcp)
+spawn ingest "$relay" "rtmp://127.0.0.1:$port/live/SECRET" "$TMP/rtmp.nut"
+wait_bound tcp "$port"
+step "RTMP is taken" timeout 20 ffmpeg -nostdin -v error -re -i "$TMP/four.ts" -t 2 -c copy -f flv \
+	"rtmp://127.0.0.1:$port/live/SECRET"
+step "its end is seen" wait_log ingest "lost: " 10
+step "SIGTERM while it waits for the next" stop ingest 5
+at_least "frames over RTMP" "$(frames "$TMP/rtmp.nut" 2>/dev/null)" 55
+no_key() {
+	! grep -q SECRET "$TMP/ingest.log"
+}
+step "its key is not in the log" no_key
 
 # ---- UDP ----
 port=$(free_port udp)
