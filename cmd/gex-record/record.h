@@ -39,6 +39,8 @@ int writer_create(struct writer **out, const struct writer_conf *c, char *err) M
 /* Waits for the thread, which ends after stream_feed_end or at once (what is queued is lost). NULL is allowed. False: a disk that
  * does not answer holds it, and nothing it uses may be freed; the process has to end by _exit. */
 bool writer_destroy(struct writer *w);
+/* Do some hundred packets wait for the disk? */
+bool writer_is_behind(struct writer *w);
 /* Where the current file is at, for the status line. */
 void writer_status(struct writer *w, char *out, size_t cap);
 

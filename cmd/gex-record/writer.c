@@ -16,6 +16,7 @@
 #define RETRY_MIN_US (1 * SEC_US)
 #define RETRY_MAX_US (30 * SEC_US)
 #define JOIN_S 5
+#define BEHIND 200
 #define JUMP_BACK_US (10 * SEC_US)
 
 struct writer {
@@ -295,6 +296,11 @@ bool writer_destroy(struct writer *w)
 	pthread_mutex_destroy(&w->lock);
 	free(w);
 	return true;
+}
+
+bool writer_is_behind(struct writer *w)
+{
+	return stream_tap_stats(w->tap).items > BEHIND;
 }
 
 void writer_status(struct writer *w, char *out, size_t cap)
