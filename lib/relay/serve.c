@@ -3,8 +3,8 @@
  * queue.
  *
  * A client keeps its port towards the backend when gex-listen or gex-endpoint is started again: the port
- * follows from the client's address, and a flow that has fallen silent makes way for the same client's
- * new one. So a session over UDP (SRT, a game, a VPN) goes on where a TCP connection would be reset. */
+ * follows from the client's address, and a flow makes way for the same client's newer one through the
+ * same listener. So a session over UDP (SRT, a game, a VPN) goes on where a TCP connection would be reset. */
 #include <errno.h>
 
 #include "net/srt_peer.h"
@@ -14,8 +14,6 @@
 #define PORT_FIRST 20000
 #define PORT_COUNT 12768
 #define PORT_TRIES 4
-/* A client that sends by two tunnels at once is two clients with the same private address. */
-#define SILENT_US (250 * MS_US)
 
 struct served {
 	struct relay_flow base;
@@ -25,7 +23,6 @@ struct served {
 	struct udp_socket sock;
 	uv_poll_t poll;
 	struct srt_peer srt;
-	int64_t heard_us; /* from the client, last */
 	bool ended;
 };
 
@@ -70,7 +67,6 @@ static void deliver(struct relay_flow *base, const uint8_t *data, size_t n)
 	struct served *f = container_of(base, struct served, base);
 	static const struct net_addr none;
 
-	f->heard_us = loop_now_us(f->backend->relay->loop);
 	srt_peer_note(&f->srt, data, n, false);
 	if (f->sock.refused)
 		on_refused(f);
@@ -142,11 +138,10 @@ static bool same_listener(const struct tunnel *a, const struct tunnel *b)
 	return net_addr_equal(&an, &bn);
 }
 
-/* The flow that the same client had through a tunnel before this one. */
+/* The flow that the same client had through a tunnel before this one, whose end we have not noticed yet. */
 static struct served *predecessor(struct served *f)
 {
 	const struct tunnel_open *o = tunnel_flow_info(f->base.flow);
-	int64_t now_us = loop_now_us(f->backend->relay->loop);
 	struct served *old;
 
 	list_for (old, &f->backend->flows, of_backend) {
@@ -154,7 +149,7 @@ static struct served *predecessor(struct served *f)
 
 		if (old != f && old->base.owner != f->base.owner &&
 		    !memcmp(&was->origin, &o->origin, sizeof(o->origin)) &&
-		    was->offset == o->offset && now_us - old->heard_us >= SILENT_US &&
+		    was->offset == o->offset &&
 		    same_listener(old->base.owner->tunnel, f->base.owner->tunnel))
 			return old;
 	}
@@ -251,7 +246,6 @@ void relay_attach(struct relay_link *k, struct tunnel_flow *t, struct relay_back
 	}
 	f->backend = b;
 	f->sock.fd = -1;
-	f->heard_us = loop_now_us(b->relay->loop);
 	f->wait = (struct resolve_wait){.fn = on_resolved, .arg = f};
 	list_append(&b->flows, &f->of_backend);
 	flow_start(&f->base, k, t, b->conf.meter, &served_ops);

@@ -20,11 +20,11 @@ start_sender() {
 		-c:v libx264 -preset ultrafast -g 30 -f mpegts "srt://127.0.0.1:$U?latency=200000"
 }
 
-# arrives: does more come than has come? Half a second of the stream, so that it is not what the receiver still held.
+# arrives: does more come than has come? A second or so of the stream, so that it is not what the receiver still held.
 arrives() {
 	local size
 	size=$(stat -c %s "$TMP/received")
-	retry 5 more_than $((size + 80000))
+	retry 8 more_than $((size + 40000))
 }
 more_than() {
 	[ "$(stat -c %s "$TMP/received")" -gt "$1" ]
