@@ -21,6 +21,7 @@ const settings = {
 	maxLiveSyncPlaybackRate: 1,	// keepClose does it: hls.js only catches up to one second of buffer
 	liveSyncOnStallIncrease: 0.1,
 	abrEwmaDefaultEstimate: 5e6,	// begin high; small parts measure badly
+	testBandwidth: false,		// a test at the start costs seconds of picture
 	abrSwitchInterval: 4,
 	backBufferLength: 10,
 	maxBufferLength: 10,
