@@ -95,6 +95,7 @@ GETTER(get_undecoded, f->now.undecoded)
 GETTER(get_opened, f->now.opened)
 GETTER(get_present, f->now.present)
 GETTER(get_silence, f->now.silence_samples / 48000.0)
+GETTER(get_overrun, f->now.overrun)
 GETTER(get_cut, f->now.cut_samples / 48000.0)
 GETTER(get_repair, i == 0   ? f->now.jumps
 		   : i == 1 ? f->now.wraps
@@ -131,6 +132,8 @@ void figures_engine(struct figures *f, struct engine *e)
 	    "Silence put where the source had no sound.", NULL, get_silence, 0);
 	add(f, true, "gex_transcode_cut_seconds_total", "Sound cut because its place was taken.",
 	    NULL, get_cut, 0);
+	add(f, true, "gex_transcode_overrun_total", "Packets lost because the process was held up.",
+	    NULL, get_overrun, 0);
 	for (int i = 0; i < (int)ARRAY_LEN(kinds); i++) {
 		char label[48] = "";
 

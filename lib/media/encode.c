@@ -2,8 +2,8 @@
 
 #include <errno.h>
 
-/* Sooner or later all of a rendition's times must be whole numbers for MPEG-TS, MP4 and NUT alike: 1/90000 where frames
- * fall on it, else 1/numerator of the frame rate (30000/1001: 1/30000). */
+/* In which n / fps is a whole number: 1/90000 for all usual rates, 30000/1001 and 12.5 too, so that MPEG-TS is exact; else
+ * some multiple of the frame rate. */
 static struct ratio video_tb(struct ratio fps)
 {
 	if (90000 * fps.den % fps.num == 0)

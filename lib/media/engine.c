@@ -158,7 +158,9 @@ void engine_emit(struct engine *e, enum event kind, struct media_packet *p, int6
 		wait_for_room(e);
 	if (kind == EVENT_START)
 		o->info = media_info_ref(e->info);
-	if (e->closing) {
+	bool over = p && e->out_bytes > OUT_BYTES_MAX;
+	if (e->closing || over) {
+		e->overrun += over;
 		pthread_mutex_unlock(&e->lock);
 		out_destroy(o);
 		return;
@@ -386,6 +388,7 @@ void engine_stats(struct engine *e, struct engine_stats *st)
 				    .relates = e->relates,
 				    .silence_samples = e->silence,
 				    .cut_samples = e->cut,
+				    .overrun = e->overrun,
 				    .opened = e->opened,
 				    .present = e->present};
 	pthread_mutex_lock(&e->lock);

@@ -122,6 +122,9 @@ struct media_mux;
 /* write: takes n bytes now (copy them), returns 0 or a negative errno, which media_mux_write then
  * returns. */
 typedef int media_write_fn(void *arg, const void *p, size_t n);
+/* NUT keeps everything (names, languages, bit rates, exact times; version 4 without syncpoints, since a reader would keep those
+ * in memory), MPEG-TS languages of sound and times modulo 2^33, FLV and MP4 begin at zero: a track that began before the
+ * first packet loses what lies before. */
 /* format: "nut", "mpegts", "flv", "mp4" (fragmented). Writes the header at once. The muxer takes a
  * reference to info. 0, -EINVAL when the format cannot carry a track (the line in err says which),
  * or a negative errno. */

@@ -13,7 +13,7 @@
 #define HOLD_US \
 	(300 * MS_US) /* how late a frame may come before the last is repeated in its place */
 #define PACKETS_MAX 256
-#define PICTURES_MAX 4 /* at an encoder's door; repeats, which cost little, are not counted */
+#define PICTURES_MAX 8 /* at an encoder's door; repeats, which cost little, are not counted */
 #define PICTURES_CAP 64
 #define OUT_BYTES_MAX (32 << 20)
 
@@ -86,7 +86,7 @@ struct engine {
 
 	atomic_bool cancel, present;
 	atomic_llong frames_in, packets_in, bytes_in, damaged, undecoded, opened;
-	atomic_llong jumps, wraps, skips, relates, silence, cut;
+	atomic_llong jumps, wraps, skips, relates, silence, cut, overrun;
 };
 
 int64_t engine_utc_us(const struct engine *e);

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "media/demux.h"
@@ -97,6 +98,21 @@ static int keep_extra(struct demux_stream *s, const uint8_t *p, size_t n, bool *
 	return 0;
 }
 
+/* Containers round frame rates (FLV to 29.97, Matroska to nanoseconds): the rate that was meant. 0/1 for none. */
+static struct ratio meant_fps(AVRational q)
+{
+	double v = q.num > 0 && q.den > 0 ? av_q2d(q) : 0, up = ceil(v - 0.005);
+
+	if (v <= 0 || v >= 1000)
+		return (struct ratio){0, 1};
+	if (fabs(v - up) < 0.005)
+		return (struct ratio){(int64_t)up, 1};
+	if (fabs(v - up * 1000 / 1001) < 0.005)
+		return (struct ratio){(int64_t)up * 1000, 1001};
+	av_reduce(&q.num, &q.den, q.num, q.den, 60000);
+	return (struct ratio){q.num, q.den};
+}
+
 /* What the container says, once the filters are there (they rewrite the parameter sets). */
 static int learn_header(struct media_demux *d, int i)
 {
@@ -119,9 +135,8 @@ static int learn_header(struct media_demux *d, int i)
 	else if (st->sample_aspect_ratio.num > 0)
 		s->sar = mav_to_ratio(st->sample_aspect_ratio);
 	/* A fragmented MP4 tells the average of the fragments it has seen. */
-	if (!s->fps.num && strncmp(d->fc->iformat->name, "mov", 3) && fps.num > 0 && fps.den > 0 &&
-	    av_q2d(fps) < 1000)
-		s->fps = mav_to_ratio(fps);
+	if (!s->fps.num && strncmp(d->fc->iformat->name, "mov", 3))
+		s->fps = meant_fps(fps);
 	if (!s->extra && s->bsf &&
 	    keep_extra(s, par->extradata, (size_t)par->extradata_size, &changed))
 		return -ENOMEM;
@@ -163,9 +178,8 @@ static void learn_frame(struct demux_stream *s, const AVPacket *pkt)
 		s->seen = true;
 		if (s->dec->sample_aspect_ratio.num > 0)
 			s->sar = mav_to_ratio(s->dec->sample_aspect_ratio);
-		AVRational fps = s->dec->framerate;
-		if (!s->fps.num && fps.num > 0 && fps.den > 0 && av_q2d(fps) < 1000)
-			s->fps = mav_to_ratio(fps);
+		if (!s->fps.num)
+			s->fps = meant_fps(s->dec->framerate);
 	}
 	if (s->dec->sample_rate > 0 && s->dec->ch_layout.nb_channels > 0) {
 		s->sample_rate = s->dec->sample_rate;

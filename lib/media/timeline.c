@@ -155,7 +155,10 @@ static void jump(struct timeline *t, enum media_kind kind, int64_t dts_us, int64
 /* A live source against the clock. */
 static void compare(struct timeline *t, int64_t pts_us, int64_t out_us, int64_t arrival_us)
 {
-	if (out_us - arrival_us > EARLY_US && t->skipped_us < TIMELINE_SKIP_MAX_US) {
+	/* A source that has just come back settles as the first did, but in the open. */
+	int64_t early = arrival_us < t->settle_at_us ? grid_us(t->fps, 1) : EARLY_US;
+
+	if (out_us - arrival_us > early && t->skipped_us < TIMELINE_SKIP_MAX_US) {
 		int64_t by = on_grid(t, arrival_us) - out_us;
 
 		t->skipped_us -= by;

@@ -80,7 +80,9 @@ step "25 to 12.5 fps" rung 'slow=160x90@12.5,100k,preset=ultrafast'
 at_least "has half the frames" "$(sed 's/^h264|160|90|//' "$TMP/got")" 49
 at_most "and no more" "$(sed 's/^h264|160|90|//' "$TMP/got")" 51
 
-# pace SECONDS: how long a second of the file takes.
+step "the ladder of the example" "$bin" -c examples/transcode.ini -i "$TMP/in.ts" -o "$TMP/example.nut"
+step "has its three rungs" test "$(streams "$TMP/example.nut" | grep -c '^h264|\(1280|720\|854|480\|426|240\)|')" = 3
+
 began=$(now_ms)
 step "a file in real time" "$bin" -i "$TMP/in.ts?realtime=1" -r 144p -o "$TMP/paced.nut"
 at_least "takes its time, ms" $(($(now_ms) - began)) 3500

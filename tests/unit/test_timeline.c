@@ -258,6 +258,23 @@ static void a_source_that_comes_back_goes_on(void **state)
 	assert_in_range(lateness(&s), 0, 3 * FRAME);
 }
 
+/* What was read while its tracks were looked for comes at once. */
+static void a_burst_at_the_return_is_no_delay(void **state)
+{
+	struct scene s;
+
+	begin(&s, true, 0, false);
+	play(&s, 5 * SEC_US, 0);
+	s.now += 3 * SEC_US;
+	s.clock = 900 * SEC_US;
+	timeline_source(&s.t, false, true);
+	for (int i = 0; i < 3; i++, s.clock += FRAME)
+		video(&s, s.clock);
+	play(&s, 5 * SEC_US, 0);
+	assert_true(lateness(&s) >= -FRAME && lateness(&s) <= 3 * FRAME);
+	assert_true(s.dropped <= 3);
+}
+
 static void utc_is_kept_as_it_is(void **state)
 {
 	struct scene s;
@@ -366,6 +383,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_gap_stays_a_gap),
     cmocka_unit_test(lateness_that_stays_is_taken_out),
     cmocka_unit_test(a_source_that_comes_back_goes_on),
+    cmocka_unit_test(a_burst_at_the_return_is_no_delay),
     cmocka_unit_test(utc_is_kept_as_it_is),
     cmocka_unit_test(a_file_begins_at_the_next_gop),
     cmocka_unit_test(frame_rates_convert_evenly),
