@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "http/http.h"
@@ -15,7 +16,7 @@ struct app {
 	struct http_server *http;
 	struct relay *relay;
 	struct server *server;
-	struct loop_timer second, drain;
+	struct loop_timer second, drain, watchdog;
 	int64_t drain_until_us; /* 0: not draining */
 };
 
@@ -43,9 +44,35 @@ static void drain(void *arg)
 
 	a->drain_until_us = loop_now_us(a->loop) + a->conf.tunnel.drain_us;
 	server_stop(a->server);
-	log_info(NULL, "%zu connections have %lld s to end", server_busy(a->server),
-		 (long long)(a->conf.tunnel.drain_us / SEC_US));
+	if (server_busy(a->server))
+		log_info(NULL, "%zu connections have %.1f s to end", server_busy(a->server),
+			 (double)a->conf.tunnel.drain_us / 1e6);
 	on_drain(a);
+}
+
+/* Keys of the file as it is now, for handshakes from now on; tunnels that are up keep theirs. */
+static void on_hangup(void *arg, int signo)
+{
+	struct app *a = arg;
+	struct crypt_ring ring;
+	char err[512];
+
+	if (relay_setup_keys(&a->conf.tunnel, &ring, err, sizeof(err))) {
+		log_error(NULL, "%s; the keys stay as they were", err);
+		return;
+	}
+	a->ring = ring;
+	server_set_keys(a->server, &ring);
+	crypt_wipe(&ring, sizeof(ring));
+	log_info(NULL, "key file read again");
+}
+
+static void on_watchdog(void *arg)
+{
+	struct app *a = arg;
+
+	os_notify("WATCHDOG=1");
+	loop_timer_in(&a->watchdog, os_watchdog_us());
 }
 
 static void on_second(void *arg)
@@ -75,6 +102,8 @@ static int set_up(struct app *a)
 	if (!r)
 		r = loop_on_quit(a->loop, drain, a);
 	if (!r)
+		r = loop_on_signal(a->loop, SIGHUP, on_hangup, a);
+	if (!r)
 		r = server_create(&a->server, a->loop, a->relay, &a->conf, &a->ring, a->metrics,
 				  err, sizeof(err));
 	if (!r && a->common.metrics)
@@ -91,6 +120,7 @@ static void tear_down(struct app *a)
 	if (a->loop) {
 		loop_timer_stop(&a->second);
 		loop_timer_stop(&a->drain);
+		loop_timer_stop(&a->watchdog);
 	}
 	http_server_destroy(a->http);
 	server_destroy(a->server);
@@ -109,6 +139,9 @@ static int run(struct app *a)
 		return status;
 	loop_timer_init(a->loop, &a->second, on_second, a);
 	loop_timer_init(a->loop, &a->drain, on_drain, a);
+	loop_timer_init(a->loop, &a->watchdog, on_watchdog, a);
+	if (os_watchdog_us())
+		loop_timer_in(&a->watchdog, os_watchdog_us());
 	if (log_on_terminal())
 		loop_timer_in(&a->second, SEC_US);
 	os_ready(a->common.ready_fd);

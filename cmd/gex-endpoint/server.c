@@ -385,6 +385,11 @@ void server_close(struct server *s, void (*done)(void *arg), void *arg)
 	loop_timer_in(&s->goodbye, 5 * MS_US);
 }
 
+void server_set_keys(struct server *s, const struct crypt_ring *ring)
+{
+	acceptor_set_ring(s->acceptor, ring);
+}
+
 struct relay_figures *server_figures(struct server *s)
 {
 	return &s->figures;

@@ -273,6 +273,22 @@ static void on_retry(void *arg)
 
 /* ---- watching ---- */
 
+/* The other endpoint first, if there is one: this one is more likely dead than the line to it. */
+static void suspect(struct link *l)
+{
+	struct links *ls = l->of;
+
+	if (!l->suspect) {
+		log_debug("tunnel", "%s: silent, trying beside it", l->where);
+		if (!ls->attempt && !ls->resolving) {
+			ls->endpoint = (ls->endpoint + 1) % ls->nnames;
+			ls->addr = ls->nnames > 1 ? 0 : ls->addr;
+		}
+	}
+	l->suspect = true;
+	schedule(ls, 0);
+}
+
 static void watch_link(struct link *l, int64_t now)
 {
 	struct links *ls = l->of;
@@ -301,10 +317,7 @@ static void watch_link(struct link *l, int64_t now)
 	} else if (l == ls->current) {
 		if (refused ||
 		    now - l->heard_us > 3 * ls->conf.conf->tunnel.keepalive_us + ts.rtt_us) {
-			if (!l->suspect)
-				log_debug("tunnel", "%s: silent, trying beside it", l->where);
-			l->suspect = true;
-			schedule(ls, 0);
+			suspect(l);
 		}
 	} else if (l->replaced_us && now - l->replaced_us > DEAD_US &&
 		   now - l->heard_us > DEAD_US) {

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "http/http.h"
@@ -16,7 +17,7 @@ struct app {
 	struct relay *relay;
 	struct links *links;
 	struct front *front;
-	struct loop_timer second, drain;
+	struct loop_timer second, drain, watchdog;
 	int64_t drain_until_us; /* 0: not draining */
 };
 
@@ -52,9 +53,34 @@ static void drain(void *arg)
 
 	a->drain_until_us = loop_now_us(a->loop) + a->conf.tunnel.drain_us;
 	front_stop(a->front);
-	log_info(NULL, "%zu connections have %lld s to end", links_busy(a->links),
-		 (long long)(a->conf.tunnel.drain_us / SEC_US));
+	if (links_busy(a->links))
+		log_info(NULL, "%zu connections have %.1f s to end", links_busy(a->links),
+			 (double)a->conf.tunnel.drain_us / 1e6);
 	on_drain(a);
+}
+
+/* Keys of the file as it is now, for handshakes from now on; tunnels that are up keep theirs. */
+static void on_hangup(void *arg, int signo)
+{
+	struct app *a = arg;
+	struct crypt_ring ring;
+	char err[512];
+
+	if (relay_setup_keys(&a->conf.tunnel, &ring, err, sizeof(err))) {
+		log_error(NULL, "%s; the keys stay as they were", err);
+		return;
+	}
+	a->ring = ring;
+	crypt_wipe(&ring, sizeof(ring));
+	log_info(NULL, "key file read again");
+}
+
+static void on_watchdog(void *arg)
+{
+	struct app *a = arg;
+
+	os_notify("WATCHDOG=1");
+	loop_timer_in(&a->watchdog, os_watchdog_us());
 }
 
 static void on_second(void *arg)
@@ -87,6 +113,8 @@ static int set_up(struct app *a)
 	if (!r)
 		r = loop_on_quit(a->loop, drain, a);
 	if (!r)
+		r = loop_on_signal(a->loop, SIGHUP, on_hangup, a);
+	if (!r)
 		r = front_create(&a->front, a->relay, a->links, &a->conf, a->metrics, err,
 				 sizeof(err));
 	if (!r && a->common.metrics)
@@ -103,6 +131,7 @@ static void tear_down(struct app *a)
 	if (a->loop) {
 		loop_timer_stop(&a->second);
 		loop_timer_stop(&a->drain);
+		loop_timer_stop(&a->watchdog);
 	}
 	http_server_destroy(a->http);
 	front_destroy(a->front);
@@ -122,6 +151,9 @@ static int run(struct app *a)
 		return status;
 	loop_timer_init(a->loop, &a->second, on_second, a);
 	loop_timer_init(a->loop, &a->drain, on_drain, a);
+	loop_timer_init(a->loop, &a->watchdog, on_watchdog, a);
+	if (os_watchdog_us())
+		loop_timer_in(&a->watchdog, os_watchdog_us());
 	if (log_on_terminal())
 		loop_timer_in(&a->second, SEC_US);
 	links_start(a->links);

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "http/http.h"
 #include "log/log.h"
@@ -11,6 +12,7 @@
 #define QUEUE_BYTES (64 << 20)
 #define QUEUE_US (30 * SEC_US)
 #define END_US (10 * SEC_US)
+#define PAUSE_US (20 * MS_US)
 
 struct app {
 	struct conf conf;
@@ -22,7 +24,7 @@ struct app {
 	struct writer *writer;
 	struct stream_input *input;
 	struct stream_select select;
-	struct loop_timer second, limit;
+	struct loop_timer second, limit, pause;
 	struct metric *m_up;
 	bool opened, ending;
 	int status;
@@ -83,6 +85,23 @@ static void on_packet(void *arg, struct media_packet *p)
 	if (stream_select_packet(&a->select, p))
 		stream_feed_write(a->feed, p);
 	media_packet_unref(p);
+	/* A file has time; of what is live, the newest counts. */
+	if (a->conf.url.scheme == STREAM_FILE && writer_is_behind(a->writer)) {
+		stream_input_pause(a->input, true);
+		loop_timer_in(&a->pause, PAUSE_US);
+	}
+}
+
+static void on_pause(void *arg)
+{
+	struct app *a = arg;
+
+	if (!a->input)
+		return;
+	if (writer_is_behind(a->writer))
+		loop_timer_in(&a->pause, PAUSE_US);
+	else
+		stream_input_pause(a->input, false);
 }
 
 static void on_lost(void *arg, const char *reason, bool final)
@@ -152,6 +171,7 @@ static int set_up(struct app *a)
 	if (!r) {
 		loop_timer_init(a->loop, &a->second, on_second, a);
 		loop_timer_init(a->loop, &a->limit, on_limit, a);
+		loop_timer_init(a->loop, &a->pause, on_pause, a);
 		r = make_writer(a, err);
 	}
 	if (!r && a->common.metrics)
@@ -180,15 +200,17 @@ static int run(struct app *a)
 	return loop_run(a->loop);
 }
 
-static void tear_down(struct app *a)
+static void tear_down(struct app *a, int status)
 {
 	log_status(NULL);
 	if (a->loop) {
 		loop_timer_stop(&a->second);
 		loop_timer_stop(&a->limit);
+		loop_timer_stop(&a->pause);
 	}
 	stream_input_destroy(a->input);
-	writer_destroy(a->writer);
+	if (!writer_destroy(a->writer))
+		_exit(status);
 	stream_feed_destroy(a->feed);
 	stream_select_finish(&a->select);
 	http_server_destroy(a->http);
@@ -217,6 +239,6 @@ int main(int argc, char **argv)
 	}
 	status = run(&app);
 out:
-	tear_down(&app);
+	tear_down(&app, status);
 	return status;
 }

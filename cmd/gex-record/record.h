@@ -36,8 +36,11 @@ struct writer_conf {
 };
 /* Makes the folder (its last component) when it is missing. 0, or a negative errno with a line in err (MEDIA_ERR bytes). */
 int writer_create(struct writer **out, const struct writer_conf *c, char *err) MUST_USE;
-/* Waits for the thread, which ends after stream_feed_end or at once (what is queued is lost). NULL is allowed. */
-void writer_destroy(struct writer *w);
+/* Waits for the thread, which ends after stream_feed_end or at once (what is queued is lost). NULL is allowed. False: a disk that
+ * does not answer holds it, and nothing it uses may be freed; the process has to end by _exit. */
+bool writer_destroy(struct writer *w);
+/* Do some hundred packets wait for the disk? */
+bool writer_is_behind(struct writer *w);
 /* Where the current file is at, for the status line. */
 void writer_status(struct writer *w, char *out, size_t cap);
 

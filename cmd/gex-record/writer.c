@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cutter.h"
@@ -14,6 +15,8 @@
 
 #define RETRY_MIN_US (1 * SEC_US)
 #define RETRY_MAX_US (30 * SEC_US)
+#define JOIN_S 5
+#define BEHIND 200
 #define JUMP_BACK_US (10 * SEC_US)
 
 struct writer {
@@ -273,13 +276,18 @@ fail:
 	return r;
 }
 
-void writer_destroy(struct writer *w)
+bool writer_destroy(struct writer *w)
 {
+	struct timespec limit;
+
 	if (!w)
-		return;
+		return true;
 	if (w->running) {
 		stream_tap_cancel(w->tap);
-		pthread_join(w->thread, NULL);
+		clock_gettime(CLOCK_REALTIME, &limit);
+		limit.tv_sec += JOIN_S;
+		if (pthread_timedjoin_np(w->thread, NULL, &limit))
+			return false;
 	}
 	stream_tap_destroy(w->tap);
 	cutter_finish(&w->cutter);
@@ -287,6 +295,12 @@ void writer_destroy(struct writer *w)
 	media_info_unref(w->info);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
+	return true;
+}
+
+bool writer_is_behind(struct writer *w)
+{
+	return stream_tap_stats(w->tap).items > BEHIND;
 }
 
 void writer_status(struct writer *w, char *out, size_t cap)

@@ -174,6 +174,7 @@ static int check_target(struct target_conf *t, char *err)
 int conf_check(struct conf *c, char *err)
 {
 	struct target_conf **t;
+	int r;
 
 	*err = 0;
 	if (!c->input || !*c->input)
@@ -185,12 +186,15 @@ int conf_check(struct conf *c, char *err)
 	if (*err)
 		return -EINVAL;
 	vec_for (t, &c->targets) {
-		int r = check_target(*t, err);
-
+		r = check_target(*t, err);
 		if (r)
 			return r;
 	}
-	return stream_url_parse(&c->in, c->input, err);
+	r = stream_url_parse(&c->in, c->input, err);
+	/* A file is sent as a live source would be. */
+	if (!r && c->in.scheme == STREAM_FILE)
+		c->in.realtime = true;
+	return r;
 }
 
 void conf_free(struct conf *c)

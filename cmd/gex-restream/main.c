@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "http/http.h"
 #include "log/log.h"
@@ -201,7 +202,7 @@ static int run(struct app *a)
 	return loop_run(a->loop);
 }
 
-static void tear_down(struct app *a)
+static void tear_down(struct app *a, int status)
 {
 	struct target **t;
 
@@ -212,7 +213,8 @@ static void tear_down(struct app *a)
 	}
 	stream_input_destroy(a->input);
 	vec_for (t, &a->targets)
-		target_destroy(*t);
+		if (!target_destroy(*t))
+			_exit(status);
 	vec_free(&a->targets);
 	stream_feed_destroy(a->feed);
 	stream_select_finish(&a->select);
@@ -245,6 +247,6 @@ int main(int argc, char **argv)
 	}
 	status = run(&app);
 out:
-	tear_down(&app);
+	tear_down(&app, status);
 	return status;
 }

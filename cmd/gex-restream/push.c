@@ -1,16 +1,21 @@
 #include "push.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <time.h>
 
 #include "log/log.h"
 #include "os/os.h"
 #include "stream/packet.h"
 
 #define STEADY_US (20 * SEC_US) /* a connection that held this long begins the back-off anew */
+#define EARLY_US (5 * SEC_US)
 #define WAIT_US (SEC_US)
+#define JOIN_S 2
 
 struct push {
 	struct targets all;
@@ -24,6 +29,7 @@ struct push {
 	struct media_info *info; /* what the server was told; NULL: not connected */
 	int64_t last_dts[MEDIA_TRACKS_MAX];
 	int attempts;
+	char told[MEDIA_ERR]; /* the reason that was last logged */
 	/* Read by the loop's thread, under the lock: */
 	pthread_mutex_t lock;
 	struct push_stats stats;
@@ -41,14 +47,34 @@ static void set_state(struct push *p, bool connected, const char *reason)
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* Logs a reason when it is another one than before, or again after a while. */
-static void failed(struct push *p, const char *reason, int64_t delay_us)
+/* Tells why, when it is another reason than before, and waits. 0, or what stream_tap_sleep returns. */
+static int back_off(struct push *p, const char *reason)
 {
-	bool again = !strcmp(reason, p->stats.reason);
+	bool again = !strcmp(reason, p->told);
+	int64_t delay_us;
+	uint32_t rnd;
 
+	os_random(&rnd, sizeof(rnd));
+	delay_us =
+	    push_backoff_us(p->attempts++, p->all.conf->retry_us, p->all.conf->retry_max_us, rnd);
 	log_write(again ? LOG_DEBUG : LOG_WARN, p->conf->parsed.shown, "%s; trying again in %.1f s",
 		  reason, (double)delay_us / SEC_US);
+	str_copy(p->told, sizeof(p->told), reason);
 	set_state(p, false, reason);
+	return stream_tap_sleep(p->tap, delay_us);
+}
+
+/* libavformat says only that it failed; most often it is a name that is not known. */
+static int check_name(const struct push *p, char *reason, size_t cap)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *res = NULL;
+	int r = getaddrinfo(p->conf->parsed.host, NULL, &hints, &res);
+
+	if (r)
+		snprintf(reason, cap, "unreachable: %s: %s", p->conf->parsed.host, gai_strerror(r));
+	else
+		freeaddrinfo(res);
+	return r ? -EADDRNOTAVAIL : 0;
 }
 
 static void disconnect(struct push *p)
@@ -78,32 +104,28 @@ static bool can_carry(const struct media_info *info, char *reason, size_t cap)
 	return true;
 }
 
-/* 0, or a negative errno after having told and waited. */
+/* 0; 1 after a failure that was told and waited for; -EINTR, -ENODATA. */
 static int connect_to(struct push *p, struct media_info *info)
 {
 	char err[MEDIA_ERR] = "", reason[MEDIA_ERR];
-	int64_t delay_us;
-	uint32_t rnd;
-	int r =
-	    media_push_open(&p->out, p->conf->full, info, p->all.conf->timeout_us, &p->cancel, err);
+	int r = check_name(p, reason, sizeof(reason));
 
 	if (!r) {
-		p->info = media_info_ref(info);
-		for (int i = 0; i < MEDIA_TRACKS_MAX; i++)
-			p->last_dts[i] = INT64_MIN;
-		set_state(p, true, "");
-		log_info(p->conf->parsed.shown, "connected");
-		return 0;
+		r = media_push_open(&p->out, p->conf->full, info, p->all.conf->timeout_us,
+				    &p->cancel, err);
+		push_reason(r, PUSH_OPENING, err, reason, sizeof(reason));
 	}
-	p->out = NULL;
-	if (p->cancel)
-		return -EINTR;
-	os_random(&rnd, sizeof(rnd));
-	delay_us =
-	    push_backoff_us(p->attempts++, p->all.conf->retry_us, p->all.conf->retry_max_us, rnd);
-	push_reason(r, err, reason, sizeof(reason));
-	failed(p, reason, delay_us);
-	return stream_tap_sleep(p->tap, delay_us) ? -EINTR : r;
+	if (r) {
+		p->out = NULL;
+		r = p->cancel ? -EINTR : back_off(p, reason);
+		return r ? r : 1;
+	}
+	p->info = media_info_ref(info);
+	for (int i = 0; i < MEDIA_TRACKS_MAX; i++)
+		p->last_dts[i] = INT64_MIN;
+	set_state(p, true, "");
+	log_info(p->conf->parsed.shown, "connected");
+	return 0;
 }
 
 /* Can packets of info go to the server as it has been told? */
@@ -112,7 +134,7 @@ static bool goes_on(const struct push *p, const struct media_info *info)
 	return p->info == info || (info->utc && stream_same_tracks(p->info, info));
 }
 
-static int send(struct push *p, const struct media_packet *pkt)
+static int send_packet(struct push *p, const struct media_packet *pkt)
 {
 	int r;
 
@@ -142,14 +164,16 @@ static int supply(struct push *p)
 		struct media_info *info;
 		struct media_packet *pkt;
 
-		if (os_mono_us() - since_us > STEADY_US)
+		if (p->attempts && os_mono_us() - since_us > STEADY_US) {
 			p->attempts = 0;
+			p->told[0] = 0;
+		}
 		r = stream_tap_take(p->tap, &info, &pkt, WAIT_US);
 		if (r == -EAGAIN)
 			continue;
 		if (r)
 			return r;
-		r = goes_on(p, info) ? send(p, pkt) : 1;
+		r = goes_on(p, info) ? send_packet(p, pkt) : 1;
 		media_packet_unref(pkt);
 		if (r)
 			return r == 1 ? 0 : r;
@@ -170,26 +194,26 @@ static int wait_tracks(struct push *p, struct media_info **info)
 		media_packet_unref(pkt);
 		if (can_carry(*info, reason, sizeof(reason)))
 			return 0;
-		if (strcmp(reason, p->stats.reason))
+		if (strcmp(reason, p->told))
 			log_error(p->conf->parsed.shown, "%s", reason);
+		str_copy(p->told, sizeof(p->told), reason);
 		set_state(p, false, reason);
 		r = -EAGAIN;
 	} while (r == -EAGAIN);
 	return r;
 }
 
-static void lost(struct push *p, int err)
+/* A connection that stood is over: its error, or -ENODATA or -EINTR; 0 when the tracks have changed. */
+static int after(struct push *p, int err, int64_t since_us)
 {
 	char reason[MEDIA_ERR];
-	int64_t delay_us;
-	uint32_t rnd;
 
-	os_random(&rnd, sizeof(rnd));
-	delay_us =
-	    push_backoff_us(p->attempts++, p->all.conf->retry_us, p->all.conf->retry_max_us, rnd);
-	push_reason(err, NULL, reason, sizeof(reason));
-	failed(p, reason, delay_us);
-	stream_tap_sleep(p->tap, delay_us);
+	disconnect(p);
+	if (!err || err == -ENODATA || err == -EINTR)
+		return err;
+	push_reason(err, os_mono_us() - since_us < EARLY_US ? PUSH_EARLY : PUSH_LATER, NULL, reason,
+		    sizeof(reason));
+	return back_off(p, reason);
 }
 
 static void *run(void *arg)
@@ -199,17 +223,14 @@ static void *run(void *arg)
 	int r;
 
 	while (!(r = wait_tracks(p, &info))) {
+		int64_t since_us = os_mono_us();
+
 		r = connect_to(p, info);
 		/* From here on from the newest key frame; what has come while connecting is late. */
-		if (stream_tap_restart(p->tap))
-			r = -ENOMEM;
 		if (!r)
-			r = supply(p);
-		if (p->out) {
-			disconnect(p);
-			if (r && r != -ENODATA && r != -EINTR)
-				lost(p, r);
-		}
+			r = stream_tap_restart(p->tap);
+		if (p->out)
+			r = after(p, r ? r : supply(p), since_us);
 		if (r == -ENODATA || r == -EINTR)
 			break;
 	}
@@ -251,16 +272,22 @@ void push_stats(struct push *p, struct push_stats *s)
 	s->dropped += stream_tap_stats(p->tap).dropped;
 }
 
-void push_destroy(struct push *p)
+bool push_destroy(struct push *p)
 {
+	struct timespec limit;
+
 	if (!p)
-		return;
+		return true;
 	p->cancel = true;
 	if (p->running) {
 		stream_tap_cancel(p->tap);
-		pthread_join(p->thread, NULL);
+		clock_gettime(CLOCK_REALTIME, &limit);
+		limit.tv_sec += JOIN_S;
+		if (pthread_timedjoin_np(p->thread, NULL, &limit))
+			return false;
 	}
 	stream_tap_destroy(p->tap);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
+	return true;
 }

@@ -48,8 +48,8 @@ void target_start(struct target *t, struct media_info *info);
 void target_write(struct target *t, struct media_packet *p);
 /* The stream is over: the target sends what it has and calls done. */
 void target_end(struct target *t);
-/* At once; what is not sent is lost. NULL is allowed. */
-void target_destroy(struct target *t);
+/* At once; what is not sent is lost. NULL is allowed. False: see push_destroy. */
+bool target_destroy(struct target *t);
 /* One word or two for the status line. */
 void target_status(struct target *t, char *out, size_t cap);
 

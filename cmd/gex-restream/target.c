@@ -124,13 +124,15 @@ void target_end(struct target *t)
 	t->sink = NULL;
 }
 
-void target_destroy(struct target *t)
+bool target_destroy(struct target *t)
 {
 	if (!t)
-		return;
-	push_destroy(t->push);
+		return true;
+	if (!push_destroy(t->push))
+		return false;
 	stream_sink_close(t->sink, 0, NULL, NULL);
 	free(t);
+	return true;
 }
 
 void target_status(struct target *t, char *out, size_t cap)

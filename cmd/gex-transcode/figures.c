@@ -104,11 +104,11 @@ GETTER(get_rung_frames, f->now.rung[i].frames)
 GETTER(get_rung_dropped, f->now.rung[i].dropped)
 GETTER(get_rung_repeated, f->now.rung[i].repeated)
 GETTER(get_rung_queued, f->now.rung[i].queued)
-GETTER(get_sink_bytes, stream_sink_stats(f->sink[i]).bytes)
-GETTER(get_sink_readers, stream_sink_stats(f->sink[i]).readers)
-GETTER(get_sink_dropped, stream_sink_stats(f->sink[i]).dropped)
-GETTER(get_sink_cut, stream_sink_stats(f->sink[i]).cut)
-GETTER(get_sink_queued, stream_sink_queued(f->sink[i]))
+GETTER(get_sink_bytes, f->sink[i] ? stream_sink_stats(f->sink[i]).bytes : 0)
+GETTER(get_sink_readers, f->sink[i] ? stream_sink_stats(f->sink[i]).readers : 0)
+GETTER(get_sink_dropped, f->sink[i] ? stream_sink_stats(f->sink[i]).dropped : 0)
+GETTER(get_sink_cut, f->sink[i] ? stream_sink_stats(f->sink[i]).cut : 0)
+GETTER(get_sink_queued, f->sink[i] ? stream_sink_queued(f->sink[i]) : 0)
 
 void figures_engine(struct figures *f, struct engine *e)
 {
@@ -158,6 +158,11 @@ void figures_sink(struct figures *f, const char *name, struct stream_sink *s)
 	    label, get_sink_dropped, i);
 	add(f, true, "gex_transcode_output_cut_total", "Readers ended for being too slow.", label,
 	    get_sink_cut, i);
+}
+
+void figures_sinks_close(struct figures *f)
+{
+	memset(f->sink, 0, sizeof(f->sink));
 }
 
 void figures_start(struct figures *f, struct media_info *info)

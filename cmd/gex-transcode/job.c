@@ -6,6 +6,7 @@
 #include "os/os.h"
 #include "transcode.h"
 
+#define DRAIN_US (3 * SEC_US) /* after a stop: for what was read to be encoded and taken */
 #define CLOSE_US (2 * SEC_US) /* sinks may take so long for what is queued */
 
 struct sink {
@@ -22,7 +23,9 @@ struct job {
 	struct sink sink[OUTPUTS_MAX];
 	int sinks, closing;
 	char *input; /* for logs */
-	bool stopped;
+	struct loop_timer drain;
+	bool stopped, done, closed;
+	bool orphan; /* destroyed while sinks were closing: the last of them frees */
 	int status;
 	void (*ended)(void *arg, int status);
 	void *arg;
@@ -30,19 +33,31 @@ struct job {
 
 /* ---- the end: the engine's, then each sink's ---- */
 
+static void free_job(struct job *j)
+{
+	for (int i = 0; i < j->sinks; i++)
+		free(j->sink[i].name);
+	free(j->input);
+	free(j);
+}
+
 static void on_sink_closed(void *arg)
 {
 	struct job *j = arg;
 
-	if (--j->closing == 0)
+	if (--j->closing)
+		return;
+	if (j->orphan)
+		free_job(j);
+	else
 		j->ended(j->arg, j->status);
 }
 
-static void close_sinks(void *arg)
+static void close_sinks(struct job *j)
 {
-	struct job *j = arg;
-
+	j->closed = true;
 	j->closing = 1;
+	figures_sinks_close(j->figures);
 	for (int i = 0; i < j->sinks; i++) {
 		struct stream_sink *s = j->sink[i].s;
 
@@ -63,9 +78,8 @@ static void on_end(void *arg, int err, const char *reason)
 		log_error(j->input, "%s", reason);
 		j->status = err == -EINVAL ? EX_DATAERR : os_exit_status(err);
 	}
-	/* Not inside the engine's call. */
-	if (loop_defer(j->loop, close_sinks, j))
-		j->ended(j->arg, EX_OSERR);
+	j->done = true;
+	loop_timer_in(&j->drain, 0);
 }
 
 static void on_sink_error(void *arg, int err)
@@ -84,6 +98,20 @@ void job_stop(struct job *j)
 		return;
 	j->stopped = true;
 	engine_stop(j->engine);
+	if (!j->done)
+		loop_timer_in(&j->drain, DRAIN_US);
+}
+
+/* The engine has given out everything, or an output does not take what there is. */
+static void on_drain(void *arg)
+{
+	struct job *j = arg;
+
+	if (j->closed)
+		return;
+	if (!j->done)
+		log_warn(NULL, "an output takes nothing: what is still to be written is given up");
+	close_sinks(j);
 }
 
 /* ---- what the engine tells ---- */
@@ -232,6 +260,7 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 	if (!j)
 		goto fail;
 	j->loop = l;
+	loop_timer_init(l, &j->drain, on_drain, j);
 	j->figures = f;
 	j->ended = ended;
 	j->arg = arg;
@@ -261,13 +290,14 @@ void job_destroy(struct job *j)
 {
 	if (!j)
 		return;
+	if (j->loop)
+		loop_timer_stop(&j->drain);
 	engine_destroy(j->engine);
 	stream_source_destroy(j->source);
-	for (int i = 0; i < j->sinks; i++) {
+	for (int i = 0; i < j->sinks; i++)
 		if (j->sink[i].s)
 			stream_sink_close(j->sink[i].s, 0, NULL, NULL);
-		free(j->sink[i].name);
-	}
-	free(j->input);
-	free(j);
+	j->orphan = true;
+	if (!j->closing)
+		free_job(j);
 }

@@ -43,6 +43,8 @@ void figures_destroy(struct figures *f);
 /* From here on the metrics of the engine and the sinks are shown; both must outlive f. */
 void figures_engine(struct figures *f, struct engine *e);
 void figures_sink(struct figures *f, const char *name, struct stream_sink *s);
+/* Before the sinks are closed. */
+void figures_sinks_close(struct figures *f);
 /* The renditions are known. info: kept. */
 void figures_start(struct figures *f, struct media_info *info);
 void figures_packet(struct figures *f, const struct media_packet *p, int64_t took_us,

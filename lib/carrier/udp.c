@@ -177,8 +177,10 @@ int udp_recv(struct udp_socket *u, struct udp_batch *b, const struct udp_message
 	}
 	int n = recvmmsg(u->fd, b->hdr, UDP_BATCH, MSG_DONTWAIT, NULL);
 
-	if (n < 0)
+	if (n < 0) {
+		u->refused = u->refused || errno == ECONNREFUSED;
 		return -errno;
+	}
 	for (int i = 0; i < n; i++) {
 		struct udp_message *m = &b->msg[i];
 
@@ -199,6 +201,7 @@ static void add_control(struct msghdr *h, int level, int type, const void *p, si
 {
 	struct cmsghdr *c = (struct cmsghdr *)((uint8_t *)h->msg_control + h->msg_controllen);
 
+	memset(c, 0, CMSG_SPACE(n));
 	c->cmsg_level = level;
 	c->cmsg_type = type;
 	c->cmsg_len = CMSG_LEN(n);
@@ -284,6 +287,7 @@ int udp_send(struct udp_socket *u, const struct udp_message *msgs, unsigned n)
 	if (r >= 0)
 		return r;
 	r = -errno;
+	u->refused = u->refused || r == -ECONNREFUSED;
 	if (!msgs->segment || (r != -EIO && r != -EINVAL && r != -EMSGSIZE))
 		return r;
 	if (r == -EIO)

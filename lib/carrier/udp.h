@@ -16,6 +16,7 @@ struct udp_socket {
 	bool v6;
 	bool runs;    /* the kernel cuts and joins runs */
 	bool noted;   /* bound to all addresses: each message says which one it came to */
+	bool refused; /* set when the connected peer's host said that nobody listens there */
 	uint64_t cut; /* runs the kernel would not take, sent one by one */
 };
 

@@ -7,6 +7,7 @@
 #include "loop/uv.h"
 
 #define SOCKET_BUFFER ((size_t)8 << 20)
+#define SOCKET_BUFFER_MIN (2 << 20)
 #define RECV_ROUNDS 8 /* calls of recvmmsg before others get their turn */
 
 struct udp_path {
@@ -186,6 +187,21 @@ static void path_close(struct carrier_path *base)
 	udp_close(&p->sock);
 }
 
+/* Small buffers drop datagrams whenever we are away for a moment, which looks like loss of the line. */
+static void check_buffer(const struct udp_path *p)
+{
+	int size = 0;
+	socklen_t n = sizeof(size);
+
+	/* The kernel tells twice what was asked for. */
+	if (!getsockopt(p->sock.fd, SOL_SOCKET, SO_RCVBUF, &size, &n) &&
+	    size / 2 < SOCKET_BUFFER_MIN)
+		log_warn("udp",
+			 "the kernel gives a receive buffer of %d KB only: set net.core.rmem_max "
+			 "to %d or more",
+			 size / 2 / 1024, SOCKET_BUFFER_MIN);
+}
+
 static const struct carrier_path_ops udp_path_ops = {path_send, path_local, path_close};
 
 int udp_path_create(struct carrier *c, int index, const struct net_addr *bind,
@@ -203,6 +219,8 @@ int udp_path_create(struct carrier *c, int index, const struct net_addr *bind,
 	r = udp_open(&p->sock, &conf);
 	if (r)
 		goto fail;
+	if (!peer->family)
+		check_buffer(p);
 	r = uv_poll_init(loop_uv(carrier_loop(c)), &p->poll, p->sock.fd);
 	if (r)
 		goto fail;

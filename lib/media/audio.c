@@ -8,7 +8,7 @@
 #define SLACK \
 	(AUDIO_RATE * 30 / \
 	 1000) /* samples by which a source's times may be off before sound is cut or filled */
-#define FIFO_SAMPLES AUDIO_RATE
+#define HOLE_MAX (60 * (int64_t)AUDIO_RATE)
 
 /* Sound on the timeline: `next` is the place (samples since the epoch) of the sample that will be written next; frames for
  * the encoder begin at multiples of AUDIO_FRAME, for every instance alike. */
@@ -23,6 +23,8 @@ struct audio {
 	int64_t next;
 	int have; /* samples in out */
 	bool begun, failed;
+	bool fresh; /* nothing is written yet */
+	bool rigid; /* the next sound is put where it belongs to the sample, not behind the last */
 };
 
 static int64_t sample_at(int64_t us)
@@ -85,23 +87,27 @@ static bool begin(struct audio *a)
 	if (a->failed || !engine_built(a->e))
 		return false;
 	a->next = base_floor_div(sample_at(start), AUDIO_FRAME) * AUDIO_FRAME;
-	a->begun = true;
+	a->begun = a->rigid = a->fresh = true;
 	return true;
 }
 
 /* Puts samples that belong at `at` there. */
-static void place(struct audio *a, const AVFrame *block, int64_t at, bool rigid)
+static void place(struct audio *a, const AVFrame *block, int64_t at)
 {
-	int64_t n = block->nb_samples, off = at - a->next, skip = 0;
+	int64_t n = block->nb_samples, off = at - a->next, skip = 0, slack = a->rigid ? 0 : SLACK;
 
-	if (off > (rigid ? 0 : SLACK)) {
-		a->e->silence += off;
+	if (off > HOLE_MAX)
+		return;
+	if (off > slack) {
+		a->e->silence += a->fresh ? 0 : off;
 		append(a, NULL, 0, off);
-	} else if (off < (rigid ? 0 : -SLACK)) {
+	} else if (off < -slack) {
 		skip = MIN(-off, n);
-		a->e->cut += skip;
+		a->e->cut += a->fresh ? 0 : skip;
 	}
+	a->rigid = skip == n; /* until a sample stands in its place */
 	append(a, block, skip, n - skip);
+	a->fresh = a->fresh && a->rigid;
 }
 
 static int set_resampler(struct audio *a)
@@ -162,19 +168,11 @@ static void on_frame(struct audio *a)
 		return;
 	int64_t before = a->swr ? swr_get_delay(a->swr, AUDIO_RATE) : 0,
 		at = sample_at(a->frame->pts) - before;
-	bool first = !a->begun;
 
-	if (resample(a) < 0) {
+	if (resample(a) < 0)
 		a->e->undecoded++;
-		return;
-	}
-	if (!begin(a) || at + a->block->nb_samples <= a->next - AUDIO_RATE * 60)
-		return;
-	if (first && at + a->block->nb_samples <= a->next) {
-		a->begun = false; /* still before the start: the next one is placed to the sample */
-		return;
-	}
-	place(a, a->block, at, first);
+	else if (begin(a))
+		place(a, a->block, at);
 }
 
 static void receive(struct audio *a)
@@ -198,6 +196,7 @@ static void new_source(struct audio *a, const struct work *w)
 	char err[MEDIA_ERR];
 
 	flush(a);
+	a->rigid = a->begun;
 	a->dec = engine_decoder(&w->info->track[w->track], err);
 	if (!a->dec)
 		log_warn("audio", "%s", err);
@@ -217,21 +216,25 @@ static void decode(struct audio *a, const struct work *w)
 		receive(a);
 }
 
-/* Silence where a live source has given nothing for HOLD_US. Returns when to look next. */
-static int64_t fill(struct audio *a)
+/* When a live source will have given no sound for HOLD_US (monotonic). */
+static int64_t due(const struct audio *a)
 {
-	struct engine *e = a->e;
-
-	if (!e->conf.source.live || !a->begun || a->failed)
+	if (!a->e->conf.source.live || !a->begun || a->failed)
 		return NEVER_US;
-	int64_t due = sample_at(engine_utc_us(e) - HOLD_US) - a->next;
-	if (due > 0) {
-		int64_t n = (due + AUDIO_FRAME - 1) / AUDIO_FRAME * AUDIO_FRAME;
+	return base_scale(a->next, SEC_US, AUDIO_RATE) + HOLD_US - a->e->utc_base_us + MS_US;
+}
 
-		e->silence += n;
-		append(a, NULL, 0, n);
-	}
-	return base_scale(a->next, SEC_US, AUDIO_RATE) + HOLD_US - e->utc_base_us + MS_US;
+/* Then there is silence. */
+static void fill(struct audio *a)
+{
+	int64_t missing = sample_at(engine_utc_us(a->e) - HOLD_US) - a->next;
+
+	if (!a->begun || a->failed || missing <= 0)
+		return;
+	missing = (missing + AUDIO_FRAME - 1) / AUDIO_FRAME * AUDIO_FRAME;
+	a->e->silence += missing;
+	append(a, NULL, 0, missing);
+	a->rigid = true;
 }
 
 static bool alloc(struct audio *a)
@@ -272,16 +275,14 @@ void *audio_main(void *arg)
 	bool ended = !alloc(&a);
 
 	while (!ended) {
-		struct work *w = queue_pop(&e->audio_queue, fill(&a), &ended);
+		struct work *w = queue_pop(&e->audio_queue, due(&a), &ended);
 
-		if (!w)
-			continue;
-		if (!e->conf.audio_bitrate)
-			;
-		else if (w->packet)
+		if (w && w->packet)
 			decode(&a, w);
-		else
+		else if (w)
 			new_source(&a, w);
+		else if (!ended)
+			fill(&a);
 		work_destroy(w);
 	}
 	flush(&a);

@@ -46,7 +46,8 @@ static int failed(struct media_demux *d, int averr)
 		return d->read_rc;
 	if (on_interrupt(d))
 		return -EINTR;
-	return mav_errno(averr);
+	/* The demuxer wanted to seek in what flows. */
+	return d->pb && averr == AVERROR(EPIPE) ? -EINVAL : mav_errno(averr);
 }
 
 static int say_failed(struct media_demux *d, int averr, char *err)

@@ -184,10 +184,13 @@ static int one_connection(struct engine *e, bool *begun, char *err)
 	if (!*begun)
 		first_source(e, &r);
 	*begun = true;
+	/* A later source may have what the first had not; the output cannot. */
+	r.video = e->no_picture ? -1 : r.video;
+	r.audio = e->no_sound ? -1 : r.audio;
 	e->opened++;
 	e->present = true;
 	say_opened(e, &r);
-	timeline_source(&e->timeline, r.info->utc, r.video >= 0 && !e->no_picture);
+	timeline_source(&e->timeline, r.info->utc, r.video >= 0);
 	if (push_track(e, r.info, r.video) && push_track(e, r.info, r.audio))
 		rc = run_source(e, &r);
 	e->present = false;

@@ -43,6 +43,9 @@ static void options(struct media_mux *m, AVDictionary **o)
 		av_dict_set(&m->fc->metadata, "service_name", "live", 0);
 	} else if (!strcmp(f, "nut")) {
 		av_dict_set(o, "write_index", "0", 0);
+		/* NUT 4 without syncpoints: a reader of FFmpeg 5.1 keeps each one it has seen for ever. */
+		av_dict_set(o, "syncpoints", "none", 0);
+		m->fc->strict_std_compliance = FF_COMPLIANCE_EXPERIMENTAL;
 		if (m->info->utc)
 			av_dict_set(&m->fc->metadata, "gex_utc", "1", 0);
 	} else if (!strcmp(f, "mp4")) {

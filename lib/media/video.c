@@ -134,24 +134,33 @@ static void decode(struct video *v, const struct work *w)
 		receive(v);
 }
 
-/* Places that a live source has left empty for HOLD_US get the last picture again. Returns when to look next. */
-static int64_t fill(struct engine *e)
+/* When the next place of a live source will have been empty for HOLD_US (monotonic). */
+static int64_t due(const struct engine *e)
 {
-	int64_t now = engine_utc_us(e), next = NEVER_US;
+	int64_t next = NEVER_US;
 
-	if (!e->conf.source.live)
-		return NEVER_US;
-	for (int i = 0; i < e->rungs; i++) {
-		struct stage *s = &e->rung[i];
-		int64_t due;
+	for (int i = 0; e->conf.source.live && i < e->rungs; i++) {
+		const struct stage *s = &e->rung[i];
 
-		if (!s->grid.begun)
-			continue;
-		while ((due = grid_us(s->conf.fps, s->grid.next) + HOLD_US) <= now)
-			give(e, s, NULL, s->grid.next);
-		next = MIN(next, due);
+		if (s->grid.begun)
+			next = MIN(next,
+				   grid_us(s->conf.fps, s->grid.next) + HOLD_US - e->utc_base_us);
 	}
-	return next == NEVER_US ? next : next - e->utc_base_us;
+	return next;
+}
+
+/* Those places get the last picture again. Only when nothing waits to be decoded: a machine that was held up is no loss of
+ * the source. */
+static void fill(struct engine *e)
+{
+	int64_t now = engine_utc_us(e);
+
+	for (int i = 0; e->conf.source.live && i < e->rungs; i++) {
+		struct stage *s = &e->rung[i];
+
+		while (s->grid.begun && grid_us(s->conf.fps, s->grid.next) + HOLD_US <= now)
+			give(e, s, NULL, s->grid.next);
+	}
 }
 
 void *video_main(void *arg)
@@ -161,14 +170,14 @@ void *video_main(void *arg)
 	bool ended = !v.pkt || !v.frame;
 
 	while (!ended) {
-		struct work *w = queue_pop(&e->video_queue, fill(e), &ended);
+		struct work *w = queue_pop(&e->video_queue, due(e), &ended);
 
-		if (!w)
-			continue;
-		if (w->packet)
+		if (w && w->packet)
 			decode(&v, w);
-		else
+		else if (w)
 			new_source(&v, w);
+		else if (!ended)
+			fill(e);
 		work_destroy(w);
 	}
 	flush(&v);

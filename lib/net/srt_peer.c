@@ -3,7 +3,9 @@
 #define HEADER_LEN 16
 #define HANDSHAKE_LEN (HEADER_LEN + 48)
 #define CONTROL_HANDSHAKE 0x80000000u
+#define CONTROL_ACK 0x80020000u
 #define CONTROL_SHUTDOWN 0x80050000u
+#define CONTROL_ACKACK 0x80060000u
 
 /* The first packet of a caller: a handshake of version 4 (induction) to socket 0. */
 static bool is_induction(const uint8_t *p, size_t n)
@@ -16,21 +18,38 @@ static bool is_induction(const uint8_t *p, size_t n)
 	return rd_u32(&r) == 0 && rd_u32(&r) == 4;
 }
 
+/* A relay that was started in the middle of a session saw no handshake. An ACKACK that repeats the number of the ACK before
+ * it, which is never 0 for a full ACK, is as good a sign. */
+static bool answers_ack(const struct srt_peer *s, const uint8_t *p, size_t n)
+{
+	struct rd r = rd_of(p, n);
+
+	return s->acked && rd_u32(&r) == CONTROL_ACKACK && rd_u32(&r) == s->acked;
+}
+
+static void note_from_backend(struct srt_peer *s, const uint8_t *p, size_t n)
+{
+	struct rd r = rd_of(p, n);
+
+	if (n < HEADER_LEN)
+		return;
+	if (rd_u32(&r) == CONTROL_ACK)
+		s->acked = rd_u32(&r);
+	r = rd_of(p + 12, 4);
+	if (s->is_srt && !s->caller_id)
+		s->caller_id = rd_u32(&r);
+}
+
 void srt_peer_note(struct srt_peer *s, const void *dgram, size_t n, bool from_backend)
 {
-	struct rd r = rd_of(dgram, n);
-
-	if (!from_backend) {
-		if (is_induction(
-			dgram,
-			n)) /* anew: a caller that reconnects from the same port has another id */
-			*s = (struct srt_peer){.is_srt = true};
-		return;
-	}
-	if (!s->is_srt || s->caller_id || n < HEADER_LEN)
-		return;
-	rd_bytes(&r, 12);
-	s->caller_id = rd_u32(&r);
+	if (from_backend)
+		note_from_backend(s, dgram, n);
+	else if (is_induction(
+		     dgram,
+		     n)) /* anew: a caller that reconnects from the same port has another id */
+		*s = (struct srt_peer){.is_srt = true};
+	else if (!s->is_srt)
+		s->is_srt = answers_ack(s, dgram, n);
 }
 
 size_t srt_peer_shutdown(const struct srt_peer *s, uint8_t out[SRT_SHUTDOWN_LEN])

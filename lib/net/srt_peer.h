@@ -5,7 +5,7 @@
  * hear of it, at once, by ICMP. With the caller's socket id, which stands in every packet to the caller, it can say what the
  * listener could not: SHUTDOWN. The encoder then reconnects as after any orderly end.
  *
- * Pure. Packet layout: draft-sharabayko-srt-01, sections 3, 3.2.1 and 3.2.7. */
+ * Pure. Packet layout: draft-sharabayko-srt-01, sections 3, 3.2.1, 3.2.4, 3.2.5 and 3.2.7. */
 #ifndef GEX_NET_SRT_PEER_H
 #define GEX_NET_SRT_PEER_H
 
@@ -15,8 +15,9 @@
 
 /* One UDP client of a relay. Zero-initialise. */
 struct srt_peer {
-	bool is_srt;	    /* the client began with an SRT handshake */
+	bool is_srt;	    /* the client shook hands, or answered an ACK by its number */
 	uint32_t caller_id; /* its socket id; 0: not known yet */
+	uint32_t acked;	    /* number of the last ACK to it */
 };
 
 /* Looks at a datagram from the client, or from the backend to it. */

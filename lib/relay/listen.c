@@ -256,6 +256,21 @@ static void port_close(struct relay_port *p)
 
 /* ---- the listener ---- */
 
+/* Where it listens, with the port that the kernel chose when it was to. */
+static void tell(const struct relay_listener *l)
+{
+	struct net_spec spec = l->conf.spec;
+	struct sockaddr_storage ss;
+	socklen_t n = sizeof(ss);
+	struct net_addr a;
+	char text[NET_SPEC_TEXT];
+
+	if (!getsockname(l->ports.at[0]->fd, (struct sockaddr *)&ss, &n) &&
+	    !net_addr_from_sockaddr((struct sockaddr *)&ss, n, &a))
+		spec.host.port = a.port;
+	log_info(l->conf.name, "listening on %s", net_spec_format(&spec, text, sizeof(text)));
+}
+
 int relay_listen(struct relay_listener **out, struct relay *r,
 		 const struct relay_listener_conf *conf, char *err, size_t cap)
 {
@@ -287,6 +302,7 @@ int relay_listen(struct relay_listener **out, struct relay *r,
 	}
 	if (rc)
 		goto fail;
+	tell(l);
 	*out = l;
 	return 0;
 fail:

@@ -1,9 +1,19 @@
 /* The server side of a flow: a connected UDP socket of its own, so that the backend tells clients
  * apart by their ports. Until the backend's name is known, datagrams wait in the tunnel's bounded
- * queue. */
+ * queue.
+ *
+ * A client keeps its port towards the backend when gex-listen or gex-endpoint is started again: the port
+ * follows from the client's address, and a flow makes way for the same client's newer one through the
+ * same listener. So a session over UDP (SRT, a game, a VPN) goes on where a TCP connection would be reset. */
 #include <errno.h>
 
+#include "net/srt_peer.h"
 #include "relay/backend.h"
+
+/* Ports below the range that Linux gives out by itself (ip_local_port_range begins at 32768). */
+#define PORT_FIRST 20000
+#define PORT_COUNT 12768
+#define PORT_TRIES 4
 
 struct served {
 	struct relay_flow base;
@@ -12,6 +22,7 @@ struct served {
 	struct resolve_wait wait;
 	struct udp_socket sock;
 	uv_poll_t poll;
+	struct srt_peer srt;
 	bool ended;
 };
 
@@ -36,11 +47,29 @@ static void end(struct relay_flow *base)
 	udp_close(&f->sock);
 }
 
+/* Nobody listens at the backend. Most clients find out by themselves; an SRT caller is told. */
+static void on_refused(struct served *f)
+{
+	uint8_t bye[SRT_SHUTDOWN_LEN];
+	size_t n = srt_peer_shutdown(&f->srt, bye);
+
+	f->sock.refused = false;
+	if (!n)
+		return;
+	f->srt = (struct srt_peer){0};
+	flow_send(&f->base, bye, n);
+	if (backend_log_allowed(f->backend))
+		log_warn(f->backend->conf.name, "backend is gone; its SRT caller has been told");
+}
+
 static void deliver(struct relay_flow *base, const uint8_t *data, size_t n)
 {
 	struct served *f = container_of(base, struct served, base);
 	static const struct net_addr none;
 
+	srt_peer_note(&f->srt, data, n, false);
+	if (f->sock.refused)
+		on_refused(f);
 	relay_tx(f->backend->relay, &f->sock, base->meter, &none, &none, data, n);
 }
 
@@ -56,10 +85,13 @@ static void receive(struct served *f)
 
 		do {
 			n = udp_next(&m[i], off);
+			srt_peer_note(&f->srt, m[i].data + off, n, true);
 			flow_send(&f->base, m[i].data + off, n);
 			off += n;
 		} while (off < m[i].len);
 	}
+	if (f->sock.refused)
+		on_refused(f);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -71,10 +103,83 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		uv_poll_start(poll, UV_READABLE, on_poll);
 }
 
-static int open_socket(struct served *f, const struct net_addr *addr)
+/* FNV-1a: the same in every process, which is all that is asked of it. */
+static uint32_t mix(uint32_t h, const void *p, size_t n)
+{
+	const uint8_t *b = p;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ b[i]) * 16777619u;
+	return h;
+}
+
+static uint16_t usual_port(const struct tunnel_open *o, uint8_t attempt)
+{
+	uint32_t h = mix(2166136261u, o->service, strlen(o->service));
+
+	h = mix(h, o->origin.src, sizeof(o->origin.src));
+	h = mix(h, &o->origin.src_port, sizeof(o->origin.src_port));
+	h = mix(h, &o->offset, sizeof(o->offset));
+	h = mix(h, &attempt, 1);
+	return (uint16_t)(PORT_FIRST + h % PORT_COUNT);
+}
+
+static bool same_listener(const struct tunnel *a, const struct tunnel *b)
+{
+	struct tunnel_addr at, bt;
+	struct net_addr an, bn;
+
+	if (strcmp(tunnel_key_name(a), tunnel_key_name(b)) || !tunnel_peer_addr(a, 0, &at) ||
+	    !tunnel_peer_addr(b, 0, &bt))
+		return false;
+	carrier_peer(&at, &an);
+	carrier_peer(&bt, &bn);
+	an.port = bn.port;
+	return net_addr_equal(&an, &bn);
+}
+
+/* The flow that the same client had through a tunnel before this one, whose end we have not noticed yet. */
+static struct served *predecessor(struct served *f)
+{
+	const struct tunnel_open *o = tunnel_flow_info(f->base.flow);
+	struct served *old;
+
+	list_for (old, &f->backend->flows, of_backend) {
+		const struct tunnel_open *was = tunnel_flow_info(old->base.flow);
+
+		if (old != f && old->base.owner != f->base.owner &&
+		    !memcmp(&was->origin, &o->origin, sizeof(o->origin)) &&
+		    was->offset == o->offset &&
+		    same_listener(old->base.owner->tunnel, f->base.owner->tunnel))
+			return old;
+	}
+	return NULL;
+}
+
+static int open_at_port(struct served *f, const struct net_addr *addr)
 {
 	struct udp_conf conf = {.peer = *addr, .runs = true};
-	int r = udp_open(&f->sock, &conf);
+	const struct tunnel_open *o = tunnel_flow_info(f->base.flow);
+	int r = -EADDRINUSE;
+
+	for (uint8_t i = 0; o->origin.family && r == -EADDRINUSE && i < PORT_TRIES; i++) {
+		conf.bind = (struct net_addr){.family = addr->family, .port = usual_port(o, i)};
+		r = udp_open(&f->sock, &conf);
+		struct served *old = r == -EADDRINUSE && !i ? predecessor(f) : NULL;
+		if (old) {
+			flow_end(&old->base);
+			r = udp_open(&f->sock, &conf);
+		}
+	}
+	if (!r)
+		return 0;
+	conf.bind = (struct net_addr){0};
+	return udp_open(&f->sock, &conf);
+}
+
+static int open_socket(struct served *f, const struct net_addr *addr)
+{
+	int r = open_at_port(f, addr);
 
 	if (r)
 		return r;

@@ -282,12 +282,12 @@ int stream_tap_restart(struct stream_tap *t)
 int stream_tap_sleep(struct stream_tap *t, int64_t us)
 {
 	int64_t end_us = os_mono_us() + us;
-	bool cancelled;
+	int r;
 
 	pthread_mutex_lock(&t->feed->lock);
-	while (!t->cancelled && os_mono_us() < end_us)
+	while (!t->cancelled && !t->feed->ended && os_mono_us() < end_us)
 		wait_until(t, end_us);
-	cancelled = t->cancelled;
+	r = t->cancelled ? -EINTR : t->feed->ended ? -ENODATA : 0;
 	pthread_mutex_unlock(&t->feed->lock);
-	return cancelled ? -EINTR : 0;
+	return r;
 }

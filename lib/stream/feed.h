@@ -38,7 +38,7 @@ int stream_tap_take(struct stream_tap *t, struct media_info **info, struct media
 		    int64_t timeout_us) MUST_USE;
 /* Drops what is queued (not counted as dropped) and begins anew at the last key frame. 0 or -ENOMEM. */
 int stream_tap_restart(struct stream_tap *t) MUST_USE;
-/* Sleeps. 0, or -EINTR when cancelled. */
+/* Sleeps. 0, or at once -EINTR when cancelled, -ENODATA when the feed has ended. */
 int stream_tap_sleep(struct stream_tap *t, int64_t us);
 
 #endif

@@ -41,7 +41,7 @@ struct stream_input {
 	void *arg;
 	struct stream_source *source; /* NULL: libavformat opens the URL */
 	pthread_t thread;
-	bool closing; /* the loop's thread */
+	bool closing, paused; /* the loop's thread */
 	uv_async_t async;
 	_Atomic bool cancelled;
 	_Atomic int64_t dropped;
@@ -108,7 +108,7 @@ static void on_async(uv_async_t *h)
 
 	for (int i = 0; i < TURN; i++) {
 		/* A callback may have called stream_input_destroy. */
-		if (in->closing)
+		if (in->closing || in->paused)
 			return;
 		e = take(in);
 		if (!e)
@@ -437,6 +437,13 @@ int stream_input_create(struct stream_input **out, struct loop *l, const struct 
 fail:
 	free_input(in);
 	return r;
+}
+
+void stream_input_pause(struct stream_input *in, bool pause)
+{
+	in->paused = pause;
+	if (!pause)
+		uv_async_send(&in->async);
 }
 
 int64_t stream_input_dropped(const struct stream_input *in)

@@ -80,6 +80,9 @@ struct stream_input_events {
  * errno with one line in err for what is wrong at once (bad path, port in use). */
 int stream_input_create(struct stream_input **out, struct loop *l, const struct stream_url *u,
 			const struct stream_input_events *ev, void *arg, char *err) MUST_USE;
+/* While paused no events come, and what the header above says of a slow loop happens: for a tool that has no room, and an input
+ * that can wait (a file). */
+void stream_input_pause(struct stream_input *in, bool pause);
 int64_t stream_input_dropped(const struct stream_input *in);
 /* Ends the thread (bounded wait); no event comes after this returns. NULL is allowed. */
 void stream_input_destroy(struct stream_input *in);

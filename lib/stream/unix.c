@@ -12,7 +12,7 @@
 #include "stream/unix.h"
 
 #define RETRY_MIN_US (100 * MS_US)
-#define RETRY_MAX_US (1 * SEC_US)
+#define RETRY_MAX_US (300 * MS_US)
 
 int unix_address(struct sockaddr_un *a, const char *path, char *err)
 {

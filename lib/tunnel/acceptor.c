@@ -10,6 +10,7 @@
 #define HANDSHAKE_RECORD 22
 #define HELLO_RANDOM 27 /* in a ClientHello: record and message header, version, then 32 bytes */
 #define HELLO_MIN 60
+#define PENDING_MAX 256 /* handshakes at a time */
 
 /* An answer to a peer of whom nothing is kept. */
 struct reply {
@@ -193,6 +194,22 @@ static int input_sealed(struct acceptor *a, const uint8_t *d, size_t n, int path
 	return drop(a, TUNNEL_DROP_FORGED, -EBADMSG);
 }
 
+/* Too many handshakes: the oldest gives way, so that those who only begin them keep nobody out. */
+static void make_way(struct acceptor *a)
+{
+	struct tunnel *t;
+
+	if (a->stats.pending < PENDING_MAX)
+		return;
+	list_for (t, &a->all, a_all) {
+		if (t->announced || t->state == TUNNEL_CLOSED)
+			continue;
+		a->stats.failed++;
+		tunnel_destroy(t);
+		return;
+	}
+}
+
 /* A peer has shown its cookie. */
 static int begin(struct acceptor *a, struct crypt_shake *shake, int path,
 		 const struct tunnel_addr *from, const uint8_t *random)
@@ -232,7 +249,7 @@ static int input_hello(struct acceptor *a, struct tunnel *old, const uint8_t *d,
 	size_t len;
 	int r;
 
-	if (a->stats.pending + a->stats.tunnels >= a->conf.tunnels_max)
+	if (a->stats.tunnels >= a->conf.tunnels_max)
 		return drop(a, TUNNEL_DROP_FULL, -ENOBUFS);
 	r = crypt_gate_input(a->gate, from, sizeof(*from), d, n, reply, &len, &shake, a->now_us);
 	if (r < 0)
@@ -247,6 +264,7 @@ static int input_hello(struct acceptor *a, struct tunnel *old, const uint8_t *d,
 		tn_acceptor_settled(old);
 	else
 		tunnel_destroy(old);
+	make_way(a);
 	return begin(a, shake, path, from, d + HELLO_RANDOM);
 }
 

@@ -122,6 +122,7 @@ static void close_flow(struct tunnel_flow *f)
 	f->closed = true;
 	tn_idmap_remove(&f->t->flows, &f->node);
 	list_remove(&f->age);
+	list_append(&f->t->closed_flows, &f->age);
 	list_remove(&f->snd.link);
 	tn_dgrams_finish(&f->out);
 	tn_event(f->t, &f->ev, TUNNEL_EV_FLOW_CLOSED);

@@ -3,7 +3,6 @@
 #include "tunnel/internal.h"
 
 #define SEEN_BITS 64
-#define PARTIAL_LIFE_US SEC_US
 
 /* True the first time. Numbers too far behind count as seen. */
 static bool first_time(struct tunnel_flow *f, uint64_t seq)

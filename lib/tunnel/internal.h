@@ -271,7 +271,7 @@ struct tunnel {
 	bool ping;
 
 	struct tn_idmap streams, flows;
-	struct list all_streams, flow_age, updates;
+	struct list all_streams, flow_age, closed_flows, updates;
 	struct list ready[TN_LEVELS];
 	uint64_t next_stream, next_flow; /* ids of ours */
 	struct tn_spans peer_streams;	 /* ids of the peer's seen, by count */

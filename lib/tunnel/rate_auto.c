@@ -74,12 +74,23 @@ static void take_rtt(struct tn_rate *r, int64_t rtt_us)
 	m->round_queued = m->round_queued || queued(r);
 }
 
+/* Only the last two rounds count. */
+static void forget(struct tn_rate_model *m)
+{
+	for (size_t i = 0; i < TN_RATE_ROUNDS; i++)
+		if (i != m->best_at && i != (m->best_at + TN_RATE_ROUNDS - 1) % TN_RATE_ROUNDS)
+			m->best[i] = 0;
+}
+
 /* Losses beside a queue are its own, not the path's. */
 static void take_loss(struct tn_rate_model *m)
 {
 	uint64_t all = m->round_acked + m->round_lost;
 	int64_t ppm = all ? (int64_t)(m->round_lost * 1000000 / all) : 0;
 
+	/* A queue that stands and runs over: the line has become slower than what is remembered. */
+	if (m->round_queued && m->before_queued && ppm > LOSS_MAX_PPM)
+		forget(m);
 	if (m->mode == TN_RATE_CRUISE &&
 	    (ppm < m->loss_ppm || !(m->round_queued || m->before_queued)))
 		m->loss_ppm += (ppm - m->loss_ppm) / 4;
@@ -149,7 +160,8 @@ static void probe_rtt_step(struct tn_rate *r, const struct tn_rate_sample *s)
 		m->probe_rtt_us = s->now_us;
 		cruise(r, s->now_us);
 	}
-	if (s->rtt_us > 0 && s->rtt_us <= r->min_rtt_us + r->min_rtt_us / 64)
+	if (m->mode == TN_RATE_CRUISE && s->rtt_us > 0 &&
+	    s->rtt_us <= r->min_rtt_us + r->min_rtt_us / 64)
 		m->probe_rtt_us = s->now_us; /* seen empty by itself */
 }
 

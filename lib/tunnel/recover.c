@@ -7,6 +7,8 @@
 #define ACK_DELAY_MAX_US (5 * MS_US)
 #define PTO_MAX_US (1 * SEC_US)
 #define REORDER_MAX 256
+#define MTU_DOUBT 3 /* probe timeouts in a row after which large datagrams may be what is lost */
+#define MTU_AGAIN_US (30 * SEC_US)
 
 struct tn_sent *tn_sent_slot(struct tn_path *p, uint64_t number)
 {
@@ -282,6 +284,17 @@ int64_t tn_pto_due(const struct tn_path *p)
 	return p->flight ? p->last_sent_us + tn_pto(p) : NEVER_US;
 }
 
+/* The path may have become narrower. */
+static void mtu_back(struct tunnel *t, struct tn_path *p)
+{
+	if (p->pto_count != MTU_DOUBT || p->dgram == TUNNEL_DGRAM_MIN)
+		return;
+	p->dgram = TUNNEL_DGRAM_MIN;
+	p->mtu_try = t->conf.dgram_max;
+	p->mtu_tries = 0;
+	p->mtu_us = t->now_us + MTU_AGAIN_US;
+}
+
 /* Silence: the oldest packet in flight goes out again in a probe, without being lost. */
 static void probe(struct tunnel *t, struct tn_path *p)
 {
@@ -289,6 +302,7 @@ static void probe(struct tunnel *t, struct tn_path *p)
 
 	t->stats.probes++;
 	p->pto_count++;
+	mtu_back(t, p);
 	p->probes = 2;
 	for (uint64_t k = p->low_flight; k < p->next && n < p->probes; k++) {
 		struct tn_sent *s = tn_sent_slot(p, k);

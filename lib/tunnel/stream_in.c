@@ -193,6 +193,19 @@ nomem:
 	return -ENOMEM;
 }
 
+/* The reader has read all there is, and a good part of the credit is on its way: what comes must wait
+ * neither for what is lost nor for the credit, while the sender doubles its rate. So the window
+ * settles at a few times what the line holds. */
+static void credit_ahead(struct tunnel_stream *s)
+{
+	if (s->max_wanted || s->max - s->high > s->window / 4 * 3 || s->final != UINT64_MAX ||
+	    s->window == s->t->conf.stream_window)
+		return;
+	s->window = MIN(s->window * 2, s->t->conf.stream_window);
+	s->max_wanted = true;
+	tn_stream_update(s);
+}
+
 int tn_stream_take(struct tunnel *t, const struct tn_stream_frame *f)
 {
 	uint64_t end = f->off + f->len, before;
@@ -217,6 +230,8 @@ int tn_stream_take(struct tunnel *t, const struct tn_stream_frame *f)
 		r = store(s, f);
 	if (r < 0)
 		return r;
+	if (s->held && before == 0)
+		credit_ahead(s);
 	if (f->has_open && !s->known && !s->local)
 		announce(s, &f->open);
 	else if (s->held && (readable(s) > before || (!ended && tunnel_stream_ended(s))))

@@ -116,6 +116,8 @@ bool tn_stream_unacked(const struct tunnel_stream *s, uint64_t off, uint64_t len
 
 	if (s->rst_wanted || s->rst_sent || s->rst_got || off < s->out.start)
 		return false;
+	if (len == 0)
+		return (s->fin_sent && !s->fin_acked) || (s->local && !s->open_acked);
 	return tn_spans_gap(&s->acked, off, off + len, &gap) && gap.lo == off &&
 	       gap.hi == off + len;
 }

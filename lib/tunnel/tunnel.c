@@ -105,6 +105,7 @@ int tn_create(const struct tunnel_conf *conf, bool server, int path, const struc
 	t->data_peer_max = t->data_max = TN_TUNNEL_CREDIT;
 	list_init(&t->all_streams);
 	list_init(&t->flow_age);
+	list_init(&t->closed_flows);
 	list_init(&t->updates);
 	list_init(&t->events);
 	for (size_t i = 0; i < TN_LEVELS; i++)
@@ -182,17 +183,14 @@ static void free_all(struct tunnel *t)
 {
 	struct tunnel_stream *s, *snext;
 	struct tunnel_flow *f, *fnext;
-	struct tn_ev *ev, *evnext;
 
-	/* Flows that were closed are in no list but that of events, or only with the application.
-	 */
-	list_for_safe (ev, evnext, &t->events, link) {
-		list_remove(&ev->link);
-	}
 	list_for_safe (s, snext, &t->all_streams, all) {
 		tn_stream_free(s);
 	}
 	list_for_safe (f, fnext, &t->flow_age, age) {
+		tn_flow_free(f);
+	}
+	list_for_safe (f, fnext, &t->closed_flows, age) {
 		tn_flow_free(f);
 	}
 	for (size_t i = 0; i < TN_PARTIALS; i++) {
@@ -272,12 +270,12 @@ void tn_note_add(struct tunnel *t, uint8_t type, uint64_t id)
 	tn_touch(t);
 }
 
-/* A short write that has no successor would wait for a whole probe timeout when it is lost. */
+/* A short write, or an end, that has no successor would wait for a whole probe timeout when it is lost. */
 void tn_echo_add(struct tunnel *t, uint64_t id, uint64_t off, size_t len)
 {
 	int64_t wait = CLAMP(t->path.srtt_us / 8, ECHO_MIN_US, ECHO_MAX_US);
 
-	if (len == 0 || t->echo_n == TN_ECHOES || t->path.srtt_us < 2 * wait)
+	if (t->echo_n == TN_ECHOES || t->path.srtt_us < 2 * wait)
 		return;
 	t->echo[(t->echo_head + t->echo_n++) % TN_ECHOES] =
 	    (struct tn_echo){t->now_us + wait, id, off, (uint32_t)len};

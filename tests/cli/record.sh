@@ -107,6 +107,14 @@ fi
 stop relay
 stop source || true
 
+# ---- a file: all of it, as fast as the disk takes it ----
+PACE='' live 60 mpegts "$TMP/minute.ts"
+step "a file of a minute" "$BUILD/gex-record" -i "$TMP/minute.ts" -d "$TMP/minute" -S record.segment=20s
+step "is three files" test "$(find "$TMP/minute" -name '*.mp4' | wc -l)" = 3
+for f in "$TMP/minute"/*.mp4; do
+	step "with all frames" test "$(frames "$f")" = 600
+done
+
 # ---- mistakes ----
 refuse "a folder in a folder that does not exist" 69 "$BUILD/gex-record" -i "unix:$sock" -d "$TMP/no/such"
 printf 'no video\n' >"$TMP/text"

@@ -70,7 +70,7 @@ step "a target that comes up is found" retry 10 is connected two 1
 # The first goes away and comes back.
 stop one
 step "a loss is seen" retry 10 is connected one 0
-step "with a reason" wait_log restream "127.0.0.1:$one/live/\*\*\*\] (closed|refused)" 5
+step "with a reason" wait_log restream "127.0.0.1:$one/live/\*\*\*\] (closed|refused|auth)" 5
 sent=$(metric sent_bytes_total two)
 step "the other goes on" retry 5 above sent_bytes_total two "$sent"
 nginx_rtmp one "$one"

@@ -1,6 +1,10 @@
 # shellcheck shell=bash
 # For the tests of stream, gex-record and gex-restream: a live source of this machine, and a real nginx with the RTMP module.
 
+# The locks of libsrt, which is not instrumented, look like races to ThreadSanitizer.
+printf 'called_from_lib:libsrt-gnutls.so\nrace:libsrt-gnutls.so\nmutex:libsrt-gnutls.so\n' >"$TMP/tsan.supp"
+export TSAN_OPTIONS="suppressions=$TMP/tsan.supp${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
+
 # live SECONDS FORMAT OUTPUT: a coloured picture with a tone, 320x180 at 30 fps, a key frame each second; PACE= for at once.
 live() {
 	# shellcheck disable=SC2086 # no word, or one

@@ -98,7 +98,7 @@ decided() {
 }
 come_again() {
 	local i
-	for i in 1 2 3 4 5 6 7 8; do
+	for i in {1..30}; do
 		LIVE_SIZE=426x240 LIVE_FPS=25 live_source two "srt://127.0.0.1:$port"
 		retry 10 decided || return 1
 		alive two-encoder && return 0

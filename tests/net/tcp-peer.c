@@ -6,8 +6,8 @@
  *      source    reads a line with a number, sends so many bytes, ends
  *      greet     speaks first: sends "hello\n", then echoes
  *      reset     reads one byte, then resets
- *   tcp-peer push HOST PORT BYTES    to `count`: half-closes, checks the answer; prints mbit=
- *   tcp-peer pull HOST PORT BYTES    from `source`: checks the bytes; prints mbit=
+ *   tcp-peer push HOST PORT BYTES    to `count`: half-closes, checks the answer; prints mbit= ms=
+ *   tcp-peer pull HOST PORT BYTES    from `source`: checks the bytes; prints mbit= ms=
  *   tcp-peer greet HOST PORT         waits for a line before it says anything; prints it
  *   tcp-peer ending HOST PORT        sends a byte and prints how the connection ends: eof, reset, refused
  *   tcp-peer abort HOST PORT         gets one byte echoed, then resets
@@ -210,13 +210,15 @@ static _Noreturn void serve(int argc, char **argv)
 
 static void print_rate(uint64_t bytes, int64_t since_us)
 {
-	printf("mbit=%.1f\n", (double)bytes * 8 / (double)MAX(now_us() - since_us, 1));
+	int64_t us = MAX(now_us() - since_us, 1);
+
+	printf("mbit=%.1f\nms=%.2f\n", (double)bytes * 8 / (double)us, (double)us / 1e3);
 }
 
 static int push(const char *host, const char *port, uint64_t total)
 {
-	int fd = must_connect(host, port);
 	int64_t start = now_us();
+	int fd = must_connect(host, port);
 	uint8_t buf[CHUNK];
 	uint64_t h = 0;
 	char want[64], got[64] = "";
@@ -247,8 +249,8 @@ static int push(const char *host, const char *port, uint64_t total)
 
 static int pull(const char *host, const char *port, uint64_t total)
 {
-	int fd = must_connect(host, port);
 	int64_t start = now_us();
+	int fd = must_connect(host, port);
 	uint8_t buf[CHUNK];
 	uint64_t at = 0;
 	char line[32];
@@ -284,25 +286,30 @@ static int greet(const char *host, const char *port)
 	return 0;
 }
 
-static int ending(const char *host, const char *port)
+/* A reset is told once: by connect, by write, or by read. */
+static const char *how_it_ends(const char *host, const char *port)
 {
 	int fd = open_socket(host, port, false);
 	uint8_t byte = 'x';
-	ssize_t n;
+	ssize_t n = -1;
 
-	if (fd < 0) {
-		if (errno != ECONNREFUSED)
-			die("connect");
-		puts("refused");
-		return 0;
+	if (fd >= 0) {
+		n = write(fd, &byte, 1);
+		while (n > 0)
+			n = read(fd, &byte, 1);
 	}
-	if (write(fd, &byte, 1) != 1 && errno != EPIPE && errno != ECONNRESET)
-		die("send");
-	while ((n = read(fd, &byte, 1)) > 0)
-		;
-	if (n < 0 && errno != ECONNRESET)
-		die("receive");
-	puts(n < 0 ? "reset" : "eof");
+	if (!n)
+		return "eof";
+	if (errno == ECONNREFUSED)
+		return "refused";
+	if (errno != ECONNRESET && errno != EPIPE)
+		die("ending");
+	return "reset";
+}
+
+static int ending(const char *host, const char *port)
+{
+	puts(how_it_ends(host, port));
 	return 0;
 }
 

@@ -18,6 +18,7 @@ struct way {
 	    good_us;   /* bursts: mean lengths of the two states; all is lost in the bad */
 	uint64_t mask; /* of the first 64 datagrams, those lost */
 	int64_t out_from_us, out_to_us;
+	size_t mtu; /* longer ones are lost; 0: all pass */
 	/* state */
 	int64_t free_us, state_us;
 	bool bad;
@@ -123,7 +124,7 @@ static inline void link_send(struct link *l, int to, const void *data, size_t n,
 		w->free_us += ((int64_t)n + 28) * 8 * SEC_US / w->rate_bps;
 		at = w->free_us;
 	}
-	if (way_loses(w, &l->rng, now_us))
+	if (way_loses(w, &l->rng, now_us) || (w->mtu && n > w->mtu))
 		return;
 	if (rnd_to(&l->rng, 1000000) < w->dup_ppm)
 		copies++;

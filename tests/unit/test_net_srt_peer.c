@@ -33,6 +33,27 @@ static void caller_of_a_dead_listener_is_told(void **state)
 	assert_int_equal(srt_peer_shutdown(&s, out), 0);
 }
 
+/* ACK number 5 to socket 0xabc, answered. */
+static void a_session_that_goes_on_is_recognised(void **state)
+{
+	uint8_t p[64], out[SRT_SHUTDOWN_LEN];
+	struct srt_peer s = {0};
+
+	packet(p, 0x80020000u, 0xabc, 0);
+	p[7] = 5;
+	srt_peer_note(&s, p, 44, true);
+	packet(p, 0x80060000u, 0xdef, 0);
+	p[7] = 4; /* of another */
+	srt_peer_note(&s, p, 20, false);
+	assert_false(s.is_srt);
+	p[7] = 5;
+	srt_peer_note(&s, p, 20, false);
+	packet(p, 0x80020000u, 0xabc, 0);
+	srt_peer_note(&s, p, 44, true);
+	assert_int_equal(srt_peer_shutdown(&s, out), SRT_SHUTDOWN_LEN);
+	assert_int_equal(out[14] << 8 | out[15], 0xabc);
+}
+
 static void what_is_not_srt_is_left_alone(void **state)
 {
 	uint8_t p[64], out[SRT_SHUTDOWN_LEN];
@@ -50,6 +71,7 @@ static void what_is_not_srt_is_left_alone(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(caller_of_a_dead_listener_is_told),
+    cmocka_unit_test(a_session_that_goes_on_is_recognised),
     cmocka_unit_test(what_is_not_srt_is_left_alone),
 };
 RUN_TESTS(tests)

@@ -394,6 +394,29 @@ static void test_flow(void **state)
 	pair_destroy(&p);
 }
 
+/* Idle flows end on both sides; handles nobody gives back end with the tunnel. */
+static void test_flow_idle(void **state)
+{
+	struct tunnel_conf conf;
+	struct tunnel_flow *c;
+	struct tunnel_stats st;
+	struct pair p;
+
+	tunnel_conf_default(&conf);
+	conf.flow_idle_us = 2 * SEC_US;
+	pair_make(&p, &conf);
+	assert_int_equal(tunnel_flow_open(p.c, &web, &c), 0);
+	assert_int_equal(tunnel_flow_send(c, "a", 1), 0);
+	settle(&p, 2500);
+	assert_int_equal(next(p.c).type, TUNNEL_EV_FLOW_CLOSED);
+	assert_int_equal(next(p.s).type, TUNNEL_EV_FLOW_OPENED);
+	assert_int_equal(next(p.s).type, TUNNEL_EV_FLOW_READABLE);
+	assert_int_equal(next(p.s).type, TUNNEL_EV_FLOW_CLOSED);
+	tunnel_stats(p.s, &st);
+	assert_int_equal(st.flows, 1); /* until it is released */
+	pair_destroy(&p);
+}
+
 /* The server forgot the flow (idle there): the client's next datagram opens it anew. */
 static void test_flow_again(void **state)
 {
@@ -463,7 +486,7 @@ int main(void)
 	    cmocka_unit_test(test_close),  cmocka_unit_test(test_door),
 	    cmocka_unit_test(test_quiet),  cmocka_unit_test(test_flow),
 	    cmocka_unit_test(test_broken), cmocka_unit_test(test_flow_again),
-	    cmocka_unit_test(test_epochs),
+	    cmocka_unit_test(test_epochs), cmocka_unit_test(test_flow_idle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

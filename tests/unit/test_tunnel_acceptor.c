@@ -1,0 +1,307 @@
+/* tunnel: the acceptor between several clients, right and wrong ones, and floods. */
+#include "tunnel/internal.h"
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define CLIENTS 5
+
+static const struct tunnel_addr server_addr = {1, {200}};
+static const struct tunnel_open web = {.service = "web"};
+
+struct net {
+	struct acceptor *a;
+	struct tunnel *c[CLIENTS];
+	int64_t now_us;
+	uint64_t to_clients, to_server; /* bytes */
+};
+
+static struct tunnel_addr addr_of(int i)
+{
+	return (struct tunnel_addr){2, {1, (uint8_t)i}};
+}
+
+static struct crypt_key key_of(int n)
+{
+	struct crypt_key k = {.secret = {(uint8_t)n}};
+
+	snprintf(k.name, sizeof(k.name), "key%d", n);
+	return k;
+}
+
+static void net_make(struct net *n, const struct tunnel_conf *conf)
+{
+	struct crypt_ring ring = {.n = 2};
+
+	memset(n, 0, sizeof(*n));
+	n->now_us = SEC_US;
+	ring.key[0] = key_of(1);
+	ring.key[1] = key_of(2);
+	assert_int_equal(acceptor_create(conf, &ring, n->now_us, &n->a), 0);
+}
+
+static void join(struct net *n, int i, int key)
+{
+	struct crypt_key k = key_of(key);
+
+	assert_int_equal(tunnel_create(NULL, &k, 0, &server_addr, n->now_us, &n->c[i]), 0);
+}
+
+static void net_destroy(struct net *n)
+{
+	for (int i = 0; i < CLIENTS; i++)
+		tunnel_destroy(n->c[i]);
+	acceptor_destroy(n->a);
+}
+
+static void pump(struct net *n)
+{
+	uint8_t buf[TUNNEL_DGRAM_MAX];
+	struct tunnel_addr to;
+	size_t len;
+	int path;
+
+	for (int i = 0; i < CLIENTS; i++)
+		while (n->c[i] && (len = tunnel_output(n->c[i], buf, sizeof(buf), &path, &to,
+						       n->now_us)) > 0) {
+			struct tunnel_addr from = addr_of(i);
+
+			n->to_server += len;
+			acceptor_input(n->a, buf, len, 0, &from, n->now_us);
+		}
+	while ((len = acceptor_output(n->a, buf, sizeof(buf), &path, &to, n->now_us)) > 0) {
+		n->to_clients += len;
+		if (to.bytes[1] < CLIENTS && n->c[to.bytes[1]])
+			tunnel_input(n->c[to.bytes[1]], buf, len, 0, &server_addr, n->now_us);
+	}
+}
+
+static void settle(struct net *n, int ms)
+{
+	for (; ms > 0; ms--) {
+		pump(n);
+		n->now_us += MS_US;
+	}
+}
+
+static void test_clients(void **state)
+{
+	struct tunnel_stream *s[CLIENTS];
+	struct acceptor_stats st;
+	struct tunnel_event ev;
+	struct tunnel *t = NULL;
+	struct net n;
+	int connected = 0, opened = 0, seen = 0;
+	char byte;
+
+	net_make(&n, NULL);
+	for (int i = 0; i < CLIENTS; i++) {
+		join(&n, i,
+		     i == 4 ? 3 : 1 + i % 2); /* the last has a key that the server has not */
+		assert_int_equal(tunnel_stream_open(n.c[i], &web, &s[i]), 0);
+		byte = (char)('0' + i);
+		assert_int_equal(tunnel_stream_write(s[i], &byte, 1), 1);
+	}
+	settle(&n, 50);
+	while (acceptor_event(n.a, &ev)) {
+		if (ev.type == TUNNEL_EV_CONNECTED)
+			connected++;
+		if (ev.type == TUNNEL_EV_STREAM_OPENED)
+			opened++;
+		if (ev.type != TUNNEL_EV_STREAM_READABLE)
+			continue;
+		assert_int_equal(tunnel_stream_read(ev.stream, &byte, 1), 1);
+		/* The key's name is that of this client's. */
+		assert_int_equal(tunnel_key_name(ev.tunnel)[3], '1' + (byte - '0') % 2);
+		seen |= 1 << (byte - '0');
+	}
+	assert_int_equal(connected, 4);
+	assert_int_equal(opened, 4);
+	assert_int_equal(seen, 15);
+	acceptor_stats(n.a, &st);
+	assert_int_equal(st.tunnels, 4);
+	assert_int_equal(st.pending, 0);
+	assert_int_equal(st.wrong_key, 1);
+	assert_int_equal(tunnel_reason(n.c[4], NULL, NULL), -EACCES);
+	while ((t = acceptor_next(n.a, t)) != NULL)
+		connected--;
+	assert_int_equal(connected, 0);
+	/* One is destroyed on the server: its client hears that it is unknown, and ends. */
+	t = acceptor_next(n.a, NULL);
+	tunnel_destroy(t);
+	for (int i = 0; i < CLIENTS; i++)
+		tunnel_stream_finish(s[i]);
+	settle(&n, 3000);
+	for (int i = 0, ended = 0; i < 4; i++) {
+		ended += tunnel_state(n.c[i]) == TUNNEL_CLOSED;
+		assert_true(i < 3 || ended == 1);
+	}
+	net_destroy(&n);
+}
+
+static void test_ring_change(void **state)
+{
+	struct crypt_ring ring = {.n = 1};
+	struct net n;
+
+	net_make(&n, NULL);
+	join(&n, 0, 1);
+	settle(&n, 20);
+	assert_int_equal(tunnel_state(n.c[0]), TUNNEL_OPEN);
+	ring.key[0] = key_of(3);
+	acceptor_set_ring(n.a, &ring);
+	join(&n, 1, 1);
+	join(&n, 2, 3);
+	settle(&n, 20);
+	assert_int_equal(tunnel_reason(n.c[1], NULL, NULL), -EACCES);
+	assert_int_equal(tunnel_state(n.c[2]), TUNNEL_OPEN);
+	assert_int_equal(tunnel_state(n.c[0]), TUNNEL_OPEN);
+	net_destroy(&n);
+}
+
+static void test_full(void **state)
+{
+	struct tunnel_conf conf;
+	struct acceptor_stats st;
+	struct net n;
+
+	tunnel_conf_default(&conf);
+	conf.tunnels_max = 2;
+	net_make(&n, &conf);
+	for (int i = 0; i < 3; i++) {
+		join(&n, i, 1);
+		settle(&n, 20);
+	}
+	acceptor_stats(n.a, &st);
+	assert_int_equal(st.tunnels, 2);
+	assert_true(st.drops[TUNNEL_DROP_FULL] > 0);
+	assert_int_equal(tunnel_state(n.c[2]), TUNNEL_HANDSHAKE);
+	tunnel_close(n.c[0], 0, NULL);
+	for (int i = 0; i < 1500; i++) {
+		struct tunnel_event ev;
+
+		settle(&n, 1);
+		while (acceptor_event(n.a, &ev))
+			if (ev.type == TUNNEL_EV_CLOSED)
+				tunnel_destroy(ev.tunnel);
+	}
+	assert_int_equal(tunnel_state(n.c[2]), TUNNEL_OPEN); /* it had gone on knocking */
+	net_destroy(&n);
+}
+
+/* Hellos from a thousand addresses: answered, each with less, and nothing is kept. Those who show
+ * their cookies and then stop are kept in bounds, and leave room for who means it. */
+static void test_flood(void **state)
+{
+	struct acceptor_stats st;
+	struct net n;
+
+	net_make(&n, NULL);
+	for (int i = 0; i < 1000; i++) {
+		struct tunnel_addr from = {3, {9, (uint8_t)i, (uint8_t)(i >> 8)}}, to;
+		struct crypt_key k = key_of(1);
+		struct tunnel *c;
+		uint8_t buf[TUNNEL_DGRAM_MAX];
+		int path;
+		size_t len, in;
+
+		assert_int_equal(tunnel_create(NULL, &k, 0, &server_addr, n.now_us, &c), 0);
+		in = tunnel_output(c, buf, sizeof(buf), &path, &to, n.now_us);
+		acceptor_input(n.a, buf, in, 0, &from, n.now_us);
+		len = acceptor_output(n.a, buf, sizeof(buf), &path, &to, n.now_us);
+		assert_true(len > 0 && len < in);
+		acceptor_stats(n.a, &st);
+		assert_int_equal(st.pending, MIN(i / 2, 256)); /* by every second only */
+		if (i % 2) {
+			tunnel_input(c, buf, len, 0, &server_addr, n.now_us);
+			len = tunnel_output(c, buf, sizeof(buf), &path, &to, n.now_us);
+			acceptor_input(n.a, buf, len, 0, &from, n.now_us);
+			while (acceptor_output(n.a, buf, sizeof(buf), &path, &to, n.now_us) > 0)
+				;
+		}
+		tunnel_destroy(c);
+	}
+	join(&n, 0, 1);
+	settle(&n, 20);
+	assert_int_equal(tunnel_state(n.c[0]), TUNNEL_OPEN);
+	settle(&n, 5200);
+	acceptor_stats(n.a, &st);
+	assert_int_equal(st.pending, 0);
+	assert_int_equal(st.tunnels, 1);
+	net_destroy(&n);
+}
+
+/* A client whose first sealed datagrams are lost, and one that starts again from its old port. */
+static void test_again(void **state)
+{
+	struct acceptor_stats st;
+	struct net n;
+
+	net_make(&n, NULL);
+	join(&n, 0, 1);
+	settle(&n, 3);
+	tunnel_destroy(n.c[0]);
+	n.c[0] = NULL;
+	join(&n, 0, 2);
+	settle(&n, 20);
+	assert_int_equal(tunnel_state(n.c[0]), TUNNEL_OPEN);
+	tunnel_destroy(n.c[0]);
+	n.c[0] = NULL;
+	join(&n, 0, 1);
+	settle(&n, 20);
+	assert_int_equal(tunnel_state(n.c[0]), TUNNEL_OPEN);
+	acceptor_stats(n.a, &st);
+	assert_int_equal(st.pending, 0);
+	/* The tunnels that nobody speaks for any more end in their time. */
+	for (int i = 0; i < 6000; i++) {
+		struct tunnel_event ev;
+
+		settle(&n, 1);
+		while (acceptor_event(n.a, &ev))
+			if (ev.type == TUNNEL_EV_CLOSED)
+				tunnel_destroy(ev.tunnel);
+	}
+	acceptor_stats(n.a, &st);
+	assert_int_equal(st.tunnels, 1);
+	net_destroy(&n);
+}
+
+static void test_strangers(void **state)
+{
+	static const uint8_t junk[64] = {TN_FLAG_FIXED, 1, 2, 3};
+	struct tunnel_addr from = addr_of(1), to;
+	uint8_t buf[TUNNEL_DGRAM_MAX];
+	struct net n;
+	int path;
+
+	net_make(&n, NULL);
+	/* A datagram of no connection is told so, in 9 bytes; anything else is not answered. */
+	assert_int_equal(acceptor_input(n.a, junk, sizeof(junk), 0, &from, n.now_us), -EBADMSG);
+	assert_int_equal(acceptor_output(n.a, buf, sizeof(buf), &path, &to, n.now_us), TN_LOST_LEN);
+	assert_memory_equal(buf + 1, junk + 1, 8);
+	for (size_t i = 0; i < 29; i++)
+		assert_int_equal(acceptor_input(n.a, junk, i, 0, &from, n.now_us), -EBADMSG);
+	for (unsigned b = 0; b < 256; b++) {
+		memset(buf, (int)b, 64);
+		if ((b & TN_FLAG_MASK) != TN_FLAG_FIXED)
+			assert_true(acceptor_input(n.a, buf, 64, 0, &from, n.now_us) < 0);
+	}
+	assert_int_equal(acceptor_output(n.a, buf, sizeof(buf), &path, &to, n.now_us), 0);
+	assert_int_equal(acceptor_wake(n.a), NEVER_US);
+	acceptor_destroy(n.a);
+	acceptor_destroy(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_clients), cmocka_unit_test(test_ring_change),
+	    cmocka_unit_test(test_full),    cmocka_unit_test(test_flood),
+	    cmocka_unit_test(test_again),   cmocka_unit_test(test_strangers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
