@@ -66,7 +66,7 @@ step "as it was" grep -qx precious "$TMP/file"
 port=$(free_port udp)
 printf 'a-long-passphrase\n' >"$TMP/pass"
 chmod 600 "$TMP/pass"
-spawn -r listener "$relay" "srt://:$port?passphrase_file=$TMP/pass&streamid=cam" "$TMP/srt.nut"
+spawn -r listener "$relay" "srt://:$port?passphrase_file=$TMP/pass&streamid=cam" "$TMP/srt.ts"
 wait_ready listener
 refuse "the port is taken" 64 "$relay" "srt://:$port" "$TMP/x.nut"
 step "which is said" grep -qi "address already in use" "$TMP/refused"
@@ -100,7 +100,7 @@ step "which is told" grep -q "silent for 2 s; another publisher takes over" "$TM
 kill -KILL "${PID[ghost]}"
 wait_exit ghost 5
 step "SIGTERM" stop listener 5
-at_least "frames of all three" "$(frames "$TMP/srt.nut" 2>/dev/null)" 200
+at_least "frames of all three" "$(frames "$TMP/srt.ts" 2>/dev/null)" 200
 
 # Fan-out over SRT: two callers, one of them a relay.
 spawn -r server "$relay" "$TMP/four.ts?realtime=1&loop=1" "srt://:$port?latency=50ms"
@@ -115,13 +115,13 @@ at_least "frames of the one" "$(frames "$TMP/caller.ts")" 50
 
 # ---- RTMP in ----
 port=$(free_port tcp)
-spawn ingest "$relay" "rtmp://127.0.0.1:$port/live/SECRET" "$TMP/rtmp.nut"
+spawn ingest "$relay" "rtmp://127.0.0.1:$port/live/SECRET" "$TMP/rtmp.ts"
 wait_bound tcp "$port"
 step "RTMP is taken" timeout 20 ffmpeg -nostdin -v error -re -i "$TMP/four.ts" -t 2 -c copy -f flv \
 	"rtmp://127.0.0.1:$port/live/SECRET"
 step "its end is seen" wait_log ingest "lost: " 10
 step "SIGTERM while it waits for the next" stop ingest 5
-at_least "frames over RTMP" "$(frames "$TMP/rtmp.nut" 2>/dev/null)" 55
+at_least "frames over RTMP" "$(frames "$TMP/rtmp.ts" 2>/dev/null)" 55
 no_key() {
 	! grep -q SECRET "$TMP/ingest.log"
 }
