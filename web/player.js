@@ -20,10 +20,8 @@ const settings = {
 	lowLatencyMode: true,
 	maxLiveSyncPlaybackRate: 1,	// keepClose does it: hls.js only catches up to one second of buffer
 	liveSyncOnStallIncrease: 0.1,
-	abrEwmaDefaultEstimate: 5e6,	// begin high; small parts measure badly
-	testBandwidth: false,		// a test at the start costs seconds of picture
-	abrSwitchInterval: 4,
-	backBufferLength: 10,
+	testBandwidth: false,		// it costs a segment's time before the first picture
+	abrEwmaDefaultEstimate: 5e6,
 	maxBufferLength: 10,
 	manifestLoadPolicy: policy(5000),
 	playlistLoadPolicy: policy(6000),

@@ -175,6 +175,25 @@ void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segmen
 	hold_on_part(p, t);
 }
 
+void hold_on_end(struct package *p)
+{
+	for (int i = 0; i < p->cmaf->n; i++) {
+		struct cmaf_track *t = p->cmaf->track[i];
+		struct http_request *r, *tmp;
+
+		list_for_safe (r, tmp, &p->rendition[i].held, link) {
+			enum hold_kind kind = ((struct held *)r->user)->kind;
+
+			let_go(r);
+			if (kind == HOLD_PLAYLIST)
+				serve_playlist(p, t, r, "no-cache");
+			else
+				http_reply(
+				    r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
+		}
+	}
+}
+
 void hold_expire(struct package *p, int64_t now_us, bool all)
 {
 	int64_t limit = p->cmaf ? 3 * cmaf_target_s(p->cmaf) * SEC_US : 0;

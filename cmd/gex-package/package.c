@@ -245,6 +245,7 @@ static void on_lost(void *arg, const char *reason, bool final)
 	}
 	log_info("input", "%s: players may finish", reason);
 	cmaf_end(p->cmaf);
+	hold_on_end(p);
 	p->end_us = p->lost_us + p->conf->window_us;
 }
 

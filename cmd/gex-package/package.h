@@ -123,6 +123,8 @@ void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segmen
 /* Is part `part` (-1: all) of segment `number` listed? A part beyond the last of a complete segment
  * is the first of the next (RFC 8216bis, 6.2.5.2). */
 bool hold_is_there(const struct cmaf_track *t, int64_t number, int part);
+/* The stream has ended: playlists are answered by their end, what will not come by 404. */
+void hold_on_end(struct package *p);
 /* Answers those who have waited too long; all: everybody. */
 void hold_expire(struct package *p, int64_t now_us, bool all);
 

@@ -30,7 +30,7 @@ ready() {
 	curl -sf -o /dev/null "http://127.0.0.1:$port/live/index.m3u8"
 }
 
-spawn -r transcoder "$BUILD/gex-transcode" -i "srt://:$srt" -r 240p -o "unix:$TMPDIR/live.sock"
+spawn -r transcoder "$BUILD/gex-transcode" -i "srt://:$srt" -r 240p -r 144p -o "unix:$TMPDIR/live.sock"
 wait_ready transcoder
 packager one
 live_source live "srt://127.0.0.1:$srt"

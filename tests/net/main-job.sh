@@ -70,7 +70,8 @@ start_transcode() {
 		-r 360p -r 240p -r 144p -o "unix:$SOCK"
 }
 start_package() {
-	spawn -r package in_b "$BUILD/gex-package" -i "unix:$SOCK" -l http://127.0.0.1:8080 -m 127.0.0.1:9102
+	spawn -r package in_b "$BUILD/gex-package" -i "unix:$SOCK" -l http://127.0.0.1:8080 -m 127.0.0.1:9102 \
+		-S package.part=333ms
 }
 start_record() { spawn -r record in_b "$BUILD/gex-record" -i "unix:$SOCK" -r 360p -d "$TMP/dvr"; }
 start_restream() {
