@@ -6,7 +6,7 @@
 //     --player P      page: URL is a page with a <video> (default); hls, dash, mp4: URL is a playlist, an MPD, a
 //                     fragmented MP4 (--codecs C), played by a page of our own
 //     --screenshot F  PNG of the page at the end
-//     --progress      one line a second while it goes on
+//     --progress      four lines a second while it goes on; clock_ms is of the newest frame shown
 //
 // The page may set window.gexPlayer to its hls.js, dash.js or Shaka player: its errors are counted.
 // Prints key=value:
@@ -96,7 +96,7 @@ function addReport(report) {
 function printProgress(report) {
 	const read = report.samples.filter((s) => s[0] !== null);
 
-	console.log(`at_ms=${Date.now()} frames=${report.samples.length} ` +
+	console.log(`at_ms=${Date.now()} frames=${report.samples.length} clock_ms=${tally.lastUtc ?? 0} ` +
 		`latency_ms=${read.length ? read.at(-1)[1] : ''} height=${report.samples.at(-1)?.[2] ?? ''} ` +
 		`stalls=${report.stalls} stalled=${Number(report.stalled)} buffer_ms=${Math.round(report.bufferMs)}`);
 }
@@ -158,15 +158,16 @@ function listen(page, origin) {
 async function watch(page, opt, ended) {
 	const sleep = (ms) => Promise.race([ended, new Promise((ok) => setTimeout(ok, ms))]);
 	const opened = performance.now();
-	let left = opt.start, playing = false;
+	const turnMs = opt.progress ? 250 : 1000;
+	let left = 1000 * opt.start, playing = false;
 
 	await page.addInitScript(`${clockmark}\n(${install})(${1000 * opt.settle});`);
 	const url = opt.player === 'page' ? opt.url
 		: await servePlayer(page, opt.player, opt.url, npm, opt.codecs);
 	await page.goto(url, { waitUntil: 'domcontentloaded', timeout: 1000 * opt.start });
-	// Each turn lasts a second, less what the turn before took too long.
-	for (let turn = opened; left > 0 && !ended.done; left--) {
-		turn += 1000;
+	// Each turn is shorter by what the turn before took too long.
+	for (let turn = opened; left > 0 && !ended.done; left -= turnMs) {
+		turn += turnMs;
 		await sleep(Math.max(50, turn - performance.now()));
 		const report = await page.evaluate(() => window.gexProbe.take());
 		addReport(report);
@@ -174,7 +175,7 @@ async function watch(page, opt, ended) {
 			printProgress(report);
 		if (!playing && report.firstFrameMs !== null) {
 			playing = true;
-			left = opt.seconds + 1;
+			left = 1000 * opt.seconds + turnMs;
 		}
 	}
 	if (opt.screenshot)
