@@ -72,6 +72,9 @@ SIM    := $(patsubst %.c,$(B)/%,$(wildcard tests/sim/sim_*.c))
 AIDS   := $(patsubst %.c,$(B)/%,$(wildcard tests/net/*.c tests/media/*.c tests/bench/*.c))
 FUZZ   := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 
+# One short line a command; V=1 shows it whole.
+say = $(if $(V),,@printf '  %-5s%s\n' $(1) $@; )
+
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all tools tests web npm install uninstall deps check check-run demo lint bench fuzz fuzz-programs clean help
@@ -85,7 +88,7 @@ tools: $(BINS)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(GEX_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC)$(CC) $(GEX_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 define MODULE_RULE
 $(B)/lib/$(1).a: $(call obj_of,$(call src_of,$(1)))
@@ -96,14 +99,14 @@ $(foreach m,$(MODULES),$(eval $(call MODULE_RULE,$(m))))
 
 define TOOL_RULE
 $(B)/$(1): $(call obj_of,$(wildcard cmd/$(1)/*.c)) $(call arch_of,$(MODS_$(1)))
-	$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(SANFLAGS) -o $$@ $$(filter %.o,$$^) \
+	$$(call say,LINK)$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(SANFLAGS) -o $$@ $$(filter %.o,$$^) \
 		-Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(call libs_of,$(MODS_$(1)))
 endef
 $(foreach t,$(HERE),$(eval $(call TOOL_RULE,$(t))))
 
 define PROGRAM_RULE
 $(1): $(1).o $(call arch_of,$(MODULES))
-	$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(SANFLAGS) $(2) -o $$@ $$< \
+	$$(call say,LINK)$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(SANFLAGS) $(2) -o $$@ $$< \
 		-Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group -Wl,--as-needed \
 		$$(call libs_of,$(MODULES) test)
 endef

@@ -1,5 +1,6 @@
 #!/bin/sh
-# A live channel as one pipeline, for one machine and one packager. It ends when the source ends.
+# A live channel as one pipeline, for one machine and one packager. It ends when the source has ended and the
+# players have had time to finish.
 #
 #   SOURCE  where the stream comes from: any input of gex-url(7)   (default: wait for an encoder by SRT on port 9000)
 #   SITE    where the viewers come: HOST:PORT                      (default: port 8080 of all addresses)

@@ -54,17 +54,16 @@ live_source live "srt://127.0.0.1:$ingest?latency=60000"
 
 URL=http://127.0.0.1:$PORT/live/
 
-# figure NAME: a metric of gex-package, or `-`.
+# figure NAME: a metric of gex-package, or 0.
 figure() {
-	awk -v n="$1" '$1 == n { v = $2 } END { print v == "" ? "-" : v }' "$TMP/metrics"
+	awk -v n="$1" 'index($0, n) == 1 { v = $NF } END { print v + 0 }' "$TMP/metrics"
 }
 
 status() {
-	local now=$((SECONDS - began))
 	curl -s --max-time 1 "http://127.0.0.1:$figures/metrics" >"$TMP/metrics" || true
-	printf '%3d s   packaged %s ms behind the camera   %s viewer connections   recorded %s   %s of 9 processes up\n' "$now" \
-		"$(figure gex_package_latency_ms)" "$(figure gex_package_http_connections)" \
-		"$(du -sh "$OUT/dvr" | cut -f1)" "$(jobs -pr | wc -l)"
+	printf '%4d s   %3.0f ms from gex-transcode to the playlist   viewers %d   recorded %s   %d stages up\n' \
+		$((SECONDS - began)) "$(figure 'gex_package_latency_seconds{rendition="360p"}' | awk '{ print $1 * 1000 }')" \
+		"$(figure gex_package_viewers)" "$(du -sh "$OUT/dvr" | cut -f1)" "$(jobs -pr | wc -l)"
 }
 
 playlist_is_there() {

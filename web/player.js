@@ -31,11 +31,13 @@ const settings = {
 // How much is kept in hand before the picture, at its lowest between two parts: little, more after each stall, and slowly less
 // again. Media that arrive sooner are made up for by playing a little faster.
 const HAND_MIN = 0.2, HAND_MAX = 2, HAND_PER_STALL = 0.15, HAND_BACK = 0.002;	// s, s, s, s per second
+const HAND_ROUND_TRIPS = 2;
 
 // ---- the clock ----
 
 let clockOffset = 0;	// the server's time minus ours, ms
 let clockKnown = false;
+let roundTrip = 0;	// to the server, s; 0: not known
 
 // The fastest of a few answers is the least wrong.
 async function readClock() {
@@ -49,6 +51,7 @@ async function readClock() {
 
 			if (answer.ok && took < best) {
 				best = took;
+				roundTrip = took / 1000;
 				clockOffset = Date.parse(text) + took / 2 - Date.now();
 				clockKnown = true;
 			}
@@ -167,6 +170,11 @@ $('edge').addEventListener('click', () => {
 // ---- close to the edge, not over it ----
 
 let hand = HAND_MIN;
+
+// What is lost on the way comes a round trip or two later.
+function handMin() {
+	return Math.min(HAND_MAX, HAND_MIN + HAND_ROUND_TRIPS * roundTrip);
+}
 const recent = [];	// buffer in seconds, four times a second
 
 function keepClose() {
@@ -177,7 +185,7 @@ function keepClose() {
 		return;
 	const over = Math.min(...recent) - hand;
 
-	hand = Math.max(HAND_MIN, hand - HAND_BACK / 4);
+	hand = Math.max(handMin(), hand - HAND_BACK / 4);
 	if (over > 0.06)
 		video.playbackRate = 1 + Math.min(0.5, over / 3);
 	else if (over < -0.08)

@@ -234,6 +234,7 @@ int main(int argc, char **argv)
 	}
 	media_setup_log();
 	if (app.common.test) {
+		status = EX_OK;
 		puts("configuration OK");
 		goto out;
 	}

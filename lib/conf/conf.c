@@ -170,28 +170,39 @@ static const struct conf_key *find_key(const struct conf_table *t, const char *s
 	return NULL;
 }
 
-/* One assignment, from the file or the command line. kind_len > 0: section begins with the kind, name follows. */
+/* The struct that keys of this section are stored in; NULL after fail(). kind_len > 0: section begins with the kind, name
+ * follows. */
+static void *open_section(struct reading *r, const char *section, size_t kind_len, const char *name)
+{
+	const struct conf_table *t = r->table;
+	char why[256] = "";
+
+	if (!known_section(t, section, kind_len)) {
+		fail(r, -EINVAL, "unknown section [%s]", section);
+		return NULL;
+	}
+	if (!kind_len)
+		return r->root;
+	char *kind = str_ndup(section, kind_len);
+	void *base = kind ? t->section(r->root, kind, name, why, sizeof(why)) : NULL;
+	free(kind);
+	if (!base)
+		fail(r, -EINVAL, "[%s]: %s", section, *why ? why : "out of memory");
+	return base;
+}
+
+/* One assignment, from the file or the command line. */
 static int assign(struct reading *r, const char *section, size_t kind_len, const char *name,
 		  const char *key, const char *value)
 {
-	const struct conf_table *t = r->table;
-	void *base = r->root;
 	char why[256] = "";
+	void *base = open_section(r, section, kind_len, name);
 
-	if (!known_section(t, section, kind_len))
-		return fail(r, -EINVAL, "unknown section [%s]", section);
-	const struct conf_key *k = find_key(t, section, kind_len, key);
+	if (!base)
+		return r->rc;
+	const struct conf_key *k = find_key(r->table, section, kind_len, key);
 	if (!k)
 		return fail(r, -EINVAL, "unknown key \"%s\" in [%s]", key, section);
-	if (kind_len) {
-		char *kind = str_ndup(section, kind_len);
-
-		base = kind ? t->section(r->root, kind, name, why, sizeof(why)) : NULL;
-		free(kind);
-		if (!base)
-			return fail(r, -EINVAL, "[%s]: %s", section, *why ? why : "out of memory");
-		*why = 0;
-	}
 	int rc = store(k, base, value, why, sizeof(why));
 	return rc ? fail(r, rc, "%s", *why ? why : strerror(-rc)) : 0;
 }
@@ -242,18 +253,38 @@ static void check_line(struct reading *r, const char *s, size_t n)
 		fail(r, -EINVAL, "indented line");
 }
 
-/* A [section] with text behind it, or no "key = value" at all, is told here, where the line is still whole. */
+/* Opened here and not at its first key: libinih does not tell of a section without one. */
+static void check_section(struct reading *r, const char *s)
+{
+	const char *close = strchr(s, ']');
+
+	if (!close || close[1 + strspn(close + 1, " \t\r\n")]) {
+		fail(r, -EINVAL, "a section line is [NAME] alone");
+		return;
+	}
+	if (close == s + 1) {
+		fail(r, -EINVAL, "section without a name");
+		return;
+	}
+	char *section = str_ndup(s + 1, (size_t)(close - s - 1));
+	if (!section) {
+		fail(r, -ENOMEM, "out of memory");
+		return;
+	}
+	const char *space = strchr(section, ' ');
+	bool has_name = space && space[1];
+	open_section(r, section, has_name ? (size_t)(space - section) : 0,
+		     has_name ? space + 1 : NULL);
+	free(section);
+}
+
+/* What is neither a section nor "key = value" is told here, where the line is still whole. */
 static void check_form(struct reading *r, const char *s)
 {
-	const char *close = *s == '[' ? strchr(s, ']') : NULL;
-
 	if (!*s || r->rc)
 		return;
 	if (*s == '[') {
-		if (!close || close[1 + strspn(close + 1, " \t\r\n")])
-			fail(r, -EINVAL, "a section line is [NAME] alone");
-		else if (close == s + 1)
-			fail(r, -EINVAL, "section without a name");
+		check_section(r, s);
 	} else if (!strpbrk(s, "=:") || *s == '=' || *s == ':') {
 		fail(r, -EINVAL, "not \"key = value\": %.60s", s);
 	}

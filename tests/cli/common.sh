@@ -33,9 +33,9 @@ for tool in "${TOOLS[@]}"; do
 	one_line "none.ini: No such file or directory$"
 	refuse "$tool: a folder as file" 78 "$bin" -c "$TMP"
 	refuse "$tool: unknown section" 78 "$bin" -c "$TMP/section.ini"
-	one_line 'section.ini:4: unknown section \[nosuch\]$'
+	one_line 'section.ini:3: unknown section \[nosuch\]$'
 	refuse "$tool: damaged file" 78 "$bin" -c "$TMP/damaged.ini"
-	one_line 'damaged.ini:[23]: '
+	one_line 'damaged.ini:[123]: '
 	refuse "$tool: binary file" 78 "$bin" -c "$TMP/random.ini"
 	one_line 'random.ini:[0-9]+: '
 done

@@ -12,9 +12,12 @@ openssl rand -hex 32 >"$TMP/key"
 chmod 600 "$TMP/key"
 for ini in examples/*.ini; do
 	tool=gex-$(basename "$ini" .ini)
-	extra=()
-	! grep -q '^key_file' "$ini" || [ "$tool" = gex-restream ] || extra=(-S "tunnel.key_file=$TMP/key")
-	step "$tool -t -c $ini" "$tool" -t -c "$ini" "${extra[@]}"
+	# The key files that they name are not on this machine.
+	keys=()
+	while read -r section; do
+		keys+=(-S "$section.key_file=$TMP/key")
+	done < <(awk '/^\[/ { gsub(/[][]/, ""); sub(/ /, "."); s = $0 } /^key_file/ { print s }' "$ini")
+	step "$tool -t -c $ini" "$tool" -t -c "$ini" "${keys[@]}"
 done
 
 # ---- pipelines ----
@@ -32,7 +35,7 @@ retry 20 playlist "$port" || fail "live-pipe.sh serves no playlist"
 step "live-pipe.sh: the smallest rung plays" timeout 30 "$BUILD/tests/media/clock-read" --seconds 3 \
 	"http://127.0.0.1:$port/live/index.m3u8"
 live_stop camera
-wait_exit pipe 15
+wait_exit pipe 40
 at_most "live-pipe.sh: status at the end of its source" "$STATUS" 0
 
 port=$(free_port) srt=$(free_port udp)

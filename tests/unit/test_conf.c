@@ -106,7 +106,7 @@ static void every_error_names_file_and_line(void **state)
 		const char *text, *want;
 	} cases[] = {
 	    {"[tunnel]\n\nrat = 1M\n", "f.ini:3: unknown key \"rat\" in [tunnel]"},
-	    {"[tunel]\nrate = 1M\n", "f.ini:2: unknown section [tunel]"},
+	    {"[tunel]\nrate = 1M\n", "f.ini:1: unknown section [tunel]"},
 	    {"rate = 1M\n", "f.ini:1: \"rate\" stands before the first [section]"},
 	    {"[tunnel]\nrate = fast\n", "f.ini:2: rate = fast: not a rate such as 800k or 2.8M"},
 	    {"[tunnel]\nidle = 2m\n", "f.ini:2: idle = 2m: out of range"},
@@ -116,8 +116,8 @@ static void every_error_names_file_and_line(void **state)
 	    {"[tunnel]\nrate\n", "f.ini:2: not \"key = value\": rate"},
 	    {"[tunnel\nrate = 1M\n", "f.ini:1: a section line is [NAME] alone"},
 	    {"[tunnel] x\n", "f.ini:1: a section line is [NAME] alone"},
-	    {"[listener db]\nflows = 1\n", "f.ini:2: [listener db]: no such listener"},
-	    {"[listener]\nflows = 1\n", "f.ini:2: unknown section [listener]"},
+	    {"[listener db]\nflows = 1\n", "f.ini:1: [listener db]: no such listener"},
+	    {"[listener]\nflows = 1\n", "f.ini:1: unknown section [listener]"},
 	    {"[listener web]\nflows = 0\n", "f.ini:2: flows = 0: out of range"},
 	    {longer, "f.ini:2: line of 379 bytes, 190 at most"},
 	};
@@ -130,6 +130,17 @@ static void every_error_names_file_and_line(void **state)
 		assert_string_equal(err, cases[i].want);
 		finish(&r);
 	}
+}
+
+static void a_section_without_keys_is_there(void **state)
+{
+	struct root r = {0};
+	char err[CONF_ERR] = "";
+
+	assert_int_equal(read_text(&r, "[listener web]\n[listener game]\nflows = 2\n", err), 0);
+	assert_int_equal(r.web.flows, 7);
+	assert_int_equal(r.game.flows, 2);
+	finish(&r);
 }
 
 static void binary_is_refused(void **state)
@@ -188,6 +199,7 @@ static void command_line(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(reads_values_sections_and_defaults),
     cmocka_unit_test(every_error_names_file_and_line),
+    cmocka_unit_test(a_section_without_keys_is_there),
     cmocka_unit_test(binary_is_refused),
     cmocka_unit_test(overrides),
     cmocka_unit_test(command_line),
