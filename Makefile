@@ -154,11 +154,11 @@ fuzz-programs: $(FUZZ)
 SHELL_TESTS := $(shell find tests/*/ -name '*.sh' -perm -u+x | sort)
 LINTS       := $(filter tests/lint/%,$(SHELL_TESTS))
 BENCHES     := $(filter tests/bench/%,$(SHELL_TESTS))
-# Those that are run a second time against the sanitizers' build.
+# What tools say and refuse is tested on the sanitizers' build.
 SAN_TESTS   := $(filter tests/cli/%,$(SHELL_TESTS))
-# The main job and the browser last: when one of them fails, everything below it has been seen.
-LAST        := $(filter tests/net/main-job.sh tests/browser/%,$(SHELL_TESTS))
-TESTS       := $(LINTS) $(UNIT) $(SIM) $(filter-out $(LINTS) $(BENCHES) $(LAST),$(SHELL_TESTS)) $(LAST)
+# The browser and the main job last and alone: they want both cores, and everything below them has been seen by then.
+LAST        := $(filter tests/browser/%,$(SHELL_TESTS)) $(filter tests/net/main-job.sh,$(SHELL_TESTS))
+TESTS       := $(LINTS) $(UNIT) $(SIM) $(filter-out $(LINTS) $(BENCHES) $(SAN_TESTS) $(LAST),$(SHELL_TESTS))
 SANDIR      := build/address-undefined
 JOBS        := -j$(shell nproc)
 
@@ -170,7 +170,7 @@ check: deps
 	$(MAKE) check-run
 
 check-run:
-	tests/run $(TESTS) @$(SANDIR) $(UNIT:build/%=$(SANDIR)/%) $(SAN_TESTS)
+	@tests/run $(TESTS) @$(SANDIR) $(UNIT:build/%=$(SANDIR)/%) $(SAN_TESTS) -- $(LAST)
 
 ## lint: layering, manual pages, shell scripts, formatting (part of check)
 lint: all tests

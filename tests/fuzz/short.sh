@@ -5,7 +5,7 @@
 # tests/fuzz/corpus/NAME holds the seeds of fuzz_NAME: files as they are, or *.hex, hexadecimal digits with comments from #.
 . "$(dirname "$0")/../lib.sh"
 
-SECONDS_EACH=${FUZZ_SECONDS:-4}
+SECONDS_EACH=${FUZZ_SECONDS:-3}
 shopt -s nullglob
 programs=(tests/fuzz/fuzz_*.c)
 [ "${#programs[@]}" -gt 0 ] || fail "no fuzzers"
