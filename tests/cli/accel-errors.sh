@@ -48,7 +48,7 @@ sed -i s/fast/bulk/ "$TMP/class.ini"
 refuse "the same put right" 0 "$BUILD/gex-listen" -c "$TMP/class.ini" -t
 printf '[tunnel]\nlisten = 127.0.0.1:%s\nkey_file = %s\n[service web]\n' "$T" "$TMP/key" >"$TMP/none.ini"
 refuse "an INI file without a service" 78 "$BUILD/gex-endpoint" -c "$TMP/none.ini"
-one_line 'no service'
+one_line 'service web. has no backend'
 
 spawn -r holder "$PEER" serve echo 127.0.0.1 "$L"
 wait_ready holder
