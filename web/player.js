@@ -6,6 +6,7 @@ const $ = (id) => document.getElementById(id);
 const video = $('video');
 const RETRY_MS = 700;		// between attempts at a server that is away
 const FROZEN_MS = 4000;		// a picture that stands for so long is given up
+const JUMP_MS = 400;		// for so long when the stream goes on behind a gap
 
 // Quick and patient: a packager that restarts is back within seconds.
 const policy = (timeout) => ({
@@ -247,6 +248,15 @@ function show() {
 
 let lastTime = 0, movedAt = 0, begun = false;
 
+// Where the stream goes on behind a gap that the packager tells of; NaN when there is none or it is not over yet. hls.js
+// jumps over small holes only.
+function behindGap() {
+	const hls = player.hls, details = hls?.latestLevelDetails ?? hls?.levels[hls.loadLevel]?.details;
+	const gap = details?.fragments.filter((f) => f.gap).pop();
+
+	return gap && video.currentTime < gap.end && details.edge > gap.end ? gap.end + 0.05 : NaN;
+}
+
 function watch() {
 	const now = performance.now();
 
@@ -259,6 +269,8 @@ function watch() {
 		}
 	} else if (video.paused || document.hidden) {
 		movedAt = now;
+	} else if (begun && now - movedAt > JUMP_MS && behindGap() > video.currentTime) {
+		video.currentTime = behindGap();
 	} else if (now - movedAt > FROZEN_MS && movedAt) {
 		movedAt = now;
 		player.rebuild('Waiting for the stream…');
