@@ -14,6 +14,7 @@ PKGCONF ?= pkg-config
 VERSION := 0.1.0
 SAN     ?=
 
+MAKEFLAGS += --no-print-directory
 comma := ,
 B     := build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
 
