@@ -37,18 +37,16 @@ static struct buf *read_file(const char *path)
 }
 
 /* share/ beside the program: it was started from where it was built. */
-static bool beside_program(char *dir, size_t cap)
+/* tail, from the folder of the program; "" when that is not to be known. */
+static const char *from_program(char *dir, size_t cap, const char *tail)
 {
-	ssize_t n = readlink("/proc/self/exe", dir, cap - 7);
+	ssize_t n = readlink("/proc/self/exe", dir, cap - 1);
 
-	if (n <= 0)
-		return false;
-	dir[n] = 0;
+	dir[MAX(n, 0)] = 0;
 	char *slash = strrchr(dir, '/');
-	if (!slash)
-		return false;
-	str_copy(slash, cap - (size_t)(slash - dir), "/share");
-	return true;
+	if (slash)
+		str_copy(slash, cap - (size_t)(slash - dir), tail);
+	return dir;
 }
 
 static int load_from(struct share *s, const char *dir)
@@ -75,23 +73,25 @@ static int load_from(struct share *s, const char *dir)
 
 void share_load(struct share *s, const char *dir)
 {
-	char beside[PATH_MAX];
-	const char *tries[] = {dir, NULL, NULL};
+	char built[PATH_MAX], installed[PATH_MAX];
+	const char *tries[] = {dir, NULL, NULL, NULL};
 
 	if (!dir) {
-		tries[0] = GEX_DATADIR;
-		tries[1] = beside_program(beside, sizeof(beside)) ? beside : NULL;
+		/* The build tree, then wherever it has been installed to, then where it was meant to be. */
+		tries[0] = from_program(built, sizeof(built), "/share");
+		tries[1] = from_program(installed, sizeof(installed), "/../share/gex");
+		tries[2] = GEX_DATADIR;
 	}
 	for (size_t i = 0; tries[i]; i++) {
 		int n = load_from(s, tries[i]);
 
 		if (n == ARRAY_LEN(files))
 			return;
-		if (n)
+		if (n) {
 			log_warn("page", "%s: only %d of the page's %zu files are there", tries[i],
 				 n, ARRAY_LEN(files));
-		if (n)
 			return;
+		}
 	}
 	log_warn("page", "no player page: its files are not in %s", dir ? dir : GEX_DATADIR);
 }
