@@ -15,26 +15,20 @@ static int parse_listen(void *base, const char *value, char *err, size_t cap)
 {
 	struct conf *c = base;
 	struct net_addr addr;
+	char text[NET_ADDR_TEXT];
+	int r;
 
 	c->listen.len = 0;
-	for (const char *p = value; *p;) {
-		size_t n = strcspn(p, ", \t");
-		char text[NET_ADDR_TEXT];
-
-		if (n >= sizeof(text))
-			return -EINVAL;
-		memcpy(text, p, n);
-		text[n] = 0;
-		if (n && net_addr_parse(text, &addr)) {
+	while ((r = conf_list_next(&value, text, sizeof(text))) > 0) {
+		if (net_addr_parse(text, &addr)) {
 			snprintf(err, cap, "listen = %s: not HOST:PORT with an address by number",
 				 text);
 			return -EINVAL;
 		}
-		if (n && vec_push(&c->listen, addr))
+		if (vec_push(&c->listen, addr))
 			return -ENOMEM;
-		p += n + (p[n] != 0);
 	}
-	return 0;
+	return r;
 }
 
 static int parse_backend(void *base, const char *value, char *err, size_t cap)
@@ -88,11 +82,6 @@ static void *find_service(void *root, const char *kind, const char *name, char *
 
 static const struct conf_table table = {keys, ARRAY_LEN(keys), find_service};
 
-static int flag_listen(void *root, const char *value, char *err, size_t cap)
-{
-	return parse_listen(root, value, err, cap);
-}
-
 /* -b SERVICE=BACKEND */
 static int flag_backend(void *root, const char *value, char *err, size_t cap)
 {
@@ -115,18 +104,11 @@ static int flag_backend(void *root, const char *value, char *err, size_t cap)
 
 static int flag_key(void *root, const char *value, char *err, size_t cap)
 {
-	struct conf *c = root;
-	char *copy = str_ndup(value, strlen(value));
-
-	if (!copy)
-		return -ENOMEM;
-	free(c->tunnel.key_file);
-	c->tunnel.key_file = copy;
-	return 0;
+	return conf_set_str(&((struct conf *)root)->tunnel.key_file, value);
 }
 
 static const struct conf_flag flags[] = {
-    {'l', "listen", "HOST:PORT[,...]", "take tunnels there", flag_listen},
+    {'l', "listen", "HOST:PORT[,...]", "take tunnels there", parse_listen},
     {'b', "backend", "SERVICE=BACKEND", "connect this service to that backend (repeatable)",
      flag_backend},
     {'k', "key", "KEYFILE", "the keys that listeners may have", flag_key},

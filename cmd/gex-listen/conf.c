@@ -15,25 +15,19 @@ static int parse_endpoints(void *base, const char *value, char *err, size_t cap)
 {
 	struct conf *c = base;
 	struct net_host host;
+	char text[NET_HOST_MAX + 16];
+	int r;
 
 	c->endpoints.len = 0;
-	for (const char *p = value; *p;) {
-		size_t n = strcspn(p, ", \t");
-		char text[NET_HOST_MAX + 16];
-
-		if (n >= sizeof(text))
-			return -EINVAL;
-		memcpy(text, p, n);
-		text[n] = 0;
-		if (n && (net_host_parse(text, &host) || !host.port || !*host.host)) {
+	while ((r = conf_list_next(&value, text, sizeof(text))) > 0) {
+		if (net_host_parse(text, &host) || !host.port || !*host.host) {
 			snprintf(err, cap, "endpoint = %s: not HOST:PORT", text);
 			return -EINVAL;
 		}
-		if (n && vec_push(&c->endpoints, host))
+		if (vec_push(&c->endpoints, host))
 			return -ENOMEM;
-		p += n + (p[n] != 0);
 	}
-	return 0;
+	return r;
 }
 
 static int parse_listen(void *base, const char *value, char *err, size_t cap)
@@ -133,33 +127,21 @@ static int flag_listen(void *root, const char *value, char *err, size_t cap)
 	l = find_listener(root, "listener", name, err, cap);
 	if (!l)
 		return *err ? -EINVAL : -ENOMEM;
-	free(l->service);
-	l->service = str_ndup(eq + 1, strlen(eq + 1));
-	return l->service ? parse_listen(l, spec, err, cap) : -ENOMEM;
-}
-
-static int flag_endpoint(void *root, const char *value, char *err, size_t cap)
-{
-	return parse_endpoints(root, value, err, cap);
+	if (conf_set_str(&l->service, eq + 1))
+		return -ENOMEM;
+	return parse_listen(l, spec, err, cap);
 }
 
 static int flag_key(void *root, const char *value, char *err, size_t cap)
 {
-	struct conf *c = root;
-	char *copy = str_ndup(value, strlen(value));
-
-	if (!copy)
-		return -ENOMEM;
-	free(c->tunnel.key_file);
-	c->tunnel.key_file = copy;
-	return 0;
+	return conf_set_str(&((struct conf *)root)->tunnel.key_file, value);
 }
 
 static const struct conf_flag flags[] = {
     {'l', "listen", "LISTENER=SERVICE", "listen there for a service of the endpoint (repeatable)",
      flag_listen},
     {'e', "endpoint", "HOST:PORT[,...]",
-     "where gex-endpoint is; several: the next when one is dead", flag_endpoint},
+     "where gex-endpoint is; several: the next when one is dead", parse_endpoints},
     {'k', "key", "KEYFILE", "the key shared with the endpoint", flag_key},
 };
 

@@ -24,35 +24,24 @@ static const struct conf_key keys[] = {
 
 static const struct conf_table table = {.keys = keys, .n = ARRAY_LEN(keys)};
 
-static int set(char **to, const char *value)
-{
-	char *s = strdup(value);
-
-	if (!s)
-		return -ENOMEM;
-	free(*to);
-	*to = s;
-	return 0;
-}
-
 static int set_input(void *root, const char *value, char *err, size_t cap)
 {
-	return set(&((struct package_conf *)root)->input, value);
+	return conf_set_str(&((struct package_conf *)root)->input, value);
 }
 
 static int set_listen(void *root, const char *value, char *err, size_t cap)
 {
-	return set(&((struct package_conf *)root)->listen, value);
+	return conf_set_str(&((struct package_conf *)root)->listen, value);
 }
 
 static int set_name(void *root, const char *value, char *err, size_t cap)
 {
-	return set(&((struct package_conf *)root)->name, value);
+	return conf_set_str(&((struct package_conf *)root)->name, value);
 }
 
 static int set_share(void *root, const char *value, char *err, size_t cap)
 {
-	return set(&((struct package_conf *)root)->share, value);
+	return conf_set_str(&((struct package_conf *)root)->share, value);
 }
 
 static const struct conf_flag flags[] = {

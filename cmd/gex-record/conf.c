@@ -51,25 +51,14 @@ static const struct conf_key keys[] = {
 
 static const struct conf_table table = {keys, ARRAY_LEN(keys), NULL};
 
-static int set_str(char **dst, const char *value)
-{
-	char *copy = str_ndup(value, strlen(value));
-
-	if (!copy)
-		return -ENOMEM;
-	free(*dst);
-	*dst = copy;
-	return 0;
-}
-
 static int flag_input(void *root, const char *value, char *err, size_t cap)
 {
-	return set_str(&((struct conf *)root)->input, value);
+	return conf_set_str(&((struct conf *)root)->input, value);
 }
 
 static int flag_dir(void *root, const char *value, char *err, size_t cap)
 {
-	return set_str(&((struct conf *)root)->dir, value);
+	return conf_set_str(&((struct conf *)root)->dir, value);
 }
 
 static int flag_rung(void *root, const char *value, char *err, size_t cap)

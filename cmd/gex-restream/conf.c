@@ -63,25 +63,14 @@ static void *find_target(void *root, const char *kind, const char *name, char *e
 	return t;
 }
 
-static int set_str(char **dst, const char *value)
-{
-	char *copy = str_ndup(value, strlen(value));
-
-	if (!copy)
-		return -ENOMEM;
-	free(*dst);
-	*dst = copy;
-	return 0;
-}
-
 static int flag_input(void *root, const char *value, char *err, size_t cap)
 {
-	return set_str(&((struct conf *)root)->input, value);
+	return conf_set_str(&((struct conf *)root)->input, value);
 }
 
 static int flag_rung(void *root, const char *value, char *err, size_t cap)
 {
-	return set_str(&((struct conf *)root)->rung, value);
+	return conf_set_str(&((struct conf *)root)->rung, value);
 }
 
 /* -o URL: a target named by its number. */
@@ -95,7 +84,7 @@ static int flag_output(void *root, const char *value, char *err, size_t cap)
 	t = find_target(root, "target", name, err, cap);
 	if (!t)
 		return *err ? -EINVAL : -ENOMEM;
-	return set_str(&t->url, value);
+	return conf_set_str(&t->url, value);
 }
 
 static const struct conf_flag flags[] = {
@@ -121,7 +110,7 @@ static int make_full(struct target_conf *t, char *err)
 	int r;
 
 	if (!t->key_file)
-		return set_str(&t->full, t->url);
+		return conf_set_str(&t->full, t->url);
 	r = os_read_secret(t->key_file, key, sizeof(key));
 	if (r < 0) {
 		snprintf(err, CONF_ERR, "[target %s] key_file %.160s: %s", t->name, t->key_file,

@@ -3,17 +3,6 @@
 
 #include "transcode.h"
 
-static int keep(char **at, const char *value)
-{
-	char *copy = str_ndup(value, strlen(value));
-
-	if (!copy)
-		return -ENOMEM;
-	free(*at);
-	*at = copy;
-	return 0;
-}
-
 /* ---- INI ---- */
 
 static int parse_size(void *base, const char *value, char *err, size_t cap)
@@ -67,7 +56,7 @@ static struct output_conf *add_output(struct conf *c, const char *name)
 {
 	struct output_conf *o = calloc(1, sizeof(*o));
 
-	if (!o || keep(&o->name, name) || vec_push(&c->outputs, o)) {
+	if (!o || conf_set_str(&o->name, name) || vec_push(&c->outputs, o)) {
 		free(o ? o->name : NULL);
 		free(o);
 		return NULL;
@@ -79,7 +68,7 @@ static struct rung_conf *add_rung(struct conf *c, const char *name, const struct
 {
 	struct rung_conf *r = calloc(1, sizeof(*r));
 
-	if (!r || keep(&r->name, name) || vec_push(&c->rungs, r)) {
+	if (!r || conf_set_str(&r->name, name) || vec_push(&c->rungs, r)) {
 		free(r ? r->name : NULL);
 		free(r);
 		return NULL;
@@ -168,7 +157,7 @@ static int flag_input(void *root, const char *value, char *err, size_t cap)
 		return -EINVAL;
 	}
 	given = true;
-	return keep(&c->input_text, value);
+	return conf_set_str(&c->input_text, value);
 }
 
 static int flag_output(void *root, const char *value, char *err, size_t cap)
@@ -184,7 +173,7 @@ static int flag_output(void *root, const char *value, char *err, size_t cap)
 	o = find_output(c, name, err, cap);
 	if (!o)
 		return *err ? -EINVAL : -ENOMEM;
-	return keep(&o->url_text, value);
+	return conf_set_str(&o->url_text, value);
 }
 
 static int flag_rung(void *root, const char *value, char *err, size_t cap)

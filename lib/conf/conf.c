@@ -84,22 +84,43 @@ static int store_number(const struct conf_key *k, void *at, const char *v, char 
 	return *err ? -EINVAL : 0;
 }
 
+int conf_set_str(char **at, const char *value)
+{
+	char *copy = str_ndup(value, strlen(value));
+
+	if (!copy)
+		return -ENOMEM;
+	free(*at);
+	*at = copy;
+	return 0;
+}
+
+int conf_list_next(const char **value, char *item, size_t cap)
+{
+	const char *p = *value + strspn(*value, ", \t");
+	size_t n = strcspn(p, ", \t");
+
+	if (n >= cap)
+		return -EINVAL;
+	memcpy(item, p, n);
+	item[n] = 0;
+	*value = p + n;
+	return n > 0;
+}
+
 static int store(const struct conf_key *k, void *base, const char *v, char *err, size_t cap)
 {
 	void *at = (char *)base + k->off;
-	char *copy;
 
 	*err = 0;
 	switch (k->type) {
 	case CONF_FN:
 		return k->parse(base, v, err, cap);
 	case CONF_STR:
-		if (!(copy = str_ndup(v, strlen(v)))) {
+		if (conf_set_str(at, v)) {
 			snprintf(err, cap, "out of memory");
 			return -ENOMEM;
 		}
-		free(*(char **)at);
-		*(char **)at = copy;
 		return 0;
 	case CONF_BOOL:
 		if (num_bool(v, at)) {

@@ -61,6 +61,11 @@ int conf_text(const struct conf_table *t, void *root, const char *name, const ch
 	      size_t len, char *err) MUST_USE;
 /* One override: "section.key=value", or "kind.name.key=value" for a named section. */
 int conf_set(const struct conf_table *t, void *root, const char *assignment, char *err) MUST_USE;
+/* A copy of value in place of what a CONF_STR key has, for the flag that says the same. 0 or -ENOMEM. */
+int conf_set_str(char **at, const char *value) MUST_USE;
+/* Steps through a value that is a list, its items apart by commas or white space: 1 and the next item, 0 after the last,
+ * -EINVAL for one that does not fit. */
+int conf_list_next(const char **value, char *item, size_t cap);
 /* "section.key<TAB>default" a line. */
 void conf_print_keys(const struct conf_table *t, FILE *f);
 

@@ -196,12 +196,31 @@ static void command_line(void **state)
 	finish(&r);
 }
 
+static void lists(void **state)
+{
+	const char *v = " a,bb ,\tccc, ", *none = ", ", *wide = "a toolong b";
+	char item[4];
+
+	assert_int_equal(conf_list_next(&v, item, sizeof(item)), 1);
+	assert_string_equal(item, "a");
+	assert_int_equal(conf_list_next(&v, item, sizeof(item)), 1);
+	assert_string_equal(item, "bb");
+	assert_int_equal(conf_list_next(&v, item, sizeof(item)), 1);
+	assert_string_equal(item, "ccc");
+	assert_int_equal(conf_list_next(&v, item, sizeof(item)), 0);
+	assert_int_equal(conf_list_next(&v, item, sizeof(item)), 0);
+	assert_int_equal(conf_list_next(&none, item, sizeof(item)), 0);
+	assert_int_equal(conf_list_next(&wide, item, sizeof(item)), 1);
+	assert_int_equal(conf_list_next(&wide, item, sizeof(item)), -EINVAL);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(reads_values_sections_and_defaults),
     cmocka_unit_test(every_error_names_file_and_line),
     cmocka_unit_test(a_section_without_keys_is_there),
     cmocka_unit_test(binary_is_refused),
     cmocka_unit_test(overrides),
+    cmocka_unit_test(lists),
     cmocka_unit_test(command_line),
 };
 RUN_TESTS(tests)
