@@ -26,11 +26,11 @@ DEPS_TEST  := libcmocka-dev ffmpeg chromium nginx libnginx-mod-rtmp iproute2 cur
 DEPS_CMDS  := node=nodejs npm=npm
 
 # Modules, bottom up: one may include only those before it (make lint checks).
-MODULES := base log buf conf metrics os loop net fan crypt tunnel carrier relay media stream cmaf http
+MODULES := base log buf conf metrics os loop net fan crypt tunnel carrier relay media stream cmaf http tool
 TOOLS   := gex-listen gex-endpoint gex-transcode gex-package gex-restream gex-record
 
 # What each tool links: this is the dependency diagram.
-GROUND := base log buf conf metrics os loop net http
+GROUND := base log buf conf metrics os loop net http tool
 MODS_gex-listen    := $(GROUND) crypt tunnel carrier relay
 MODS_gex-endpoint  := $(GROUND) crypt tunnel carrier relay
 MODS_gex-transcode := $(GROUND) fan media stream

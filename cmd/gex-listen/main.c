@@ -1,23 +1,17 @@
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
+#include <sysexits.h>
 
-#include "http/http.h"
 #include "listen.h"
 #include "log/log.h"
-#include "os/os.h"
+#include "tool/tool.h"
 
 struct app {
+	struct tool tool;
 	struct conf conf;
-	struct conf_common common;
 	struct crypt_ring ring;
-	struct loop *loop;
-	struct metrics *metrics;
-	struct http_server *http;
 	struct relay *relay;
 	struct links *links;
 	struct front *front;
-	struct loop_timer second, drain, watchdog;
+	struct loop_timer drain;
 	int64_t drain_until_us; /* 0: not draining */
 };
 
@@ -33,7 +27,7 @@ static void on_closed(void *arg)
 {
 	struct app *a = arg;
 
-	loop_stop(a->loop, EX_OK);
+	loop_stop(a->tool.loop, EX_OK);
 }
 
 /* Until the last connection has ended, or time is up. */
@@ -41,17 +35,17 @@ static void on_drain(void *arg)
 {
 	struct app *a = arg;
 
-	if (links_busy(a->links) && loop_now_us(a->loop) < a->drain_until_us)
+	if (links_busy(a->links) && loop_now_us(a->tool.loop) < a->drain_until_us)
 		loop_timer_in(&a->drain, 20 * MS_US);
 	else
 		links_close(a->links, on_closed, a);
 }
 
-static void drain(void *arg)
+static void drain(void *app)
 {
-	struct app *a = arg;
+	struct app *a = app;
 
-	a->drain_until_us = loop_now_us(a->loop) + a->conf.tunnel.drain_us;
+	a->drain_until_us = loop_now_us(a->tool.loop) + a->conf.tunnel.drain_us;
 	front_stop(a->front);
 	if (links_busy(a->links))
 		log_info(NULL, "%zu connections have %.1f s to end", links_busy(a->links),
@@ -59,134 +53,80 @@ static void drain(void *arg)
 	on_drain(a);
 }
 
-/* Keys of the file as it is now, for handshakes from now on; tunnels that are up keep theirs. */
-static void on_hangup(void *arg, int signo)
+static void hangup(void *app)
 {
-	struct app *a = arg;
-	struct crypt_ring ring;
-	char err[512];
+	struct app *a = app;
 
-	if (relay_setup_keys(&a->conf.tunnel, &ring, err, sizeof(err))) {
-		log_error(NULL, "%s; the keys stay as they were", err);
-		return;
-	}
-	a->ring = ring;
-	crypt_wipe(&ring, sizeof(ring));
-	log_info(NULL, "key file read again");
+	relay_setup_reload(&a->conf.tunnel, &a->ring);
 }
 
-static void on_watchdog(void *arg)
+static void show(void *app, char *line, size_t cap)
 {
-	struct app *a = arg;
+	struct app *a = app;
 
-	os_notify("WATCHDOG=1");
-	loop_timer_in(&a->watchdog, os_watchdog_us());
+	relay_figures_status(links_figures(a->links), links_state(a->links),
+			     loop_now_us(a->tool.loop), line, cap);
 }
 
-static void on_second(void *arg)
+static int check(void *app, char *err, size_t cap)
 {
-	struct app *a = arg;
-	char line[256];
+	struct app *a = app;
 
-	relay_figures_status(links_figures(a->links), links_state(a->links), loop_now_us(a->loop),
-			     line, sizeof(line));
-	log_status(line);
-	loop_timer_in(&a->second, SEC_US);
+	if (conf_check(&a->conf, err, cap))
+		return EX_USAGE;
+	return relay_setup_keys(&a->conf.tunnel, &a->ring, err, cap);
 }
 
-/* Returns the status to exit with, -1 to go on. */
-static int set_up(struct app *a)
+static int set_up(void *app, char *err)
 {
-	struct links_conf lc = {&a->conf, &a->ring, a->metrics, on_up, a};
-	char err[512] = "";
-	int r;
+	struct app *a = app;
+	struct links_conf lc = {&a->conf, &a->ring, a->tool.metrics, on_up, a};
 
-	os_raise_nofile();
-	r = loop_create(&a->loop);
+	loop_timer_init(a->tool.loop, &a->drain, on_drain, a);
+	int r = relay_create(&a->relay, a->tool.loop);
+
 	if (!r)
-		r = metrics_create(&a->metrics);
+		r = links_create(&a->links, a->tool.loop, a->relay, &lc);
 	if (!r)
-		r = relay_create(&a->relay, a->loop);
-	lc.metrics = a->metrics;
+		r = front_create(&a->front, a->relay, a->links, &a->conf, a->tool.metrics, err,
+				 TOOL_ERR);
 	if (!r)
-		r = links_create(&a->links, a->loop, a->relay, &lc);
-	if (!r)
-		r = loop_on_quit(a->loop, drain, a);
-	if (!r)
-		r = loop_on_signal(a->loop, SIGHUP, on_hangup, a);
-	if (!r)
-		r = front_create(&a->front, a->relay, a->links, &a->conf, a->metrics, err,
-				 sizeof(err));
-	if (!r && a->common.metrics)
-		r = http_serve_metrics(&a->http, a->loop, a->metrics, a->common.metrics, err);
-	if (!r)
-		return -1;
-	log_error(NULL, "%s", *err ? err : strerror(-r));
-	return os_exit_status(r);
+		links_start(a->links);
+	return r;
 }
 
-static void tear_down(struct app *a)
+static void tear_down(void *app, int status)
 {
-	log_status(NULL);
-	if (a->loop) {
-		loop_timer_stop(&a->second);
-		loop_timer_stop(&a->drain);
-		loop_timer_stop(&a->watchdog);
-	}
-	http_server_destroy(a->http);
+	struct app *a = app;
+
+	loop_timer_stop(&a->drain);
 	front_destroy(a->front);
 	links_destroy(a->links);
 	relay_destroy(a->relay);
-	loop_destroy(a->loop);
-	metrics_destroy(a->metrics);
+}
+
+static void finish(void *app)
+{
+	struct app *a = app;
+
 	crypt_wipe(&a->ring, sizeof(a->ring));
 	conf_free(&a->conf);
 }
 
-static int run(struct app *a)
-{
-	int status = set_up(a);
-
-	if (status >= 0)
-		return status;
-	loop_timer_init(a->loop, &a->second, on_second, a);
-	loop_timer_init(a->loop, &a->drain, on_drain, a);
-	loop_timer_init(a->loop, &a->watchdog, on_watchdog, a);
-	if (os_watchdog_us())
-		loop_timer_in(&a->watchdog, os_watchdog_us());
-	if (log_on_terminal())
-		loop_timer_in(&a->second, SEC_US);
-	links_start(a->links);
-	os_ready(a->common.ready_fd);
-	return loop_run(a->loop);
-}
+static const struct tool_ops ops = {
+    .cli = &listen_cli,
+    .check = check,
+    .open = set_up,
+    .drain = drain,
+    .hangup = hangup,
+    .status = show,
+    .close = tear_down,
+    .finish = finish,
+};
 
 int main(int argc, char **argv)
 {
-	static struct app app;
-	char err[512];
-	int status = conf_cli(&listen_cli, &app.conf, argc, argv, &app.common);
+	static struct app app = {.tool = {.ops = &ops, .app = &app, .conf = &app.conf}};
 
-	if (status >= 0)
-		goto out;
-	if (conf_check(&app.conf, err, sizeof(err))) {
-		log_error(NULL, "%s", err);
-		status = app.common.file ? EX_CONFIG : EX_USAGE;
-		goto out;
-	}
-	status = relay_setup_keys(&app.conf.tunnel, &app.ring, err, sizeof(err));
-	if (status) {
-		log_error(NULL, "%s", err);
-		if (status == EX_USAGE && app.common.file)
-			status = EX_CONFIG;
-		goto out;
-	}
-	if (app.common.test) {
-		puts("configuration OK");
-		goto out;
-	}
-	status = run(&app);
-out:
-	tear_down(&app);
-	return status;
+	return tool_main(&app.tool, argc, argv);
 }

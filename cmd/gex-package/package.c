@@ -278,23 +278,19 @@ static void while_away(struct package *p, int64_t now)
 	}
 }
 
-static void show_status(struct package *p, int64_t now)
+void package_status(struct package *p, char *line, size_t cap)
 {
-	char line[160], state[48] = "no media";
-	int64_t sent = http_server_sent(p->server);
-
-	if (now - p->status_us < SEC_US)
-		return;
+	char state[48] = "no media";
+	int64_t sent = http_server_sent(p->server), now = loop_now_us(p->loop);
 	double rate =
 	    p->status_us ? (double)(sent - p->status_sent) * 8 / ((double)(now - p->status_us)) : 0;
 	if (p->cmaf)
 		snprintf(state, sizeof(state), "%d tracks, latency %.0f ms", p->cmaf->n,
 			 (double)worst_latency(p) / 1e3);
-	snprintf(line, sizeof(line), "%s | %d viewers, %d held, %.1f Mbit/s out", state,
+	snprintf(line, cap, "%s | %d viewers, %d held, %.1f Mbit/s out", state,
 		 viewers_count(&p->viewers, now), p->held, rate);
 	p->status_us = now;
 	p->status_sent = sent;
-	log_status(line);
 }
 
 static void on_tick(void *arg)
@@ -305,8 +301,6 @@ static void on_tick(void *arg)
 	if (p->cmaf && !p->final)
 		while_away(p, now);
 	hold_expire(p, now, false);
-	if (log_on_terminal())
-		show_status(p, now);
 	if (p->end_us && now >= p->end_us)
 		p->ended(p->ended_arg, EX_OK);
 	else

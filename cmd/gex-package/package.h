@@ -100,6 +100,8 @@ int package_create(struct package **out, const struct package_conf *conf, struct
 void package_destroy(struct package *p);
 /* Answers what is held, accepts no more. */
 void package_drain(struct package *p);
+/* The status line of the time since the last one. */
+void package_status(struct package *p, char *line, size_t cap);
 
 /* serve.c */
 void serve(void *arg, struct http_request *r);

@@ -1,12 +1,12 @@
 #include <errno.h>
 #include <stdio.h>
+#include <sysexits.h>
 #include <unistd.h>
 
-#include "http/http.h"
 #include "log/log.h"
-#include "os/os.h"
 #include "record.h"
 #include "stream/select.h"
+#include "tool/tool.h"
 
 /* What may wait for the disk. */
 #define QUEUE_BYTES (64 << 20)
@@ -15,16 +15,13 @@
 #define PAUSE_US (20 * MS_US)
 
 struct app {
+	struct tool tool;
 	struct conf conf;
-	struct conf_common common;
-	struct loop *loop;
-	struct metrics *metrics;
-	struct http_server *http;
 	struct stream_feed *feed;
 	struct writer *writer;
 	struct stream_input *input;
 	struct stream_select select;
-	struct loop_timer second, limit, pause;
+	struct loop_timer limit, pause;
 	struct metric *m_up;
 	bool opened, ending;
 	int status;
@@ -34,7 +31,7 @@ static void on_done(void *arg)
 {
 	struct app *a = arg;
 
-	loop_stop(a->loop, a->status);
+	loop_stop(a->tool.loop, a->status);
 }
 
 static void on_limit(void *arg)
@@ -42,7 +39,7 @@ static void on_limit(void *arg)
 	struct app *a = arg;
 
 	log_error(NULL, "the disk does not take the last fragment");
-	loop_stop(a->loop, EX_IOERR);
+	loop_stop(a->tool.loop, EX_IOERR);
 }
 
 /* No more input; what is queued goes to the disk, and then on_done comes. */
@@ -119,14 +116,11 @@ static void on_lost(void *arg, const char *reason, bool final)
 		end(a, a->opened ? EX_OK : EX_DATAERR);
 }
 
-static void on_second(void *arg)
+static void show(void *app, char *line, size_t cap)
 {
-	struct app *a = arg;
-	char line[200];
+	struct app *a = app;
 
-	writer_status(a->writer, line, sizeof(line));
-	log_status(line);
-	loop_timer_in(&a->second, SEC_US);
+	writer_status(a->writer, line, cap);
 }
 
 static double input_dropped(void *arg)
@@ -143,8 +137,8 @@ static int make_writer(struct app *a, char *err)
 	    .segment_us = a->conf.segment_us,
 	    .fragment_us = a->conf.fragment_us,
 	    .feed = a->feed,
-	    .loop = a->loop,
-	    .metrics = a->metrics,
+	    .loop = a->tool.loop,
+	    .metrics = a->tool.metrics,
 	    .done = on_done,
 	    .arg = a,
 	};
@@ -152,94 +146,75 @@ static int make_writer(struct app *a, char *err)
 	return writer_create(&a->writer, &c, err);
 }
 
-/* Returns the status to exit with, -1 to go on. */
-static int set_up(struct app *a)
+static void export_figures(struct app *a)
+{
+	struct metrics *m = a->tool.metrics;
+
+	a->m_up = metrics_gauge(m, "gex_record_source_up", "1 while the source is there.", NULL);
+	metrics_counter_fn(m, "gex_record_dropped_packets_total", "Packets not written.",
+			   "reason=\"input\"", input_dropped, a);
+}
+
+static int check(void *app, char *err, size_t cap)
+{
+	struct app *a = app;
+
+	return conf_check(&a->conf, err) ? EX_USAGE : EX_OK;
+}
+
+static int set_up(void *app, char *err)
 {
 	static const struct stream_input_events events = {on_opened, on_packet, on_lost};
-	char err[512] = "";
-	int r;
+	struct app *a = app;
 
-	os_raise_nofile();
+	media_setup_log();
 	stream_select_finish(&a->select);
-	r = loop_create(&a->loop);
+	loop_timer_init(a->tool.loop, &a->limit, on_limit, a);
+	loop_timer_init(a->tool.loop, &a->pause, on_pause, a);
+	int r = stream_feed_create(&a->feed, QUEUE_BYTES, QUEUE_US);
+
 	if (!r)
-		r = metrics_create(&a->metrics);
-	if (!r)
-		r = stream_feed_create(&a->feed, QUEUE_BYTES, QUEUE_US);
-	if (!r)
-		r = loop_on_quit(a->loop, drain, a);
-	if (!r) {
-		loop_timer_init(a->loop, &a->second, on_second, a);
-		loop_timer_init(a->loop, &a->limit, on_limit, a);
-		loop_timer_init(a->loop, &a->pause, on_pause, a);
 		r = make_writer(a, err);
-	}
-	if (!r && a->common.metrics)
-		r = http_serve_metrics(&a->http, a->loop, a->metrics, a->common.metrics, err);
 	if (!r)
-		r = stream_input_create(&a->input, a->loop, &a->conf.url, &events, a, err);
+		r = stream_input_create(&a->input, a->tool.loop, &a->conf.url, &events, a, err);
 	if (!r)
-		return -1;
-	log_error(NULL, "%s", *err ? err : strerror(-r));
-	return os_exit_status(r);
+		export_figures(a);
+	return r;
 }
 
-static int run(struct app *a)
+static void tear_down(void *app, int status)
 {
-	int status = set_up(a);
+	struct app *a = app;
 
-	if (status >= 0)
-		return status;
-	a->m_up =
-	    metrics_gauge(a->metrics, "gex_record_source_up", "1 while the source is there.", NULL);
-	metrics_counter_fn(a->metrics, "gex_record_dropped_packets_total", "Packets not written.",
-			   "reason=\"input\"", input_dropped, a);
-	if (log_on_terminal())
-		loop_timer_in(&a->second, SEC_US);
-	os_ready(a->common.ready_fd);
-	return loop_run(a->loop);
-}
-
-static void tear_down(struct app *a, int status)
-{
-	log_status(NULL);
-	if (a->loop) {
-		loop_timer_stop(&a->second);
-		loop_timer_stop(&a->limit);
-		loop_timer_stop(&a->pause);
-	}
+	loop_timer_stop(&a->limit);
+	loop_timer_stop(&a->pause);
 	stream_input_destroy(a->input);
 	if (!writer_destroy(a->writer))
 		_exit(status);
 	stream_feed_destroy(a->feed);
 	stream_select_finish(&a->select);
-	http_server_destroy(a->http);
-	loop_destroy(a->loop);
-	metrics_destroy(a->metrics);
+}
+
+static void finish(void *app)
+{
+	struct app *a = app;
+
 	conf_free(&a->conf);
 }
 
+static const struct tool_ops ops = {
+    .cli = &record_cli,
+    .check = check,
+    .open = set_up,
+    .drain = drain,
+    .status = show,
+    .close = tear_down,
+    .finish = finish,
+};
+
 int main(int argc, char **argv)
 {
-	static struct app app;
-	char err[CONF_ERR] = "";
-	int status = conf_cli(&record_cli, &app.conf, argc, argv, &app.common);
+	static struct app app = {.tool = {.ops = &ops, .app = &app, .conf = &app.conf}};
 
-	if (status >= 0)
-		goto out;
-	if (conf_check(&app.conf, err)) {
-		log_error(NULL, "%s", err);
-		status = app.common.file ? EX_CONFIG : EX_USAGE;
-		goto out;
-	}
-	media_setup_log();
-	if (app.common.test) {
-		status = EX_OK;
-		puts("configuration OK");
-		goto out;
-	}
-	status = run(&app);
-out:
-	tear_down(&app, status);
-	return status;
+	return tool_main(&app.tool, argc, argv);
 }

@@ -1,28 +1,25 @@
 #include <errno.h>
 #include <stdio.h>
+#include <sysexits.h>
 #include <unistd.h>
 
-#include "http/http.h"
 #include "log/log.h"
-#include "os/os.h"
 #include "restream.h"
 #include "stream/select.h"
+#include "tool/tool.h"
 
 #define QUEUE_BYTES (32 << 20)
 #define QUIT_US (3 * SEC_US)
 #define FINISH_US (30 * SEC_US)
 
 struct app {
+	struct tool tool;
 	struct conf conf;
-	struct conf_common common;
-	struct loop *loop;
-	struct metrics *metrics;
-	struct http_server *http;
 	struct stream_feed *feed;
 	VEC(struct target *) targets;
 	struct stream_input *input;
 	struct stream_select select;
-	struct loop_timer second, limit;
+	struct loop_timer limit;
 	struct metric *m_up;
 	bool opened, ending;
 	size_t done;
@@ -34,7 +31,7 @@ static void on_done(void *arg)
 	struct app *a = arg;
 
 	if (++a->done == a->targets.len)
-		loop_stop(a->loop, a->status);
+		loop_stop(a->tool.loop, a->status);
 }
 
 static void on_limit(void *arg)
@@ -42,7 +39,7 @@ static void on_limit(void *arg)
 	struct app *a = arg;
 
 	log_debug(NULL, "a target does not end in time");
-	loop_stop(a->loop, a->status);
+	loop_stop(a->tool.loop, a->status);
 }
 
 /* No more input; the targets send what they have. */
@@ -113,20 +110,18 @@ static void on_lost(void *arg, const char *reason, bool final)
 		end(a, a->opened ? EX_OK : EX_DATAERR, FINISH_US);
 }
 
-static void on_second(void *arg)
+static void show(void *app, char *line, size_t cap)
 {
-	struct app *a = arg;
-	char line[256] = "", one[100];
+	struct app *a = app;
+	char one[100];
 	struct target **t;
 
 	vec_for (t, &a->targets) {
 		size_t n = strlen(line);
 
 		target_status(*t, one, sizeof(one));
-		snprintf(line + n, sizeof(line) - n, "%s%s", n ? " | " : "", one);
+		snprintf(line + n, cap - n, "%s%s", n ? " | " : "", one);
 	}
-	log_status(line);
-	loop_timer_in(&a->second, SEC_US);
 }
 
 static double input_dropped(void *arg)
@@ -138,7 +133,7 @@ static double input_dropped(void *arg)
 
 static int make_targets(struct app *a, char *err)
 {
-	struct targets all = {&a->conf, a->feed, a->loop, a->metrics, on_done, a};
+	struct targets all = {&a->conf, a->feed, a->tool.loop, a->tool.metrics, on_done, a};
 	struct target_conf **c;
 
 	vec_for (c, &a->conf.targets) {
@@ -155,62 +150,50 @@ static int make_targets(struct app *a, char *err)
 	return 0;
 }
 
-/* Returns the status to exit with, -1 to go on. */
-static int set_up(struct app *a)
+static void export_figures(struct app *a)
+{
+	struct metrics *m = a->tool.metrics;
+
+	a->m_up = metrics_gauge(m, "gex_restream_source_up", "1 while the source is there.", NULL);
+	metrics_counter_fn(m, "gex_restream_input_dropped_packets_total",
+			   "Packets of the source not taken.", NULL, input_dropped, a);
+}
+
+static int check(void *app, char *err, size_t cap)
+{
+	struct app *a = app;
+	int r = conf_check(&a->conf, err);
+
+	if (r == -EPERM || r == -EACCES)
+		return EX_NOPERM;
+	return r ? EX_USAGE : EX_OK;
+}
+
+static int set_up(void *app, char *err)
 {
 	static const struct stream_input_events events = {on_opened, on_packet, on_lost};
-	char err[512] = "";
-	int r;
+	struct app *a = app;
 
-	os_raise_nofile();
+	media_setup_log();
 	stream_select_finish(&a->select);
-	r = loop_create(&a->loop);
+	loop_timer_init(a->tool.loop, &a->limit, on_limit, a);
+	int r = stream_feed_create(&a->feed, QUEUE_BYTES, a->conf.queue_us);
+
 	if (!r)
-		r = metrics_create(&a->metrics);
-	if (!r)
-		r = stream_feed_create(&a->feed, QUEUE_BYTES, a->conf.queue_us);
-	if (!r)
-		r = loop_on_quit(a->loop, drain, a);
-	if (!r) {
-		loop_timer_init(a->loop, &a->second, on_second, a);
-		loop_timer_init(a->loop, &a->limit, on_limit, a);
 		r = make_targets(a, err);
-	}
-	if (!r && a->common.metrics)
-		r = http_serve_metrics(&a->http, a->loop, a->metrics, a->common.metrics, err);
 	if (!r)
-		r = stream_input_create(&a->input, a->loop, &a->conf.in, &events, a, err);
+		r = stream_input_create(&a->input, a->tool.loop, &a->conf.in, &events, a, err);
 	if (!r)
-		return -1;
-	log_error(NULL, "%s", *err ? err : strerror(-r));
-	return os_exit_status(r);
+		export_figures(a);
+	return r;
 }
 
-static int run(struct app *a)
+static void tear_down(void *app, int status)
 {
-	int status = set_up(a);
-
-	if (status >= 0)
-		return status;
-	a->m_up = metrics_gauge(a->metrics, "gex_restream_source_up",
-				"1 while the source is there.", NULL);
-	metrics_counter_fn(a->metrics, "gex_restream_input_dropped_packets_total",
-			   "Packets of the source not taken.", NULL, input_dropped, a);
-	if (log_on_terminal())
-		loop_timer_in(&a->second, SEC_US);
-	os_ready(a->common.ready_fd);
-	return loop_run(a->loop);
-}
-
-static void tear_down(struct app *a, int status)
-{
+	struct app *a = app;
 	struct target **t;
 
-	log_status(NULL);
-	if (a->loop) {
-		loop_timer_stop(&a->second);
-		loop_timer_stop(&a->limit);
-	}
+	loop_timer_stop(&a->limit);
 	stream_input_destroy(a->input);
 	vec_for (t, &a->targets)
 		if (!target_destroy(*t))
@@ -218,36 +201,28 @@ static void tear_down(struct app *a, int status)
 	vec_free(&a->targets);
 	stream_feed_destroy(a->feed);
 	stream_select_finish(&a->select);
-	http_server_destroy(a->http);
-	loop_destroy(a->loop);
-	metrics_destroy(a->metrics);
+}
+
+static void finish(void *app)
+{
+	struct app *a = app;
+
 	conf_free(&a->conf);
 }
 
+static const struct tool_ops ops = {
+    .cli = &restream_cli,
+    .check = check,
+    .open = set_up,
+    .drain = drain,
+    .status = show,
+    .close = tear_down,
+    .finish = finish,
+};
+
 int main(int argc, char **argv)
 {
-	static struct app app;
-	char err[CONF_ERR] = "";
-	int status = conf_cli(&restream_cli, &app.conf, argc, argv, &app.common);
+	static struct app app = {.tool = {.ops = &ops, .app = &app, .conf = &app.conf}};
 
-	if (status >= 0)
-		goto out;
-	status = conf_check(&app.conf, err);
-	if (status) {
-		log_error(NULL, "%s", err);
-		status = status == -EPERM || status == -EACCES ? EX_NOPERM
-			 : app.common.file		       ? EX_CONFIG
-							       : EX_USAGE;
-		goto out;
-	}
-	media_setup_log();
-	if (app.common.test) {
-		status = EX_OK;
-		puts("configuration OK");
-		goto out;
-	}
-	status = run(&app);
-out:
-	tear_down(&app, status);
-	return status;
+	return tool_main(&app.tool, argc, argv);
 }

@@ -1,97 +1,43 @@
 #include <stdio.h>
+#include <sysexits.h>
 #include <unistd.h>
 
-#include "http/http.h"
-#include "log/log.h"
-#include "os/os.h"
+#include "tool/tool.h"
 #include "transcode.h"
 
 struct app {
+	struct tool tool;
 	struct conf conf;
-	struct conf_common common;
-	struct loop *loop;
-	struct metrics *metrics;
-	struct http_server *http;
 	struct figures *figures;
 	struct job *job;
-	struct loop_timer second;
 };
 
 static void on_ended(void *arg, int status)
 {
 	struct app *a = arg;
 
-	loop_stop(a->loop, status);
+	loop_stop(a->tool.loop, status);
 }
 
-static void drain(void *arg)
+static void drain(void *app)
 {
-	struct app *a = arg;
+	struct app *a = app;
 
-	if (a->job)
-		job_stop(a->job);
-	else
-		loop_stop(a->loop, EX_OK);
+	job_stop(a->job);
 }
 
-static void on_second(void *arg)
+static void show(void *app, char *line, size_t cap)
 {
-	struct app *a = arg;
-	char line[256];
+	struct app *a = app;
 
-	figures_status(a->figures, line, sizeof(line));
-	log_status(line);
-	loop_timer_in(&a->second, SEC_US);
+	figures_status(a->figures, line, cap);
 }
 
-/* Returns the status to exit with, -1 to go on. */
-static int set_up(struct app *a)
+static int check(void *app, char *err, size_t cap)
 {
-	char err[CONF_ERR] = "";
-	int rc;
+	struct app *a = app;
 
-	os_raise_nofile();
-	rc = loop_create(&a->loop);
-	if (!rc)
-		rc = metrics_create(&a->metrics);
-	if (!rc)
-		rc = figures_create(&a->figures, a->metrics);
-	if (!rc)
-		rc = loop_on_quit(a->loop, drain, a);
-	if (!rc && a->common.metrics)
-		rc = http_serve_metrics(&a->http, a->loop, a->metrics, a->common.metrics, err);
-	if (!rc)
-		rc = job_create(&a->job, a->loop, &a->conf, a->figures, on_ended, a, err);
-	if (!rc)
-		return -1;
-	log_error(NULL, "%s", *err ? err : strerror(-rc));
-	return os_exit_status(rc);
-}
-
-static void tear_down(struct app *a)
-{
-	log_status(NULL);
-	if (a->loop)
-		loop_timer_stop(&a->second);
-	http_server_destroy(a->http);
-	job_destroy(a->job);
-	loop_destroy(a->loop);
-	metrics_destroy(a->metrics);
-	figures_destroy(a->figures);
-	conf_free(&a->conf);
-}
-
-static int run(struct app *a)
-{
-	int status = set_up(a);
-
-	if (status >= 0)
-		return status;
-	loop_timer_init(a->loop, &a->second, on_second, a);
-	if (log_on_terminal())
-		loop_timer_in(&a->second, SEC_US);
-	os_ready(a->common.ready_fd);
-	return loop_run(a->loop);
+	return conf_check(&a->conf, err, cap) ? EX_USAGE : EX_OK;
 }
 
 static bool writes_to_terminal(const struct conf *c)
@@ -102,32 +48,52 @@ static bool writes_to_terminal(const struct conf *c)
 	return false;
 }
 
-int main(int argc, char **argv)
+static int set_up(void *app, char *err)
 {
-	static struct app app;
-	char err[CONF_ERR];
-	int status = conf_cli(&transcode_cli, &app.conf, argc, argv, &app.common);
+	struct app *a = app;
 
-	if (status >= 0)
-		goto out;
-	if (conf_check(&app.conf, err, sizeof(err))) {
-		log_error(NULL, "%s", err);
-		status = app.common.file ? EX_CONFIG : EX_USAGE;
-		goto out;
-	}
-	if (app.common.test) {
-		puts("configuration OK");
-		status = EX_OK;
-		goto out;
-	}
-	if (writes_to_terminal(&app.conf)) {
-		log_error(NULL, "standard output is a terminal: send it to a file or a program");
-		status = EX_USAGE;
-		goto out;
+	/* Not in check: with -t standard output is another one. */
+	if (writes_to_terminal(&a->conf)) {
+		snprintf(err, TOOL_ERR,
+			 "standard output is a terminal: send it to a file or a program");
+		return EX_USAGE;
 	}
 	media_setup_log();
-	status = run(&app);
-out:
-	tear_down(&app);
-	return status;
+	int r = figures_create(&a->figures, a->tool.metrics);
+
+	if (!r)
+		r = job_create(&a->job, a->tool.loop, &a->conf, a->figures, on_ended, a, err);
+	return r;
+}
+
+static void tear_down(void *app, int status)
+{
+	struct app *a = app;
+
+	job_destroy(a->job);
+}
+
+static void finish(void *app)
+{
+	struct app *a = app;
+
+	figures_destroy(a->figures);
+	conf_free(&a->conf);
+}
+
+static const struct tool_ops ops = {
+    .cli = &transcode_cli,
+    .check = check,
+    .open = set_up,
+    .drain = drain,
+    .status = show,
+    .close = tear_down,
+    .finish = finish,
+};
+
+int main(int argc, char **argv)
+{
+	static struct app app = {.tool = {.ops = &ops, .app = &app, .conf = &app.conf}};
+
+	return tool_main(&app.tool, argc, argv);
 }

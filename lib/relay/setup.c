@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "log/log.h"
 #include "os/os.h"
 
 #define KEY_FILE_MAX 4096
@@ -89,4 +90,19 @@ int relay_setup_keys(const struct relay_setup *s, struct crypt_ring *ring, char 
 		snprintf(err, cap, "%s: %s", s->key_file,
 			 r == -E2BIG ? "too many keys" : "no key in the file");
 	return EX_CONFIG;
+}
+
+bool relay_setup_reload(const struct relay_setup *s, struct crypt_ring *ring)
+{
+	struct crypt_ring fresh;
+	char err[CONF_ERR];
+
+	if (relay_setup_keys(s, &fresh, err, sizeof(err))) {
+		log_error(NULL, "%s; the keys stay as they were", err);
+		return false;
+	}
+	*ring = fresh;
+	crypt_wipe(&fresh, sizeof(fresh));
+	log_info(NULL, "key file read again");
+	return true;
 }

@@ -1,0 +1,58 @@
+/* tool: what every command line tool does around its own work, in one order:
+ *
+ *   command line and file (conf_cli) -> check -> -t ends here -> loop, metrics, signals, server of -m -> open
+ *   -> watchdog and status line -> readiness -> the loop runs -> close -> loop and metrics go -> finish
+ *
+ * A tool fills in struct tool_ops. Its state, `app`, embeds a struct tool and is what all calls are given; zeroed
+ * static memory, so that close and finish may come at any stage:
+ *
+ *   static struct app app = {.tool = {.ops = &ops, .app = &app, .conf = &app.conf}};
+ *   return tool_main(&app.tool, argc, argv); */
+#ifndef GEX_TOOL_H
+#define GEX_TOOL_H
+
+#include "conf/conf.h"
+#include "http/http.h"
+#include "loop/loop.h"
+#include "metrics/metrics.h"
+
+/* Bytes of the err that check and open are given: enough for every module's. */
+#define TOOL_ERR CONF_ERR
+
+struct tool_ops {
+	const struct conf_cli *cli;
+	/* What single keys cannot tell; reads secrets. 0, or the sysexits(3) status to end with and one line in err.
+	 * EX_USAGE, for what was given, becomes EX_CONFIG when a file was. */
+	int (*check)(void *app, char *err, size_t cap);
+	/* Makes everything and starts it; the tool's loop and metrics are there. 0, a negative errno
+	 * (os_exit_status tells the status), or a status itself; with one line in err, or none: strerror's. */
+	int (*open)(void *app, char *err);
+	/* On SIGTERM or SIGINT: ends by loop_stop. */
+	void (*drain)(void *app);
+	/* On SIGHUP. NULL: the signal is left as it was. */
+	void (*hangup)(void *app);
+	/* The status line, for once a second on a terminal. */
+	void (*status)(void *app, char *line, size_t cap);
+	/* Undoes open, or as much of it as was done, while the loop is still there. Status is what the process will end
+	 * with: for one that a device holds and that has to _exit. */
+	void (*close)(void *app, int status);
+	/* Frees the configuration and what the loop's last callbacks may use. */
+	void (*finish)(void *app);
+};
+
+struct tool {
+	const struct tool_ops *ops;
+	void *app;
+	void *conf; /* the root of the key table */
+	/* From here on tool_main's; the tool reads loop and metrics. */
+	struct conf_common common;
+	struct loop *loop;
+	struct metrics *metrics;
+	struct http_server *metrics_server;
+	struct loop_timer second, watchdog;
+};
+
+/* The status to return from main. */
+int tool_main(struct tool *t, int argc, char **argv) MUST_USE;
+
+#endif
