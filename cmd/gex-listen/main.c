@@ -124,9 +124,4 @@ static const struct tool_ops ops = {
     .finish = finish,
 };
 
-int main(int argc, char **argv)
-{
-	static struct app app = {.tool = {.ops = &ops, .app = &app, .conf = &app.conf}};
-
-	return tool_main(&app.tool, argc, argv);
-}
+TOOL_MAIN(ops)

@@ -3,11 +3,9 @@
  *   command line and file (conf_cli) -> check -> -t ends here -> loop, metrics, signals, server of -m -> open
  *   -> watchdog and status line -> readiness -> the loop runs -> close -> loop and metrics go -> finish
  *
- * A tool fills in struct tool_ops. Its state, `app`, embeds a struct tool and is what all calls are given; zeroed
- * static memory, so that close and finish may come at any stage:
- *
- *   static struct app app = {.tool = {.ops = &ops, .app = &app, .conf = &app.conf}};
- *   return tool_main(&app.tool, argc, argv); */
+ * A tool fills in struct tool_ops and ends its main.c with TOOL_MAIN(ops). Its state is a struct app, which embeds a
+ * struct tool named tool and the root of its key table named conf; all calls are given that. It begins zeroed, so that
+ * close and finish may come at any stage. */
 #ifndef GEX_TOOL_H
 #define GEX_TOOL_H
 
@@ -54,5 +52,14 @@ struct tool {
 
 /* The status to return from main. */
 int tool_main(struct tool *t, int argc, char **argv) MUST_USE;
+
+#define TOOL_MAIN(ops_) \
+	int main(int argc, char **argv) \
+	{ \
+		static struct app app = { \
+		    .tool = {.ops = &(ops_), .app = &app, .conf = &app.conf}}; \
+\
+		return tool_main(&app.tool, argc, argv); \
+	}
 
 #endif
