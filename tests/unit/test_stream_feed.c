@@ -40,6 +40,8 @@ static struct media_packet *packet(int track, int64_t ms, bool key)
 	struct media_packet *p = media_packet_create(100);
 
 	assert_non_null(p);
+	/* What lies there by chance may look like a picture that nothing depends on. */
+	memset(p->data, 0, p->size);
 	p->track = track;
 	p->pts = p->dts = ms;
 	p->key = key;
