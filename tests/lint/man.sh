@@ -10,7 +10,7 @@ clean() {
 
 # mdoc without its markup, one word a line.
 words() {
-	mandoc -Tascii -O width=200 "$@" | col -b | tr -s ' \t' '\n'
+	mandoc -Tascii -O width=200 "$@" | sed 's/.\x08//g' | tr -s ' \t' '\n'
 }
 
 # Every long flag of --help is in the tool's page.
