@@ -80,12 +80,13 @@ echo "  Copy:       rtmp://127.0.0.1:$rtmp/live/copy"
 echo "  Ctrl-C ends all of it."
 echo
 
-trap 'echo; echo "ending"; exit 0' INT TERM
+# Ctrl-C reaches the stages as well as this script: what they say about it is not news.
+trap 'trap - ERR; echo; echo "ending"; exit 0' INT TERM
 began=$SECONDS
 while [ -z "${SECONDS_TO_RUN:-}" ] || [ $((SECONDS - began)) -lt "$SECONDS_TO_RUN" ]; do
-	for name in endpoint listen transcode package record restream live-encoder; do
-		alive "$name" || fail "$name has ended"
-	done
 	status
-	sleep 1
+	sleep 1 || true
+	for name in endpoint listen transcode package record restream live-encoder; do
+		alive "$name" || { sleep 0.5 || true; fail "$name has ended"; }
+	done
 done
