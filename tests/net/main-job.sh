@@ -1,5 +1,5 @@
 #!/bin/bash
-# timeout: 420
+# timeout: 600
 #
 # The main job. Two regions, joined by a bad long-distance link: 100 ms of round trip, 1 % loss each way, 50 Mbit/s.
 #
@@ -104,7 +104,7 @@ get() {
 
 # ---- the picture, for a minute ----
 
-# Machines are noisy: a minute that falls short is told, and another one is watched.
+# Machines are noisy: when a minute falls short, two more are watched, and the medians count.
 watch_minute() {
 	spawn -o "$TMP/minute" watch in_a node tests/browser/watch.mjs --seconds 60 --settle 10 \
 		--screenshot "$TMP/player.png" http://127.0.0.1:8080/live/
@@ -113,12 +113,18 @@ watch_minute() {
 	cat "$TMP/minute"
 }
 watch_minute
-if [ "$(get "$TMP/minute" stalls)" != 0 ]; then
-	echo "note: $(get "$TMP/minute" stalls) stalls, $(get "$TMP/minute" stall_ms) ms; once more"
-	watch_minute
+STALLS=$(get "$TMP/minute" stalls) P50=$(get "$TMP/minute" latency_p50_ms)
+if [ "$STALLS" != 0 ]; then
+	echo "note: $STALLS stalls, $(get "$TMP/minute" stall_ms) ms; two more minutes"
+	stalls=("$STALLS") p50s=("$P50")
+	for _ in 1 2; do
+		watch_minute
+		stalls+=("$(get "$TMP/minute" stalls)") p50s+=("$(get "$TMP/minute" latency_p50_ms)")
+	done
+	STALLS=$(median "${stalls[@]}") P50=$(median "${p50s[@]}")
 fi
-at_most "glass to glass in Chromium, p50, ms" "$(get "$TMP/minute" latency_p50_ms)" 2500
-at_most "stalls after the first 10 s" "$(get "$TMP/minute" stalls)" 0
+at_most "glass to glass in Chromium, p50, ms" "$P50" 2500
+at_most "stalls after the first 10 s" "$STALLS" 0
 at_most "fatal player errors" "$(get "$TMP/minute" fatal_errors)" 0
 at_most "requests to another host" "$(get "$TMP/minute" foreign)" 0
 all_alive
@@ -215,8 +221,13 @@ kill_and_start() {
 for part in record restream endpoint_up endpoint_view listen_up listen_view transcode package; do
 	kill_and_start "$part"
 	if [ "$TOOK" -gt 5000 ]; then
-		echo "note: $part: plays again after $TOOK ms; once more"
-		kill_and_start "$part"
+		echo "note: $part: plays again after $TOOK ms; twice more, the median counts"
+		took=("$TOOK")
+		for _ in 1 2; do
+			kill_and_start "$part"
+			took+=("$TOOK")
+		done
+		TOOK=$(median "${took[@]}")
 	fi
 	at_most "$part killed and started again: plays again after, ms" "$TOOK" 5000
 	all_alive "$part"
