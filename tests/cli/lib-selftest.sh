@@ -88,3 +88,12 @@ for s in 98765 98764 98763 98762; do
 	pgrep -xf "sleep $s" >/dev/null || rc=$?
 	step "no sleep $s is left" test $rc = 1
 done
+
+# ---- a group beside, in folders where nothing has run yet ----
+for d in here beside; do
+	mkdir -p "$TMP/$d/tests"
+	ln -sfn "$BUILD/tests/net" "$TMP/$d/tests/net"
+done
+rc=0
+BUILD=$TMP/here tests/run "$TMP/passes.sh" "@$TMP/beside" "$TMP/passes.sh" "$TMP/fails.sh" >"$TMP/beside.verdict" 2>&1 || rc=$?
+step "what ran beside is counted" test "$rc $(tail -n 1 "$TMP/beside.verdict")" = "1 2 passed, 1 failed, 0 skipped"
