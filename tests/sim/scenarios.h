@@ -203,12 +203,12 @@ static void steps_check(struct sim *m)
 	plan_add(m, (struct plan){.up = 100, .down = 100 << 20});
 	open_all(m);
 	run(m, m->now_us + 4 * SEC_US, NULL);
-	m->link.way[0].rate_bps /= 5;
+	m->link->way[0].rate_bps /= 5;
 	run(m, m->now_us + 4 * SEC_US, NULL);
 	before = m->end[0][0]->got;
 	run(m, m->now_us + 4 * SEC_US, NULL);
 	slow = (double)(m->end[0][0]->got - before) * 8 / 4e6;
-	m->link.way[0].rate_bps *= 5;
+	m->link->way[0].rate_bps *= 5;
 	run(m, m->now_us + 4 * SEC_US, NULL);
 	before = m->end[0][0]->got;
 	run(m, m->now_us + 4 * SEC_US, NULL);
@@ -227,7 +227,7 @@ static void fixed_set(struct sim *m)
 	tunnel_conf_default(&conf);
 	conf.rate_bps = 15000000;
 	lines(m, main_line);
-	m->link.way[0].loss_ppm = m->link.way[1].loss_ppm = 50000;
+	m->link->way[0].loss_ppm = m->link->way[1].loss_ppm = 50000;
 	connect_ends(m, &conf, 0);
 }
 
@@ -281,8 +281,8 @@ static void mixed_set(struct sim *m)
 	w.reorder_ppm = (unsigned)rnd_to(r, 50000);
 	w.reorder_us = (int64_t)rnd_to(r, 50000);
 	lines(m, w);
-	m->link.way[0].mask = rnd(r) & rnd(r) & rnd(r);
-	m->link.way[1].mask = rnd(r) & rnd(r) & rnd(r);
+	m->link->way[0].mask = rnd(r) & rnd(r) & rnd(r);
+	m->link->way[1].mask = rnd(r) & rnd(r) & rnd(r);
 	connect_ends(m, &conf, 0);
 }
 
@@ -350,10 +350,10 @@ static void stopped_check(struct sim *m)
 static void flow_set(struct sim *m)
 {
 	lines(m, main_line);
-	m->link.way[0].jitter_us = m->link.way[1].jitter_us = 5 * MS_US;
-	m->link.way[0].dup_ppm = m->link.way[1].dup_ppm = 50000;
-	m->link.way[0].reorder_ppm = 100000;
-	m->link.way[0].reorder_us = 20 * MS_US;
+	m->link->way[0].jitter_us = m->link->way[1].jitter_us = 5 * MS_US;
+	m->link->way[0].dup_ppm = m->link->way[1].dup_ppm = 50000;
+	m->link->way[0].reorder_ppm = 100000;
+	m->link->way[0].reorder_us = 20 * MS_US;
 	connect_ends(m, NULL, 0);
 }
 
@@ -407,8 +407,8 @@ static void outage_check(struct sim *m)
 	plan_add(m, (struct plan){.up = 5 << 20, .down = 5 << 20});
 	open_all(m);
 	for (int i = 0; i < 2; i++) {
-		m->link.way[i].out_from_us = m->now_us + 700 * MS_US;
-		m->link.way[i].out_to_us = m->now_us + 4700 * MS_US;
+		m->link->way[i].out_from_us = m->now_us + 700 * MS_US;
+		m->link->way[i].out_to_us = m->now_us + 4700 * MS_US;
 	}
 	m->moved_us = m->now_us + 300 * MS_US;
 	finish_plan(m);
@@ -423,14 +423,14 @@ static void mtu_check(struct sim *m)
 {
 	struct tunnel_stats st;
 
-	m->link.way[0].mtu = m->link.way[1].mtu = 1400;
+	m->link->way[0].mtu = m->link->way[1].mtu = 1400;
 	run(m, m->now_us + 8 * SEC_US, NULL);
 	tunnel_stats(m->client, &st);
 	CHECK(m, st.dgram_size == 1400);
 	plan_add(m, (struct plan){.up = 10 << 20, .down = 100});
 	open_all(m);
 	run(m, m->now_us + SEC_US, NULL);
-	m->link.way[0].mtu = m->link.way[1].mtu = 1250;
+	m->link->way[0].mtu = m->link->way[1].mtu = 1250;
 	finish_plan(m);
 	tunnel_stats(m->client, &st);
 	CHECK(m, st.dgram_size == TUNNEL_DGRAM_MIN);
@@ -447,7 +447,7 @@ static void dead_check(struct sim *m)
 	plan_add(m, (struct plan){.up = 5 << 20, .down = 5 << 20});
 	open_all(m);
 	run(m, m->now_us + 500 * MS_US, NULL);
-	m->link.way[m->seed % 2].loss_ppm = 1000000;
+	m->link->way[m->seed % 2].loss_ppm = 1000000;
 	from = m->now_us;
 	run(m, m->now_us + 20 * SEC_US, NULL);
 	CHECK(m, m->client_closed && m->server_closed && m->client_reason == -ETIMEDOUT);
@@ -505,8 +505,8 @@ static void wrong_check(struct sim *m)
 static void shake_set(struct sim *m)
 {
 	lines(m, (struct way){.delay_us = 30 * MS_US, .loss_ppm = 200000});
-	m->link.way[0].mask = m->seed;
-	m->link.way[1].mask = m->seed >> 3;
+	m->link->way[0].mask = m->seed;
+	m->link->way[1].mask = m->seed >> 3;
 	connect_ends(m, NULL, 0);
 }
 
@@ -525,6 +525,8 @@ static void shake_check(struct sim *m)
 	figure(0, "connected after, ms", (double)(m->connected_us - from) / 1e3);
 	close_both(m);
 }
+
+#include "scenarios_crowd.h"
 
 static const struct scenario scenarios[] = {
     {"bulk", "20 MB at 50 Mbit/s, 100 ms, 1 %", main_set, bulk_check, 60 * SEC_US, true},
@@ -546,6 +548,7 @@ static const struct scenario scenarios[] = {
     {"restart", "another server in its place", main_set, restart_check, 60 * SEC_US, false},
     {"wrong", "the wrong key", wrong_set, wrong_check, 60 * SEC_US, false},
     {"shake", "handshakes at 20 % loss", shake_set, shake_check, 60 * SEC_US, false},
+    {"crowd", "four tunnels on one line", crowd_set, crowd_check, 60 * SEC_US, true},
 };
 
 #endif
