@@ -5,9 +5,9 @@
  *	sim_tunnel [-v] [-s SCENARIO] [-f FIRST_SEED] [-t TRACE_MS] [SEEDS]
  * SEEDS may be in the environment. */
 #include "sim.h"
-#include <unistd.h>
-
+#include "report.h"
 #include "scenarios.h"
+#include <unistd.h>
 
 /* ---- main ---- */
 
