@@ -25,7 +25,7 @@ struct crypt_shake {
 	unsigned flight_n, flight_next, flights;
 	bool flight_fresh;	 /* the next write begins a new flight */
 	struct crypt_key key;	 /* client: ours; server: only the name */
-	struct crypt_ring *ring; /* server: a copy of the gate's */
+	const struct crypt_ring *ring; /* server: the gate's */
 };
 
 /* A shake around a new SSL object of ctx (a reference is taken). */

@@ -296,7 +296,7 @@ struct tunnel {
 	struct tn_id addr_node; /* while in handshake: its address, in the acceptor's map */
 	uint8_t hello[32];	/* the random bytes of its ClientHello */
 	bool announced;
-	int64_t a_wake_us;
+	struct tn_timer a_timer;
 
 	struct tunnel_stats stats;
 };
