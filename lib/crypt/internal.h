@@ -23,8 +23,8 @@ struct crypt_shake {
 		uint8_t data[CRYPT_SHAKE_MAX];
 	} flight[FLIGHT_MAX];
 	unsigned flight_n, flight_next, flights;
-	bool flight_fresh;	 /* the next write begins a new flight */
-	struct crypt_key key;	 /* client: ours; server: only the name */
+	bool flight_fresh;	       /* the next write begins a new flight */
+	struct crypt_key key;	       /* client: ours; server: only the name */
 	const struct crypt_ring *ring; /* server: the gate's */
 };
 

@@ -212,21 +212,42 @@ static int input_sealed(struct acceptor *a, const uint8_t *d, size_t n, int path
 	return drop(a, TUNNEL_DROP_FORGED, -EBADMSG);
 }
 
+/* How many handshakes each host has: a table by hash, twice as large as needed. */
+struct crowd {
+	struct {
+		uint32_t host;
+		uint16_t n;
+	} of[2 * PENDING_MAX];
+};
+
+static uint16_t *crowd_of(struct crowd *c, const struct tunnel *t)
+{
+	uint32_t host = tn_door_host(&t->path[0]->addr), i = host % ARRAY_LEN(c->of);
+
+	while (c->of[i].n && c->of[i].host != host)
+		i = (i + 1) % ARRAY_LEN(c->of);
+	c->of[i].host = host;
+	return &c->of[i].n;
+}
+
 /* Too many handshakes: the oldest of the host that has most of them gives way. */
 static void make_way(struct acceptor *a)
 {
-	uint16_t of[TN_DOOR_HOSTS] = {0}, most = 0;
+	struct crowd c = {0};
 	struct tunnel *t;
+	uint16_t most = 0;
 
 	if (a->stats.pending < PENDING_MAX)
 		return;
 	list_for (t, &a->pending, a_all) {
-		uint16_t *n = &of[tn_door_host(&a->door, &t->path.addr)];
+		if (t->state != TUNNEL_CLOSED) {
+			uint16_t n = ++*crowd_of(&c, t);
 
-		most = MAX(most, ++*n);
+			most = MAX(most, n);
+		}
 	}
 	list_for (t, &a->pending, a_all) {
-		if (of[tn_door_host(&a->door, &t->path.addr)] != most || t->state == TUNNEL_CLOSED)
+		if (t->state == TUNNEL_CLOSED || *crowd_of(&c, t) != most)
 			continue;
 		a->stats.evicted++;
 		tunnel_destroy(t);

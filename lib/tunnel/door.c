@@ -27,9 +27,12 @@ uint64_t tn_door_hash(const struct tn_door *d, int path, const struct tunnel_add
 	return mix(d->seed ^ (uint64_t)path, from, sizeof(*from));
 }
 
-unsigned tn_door_host(const struct tn_door *d, const struct tunnel_addr *from)
+uint32_t tn_door_host(const struct tunnel_addr *from)
 {
-	return mix(d->seed, from->bytes + TUNNEL_ADDR_HOST, 4) >> 32 & (TN_DOOR_HOSTS - 1);
+	uint32_t host;
+
+	memcpy(&host, from->bytes + TUNNEL_ADDR_HOST, sizeof(host));
+	return host;
 }
 
 static bool conforms(int64_t *until_us, int64_t gap_us, int64_t burst, int64_t now_us)
@@ -44,7 +47,9 @@ static bool conforms(int64_t *until_us, int64_t gap_us, int64_t burst, int64_t n
 
 bool tn_door_handshake(struct tn_door *d, const struct tunnel_addr *from, int64_t now_us)
 {
-	return conforms(&d->host_us[tn_door_host(d, from)], HOST_GAP_US, HOST_BURST, now_us);
+	uint64_t h = mix(d->seed, from->bytes + TUNNEL_ADDR_HOST, 4);
+
+	return conforms(&d->host_us[(h >> 32) % TN_DOOR_HOSTS], HOST_GAP_US, HOST_BURST, now_us);
 }
 
 bool tn_door_lost(struct tn_door *d, int64_t now_us)

@@ -22,8 +22,7 @@ void tn_door_init(struct tn_door *d);
 bool tn_door_handshake(struct tn_door *d, const struct tunnel_addr *from, int64_t now_us);
 /* May somebody be told now that his connection is unknown? */
 bool tn_door_lost(struct tn_door *d, int64_t now_us);
-/* Of one host always the same; not to be foreseen from outside. */
-unsigned tn_door_host(const struct tn_door *d, const struct tunnel_addr *from);
+uint32_t tn_door_host(const struct tunnel_addr *from);
 uint64_t tn_door_hash(const struct tn_door *d, int path, const struct tunnel_addr *from);
 
 #endif
