@@ -121,7 +121,8 @@ static void report(struct acceptor *a, const struct tunnel *t, int why)
 	if (a->failure_n == FAILURES || why == -ETIMEDOUT)
 		return;
 	a->failure_n++;
-	*f = (struct acceptor_failure){.why = why, .path = t->path[0]->id, .from = t->path[0]->addr};
+	*f =
+	    (struct acceptor_failure){.why = why, .path = t->path[0]->id, .from = t->path[0]->addr};
 	str_copy(f->key_name, sizeof(f->key_name), t->key_name);
 }
 

@@ -253,14 +253,13 @@ static size_t seal(struct build *b, uint8_t *buf)
 	struct tn_path *p = b->p;
 	struct wr h = wr_of(buf, TN_HEADER_LEN);
 	size_t n = wr_len(&b->w), size = TN_HEADER_LEN + n + CRYPT_TAG_LEN;
-	uint64_t epoch = p->next >> t->epoch_bits;
+	int r = tn_keys_turn(&p->out, &t->key_life, p->next, p->largest_acked, t->now_us);
 
-	wr_u8(&h, (uint8_t)(TN_FLAG_FIXED | p->number << 3 | (epoch & TN_FLAG_PHASE)));
+	wr_u8(&h, (uint8_t)(TN_FLAG_FIXED | p->number << 3 | (p->out.epoch & TN_FLAG_PHASE)));
 	wr_u64(&h, t->id_out);
 	wr_u32(&h, (uint32_t)p->next);
-	if (tn_keys_reach(&p->out, epoch) < 0 ||
-	    crypt_seal(p->out.now, p->number, p->next, buf, TN_HEADER_LEN, buf + TN_HEADER_LEN, n,
-		       buf + TN_HEADER_LEN) < 0) {
+	if (r < 0 || crypt_seal(p->out.now, p->number, p->next, buf, TN_HEADER_LEN,
+				buf + TN_HEADER_LEN, n, buf + TN_HEADER_LEN) < 0) {
 		tn_closed(t, -EIO);
 		return 0;
 	}

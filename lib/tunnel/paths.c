@@ -6,10 +6,17 @@
 
 int tn_paths_key(struct tunnel *t, struct tn_path *p)
 {
-	int r = tn_keys_init(&p->out, t->suite, t->secret_out[p->number]);
+	uint8_t *out = t->secret_out[p->number], *in = t->secret_in[p->number];
+	int r;
 
+	if (t->keyed_paths & 1u << p->number)
+		return -EALREADY; /* the same numbers under the same key would give it all away */
+	t->keyed_paths |= 1u << p->number;
+	r = tn_keys_init(&p->out, t->suite, out, t->now_us);
 	if (r == 0)
-		r = tn_keys_init(&p->in, t->suite, t->secret_in[p->number]);
+		r = tn_keys_init(&p->in, t->suite, in, t->now_us);
+	crypt_wipe(out, CRYPT_SECRET_LEN);
+	crypt_wipe(in, CRYPT_SECRET_LEN);
 	return r;
 }
 

@@ -102,7 +102,7 @@ int tn_create(const struct tunnel_conf *conf, bool server, int path, const struc
 	t->now_us = t->heard_us = now_us;
 	t->idle_end_us = now_us + t->conf.idle_us;
 	t->next_stream = t->next_flow = server;
-	t->epoch_bits = TN_EPOCH_BITS;
+	t->key_life = (struct tn_key_life){TN_KEY_PACKETS, TN_KEY_TIME_US};
 	t->data_peer_max = t->data_max = TN_TUNNEL_CREDIT;
 	list_init(&t->all_streams);
 	list_init(&t->flow_age);
@@ -415,16 +415,14 @@ static int open_sealed(struct tunnel *t, struct tn_path *p, const uint8_t *d, si
 	struct crypt_seal *seal;
 	uint64_t epoch;
 
-	if (d[0] & TN_FLAG_RESERVED || rd_u64(&r) != t->node.id)
+	if (rd_u64(&r) != t->node.id)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
 	*number = expand_number(p->recv_next, rd_u32(&r));
 	if (crypt_replay_seen(&p->replay, *number))
 		return drop(t, TUNNEL_DROP_REPLAYED, -EALREADY);
-	epoch = *number >> t->epoch_bits;
-	seal = tn_keys_of(&p->in, epoch);
-	if (!seal || (epoch & 1) != (d[0] & TN_FLAG_PHASE) ||
-	    crypt_open(seal, p->number, *number, d, TN_HEADER_LEN, d + TN_HEADER_LEN,
-		       n - TN_HEADER_LEN, plain) < 0)
+	seal = tn_keys_of(&p->in, d[0] & TN_FLAG_PHASE, &epoch);
+	if (!seal || crypt_open(seal, p->number, *number, d, TN_HEADER_LEN, d + TN_HEADER_LEN,
+				n - TN_HEADER_LEN, plain) < 0)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
 	crypt_replay_mark(&p->replay, *number);
 	return tn_keys_reach(&p->in, epoch);
