@@ -71,6 +71,9 @@ int crypt_seal_create(enum crypt_suite suite, const uint8_t secret[CRYPT_SECRET_
 void crypt_seal_destroy(struct crypt_seal *s);
 /* The secret of the next key phase, in place; the old one cannot be computed back. */
 void crypt_secret_next(uint8_t secret[CRYPT_SECRET_LEN]);
+/* The first secret of path 0 to 9, from that of the whole direction. */
+void crypt_secret_path(const uint8_t secret[CRYPT_SECRET_LEN], unsigned path,
+		       uint8_t out[CRYPT_SECRET_LEN]);
 
 /* Seals n bytes at `in` into n + CRYPT_TAG_LEN bytes at `out` (out may be in). The nonce is the IV
  * xor (space in its first 4 bytes, number in its last 8): a (space, number) pair must never be used
