@@ -177,6 +177,30 @@ static int take_close(struct tunnel *t, struct rd *r)
 	return 0;
 }
 
+static int take_token(struct tunnel *t, struct tn_path *p, const struct tn_where *from,
+		      unsigned type, struct rd *r)
+{
+	uint64_t token = rd_u64(r);
+
+	if (r->bad)
+		return malformed(t);
+	if (type == TN_F_CHALLENGE)
+		tn_trial_take_challenge(t, p, token);
+	else
+		tn_trial_take_response(t, p, token, from);
+	return 0;
+}
+
+static int take_gone(struct tunnel *t, struct rd *r)
+{
+	uint64_t number = rd_varint(r);
+
+	if (r->bad || number >= TN_PATHS)
+		return malformed(t);
+	tn_paths_take_gone(t, number);
+	return 0;
+}
+
 static int take_note(struct tunnel *t, unsigned type, struct rd *r)
 {
 	uint64_t id = rd_varint(r);
@@ -187,7 +211,8 @@ static int take_note(struct tunnel *t, unsigned type, struct rd *r)
 	return 0;
 }
 
-static int take(struct tunnel *t, unsigned type, struct rd *r)
+static int take(struct tunnel *t, struct tn_path *p, const struct tn_where *from, unsigned type,
+		struct rd *r)
 {
 	switch (type) {
 	case TN_F_PADDING:
@@ -202,6 +227,11 @@ static int take(struct tunnel *t, unsigned type, struct rd *r)
 		return take_reset(t, r);
 	case TN_F_CLOSE:
 		return take_close(t, r);
+	case TN_F_CHALLENGE:
+	case TN_F_RESPONSE:
+		return take_token(t, p, from, type, r);
+	case TN_F_PATH_GONE:
+		return take_gone(t, r);
 	case TN_F_FLOW_CLOSE:
 	case TN_F_FLOW_GONE:
 		return take_note(t, type, r);
@@ -214,7 +244,8 @@ static int take(struct tunnel *t, unsigned type, struct rd *r)
 	}
 }
 
-int tn_frames_take(struct tunnel *t, struct tn_path *p, const void *data, size_t n, bool *eliciting)
+int tn_frames_take(struct tunnel *t, struct tn_path *p, const struct tn_where *from,
+		   const void *data, size_t n, bool *eliciting)
 {
 	struct rd r = rd_of(data, n);
 	int e = 0;
@@ -225,7 +256,7 @@ int tn_frames_take(struct tunnel *t, struct tn_path *p, const void *data, size_t
 
 		if (type != TN_F_ACK && type != TN_F_PADDING && type != TN_F_CLOSE)
 			*eliciting = true;
-		e = take(t, type, &r);
+		e = take(t, p, from, type, &r);
 	}
 	return e;
 }

@@ -310,6 +310,8 @@ static void on_event(struct sim *m, int side, const struct tunnel_event *ev)
 	case TUNNEL_EV_FLOW_READABLE:
 		flow_read(m, ev->flow, side);
 		break;
+	case TUNNEL_EV_PATH:
+		break;
 	case TUNNEL_EV_FLOW_CLOSED:
 		tunnel_flow_release(ev->flow);
 		m->flow[side] = NULL;
