@@ -24,8 +24,7 @@ bool tunnel_peer_addr(const struct tunnel *t, int path, struct tunnel_addr *out)
 {
 	const struct tn_path *p;
 
-	tn_paths_for(p, t)
-	{
+	tn_paths_for (p, t) {
 		if (p->at.id != path)
 			continue;
 		*out = p->at.addr;

@@ -17,9 +17,8 @@
 #define TN_FLAG_MASK 0xc0
 #define TN_FLAG_PATH(f) ((f) >> 3 & 7)
 #define TN_PATHS TUNNEL_PATHS
-#define TN_FLAG_RESERVED 0x06
-#define TN_FLAG_PHASE 0x01
-#define TN_LOST_FLAG 0x80 /* "no such connection": this byte and the id */
+#define TN_FLAG_PHASE 0x07 /* the lowest bits of the epoch */
+#define TN_LOST_FLAG 0x80  /* "no such connection": this byte and the id */
 #define TN_LOST_LEN 9
 #define TN_UDP_IP 28 /* counted with each datagram when it comes to rates */
 
@@ -106,11 +105,20 @@ struct tn_sent {
 
 /* ---- keys ---- */
 
-#define TN_EPOCH_BITS 28 /* packets of one key, as a power of two */
+/* How long a key serves. */
+#define TN_KEY_PACKETS (1 << 24)
+#define TN_KEY_TIME_US (600 * SEC_US)
+struct tn_key_life {
+	uint64_t packets;
+	int64_t time_us;
+};
+
 struct tn_keys {
 	enum crypt_suite suite;
 	uint8_t secret[CRYPT_SECRET_LEN]; /* of `next` */
 	uint64_t epoch;			  /* of `now` */
+	uint64_t first;			  /* sender: number of the first packet under `now` */
+	int64_t since_us;
 	struct crypt_seal *before, *now, *next;
 };
 
@@ -274,12 +282,17 @@ struct tn_echo {
 };
 
 /* keys.c */
-int tn_keys_init(struct tn_keys *k, enum crypt_suite suite, const uint8_t *secret);
+int tn_keys_init(struct tn_keys *k, enum crypt_suite suite, const uint8_t *secret, int64_t now_us);
 void tn_keys_finish(struct tn_keys *k);
-/* NULL: neither the present epoch nor one beside it. */
-struct crypt_seal *tn_keys_of(const struct tn_keys *k, uint64_t epoch);
-/* An authentic packet of that epoch was opened, or the first one is to be sealed. */
+/* The receiver's, by the phase bits of a datagram. NULL: neither of the present epoch nor of one beside
+ * it. */
+struct crypt_seal *tn_keys_of(const struct tn_keys *k, unsigned phase, uint64_t *epoch);
+/* An authentic packet of that epoch was opened. */
 int tn_keys_reach(struct tn_keys *k, uint64_t epoch);
+/* Before a packet of that number is sealed: changes the keys when they have served their time. acked:
+ * the highest number that the peer acknowledged + 1. */
+int tn_keys_turn(struct tn_keys *k, const struct tn_key_life *life, uint64_t number, uint64_t acked,
+		 int64_t now_us);
 
 /* A short control frame waiting to go out once, best effort. */
 #define TN_NOTES 32
@@ -308,7 +321,8 @@ struct tunnel {
 	enum crypt_suite suite;
 	uint8_t secret_out[TN_PATHS][CRYPT_SECRET_LEN]; /* of each path's first key */
 	uint8_t secret_in[TN_PATHS][CRYPT_SECRET_LEN];
-	unsigned epoch_bits;
+	unsigned keyed_paths; /* bits: those that have taken their secrets, once and for all */
+	struct tn_key_life key_life;
 	uint64_t id_out;
 	struct tn_id node; /* the id of datagrams to us, in the acceptor's map */
 
@@ -348,7 +362,7 @@ struct tunnel {
 	struct tn_id addr_node; /* while in handshake: its address, in the acceptor's map */
 	uint8_t hello[32];	/* the random bytes of its ClientHello */
 	bool announced;
-	int64_t a_wake_us;
+	struct tn_timer a_timer;
 
 	struct tunnel_stats stats;
 };

@@ -85,8 +85,7 @@ void tn_life_ping(struct tunnel *t)
 {
 	struct tn_path *p;
 
-	tn_paths_for(p, t)
-	{
+	tn_paths_for (p, t) {
 		p->ping = true;
 	}
 }

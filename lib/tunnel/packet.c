@@ -275,8 +275,7 @@ static void put_ack(struct build *b)
 	if (!tn_schedule_controls(t, p))
 		return;
 	/* What came on a path that may not be able to answer. */
-	tn_paths_for(other, t)
-	{
+	tn_paths_for (other, t) {
 		if (other->relay_ack && other != p)
 			tn_ack_put(other, &b->w, t->now_us);
 		other->relay_ack = false;
@@ -289,8 +288,7 @@ static bool relay_due(const struct tunnel *t, const struct tn_path *p)
 
 	if (t->n_up == 0 || !tn_schedule_controls(t, p))
 		return false;
-	tn_paths_for(other, t)
-	{
+	tn_paths_for (other, t) {
 		if (other->relay_ack)
 			return true;
 	}
@@ -309,14 +307,13 @@ static size_t seal(struct build *b, uint8_t *buf)
 	struct tn_path *p = b->p;
 	struct wr h = wr_of(buf, TN_HEADER_LEN);
 	size_t n = wr_len(&b->w), size = TN_HEADER_LEN + n + CRYPT_TAG_LEN;
-	uint64_t epoch = p->next >> t->epoch_bits;
+	int r = tn_keys_turn(&p->out, &t->key_life, p->next, p->largest_acked, t->now_us);
 
-	wr_u8(&h, (uint8_t)(TN_FLAG_FIXED | p->number << 3 | (epoch & TN_FLAG_PHASE)));
+	wr_u8(&h, (uint8_t)(TN_FLAG_FIXED | p->number << 3 | (p->out.epoch & TN_FLAG_PHASE)));
 	wr_u64(&h, t->id_out);
 	wr_u32(&h, (uint32_t)p->next);
-	if (tn_keys_reach(&p->out, epoch) < 0 ||
-	    crypt_seal(p->out.now, p->number, p->next, buf, TN_HEADER_LEN, buf + TN_HEADER_LEN, n,
-		       buf + TN_HEADER_LEN) < 0) {
+	if (r < 0 || crypt_seal(p->out.now, p->number, p->next, buf, TN_HEADER_LEN,
+				buf + TN_HEADER_LEN, n, buf + TN_HEADER_LEN) < 0) {
 		tn_closed(t, -EIO);
 		return 0;
 	}

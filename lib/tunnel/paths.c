@@ -4,10 +4,17 @@
 
 static int key(struct tunnel *t, struct tn_path *p)
 {
-	int r = tn_keys_init(&p->out, t->suite, t->secret_out[p->number]);
+	uint8_t *out = t->secret_out[p->number], *in = t->secret_in[p->number];
+	int r;
 
+	if (t->keyed_paths & 1u << p->number)
+		return -EALREADY; /* the same numbers under the same key would give it all away */
+	t->keyed_paths |= 1u << p->number;
+	r = tn_keys_init(&p->out, t->suite, out, t->now_us);
 	if (r == 0)
-		r = tn_keys_init(&p->in, t->suite, t->secret_in[p->number]);
+		r = tn_keys_init(&p->in, t->suite, in, t->now_us);
+	crypt_wipe(out, CRYPT_SECRET_LEN);
+	crypt_wipe(in, CRYPT_SECRET_LEN);
 	return r;
 }
 
@@ -16,8 +23,7 @@ int tn_paths_key(struct tunnel *t)
 	struct tn_path *p;
 	int r = 0;
 
-	tn_paths_for(p, t)
-	{
+	tn_paths_for (p, t) {
 		r = key(t, p);
 		if (r < 0)
 			break;
@@ -117,8 +123,7 @@ int tunnel_path_add(struct tunnel *t, int path, const struct tunnel_addr *to)
 		return -EINVAL;
 	if (t->state > TUNNEL_OPEN)
 		return -ESHUTDOWN;
-	tn_paths_for(p, t)
-	{
+	tn_paths_for (p, t) {
 		if (tn_where_same(&p->at, &at))
 			return -EEXIST;
 	}

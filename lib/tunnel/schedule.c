@@ -22,8 +22,7 @@ void tn_schedule(struct tunnel *t)
 	struct tn_path *p, *best = t->best && usable(t->best) ? t->best : NULL;
 	int64_t least = best ? cost(best) * 7 / 8 : NEVER_US;
 
-	tn_paths_for(p, t)
-	{
+	tn_paths_for (p, t) {
 		if (p == best || !usable(p) || cost(p) >= least)
 			continue;
 		best = p;
@@ -45,8 +44,7 @@ static uint64_t waiting(const struct tunnel *t)
 
 	if (s && s->kind == TN_STREAM && container_of(s, struct tunnel_stream, snd)->blocked)
 		return UINT64_MAX;
-	tn_paths_for(p, t)
-	{
+	tn_paths_for (p, t) {
 		flight += p->in_flight;
 	}
 	return t->buffered_out > flight ? t->buffered_out - flight : 0;
@@ -86,8 +84,7 @@ int64_t tn_schedule_rtt_max(const struct tunnel *t)
 	const struct tn_path *p;
 	int64_t rtt = t->best->srtt_us;
 
-	tn_paths_for(p, t)
-	{
+	tn_paths_for (p, t) {
 		if (usable(p))
 			rtt = MAX(rtt, p->srtt_us);
 	}

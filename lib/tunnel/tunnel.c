@@ -106,7 +106,7 @@ int tn_create(const struct tunnel_conf *conf, bool server, int path, const struc
 	t->now_us = t->heard_us = now_us;
 	t->lost_end_us = t->resuming_us = NEVER_US;
 	t->next_stream = t->next_flow = server;
-	t->epoch_bits = TN_EPOCH_BITS;
+	t->key_life = (struct tn_key_life){TN_KEY_PACKETS, TN_KEY_TIME_US};
 	t->data_peer_max = t->data_max = TN_TUNNEL_CREDIT;
 	list_init(&t->all_streams);
 	list_init(&t->flow_age);
@@ -411,16 +411,14 @@ static int open_sealed(struct tunnel *t, struct tn_path *p, const uint8_t *d, si
 	struct crypt_seal *seal;
 	uint64_t epoch;
 
-	if (d[0] & TN_FLAG_RESERVED || rd_u64(&r) != t->node.id)
+	if (rd_u64(&r) != t->node.id)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
 	*number = expand_number(p->recv_next, rd_u32(&r));
 	if (crypt_replay_seen(&p->replay, *number))
 		return drop(t, TUNNEL_DROP_REPLAYED, -EALREADY);
-	epoch = *number >> t->epoch_bits;
-	seal = tn_keys_of(&p->in, epoch);
-	if (!seal || (epoch & 1) != (d[0] & TN_FLAG_PHASE) ||
-	    crypt_open(seal, p->number, *number, d, TN_HEADER_LEN, d + TN_HEADER_LEN,
-		       n - TN_HEADER_LEN, plain) < 0)
+	seal = tn_keys_of(&p->in, d[0] & TN_FLAG_PHASE, &epoch);
+	if (!seal || crypt_open(seal, p->number, *number, d, TN_HEADER_LEN, d + TN_HEADER_LEN,
+				n - TN_HEADER_LEN, plain) < 0)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
 	crypt_replay_mark(&p->replay, *number);
 	return tn_keys_reach(&p->in, epoch);
@@ -508,8 +506,7 @@ static void timers(struct tunnel *t)
 		begin_close(t, -ETIMEDOUT, 0, "silence");
 		return;
 	}
-	tn_paths_for(p, t)
-	{
+	tn_paths_for (p, t) {
 		tn_life_timers(t, p);
 		tn_recover_timers(t, p);
 	}
@@ -537,8 +534,7 @@ static size_t output_open(struct tunnel *t, void *buf, size_t cap, struct tn_whe
 
 	if (n)
 		return n;
-	tn_paths_for(p, t)
-	{
+	tn_paths_for (p, t) {
 		if (p != best)
 			n = output_path(t, p, buf, cap, to);
 		if (n)
@@ -583,8 +579,7 @@ int64_t tunnel_wake(const struct tunnel *t)
 	if (t->state != TUNNEL_OPEN)
 		return at;
 	at = MIN(at, tn_life_end(t));
-	tn_paths_for(p, t)
-	{
+	tn_paths_for (p, t) {
 		at = MIN(at, tn_packet_wake(t, p));
 	}
 	return MIN(at, tn_flow_due(t));
