@@ -57,6 +57,9 @@ struct sim {
 	int64_t flow_next_us, flow_end_us, flow_worst_us, flow_gap_us;
 	size_t flow_len;
 	int64_t moved_us;
+	struct tunnel_addr also; /* the client is reached there as well, on link 0; len 0: none */
+	bool deaf;		 /* and not at its own address there */
+	uint64_t unheard;	 /* bytes for that */
 	uint64_t steps, most_buffered;
 };
 
@@ -226,7 +229,11 @@ static void pump(struct sim *m)
 static void deliver(struct sim *m, int l, const struct dgram *d)
 {
 	for (; m; m = m->next) {
-		if (memcmp(&d->to, &m->addr[l][0], sizeof(d->to)) == 0)
+		bool own = memcmp(&d->to, &m->addr[l][0], sizeof(d->to)) == 0;
+
+		if (own && m->deaf && l == 0)
+			m->unheard += d->len;
+		else if (own || (m->also.len && memcmp(&d->to, &m->also, sizeof(d->to)) == 0))
 			tunnel_input(m->client, d->data, d->len, l, &d->from, m->now_us);
 		else if (!m->guest && memcmp(&d->to, &m->addr[l][1], sizeof(d->to)) == 0)
 			acceptor_input(m->acceptor, d->data, d->len, l, &d->from, m->now_us);
