@@ -76,7 +76,7 @@ static int malformed(struct tunnel *t)
 	return tn_broken(t, "malformed frame");
 }
 
-static int take_ack(struct tunnel *t, struct rd *r)
+static int take_ack(struct tunnel *t, struct tn_path *p, struct rd *r)
 {
 	struct tn_span range[TN_ACK_RANGES];
 	uint64_t path = rd_varint(r), largest = rd_varint(r), delay = rd_varint(r);
@@ -94,7 +94,8 @@ static int take_ack(struct tunnel *t, struct rd *r)
 		range[i].hi = lo - gap - 1;
 		range[i].lo = range[i].hi - 1 - len;
 	}
-	return tn_acked(t, t->path[path], range, more + 1, (int64_t)MIN(delay, TIME_MAX));
+	return tn_acked(t, t->path[path], range, more + 1, (int64_t)MIN(delay, TIME_MAX),
+			p == t->path[path]);
 }
 
 static int take_stream(struct tunnel *t, unsigned type, struct rd *r)
@@ -219,7 +220,7 @@ static int take(struct tunnel *t, struct tn_path *p, const struct tn_where *from
 	case TN_F_PING:
 		return 0;
 	case TN_F_ACK:
-		return take_ack(t, r);
+		return take_ack(t, p, r);
 	case TN_F_MAX_DATA:
 	case TN_F_MAX_STREAM:
 		return take_max(t, type, r);

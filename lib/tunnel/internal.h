@@ -473,8 +473,9 @@ void tn_sent_mark(struct tunnel *t, struct tn_path *p, struct tn_sent *s, size_t
 void tn_sent_give(struct tunnel *t, struct tn_path *p);
 /* When the oldest packet was sent that nothing newer was acknowledged of; NEVER_US: none. */
 int64_t tn_sent_oldest(const struct tn_path *p);
+/* An ACK of packets of p. same_way: it came on p, so that its time is p's round trip. */
 int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, size_t n,
-	     int64_t delay_us);
+	     int64_t delay_us, bool same_way);
 int64_t tn_pto(const struct tn_path *p);
 int64_t tn_pto_due(const struct tn_path *p);
 void tn_recover_timers(struct tunnel *t, struct tn_path *p);

@@ -189,7 +189,7 @@ static void tell_rate(struct tunnel *t, struct tn_path *p, struct news *n)
 
 /* The ranges come highest first and do not overlap (the parser saw to that). */
 int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, size_t n,
-	     int64_t delay_us)
+	     int64_t delay_us, bool same_way)
 {
 	struct news news = {0};
 	struct tn_span gap;
@@ -201,7 +201,7 @@ int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, s
 
 		p->largest_acked = range[0].hi;
 		s = tn_sent_slot(p, range[0].hi - 1);
-		if (s->state == TN_SENT_FLIGHT || s->state == TN_SENT_GIVEN) {
+		if (same_way && (s->state == TN_SENT_FLIGHT || s->state == TN_SENT_GIVEN)) {
 			tn_path_rtt(p, t->now_us - s->sent_us, MIN(delay_us, ACK_DELAY_MAX_US),
 				    t->now_us);
 			news.rate.rtt_us = p->latest_us;

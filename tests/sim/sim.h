@@ -242,14 +242,19 @@ static void deliver(struct sim *m, int l, const struct dgram *d)
 
 static void trace(const char *who, const struct tunnel *t, int64_t now_us)
 {
-	struct tunnel_stats s;
+	struct tunnel_path_stats s;
 
-	tunnel_stats(t, &s);
-	printf("%8.3f %s rate %7.2f delivery %7.2f Mbit/s cwnd %8" PRIu64 " in flight %8" PRIu64
-	       " rtt %6.1f min %6.1f ms sent %7" PRIu64 " lost %6" PRIu64 "\n",
-	       (double)now_us / 1e6, who, (double)s.rate_bps / 1e6, (double)s.delivery_bps / 1e6,
-	       s.cwnd, s.in_flight, (double)s.rtt_us / 1e3, (double)s.rtt_min_us / 1e3,
-	       s.packets_sent, s.packets_lost);
+	for (unsigned i = 0; i < TUNNEL_PATHS; i++) {
+		if (!tunnel_path_stats(t, i, &s))
+			continue;
+		printf("%8.3f %s path %u rate %7.2f delivery %7.2f Mbit/s cwnd %8" PRIu64
+		       " in flight %8" PRIu64 " rtt %6.1f min %6.1f ms sent %7" PRIu64
+		       " lost %6" PRIu64 "%s\n",
+		       (double)now_us / 1e6, who, i, (double)s.rate_bps / 1e6,
+		       (double)s.delivery_bps / 1e6, s.cwnd, s.in_flight, (double)s.rtt_us / 1e3,
+		       (double)s.rtt_min_us / 1e3, s.packets_sent, s.packets_lost,
+		       s.state == TUNNEL_PATH_UP ? "" : " not up");
+	}
 }
 
 static void watch(struct sim *m)
