@@ -23,6 +23,7 @@ int tn_dgrams_add(struct tn_dgrams *q, const void *data, size_t n, uint64_t seq)
 	*q->last = d;
 	q->last = &d->next;
 	q->bytes += sizeof(*d) + n;
+	*q->sum += sizeof(*d) + n;
 	return 0;
 }
 
@@ -32,6 +33,7 @@ void tn_dgrams_drop(struct tn_dgrams *q)
 
 	q->first = d->next;
 	q->bytes -= sizeof(*d) + d->len;
+	*q->sum -= sizeof(*d) + d->len;
 	free(d);
 }
 
@@ -56,6 +58,8 @@ struct tunnel_flow *tn_flow_make(struct tunnel *t, uint64_t id, const struct tun
 	f->open = *open;
 	f->used_us = t->now_us;
 	f->snd.kind = f->ev.kind = TN_FLOW;
+	f->out.sum = &t->flows_out;
+	f->in.sum = &t->flows_in;
 	list_init(&f->snd.link);
 	list_init(&f->ev.link);
 	if (tn_idmap_put(&t->flows, &f->node) < 0) {
@@ -199,7 +203,7 @@ int tunnel_flow_send(struct tunnel_flow *f, const void *data, size_t n)
 		tn_flow_used(f);
 		return 0;
 	}
-	if (f->out.bytes + n > t->conf.flow_queue) {
+	if (f->out.bytes + n > t->conf.flow_queue || t->flows_out + n > t->conf.flows_queue) {
 		t->stats.flow_drops_send++;
 		return -ENOBUFS;
 	}

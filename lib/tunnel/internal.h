@@ -243,7 +243,7 @@ struct tn_dgram {
 
 struct tn_dgrams {
 	struct tn_dgram *first, **last;
-	size_t bytes;
+	size_t bytes, *sum; /* sum: of all flows of the tunnel */
 };
 
 struct tunnel_flow {
@@ -353,6 +353,7 @@ struct tunnel {
 	struct tn_note note[TN_NOTES];
 	unsigned note_n;
 	struct tn_partial partial[TN_PARTIALS];
+	size_t flows_out, flows_in; /* bytes queued */
 
 	struct list events; /* tn_ev */
 	unsigned ev_bits;   /* CONNECTED, CLOSED */
