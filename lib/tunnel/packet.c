@@ -58,10 +58,16 @@ static bool control_wanted(const struct tunnel *t, const struct tn_path *p)
 		(t->max_data_wanted || t->note_n || t->gone_wanted || !list_empty(&t->updates)));
 }
 
+/* When the next probe for larger datagrams may go. */
+static int64_t mtu_due(const struct tn_path *p)
+{
+	return p->mtu_try > p->dgram && p->largest_acked > 0 && p->state == TN_PATH_UP ? p->mtu_us
+										       : NEVER_US;
+}
+
 static bool mtu_wanted(const struct tunnel *t, const struct tn_path *p)
 {
-	return p->mtu_us <= t->now_us && p->mtu_try > p->dgram && p->largest_acked > 0 &&
-	       p->state == TN_PATH_UP;
+	return mtu_due(p) <= t->now_us;
 }
 
 /* ---- frames that are not data ---- */
@@ -446,7 +452,6 @@ int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p)
 		at = MIN(at, pace_wake(t, p, wanted));
 	if (t->echo_n && tn_schedule_controls(t, p))
 		at = MIN(at, t->echo[t->echo_head].due_us);
-	if (p->mtu_try > p->dgram && p->largest_acked > 0)
-		at = MIN(at, p->mtu_us);
+	at = MIN(at, mtu_due(p));
 	return MIN(at, MIN(p->loss_us, tn_pto_due(p)));
 }
