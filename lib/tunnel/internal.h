@@ -154,7 +154,8 @@ struct tn_path {
 	uint64_t response;
 	struct tn_ev ev;
 	int64_t probe_us, down_us; /* not up: the next probe; since when */
-	bool relay_ack;		   /* what came here is acknowledged on another path as well */
+	int64_t asked_us; /* up: when the packet was sent whose silence it was asked about */
+	bool relay_ack;	  /* what came here is acknowledged on another path as well */
 	int64_t loss_ppm;
 	struct {
 		uint64_t packets_sent, bytes_sent, packets_received, bytes_received;
