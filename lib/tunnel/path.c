@@ -27,7 +27,8 @@ void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const stru
 	p->replay = old.replay;
 	p->recv_next = old.recv_next;
 	p->moved_at = old.moved_at;
-	p->next = p->low = p->low_flight = p->largest_acked = old.next;
+	p->next = p->low = p->low_flight = old.next;
+	p->largest_acked = old.largest_acked; /* the keys' turn depends on it */
 	p->state = TN_PATH_NEW;
 	p->at = *at;
 	p->probe_us = now_us;

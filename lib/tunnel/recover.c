@@ -201,7 +201,8 @@ int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, s
 
 		p->largest_acked = range[0].hi;
 		s = tn_sent_slot(p, range[0].hi - 1);
-		if (same_way && (s->state == TN_SENT_FLIGHT || s->state == TN_SENT_GIVEN)) {
+		if (range[0].hi > p->low && same_way &&
+		    (s->state == TN_SENT_FLIGHT || s->state == TN_SENT_GIVEN)) {
 			tn_path_rtt(p, t->now_us - s->sent_us, MIN(delay_us, ACK_DELAY_MAX_US),
 				    t->now_us);
 			news.rate.rtt_us = p->latest_us;
