@@ -177,6 +177,22 @@ static int take_close(struct tunnel *t, struct rd *r)
 	return 0;
 }
 
+static int take_repair(struct tunnel *t, struct tn_path *p, unsigned type, struct rd *r)
+{
+	bool other = type & TN_F_REPAIR_PATH;
+	uint64_t path = other ? rd_varint(r) : p->number, number = rd_varint(r);
+	uint64_t len = rd_varint(r);
+
+	if (r->bad || len == 0 || len > rd_left(r) || path >= TN_PATHS || !t->path[path])
+		return malformed(t);
+	if (!other && (number == 0 || number > p->taking))
+		return malformed(t);
+	if (t->mending)
+		return tn_broken(t, "a repair of a repair");
+	return tn_repair_input(t, t->path[path], other ? number : p->taking - number,
+			       rd_bytes(r, len), len);
+}
+
 static int take_note(struct tunnel *t, unsigned type, struct rd *r)
 {
 	uint64_t id = rd_varint(r);
@@ -187,7 +203,7 @@ static int take_note(struct tunnel *t, unsigned type, struct rd *r)
 	return 0;
 }
 
-static int take(struct tunnel *t, unsigned type, struct rd *r)
+static int take(struct tunnel *t, struct tn_path *p, unsigned type, struct rd *r)
 {
 	switch (type) {
 	case TN_F_PADDING:
@@ -205,6 +221,9 @@ static int take(struct tunnel *t, unsigned type, struct rd *r)
 	case TN_F_FLOW_CLOSE:
 	case TN_F_FLOW_GONE:
 		return take_note(t, type, r);
+	case TN_F_REPAIR:
+	case TN_F_REPAIR | TN_F_REPAIR_PATH:
+		return take_repair(t, p, type, r);
 	default:
 		if (type >= TN_F_STREAM && type <= TN_F_STREAM + 3)
 			return take_stream(t, type, r);
@@ -212,6 +231,12 @@ static int take(struct tunnel *t, unsigned type, struct rd *r)
 			return take_flow(t, type, r);
 		return tn_broken(t, "unknown frame");
 	}
+}
+
+static bool elicits(unsigned type)
+{
+	return type != TN_F_ACK && type != TN_F_PADDING && type != TN_F_CLOSE &&
+	       type >> 1 != TN_F_REPAIR >> 1;
 }
 
 int tn_frames_take(struct tunnel *t, struct tn_path *p, const void *data, size_t n, bool *eliciting)
@@ -223,9 +248,9 @@ int tn_frames_take(struct tunnel *t, struct tn_path *p, const void *data, size_t
 	while (rd_left(&r) > 0 && e == 0 && t->state < TUNNEL_CLOSING) {
 		unsigned type = rd_u8(&r);
 
-		if (type != TN_F_ACK && type != TN_F_PADDING && type != TN_F_CLOSE)
+		if (elicits(type))
 			*eliciting = true;
-		e = take(t, type, &r);
+		e = take(t, p, type, &r);
 	}
 	return e;
 }

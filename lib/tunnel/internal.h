@@ -7,6 +7,7 @@
 
 #include "tunnel/bytes.h"
 #include "tunnel/rate.h"
+#include "tunnel/repair.h"
 #include "tunnel/tunnel.h"
 
 /* ---- the wire: gex-tunnel(7) ---- */
@@ -38,6 +39,8 @@ enum {
 	TN_F_FLOW_PIECE = 0x02,
 	TN_F_FLOW_CLOSE = 0x24,
 	TN_F_FLOW_GONE = 0x25,
+	TN_F_REPAIR = 0x30, /* to 0x31 */
+	TN_F_REPAIR_PATH = 0x01,
 };
 
 /* Credit that both sides have from the start. */
@@ -91,8 +94,9 @@ struct tn_sent {
 	int64_t sent_us;
 	uint64_t delivered; /* the path's counts when it was sent */
 	int64_t delivered_us, first_us;
-	uint64_t acks; /* it carried an ACK up to this number - 1; 0 none */
-	uint16_t size; /* on the wire, with headers */
+	uint64_t acks;	  /* it carried an ACK up to this number - 1; 0 none */
+	int64_t guard_us; /* when the last symbol that can recover it goes; 0: none does */
+	uint16_t size;	  /* on the wire, with headers */
 	uint8_t state, refs, acks_path;
 	bool app_limited, mtu_probe;
 	struct tn_ref ref[TN_REFS];
@@ -136,10 +140,13 @@ struct tn_path {
 	int64_t delivered_us, first_us;
 	uint64_t limited_until, round_end;
 
+	struct tn_repair repair;
+
 	struct tn_keys out, in;
-	struct crypt_replay replay;
-	uint64_t recv_next; /* highest received + 1 */
-	int64_t recv_us;    /* when that was */
+	struct crypt_replay replay, mended; /* numbers that came; that were recovered */
+	uint64_t taking;		    /* the number of the packet that is being read */
+	uint64_t recv_next;		    /* highest received + 1 */
+	int64_t recv_us;		    /* when that was */
 	struct tn_spans recv;
 	unsigned ack_pending, acks_alone;
 	bool ack_now;
@@ -229,14 +236,6 @@ struct tn_partial {
 	int64_t since_us;
 };
 
-/* A small write that is sent twice when it is not acknowledged soon. */
-#define TN_ECHOES 64
-struct tn_echo {
-	int64_t due_us;
-	uint64_t id, off;
-	uint32_t len;
-};
-
 /* keys.c */
 int tn_keys_init(struct tn_keys *k, enum crypt_suite suite, const uint8_t *secret);
 void tn_keys_finish(struct tn_keys *k);
@@ -291,11 +290,10 @@ struct tunnel {
 	bool max_data_wanted, starved; /* starved: a write met tunnel_buffer */
 	size_t buffered_out;
 
-	struct tn_echo echo[TN_ECHOES];
-	unsigned echo_head, echo_n;
 	struct tn_note note[TN_NOTES];
 	unsigned note_n;
 	struct tn_partial partial[TN_PARTIALS];
+	bool mending; /* what is being read was recovered */
 
 	struct list events; /* tn_ev */
 	unsigned ev_bits;   /* CONNECTED, CLOSED */
@@ -383,6 +381,21 @@ void tn_ack_acked(struct tn_path *p, uint64_t acks);
 /* Writes an ACK frame of that path; returns the highest number in it + 1, 0 when there was no room. */
 uint64_t tn_ack_put(struct tn_path *p, struct wr *w, int64_t now_us);
 
+/* repair.c: the sender; repair_in.c: the receiver */
+void tn_repair_finish(struct tn_repair *r);
+/* A packet of that path is about to be sent, whose frames (a part of them) are to be protected. */
+void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, uint64_t number,
+		    const void *plain, size_t n, enum tn_guard guard);
+/* When the next symbol is to go over that path, or may turn out to be needless. */
+int64_t tn_repair_wake(const struct tn_path *p);
+/* The same, after the needless were dropped. */
+int64_t tn_repair_due(const struct tunnel *t, struct tn_path *p);
+/* Writes a REPAIR frame that is due; false when there is none, or no room. */
+bool tn_repair_put(struct tunnel *t, struct tn_path *p, struct wr *w);
+/* A symbol that covers that number of that path. 0, or -EPROTO (the tunnel is then closing). */
+int tn_repair_input(struct tunnel *t, struct tn_path *p, uint64_t number, const uint8_t *data,
+		    size_t n);
+
 /* stream.c: the application's side and the sender; stream_in.c: the receiver */
 struct tunnel_stream *tn_stream_make(struct tunnel *t, uint64_t id);
 void tn_stream_free(struct tunnel_stream *s);
@@ -394,16 +407,14 @@ bool tn_stream_sendable(const struct tunnel_stream *s);
 unsigned tn_stream_level(const struct tunnel_stream *s);
 /* Writes one frame, filling r; false when there is nothing to send, or no room for it. */
 bool tn_stream_put(struct tunnel_stream *s, struct wr *w, struct tn_ref *r);
-bool tn_stream_put_echo(struct tunnel_stream *s, struct wr *w, const struct tn_echo *e,
-			struct tn_ref *r);
-bool tn_stream_unacked(const struct tunnel_stream *s, uint64_t off, uint64_t len);
+/* A short write with nothing behind it: what is lost of it would be missed late. */
+bool tn_stream_short(const struct tunnel_stream *s, const struct tn_ref *r);
 void tn_stream_acked(struct tunnel *t, const struct tn_ref *r);
 void tn_stream_lost(struct tunnel *t, const struct tn_ref *r);
 void tn_stream_reset(struct tunnel_stream *s, uint32_t code);
 void tn_stream_update(struct tunnel_stream *s);
 void tn_streams_check(struct tunnel *t); /* all: credit came */
 struct tunnel_stream *tn_stream_find(struct tunnel *t, uint64_t id);
-void tn_echo_add(struct tunnel *t, uint64_t id, uint64_t off, size_t len);
 
 struct tn_stream_frame {
 	uint64_t id, off;

@@ -13,7 +13,9 @@ struct build {
 	struct tn_path *p;
 	struct wr w;
 	struct tn_sent *s;
-	bool eliciting;
+	bool eliciting, symbols;
+	enum tn_guard guard;
+	size_t from, to; /* the frames that can be recovered, between an ACK and symbols */
 };
 
 /* ---- what may go now ---- */
@@ -44,11 +46,6 @@ static int level_wanted(const struct tunnel *t, const struct tn_path *p)
 		if (!list_empty(&t->ready[i]) && tn_paths_takes(t, p, i))
 			return i;
 	return TN_LEVELS;
-}
-
-static bool echo_due(const struct tunnel *t, const struct tn_path *p)
-{
-	return t->echo_n && tn_paths_controls(t, p) && t->echo[t->echo_head].due_us <= t->now_us;
 }
 
 static bool control_wanted(const struct tunnel *t, const struct tn_path *p)
@@ -140,25 +137,6 @@ static void put_control(struct build *b)
 	put_notes(b);
 }
 
-static void put_echoes(struct build *b)
-{
-	struct tunnel *t = b->t;
-
-	while (echo_due(t, b->p) && has_room(b, 1)) {
-		const struct tn_echo *e = &t->echo[t->echo_head];
-		struct tunnel_stream *s = tn_stream_find(t, e->id);
-		struct tn_ref r;
-
-		if (s && tn_stream_unacked(s, e->off, e->len)) {
-			if (!tn_stream_put_echo(s, &b->w, e, &r))
-				return;
-			*new_ref(b, TN_REF_STREAM, 0) = r;
-		}
-		t->echo_head = (t->echo_head + 1) % TN_ECHOES;
-		t->echo_n--;
-	}
-}
-
 /* ---- data ---- */
 
 static bool put_stream(struct build *b, struct tunnel_stream *s)
@@ -168,6 +146,8 @@ static bool put_stream(struct build *b, struct tunnel_stream *s)
 	if (!tn_stream_put(s, &b->w, &r))
 		return false;
 	*new_ref(b, TN_REF_STREAM, 0) = r;
+	if (tn_stream_short(s, &r))
+		b->guard = TN_GUARD_STREAM;
 	list_remove(&s->snd.link); /* and to the end of the line */
 	tn_stream_check(s);
 	return true;
@@ -183,6 +163,8 @@ static bool put_flow(struct build *b, struct tunnel_flow *f)
 	if (has_ref)
 		*new_ref(b, TN_REF_FLOW_OPEN, 0) = r;
 	b->eliciting = true;
+	if (tn_flow_level(f) < 2)
+		b->guard = MAX(b->guard, TN_GUARD_FLOW);
 	list_remove(&f->snd.link);
 	if (f->out.first)
 		list_append(&b->t->ready[tn_flow_level(f)], &f->snd.link);
@@ -203,6 +185,18 @@ static void put_data(struct build *b, int level)
 				return;
 		}
 	}
+}
+
+/* A copy must have room for what stands before it. */
+static void put_protected(struct build *b, int level)
+{
+	size_t head = level_wanted(b->t, b->p) < 2 ? TN_REPAIR_HEAD : 0;
+
+	if (wr_left(&b->w) <= head)
+		return;
+	b->w.end -= head;
+	put_data(b, level);
+	b->w.end += head;
 }
 
 /* A packet as large as the path may take: if it is acknowledged, it does. */
@@ -246,6 +240,20 @@ static bool ack_due(const struct tunnel *t, const struct tn_path *p)
 	return p->ack_pending && (p->ack_now || p->ack_us <= t->now_us);
 }
 
+/* Its ACK is not recovered, so the peer may miss it. */
+static void guard(struct build *b, const uint8_t *frames)
+{
+	tn_repair_take(b->t, b->p, b->s, b->p->next, frames + b->from, b->to - b->from, b->guard);
+	if (b->s->guard_us)
+		b->s->acks = 0;
+}
+
+static void put_symbols(struct build *b)
+{
+	while (tn_repair_put(b->t, b->p, &b->w))
+		b->symbols = true;
+}
+
 /* Closes the packet: header before, seal around, books kept. */
 static size_t seal(struct build *b, uint8_t *buf)
 {
@@ -258,6 +266,8 @@ static size_t seal(struct build *b, uint8_t *buf)
 	wr_u8(&h, (uint8_t)(TN_FLAG_FIXED | p->number << 3 | (epoch & TN_FLAG_PHASE)));
 	wr_u64(&h, t->id_out);
 	wr_u32(&h, (uint32_t)p->next);
+	if (b->guard)
+		guard(b, buf + TN_HEADER_LEN);
 	if (tn_keys_reach(&p->out, epoch) < 0 ||
 	    crypt_seal(p->out.now, p->number, p->next, buf, TN_HEADER_LEN, buf + TN_HEADER_LEN, n,
 		       buf + TN_HEADER_LEN) < 0) {
@@ -266,11 +276,14 @@ static size_t seal(struct build *b, uint8_t *buf)
 	}
 	if (b->eliciting) {
 		tn_sent_mark(t, p, b->s, size + TN_UDP_IP);
-		p->tokens -= (int64_t)size + TN_UDP_IP;
 		p->probes -= p->probes > 0;
 		p->acks_alone = 0;
 		p->ping = false;
 	}
+	if (b->symbols && p->flight)
+		p->last_sent_us = t->now_us; /* the peer's answer may be to this */
+	if (b->symbols || b->eliciting)
+		p->tokens -= (int64_t)size + TN_UDP_IP;
 	p->next++;
 	p->spoke_us = t->now_us;
 	t->stats.packets_sent++;
@@ -316,7 +329,7 @@ size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t
 		return build_close(&b, buf);
 	tn_path_fill(p, t->now_us);
 	level = level_now(p);
-	if (!ack_due(t, p) && !control_wanted(t, p) && !echo_due(t, p) &&
+	if (!ack_due(t, p) && !control_wanted(t, p) && tn_repair_due(t, p) > t->now_us &&
 	    level_wanted(t, p) > level) {
 		note_idle(t, p, level);
 		if (!mtu_wanted(t, p))
@@ -327,9 +340,11 @@ size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t
 	}
 	begin(&b, buf, p->dgram);
 	put_ack(&b);
+	b.from = wr_len(&b.w);
 	put_control(&b);
-	put_echoes(&b);
-	put_data(&b, level);
+	put_protected(&b, level);
+	b.to = wr_len(&b.w);
+	put_symbols(&b);
 	if (p->ping || (b.s->acks && !b.eliciting && ++p->acks_alone > ACKS_ALONE)) {
 		wr_u8(&b.w, TN_F_PING);
 		b.eliciting = true;
@@ -360,8 +375,7 @@ int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p)
 		at = MIN(at, p->ack_us);
 	if (wanted < TN_LEVELS)
 		at = MIN(at, pace_wake(t, p, wanted));
-	if (t->echo_n && tn_paths_controls(t, p))
-		at = MIN(at, t->echo[t->echo_head].due_us);
+	at = MIN(at, tn_repair_wake(p));
 	if (p->mtu_try > p->dgram && p->largest_acked > 0)
 		at = MIN(at, p->mtu_us);
 	return MIN(at, MIN(p->loss_us, tn_pto_due(p)));

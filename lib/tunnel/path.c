@@ -32,6 +32,7 @@ void tn_path_finish(struct tn_path *p)
 	p->sent_cap = 0;
 	tn_spans_finish(&p->acked);
 	tn_spans_finish(&p->recv);
+	tn_repair_finish(&p->repair);
 	tn_keys_finish(&p->out);
 	tn_keys_finish(&p->in);
 }

@@ -48,22 +48,32 @@ static int64_t reorder_time(const struct tn_path *p)
 	return MAX(rtt + rtt * p->reorder_eighths / 8, GRANULE_US);
 }
 
+/* When a packet in flight, older than what was acknowledged, is lost. One that symbols can recover
+ * has the time of the last of them. */
+static int64_t loss_due(const struct tn_path *p, uint64_t number, const struct tn_sent *s)
+{
+	if (s->guard_us)
+		return s->guard_us + reorder_time(p);
+	return number + p->reorder < p->largest_acked ? 0 : s->sent_us + reorder_time(p);
+}
+
 /* Packets that are far enough behind what was acknowledged, in numbers or in time: RFC 9002, 6.1.
  */
 static uint64_t detect_lost(struct tunnel *t, struct tn_path *p)
 {
-	int64_t limit = reorder_time(p);
 	uint64_t bytes = 0;
 
 	p->loss_us = NEVER_US;
 	for (; p->low_flight < p->largest_acked; p->low_flight++) {
 		struct tn_sent *s = tn_sent_slot(p, p->low_flight);
 
+		int64_t due;
+
 		if (s->state != TN_SENT_FLIGHT)
 			continue;
-		if (p->low_flight + p->reorder >= p->largest_acked &&
-		    s->sent_us + limit > t->now_us) {
-			p->loss_us = s->sent_us + limit;
+		due = loss_due(p, p->low_flight, s);
+		if (due > t->now_us) {
+			p->loss_us = due;
 			break;
 		}
 		declare_lost(t, p, s, &bytes);

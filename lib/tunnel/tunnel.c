@@ -6,8 +6,6 @@
 #define WRONG_AFTER_US (2 * SEC_US)
 #define LOST_WAIT_US (500 * MS_US)
 #define CODE_BROKEN 1 /* in CLOSE: the peer broke the protocol */
-#define ECHO_MIN_US (4 * MS_US)
-#define ECHO_MAX_US (10 * MS_US)
 
 void tunnel_conf_default(struct tunnel_conf *conf)
 {
@@ -276,17 +274,6 @@ void tn_note_add(struct tunnel *t, uint8_t type, uint64_t id)
 	tn_touch(t);
 }
 
-/* A short write, or an end, that has no successor would wait for a whole probe timeout when it is lost. */
-void tn_echo_add(struct tunnel *t, uint64_t id, uint64_t off, size_t len)
-{
-	int64_t rtt = tn_paths_best(t)->srtt_us, wait = CLAMP(rtt / 8, ECHO_MIN_US, ECHO_MAX_US);
-
-	if (t->echo_n == TN_ECHOES || rtt < 2 * wait)
-		return;
-	t->echo[(t->echo_head + t->echo_n++) % TN_ECHOES] =
-	    (struct tn_echo){t->now_us + wait, id, off, (uint32_t)len};
-}
-
 /* ---- handshake ---- */
 
 void tn_shake_step(struct tunnel *t, int status)
@@ -449,6 +436,7 @@ static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n,
 		return e;
 	heard(t);
 	follow(t, p, number, from);
+	p->taking = number;
 	e = tn_frames_take(t, p, plain, n - TN_HEADER_LEN - CRYPT_TAG_LEN, &eliciting);
 	if (e == 0)
 		tn_ack_received(p, number, eliciting, t->now_us);
