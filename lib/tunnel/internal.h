@@ -12,15 +12,17 @@
 
 /* ---- the wire: gex-tunnel(7) ---- */
 
-#define TN_HEADER_LEN 13 /* flags, connection id, packet number */
+#define TN_HEADER_LEN 9 /* flags, connection id, packet number: at most */
+#define TN_HEADER_MIN 7
 #define TN_FLAG_FIXED 0x40
 #define TN_FLAG_MASK 0xc0
 #define TN_FLAG_PATH(f) ((f) >> 3 & 7)
 #define TN_PATHS 8
-#define TN_FLAG_RESERVED 0x06
+#define TN_FLAG_RESERVED 0x04
+#define TN_FLAG_LONG 0x02 /* the number has 4 bytes, not 2 */
 #define TN_FLAG_PHASE 0x01
 #define TN_LOST_FLAG 0x80 /* "no such connection": this byte and the id */
-#define TN_LOST_LEN 9
+#define TN_LOST_LEN 5
 #define TN_UDP_IP 28 /* counted with each datagram when it comes to rates */
 
 enum {
@@ -272,7 +274,7 @@ struct tunnel {
 	uint8_t secret_out[TN_PATHS][CRYPT_SECRET_LEN]; /* of each path's first key */
 	uint8_t secret_in[TN_PATHS][CRYPT_SECRET_LEN];
 	unsigned epoch_bits;
-	uint64_t id_out;
+	uint32_t id_out;
 	struct tn_id node; /* the id of datagrams to us, in the acceptor's map */
 
 	struct tn_path *path[TN_PATHS]; /* by number; NULL: none. 0 is always there */

@@ -7,11 +7,13 @@
 #define DEBT_US (20 * MS_US)
 #define ACKS_ALONE 24 /* after so many packets with only an ACK, one asks for an ACK itself */
 #define MTU_TRIES 3
+#define NUMBER_NEAR (1 << 14) /* two bytes tell such a number from those that the peer has */
 
 struct build {
 	struct tunnel *t;
 	struct tn_path *p;
 	struct wr w;
+	size_t head; /* bytes before the frames */
 	struct tn_sent *s;
 	bool eliciting, symbols;
 	enum tn_guard guard;
@@ -259,18 +261,23 @@ static size_t seal(struct build *b, uint8_t *buf)
 {
 	struct tunnel *t = b->t;
 	struct tn_path *p = b->p;
-	struct wr h = wr_of(buf, TN_HEADER_LEN);
-	size_t n = wr_len(&b->w), size = TN_HEADER_LEN + n + CRYPT_TAG_LEN;
+	struct wr h = wr_of(buf, b->head);
+	size_t n = wr_len(&b->w), size = b->head + n + CRYPT_TAG_LEN;
+	bool is_long = b->head == TN_HEADER_LEN;
 	uint64_t epoch = p->next >> t->epoch_bits;
 
-	wr_u8(&h, (uint8_t)(TN_FLAG_FIXED | p->number << 3 | (epoch & TN_FLAG_PHASE)));
-	wr_u64(&h, t->id_out);
-	wr_u32(&h, (uint32_t)p->next);
+	wr_u8(&h, (uint8_t)(TN_FLAG_FIXED | p->number << 3 | (is_long ? TN_FLAG_LONG : 0) |
+			    (epoch & TN_FLAG_PHASE)));
+	wr_u32(&h, t->id_out);
+	if (is_long)
+		wr_u32(&h, (uint32_t)p->next);
+	else
+		wr_u16(&h, (uint16_t)p->next);
 	if (b->guard)
-		guard(b, buf + TN_HEADER_LEN);
+		guard(b, buf + b->head);
 	if (tn_keys_reach(&p->out, epoch) < 0 ||
-	    crypt_seal(p->out.now, p->number, p->next, buf, TN_HEADER_LEN, buf + TN_HEADER_LEN, n,
-		       buf + TN_HEADER_LEN) < 0) {
+	    crypt_seal(p->out.now, p->number, p->next, buf, b->head, buf + b->head, n,
+		       buf + b->head) < 0) {
 		tn_closed(t, -EIO);
 		return 0;
 	}
@@ -295,7 +302,8 @@ static void begin(struct build *b, uint8_t *buf, size_t size)
 {
 	b->s = tn_sent_slot(b->p, b->p->next);
 	memset(b->s, 0, offsetof(struct tn_sent, ref));
-	b->w = wr_of(buf + TN_HEADER_LEN, size - TN_HEADER_LEN - CRYPT_TAG_LEN);
+	b->head = b->p->next - b->p->largest_acked < NUMBER_NEAR ? TN_HEADER_MIN : TN_HEADER_LEN;
+	b->w = wr_of(buf + b->head, size - b->head - CRYPT_TAG_LEN);
 }
 
 /* Everything was sent and more could be: what is measured now says little of the path. */

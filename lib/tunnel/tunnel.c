@@ -158,8 +158,8 @@ int tn_key(struct tunnel *t, const struct crypt_secrets *s)
 	if (r < 0)
 		return r;
 	t->keyed = true;
-	t->id_out = t->server ? s->client_id : s->server_id;
-	t->node.id = t->server ? s->server_id : s->client_id;
+	t->id_out = (uint32_t)(t->server ? s->client_id : s->server_id);
+	t->node.id = (uint32_t)(t->server ? s->server_id : s->client_id);
 	t->state = TUNNEL_OPEN;
 	t->heard_us = t->now_us;
 	t->idle_end_us = t->now_us + t->conf.idle_us;
@@ -351,10 +351,10 @@ static int input_shake(struct tunnel *t, const void *dgram, size_t n)
 
 /* ---- input ---- */
 
-/* RFC 9000, A.3, for 32 bits. */
-static uint64_t expand_number(uint64_t next, uint32_t low)
+/* RFC 9000, A.3. */
+static uint64_t expand_number(uint64_t next, uint64_t low, unsigned bits)
 {
-	uint64_t half = UINT64_C(1) << 31, n = (next & ~UINT64_C(0xffffffff)) | low;
+	uint64_t half = UINT64_C(1) << (bits - 1), n = (next & ~(2 * half - 1)) | low;
 
 	if (n + half <= next)
 		return n + 2 * half;
@@ -394,24 +394,30 @@ static int drop(struct tunnel *t, enum tunnel_drop why, int r)
 	return r;
 }
 
+static size_t header_len(const uint8_t *d)
+{
+	return d[0] & TN_FLAG_LONG ? TN_HEADER_LEN : TN_HEADER_MIN;
+}
+
 /* Opens a datagram of that path into `plain`; *number is then its packet number. */
 static int open_sealed(struct tunnel *t, struct tn_path *p, const uint8_t *d, size_t n,
 		       uint8_t *plain, uint64_t *number)
 {
 	struct rd r = rd_of(d + 1, TN_HEADER_LEN - 1);
+	size_t head = header_len(d);
 	struct crypt_seal *seal;
 	uint64_t epoch;
 
-	if (d[0] & TN_FLAG_RESERVED || rd_u64(&r) != t->node.id)
+	if (d[0] & TN_FLAG_RESERVED || rd_u32(&r) != t->node.id)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
-	*number = expand_number(p->recv_next, rd_u32(&r));
+	*number = d[0] & TN_FLAG_LONG ? expand_number(p->recv_next, rd_u32(&r), 32)
+				      : expand_number(p->recv_next, rd_u16(&r), 16);
 	if (crypt_replay_seen(&p->replay, *number))
 		return drop(t, TUNNEL_DROP_REPLAYED, -EALREADY);
 	epoch = *number >> t->epoch_bits;
 	seal = tn_keys_of(&p->in, epoch);
 	if (!seal || (epoch & 1) != (d[0] & TN_FLAG_PHASE) ||
-	    crypt_open(seal, p->number, *number, d, TN_HEADER_LEN, d + TN_HEADER_LEN,
-		       n - TN_HEADER_LEN, plain) < 0)
+	    crypt_open(seal, p->number, *number, d, head, d + head, n - head, plain) < 0)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
 	crypt_replay_mark(&p->replay, *number);
 	return tn_keys_reach(&p->in, epoch);
@@ -426,7 +432,7 @@ static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n,
 	bool eliciting;
 	int e;
 
-	if (!t->keyed || n < TN_HEADER_LEN + 1 + CRYPT_TAG_LEN || n > sizeof(plain))
+	if (!t->keyed || n < header_len(d) + 1 + CRYPT_TAG_LEN || n > sizeof(plain))
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
 	p = t->path[TN_FLAG_PATH(d[0])];
 	if (!p)
@@ -437,7 +443,7 @@ static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n,
 	heard(t);
 	follow(t, p, number, from);
 	p->taking = number;
-	e = tn_frames_take(t, p, plain, n - TN_HEADER_LEN - CRYPT_TAG_LEN, &eliciting);
+	e = tn_frames_take(t, p, plain, n - header_len(d) - CRYPT_TAG_LEN, &eliciting);
 	if (e == 0)
 		tn_ack_received(p, number, eliciting, t->now_us);
 	return e;
@@ -450,7 +456,7 @@ static int input_lost(struct tunnel *t, const uint8_t *d, size_t n)
 	struct rd r = rd_of(d + 1, n - 1);
 	int64_t end = t->now_us + MAX(LOST_WAIT_US, 3 * tn_paths_best(t)->srtt_us);
 
-	if (n != TN_LOST_LEN || !t->keyed || rd_u64(&r) != t->id_out)
+	if (n != TN_LOST_LEN || !t->keyed || rd_u32(&r) != t->id_out)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
 	if (end < t->idle_end_us) {
 		t->idle_end_us = end;
