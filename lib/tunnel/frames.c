@@ -211,6 +211,8 @@ static int take(struct tunnel *t, struct tn_path *p, unsigned type, struct rd *r
 		return 0;
 	case TN_F_ACK:
 		return take_ack(t, r);
+	case TN_F_LOSS:
+		return tn_loss_take(t, r) < 0 ? malformed(t) : 0;
 	case TN_F_MAX_DATA:
 	case TN_F_MAX_STREAM:
 		return take_max(t, type, r);
@@ -235,7 +237,7 @@ static int take(struct tunnel *t, struct tn_path *p, unsigned type, struct rd *r
 
 static bool elicits(unsigned type)
 {
-	return type != TN_F_ACK && type != TN_F_PADDING && type != TN_F_CLOSE &&
+	return type != TN_F_ACK && type != TN_F_PADDING && type != TN_F_CLOSE && type != TN_F_LOSS &&
 	       type >> 1 != TN_F_REPAIR >> 1;
 }
 

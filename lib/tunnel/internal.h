@@ -33,6 +33,7 @@ enum {
 	TN_F_MAX_STREAM = 0x04,
 	TN_F_RESET = 0x05,
 	TN_F_CLOSE = 0x06,
+	TN_F_LOSS = 0x07,
 	TN_F_STREAM = 0x10, /* to 0x13 */
 	TN_F_STREAM_FIN = 0x01,
 	TN_F_STREAM_OPEN = 0x02,
@@ -93,7 +94,7 @@ struct tn_ref {
 enum tn_sent_state { TN_SENT_NONE, TN_SENT_FLIGHT, TN_SENT_ACKED, TN_SENT_LOST };
 
 struct tn_sent {
-	int64_t sent_us;
+	int64_t sent_us, left_us; /* left_us: of any packet */
 	uint64_t delivered; /* the path's counts when it was sent */
 	int64_t delivered_us, first_us;
 	uint64_t acks;	  /* it carried an ACK up to this number - 1; 0 none */
@@ -143,6 +144,9 @@ struct tn_path {
 	uint64_t limited_until, round_end;
 
 	struct tn_repair repair;
+	struct tn_loss loss; /* of what we send */
+	int64_t burst_us;
+	struct tn_watch watch; /* over what we receive */
 
 	struct tn_keys out, in;
 	struct crypt_replay replay, mended; /* numbers that came; that were recovered */
@@ -368,7 +372,7 @@ bool tn_paths_controls(const struct tunnel *t, const struct tn_path *p);
 void tn_paths_ping(struct tunnel *t);
 
 /* recover.c */
-struct tn_sent *tn_sent_slot(struct tn_path *p, uint64_t number);
+struct tn_sent *tn_sent_slot(const struct tn_path *p, uint64_t number);
 int tn_sent_reserve(struct tunnel *t, struct tn_path *p);
 void tn_sent_mark(struct tunnel *t, struct tn_path *p, struct tn_sent *s, size_t size);
 int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, size_t n,
@@ -382,6 +386,12 @@ void tn_ack_received(struct tn_path *p, uint64_t number, bool eliciting, int64_t
 void tn_ack_acked(struct tn_path *p, uint64_t acks);
 /* Writes an ACK frame of that path; returns the highest number in it + 1, 0 when there was no room. */
 uint64_t tn_ack_put(struct tn_path *p, struct wr *w, int64_t now_us);
+
+/* loss.c */
+void tn_loss_heard(struct tn_path *p, int64_t now_us); /* a packet came */
+/* Writes a LOSS frame when it is time for one, and there is room. */
+void tn_loss_put(struct tn_path *p, struct wr *w, int64_t now_us);
+int tn_loss_take(struct tunnel *t, struct rd *r); /* -EPROTO: malformed */
 
 /* repair.c: the sender; repair_in.c: the receiver */
 void tn_repair_finish(struct tn_repair *r);

@@ -291,6 +291,7 @@ static size_t seal(struct build *b, uint8_t *buf)
 		p->last_sent_us = t->now_us; /* the peer's answer may be to this */
 	if (b->symbols || b->eliciting)
 		p->tokens -= (int64_t)size + TN_UDP_IP;
+	b->s->left_us = t->now_us;
 	p->next++;
 	p->spoke_us = t->now_us;
 	t->stats.packets_sent++;
@@ -348,6 +349,7 @@ size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t
 	}
 	begin(&b, buf, p->dgram);
 	put_ack(&b);
+	tn_loss_put(p, &b.w, t->now_us);
 	b.from = wr_len(&b.w);
 	put_control(&b);
 	put_protected(&b, level);

@@ -22,6 +22,7 @@ void tn_path_init(struct tn_path *p, const struct tunnel_conf *conf, int id,
 	p->mtu_us = now_us;
 	p->tokens_us = now_us;
 	p->tokens = 10 * TUNNEL_DGRAM_MAX;
+	tn_loss_init(&p->loss);
 	tn_rate_init(&p->rate, conf->rate_bps, RTT_GUESS_US);
 }
 

@@ -10,7 +10,7 @@
 #define MTU_DOUBT 3 /* probe timeouts in a row after which large datagrams may be what is lost */
 #define MTU_AGAIN_US (30 * SEC_US)
 
-struct tn_sent *tn_sent_slot(struct tn_path *p, uint64_t number)
+struct tn_sent *tn_sent_slot(const struct tn_path *p, uint64_t number)
 {
 	return &p->sent[number & (p->sent_cap - 1)];
 }

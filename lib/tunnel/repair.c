@@ -2,22 +2,70 @@
 #include "tunnel/internal.h"
 #include <errno.h>
 
-#define STEP_US (3 * MS_US) /* between a packet and its copy, and between copies */
+#define STEP_US (3 * MS_US) /* between a packet and its copy, and between copies, at least */
 #define COPIES_MAX 3
+#define BURST_MIN_US (1 * MS_US) /* shorter ones do not reach from a packet to its copy */
 
-/* Later than this a symbol is worth less than what is sent again. */
-static int64_t step_us(const struct tn_path *p)
+/* When copies go where losses come in bursts, in tenths of a mean burst; how many of a thousand
+ * bursts last so much longer than until the packet; and how many of a million packets may be left
+ * without before another copy is worth it. A datagram that is lost delays nobody but itself, a
+ * stream's packet all that come after it. */
+static const struct plan {
+	int64_t at[COPIES_MAX], last[COPIES_MAX];
+	uint32_t left_ppm[COPIES_MAX];
+} plans[] = {
+    [TN_GUARD_FLOW] = {{25, 50, 75}, {82, 7, 1}, {1000, 4000, 4000}},
+    [TN_GUARD_STREAM] = {{10, 25, 45}, {368, 82, 11}, {200, 200, 200}},
+};
+
+static int64_t offset_us(const struct tn_path *p, const struct plan *plan, unsigned i)
 {
-	return CLAMP(p->srtt_us / 8, (int64_t)1, STEP_US);
+	int64_t step = CLAMP(p->srtt_us / 8, (int64_t)1, STEP_US);
+
+	return MIN(MAX((i + 1) * step, p->burst_us * plan->at[i] / 10),
+		   MAX(p->srtt_us, (i + 1) * step));
 }
 
-/* How many copies a packet gets: part of them is owed to the next. */
+/* Of a million packets, those that are lost with their first n copies. */
+static uint32_t left_ppm(const struct tn_path *p, const struct plan *plan, unsigned n)
+{
+	uint64_t ppm = tn_loss_ppm(&p->loss), chance = 1000000;
+
+	if (n == 0)
+		return (uint32_t)ppm;
+	for (unsigned i = 0; i < n; i++)
+		chance = chance * ppm / 1000000;
+	if (p->burst_us > BURST_MIN_US)
+		chance += (uint64_t)plan->last[n - 1] * 1000;
+	return (uint32_t)(ppm * MIN(chance, (uint64_t)1000000) / 1000000);
+}
+
+/* How many copies make the loss what it may be, in 1/65536. */
+static uint32_t copies_wanted(const struct tn_path *p, const struct plan *plan)
+{
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < COPIES_MAX; i++) {
+		uint64_t left = left_ppm(p, plan, i), next = left_ppm(p, plan, i + 1);
+
+		if (left <= plan->left_ppm[i])
+			break;
+		if (next >= plan->left_ppm[i] || next >= left) {
+			sum += 1 << 16;
+			continue;
+		}
+		return sum + (uint32_t)(((left - plan->left_ppm[i]) << 16) / (left - next));
+	}
+	return sum;
+}
+
+/* How many copies a packet gets: part of one is owed to the next. */
 static unsigned copies(struct tn_path *p, enum tn_guard guard)
 {
 	uint32_t *part = &p->repair.part[guard - TN_GUARD_FLOW];
 	unsigned n;
 
-	*part += 1 << 16;
+	*part += copies_wanted(p, &plans[guard]);
 	n = *part >> 16;
 	*part &= 0xffff;
 	return MIN(n, COPIES_MAX);
@@ -71,7 +119,6 @@ void tn_repair_finish(struct tn_repair *r)
 void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, uint64_t number,
 		    const void *plain, size_t n, enum tn_guard guard)
 {
-	int64_t step = step_us(p);
 	unsigned m = n + TN_REPAIR_HEAD <= space(p) ? copies(p, guard) : 0;
 
 	for (unsigned i = 0; i < m; i++) {
@@ -83,7 +130,7 @@ void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, uint
 		y->map = 1;
 		y->path = (uint8_t)p->number;
 		y->index = (uint8_t)i;
-		y->due_us = t->now_us + (i + 1) * step;
+		y->due_us = t->now_us + offset_us(p, &plans[guard], i);
 		memcpy(y->data, plain, n);
 		queue(&p->repair, y);
 		s->guard_us = y->due_us;

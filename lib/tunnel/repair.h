@@ -19,6 +19,33 @@
 /* What is to be made of a packet. */
 enum tn_guard { TN_GUARD_NONE, TN_GUARD_FLOW, TN_GUARD_STREAM };
 
+/* ---- loss.c: how a path loses what we send ---- */
+
+#define TN_LOSS_BINS 8
+
+/* Counts that forget slowly. */
+struct tn_loss {
+	uint32_t sent, lost; /* packets; lost ones in 1/16 */
+	/* Packets sent so long after a lost one, and those of them that were lost as well. */
+	uint16_t pairs[TN_LOSS_BINS], both[TN_LOSS_BINS];
+};
+
+/* Before anything is known, 1 % is assumed. */
+void tn_loss_init(struct tn_loss *l);
+void tn_loss_count(struct tn_loss *l, uint64_t sent, uint64_t lost);
+void tn_loss_pair(struct tn_loss *l, int64_t gap_us, bool both);
+uint32_t tn_loss_ppm(const struct tn_loss *l);
+/* The mean length of a burst of losses in time; 0: each is lost on its own. */
+int64_t tn_loss_burst(const struct tn_loss *l);
+
+/* The receiver's side: numbers below `settled` will not come any more. */
+struct tn_watch {
+	uint64_t told, settled, mark;
+	int64_t mark_us, told_us;
+};
+
+/* ---- symbols ---- */
+
 /* A symbol that waits for its time. Covers the numbers first + n for each bit n of map. */
 struct tn_symbol {
 	struct tn_symbol *next;

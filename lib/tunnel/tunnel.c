@@ -443,6 +443,7 @@ static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n,
 	heard(t);
 	follow(t, p, number, from);
 	p->taking = number;
+	tn_loss_heard(p, t->now_us);
 	e = tn_frames_take(t, p, plain, n - header_len(d) - CRYPT_TAG_LEN, &eliciting);
 	if (e == 0)
 		tn_ack_received(p, number, eliciting, t->now_us);
