@@ -126,7 +126,7 @@ static int take_flow(struct tunnel *t, unsigned type, struct rd *r)
 		f.off = rd_varint(r);
 		f.total = rd_varint(r);
 	}
-	len = rd_varint(r);
+	len = type & TN_F_REST ? rd_left(r) : rd_varint(r);
 	if (r->bad || len > rd_left(r))
 		return malformed(t);
 	f.len = len;
@@ -181,9 +181,10 @@ static int take_repair(struct tunnel *t, struct tn_path *p, unsigned type, struc
 {
 	bool other = type & TN_F_REPAIR_PATH;
 	uint64_t path = other ? rd_varint(r) : p->number, number = rd_varint(r);
-	uint64_t len = rd_varint(r);
+	uint64_t len = type & TN_F_REST ? rd_left(r) : rd_varint(r);
 
-	if (r->bad || len == 0 || len > rd_left(r) || path >= TN_PATHS || !t->path[path])
+	if (r->bad || type & TN_F_REPAIR_NONE || len == 0 || len > rd_left(r) || path >= TN_PATHS ||
+	    !t->path[path])
 		return malformed(t);
 	if (!other && (number == 0 || number > p->taking))
 		return malformed(t);
@@ -223,35 +224,38 @@ static int take(struct tunnel *t, struct tn_path *p, unsigned type, struct rd *r
 	case TN_F_FLOW_CLOSE:
 	case TN_F_FLOW_GONE:
 		return take_note(t, type, r);
-	case TN_F_REPAIR:
-	case TN_F_REPAIR | TN_F_REPAIR_PATH:
-		return take_repair(t, p, type, r);
 	default:
 		if (type >= TN_F_STREAM && type <= TN_F_STREAM + 3)
 			return take_stream(t, type, r);
-		if (type >= TN_F_FLOW && type <= TN_F_FLOW + 3)
+		if (type >= TN_F_FLOW && type <= TN_F_FLOW + 7)
 			return take_flow(t, type, r);
+		if (type >> 3 == TN_F_REPAIR >> 3)
+			return take_repair(t, p, type, r);
 		return tn_broken(t, "unknown frame");
 	}
 }
 
-static bool elicits(unsigned type)
+static enum tn_wants wants_of(unsigned type)
 {
-	return type != TN_F_ACK && type != TN_F_PADDING && type != TN_F_CLOSE && type != TN_F_LOSS &&
-	       type >> 1 != TN_F_REPAIR >> 1;
+	if (type >> 3 == TN_F_FLOW >> 3)
+		return TN_WANTS_LAZY;
+	if (type == TN_F_ACK || type == TN_F_PADDING || type == TN_F_CLOSE || type == TN_F_LOSS ||
+	    type >> 3 == TN_F_REPAIR >> 3)
+		return TN_WANTS_NO_ACK;
+	return TN_WANTS_SOON;
 }
 
-int tn_frames_take(struct tunnel *t, struct tn_path *p, const void *data, size_t n, bool *eliciting)
+int tn_frames_take(struct tunnel *t, struct tn_path *p, const void *data, size_t n,
+		   enum tn_wants *wants)
 {
 	struct rd r = rd_of(data, n);
 	int e = 0;
 
-	*eliciting = false;
+	*wants = TN_WANTS_NO_ACK;
 	while (rd_left(&r) > 0 && e == 0 && t->state < TUNNEL_CLOSING) {
 		unsigned type = rd_u8(&r);
 
-		if (elicits(type))
-			*eliciting = true;
+		*wants = MAX(*wants, wants_of(type));
 		e = take(t, p, type, &r);
 	}
 	return e;

@@ -33,17 +33,19 @@ enum {
 	TN_F_MAX_STREAM = 0x04,
 	TN_F_RESET = 0x05,
 	TN_F_CLOSE = 0x06,
-	TN_F_LOSS = 0x07,
+	TN_F_LOSS = 0x0a,
 	TN_F_STREAM = 0x10, /* to 0x13 */
 	TN_F_STREAM_FIN = 0x01,
 	TN_F_STREAM_OPEN = 0x02,
-	TN_F_FLOW = 0x20, /* to 0x23 */
+	TN_F_REST = 0x04, /* of FLOW and REPAIR: goes to the packet's end, without a length */
+	TN_F_FLOW = 0x20, /* to 0x27 */
 	TN_F_FLOW_OPEN = 0x01,
 	TN_F_FLOW_PIECE = 0x02,
-	TN_F_FLOW_CLOSE = 0x24,
-	TN_F_FLOW_GONE = 0x25,
-	TN_F_REPAIR = 0x30, /* to 0x31 */
+	TN_F_FLOW_CLOSE = 0x28,
+	TN_F_FLOW_GONE = 0x29,
+	TN_F_REPAIR = 0x30, /* to 0x37 */
 	TN_F_REPAIR_PATH = 0x01,
+	TN_F_REPAIR_NONE = 0x02,
 };
 
 /* Credit that both sides have from the start. */
@@ -78,24 +80,25 @@ enum tn_ref_kind {
 	TN_REF_RESET,
 	TN_REF_MAX_DATA,
 	TN_REF_MAX_STREAM,
-	TN_REF_FLOW_OPEN,
+	TN_REF_FLOW,
 	TN_REF_FLOW_CLOSE,
 };
 
-/* What a packet carried that is sent again when it is lost. */
+/* What a packet carried that is sent again when it is lost. Of a flow's datagram, off is its number
+ * and, in the low 16 bits, the offset of the piece. */
 struct tn_ref {
 	uint64_t id, off;
 	uint32_t len;
 	uint8_t kind, flags; /* flags: of the stream frame */
 };
 
-#define TN_REFS 6
+#define TN_REFS 8
 
 enum tn_sent_state { TN_SENT_NONE, TN_SENT_FLIGHT, TN_SENT_ACKED, TN_SENT_LOST };
 
 struct tn_sent {
 	int64_t sent_us, left_us; /* left_us: of any packet */
-	uint64_t delivered; /* the path's counts when it was sent */
+	uint64_t delivered;	  /* the path's counts when it was sent */
 	int64_t delivered_us, first_us;
 	uint64_t acks;	  /* it carried an ACK up to this number - 1; 0 none */
 	int64_t guard_us; /* when the last symbol that can recover it goes; 0: none does */
@@ -155,12 +158,13 @@ struct tn_path {
 	int64_t recv_us;		    /* when that was */
 	struct tn_spans recv;
 	unsigned ack_pending, acks_alone;
-	bool ack_now;
-	int64_t ack_us; /* when an ACK is due */
+	bool ack_now, ack_soon; /* soon: something that came does not want to wait */
+	int64_t ack_us;		/* when an ACK is due */
 
 	struct tn_rate rate;
 	int64_t tokens, tokens_us;
-	bool ping; /* something that wants an ACK is to be sent */
+	bool ping;	/* something that wants an ACK is to be sent */
+	bool sent_lazy; /* the newest in flight wants one only at leisure */
 	int64_t spoke_us;
 
 	size_t dgram, mtu_try;
@@ -205,14 +209,26 @@ struct tunnel_stream {
 
 struct tn_dgram {
 	struct tn_dgram *next;
-	uint32_t len, sent; /* sent: bytes of pieces sent */
+	uint32_t len, sent, acked; /* bytes of pieces */
 	uint64_t seq;
+	int64_t since_us;
+	struct tn_spans again; /* lost pieces to be sent again; one of no bytes counts as one */
 	uint8_t data[];
 };
 
 struct tn_dgrams {
 	struct tn_dgram *first, **last;
 	size_t bytes;
+};
+
+/* Which numbers came, of the last `size`. */
+struct tn_seen {
+	uint64_t next;	/* the highest + 1 */
+	uint64_t *bits; /* NULL: `word` alone */
+	uint64_t word;
+	uint32_t size;
+	uint64_t turned; /* next, and the time, when it was last gone round */
+	int64_t turned_us;
 };
 
 struct tunnel_flow {
@@ -225,10 +241,11 @@ struct tunnel_flow {
 	void *user;
 	bool local, held, closed, open_acked;
 	int64_t used_us;
-	struct tn_dgrams out, in;
-	uint64_t seq;	    /* of the next datagram sent */
-	uint64_t seen_next; /* highest seq received + 1 */
-	uint64_t seen;	    /* bit n: seen_next - 1 - n */
+	struct tn_dgrams out, kept, in; /* kept: sent, not acknowledged */
+	unsigned n_again;		/* of those kept, how many have pieces to be sent again */
+	int64_t deadline_us; /* what is lost is sent again while it is younger; 0: never */
+	uint64_t seq;	     /* of the next datagram sent */
+	struct tn_seen seen;
 };
 
 #define TN_PARTIALS 16
@@ -334,10 +351,13 @@ void tn_acceptor_forget(struct tunnel *t);
 void tn_acceptor_touch(struct tunnel *t);
 void tn_note_add(struct tunnel *t, uint8_t type, uint64_t id);
 
-/* frames.c: the inner layer. Takes the frames of an authentic packet; *eliciting: it wants an ACK.
- * 0 or -EPROTO (the tunnel is then closing). */
+/* Does a packet want an ACK? LAZY: it may wait for something to ride on. */
+enum tn_wants { TN_WANTS_NO_ACK, TN_WANTS_LAZY, TN_WANTS_SOON };
+
+/* frames.c: the inner layer. Takes the frames of an authentic packet. 0 or -EPROTO (the tunnel is
+ * then closing). */
 int tn_frames_take(struct tunnel *t, struct tn_path *p, const void *data, size_t n,
-		   bool *eliciting);
+		   enum tn_wants *wants);
 void tn_put_open(struct wr *w, const struct tunnel_open *o);
 size_t tn_open_len(const struct tunnel_open *o);
 bool tn_get_open(struct rd *r, struct tunnel_open *o);
@@ -382,7 +402,9 @@ int64_t tn_pto_due(const struct tn_path *p);
 void tn_recover_timers(struct tunnel *t, struct tn_path *p);
 
 /* ack.c */
-void tn_ack_received(struct tn_path *p, uint64_t number, bool eliciting, int64_t now_us);
+void tn_ack_received(struct tn_path *p, uint64_t number, enum tn_wants wants, int64_t now_us);
+/* How long an ACK waits for a ride, on either side. */
+int64_t tn_ack_leisure(const struct tn_path *p);
 void tn_ack_acked(struct tn_path *p, uint64_t acks);
 /* Writes an ACK frame of that path; returns the highest number in it + 1, 0 when there was no room. */
 uint64_t tn_ack_put(struct tn_path *p, struct wr *w, int64_t now_us);
@@ -402,8 +424,11 @@ void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, uint
 int64_t tn_repair_wake(const struct tn_path *p);
 /* The same, after the needless were dropped. */
 int64_t tn_repair_due(const struct tunnel *t, struct tn_path *p);
-/* Writes a REPAIR frame that is due; false when there is none, or no room. */
-bool tn_repair_put(struct tunnel *t, struct tn_path *p, struct wr *w);
+/* Writes a REPAIR frame that is due; returns the length of its symbol, 0 when there is none, or no
+ * room. */
+size_t tn_repair_put(struct tunnel *t, struct tn_path *p, struct wr *w);
+/* Will the next packet of a flow have a copy? */
+bool tn_repair_next(const struct tn_path *p);
 /* A symbol that covers that number of that path. 0, or -EPROTO (the tunnel is then closing). */
 int tn_repair_input(struct tunnel *t, struct tn_path *p, uint64_t number, const uint8_t *data,
 		    size_t n);
@@ -450,8 +475,10 @@ struct tn_flow_frame {
 	struct tunnel_open open;
 };
 unsigned tn_flow_level(const struct tunnel_flow *f);
-bool tn_flow_put(struct tunnel_flow *f, struct wr *w, struct tn_ref *r, bool *has_ref);
+bool tn_flow_put(struct tunnel_flow *f, struct wr *w, struct tn_ref *r);
+bool tn_flow_sendable(const struct tunnel_flow *f);
 void tn_flow_acked(struct tunnel *t, const struct tn_ref *r);
+void tn_flow_lost(struct tunnel *t, const struct tn_ref *r);
 void tn_flow_take(struct tunnel *t, const struct tn_flow_frame *f);
 void tn_flow_take_note(struct tunnel *t, uint8_t type, uint64_t id);
 struct tunnel_flow *tn_flow_make(struct tunnel *t, uint64_t id, const struct tunnel_open *open);
@@ -459,7 +486,7 @@ void tn_flow_free(struct tunnel_flow *f);
 void tn_flow_used(struct tunnel_flow *f);
 void tn_flow_sweep(struct tunnel *t);
 int64_t tn_flow_due(const struct tunnel *t);
-int tn_dgrams_add(struct tn_dgrams *q, const void *data, size_t n, uint64_t seq);
+int tn_dgrams_add(struct tn_dgrams *q, const void *data, size_t n, uint64_t seq, int64_t now_us);
 void tn_dgrams_drop(struct tn_dgrams *q);
 void tn_dgrams_finish(struct tn_dgrams *q);
 

@@ -16,7 +16,9 @@ struct build {
 	size_t head; /* bytes before the frames */
 	struct tn_sent *s;
 	bool eliciting, symbols;
+	bool soon; /* the ACK is not to wait */
 	enum tn_guard guard;
+	size_t tail, tail_end, tail_bytes; /* the last frame whose length can be left out */
 	size_t from, to; /* the frames that can be recovered, between an ACK and symbols */
 };
 
@@ -69,6 +71,7 @@ static struct tn_ref *new_ref(struct build *b, uint8_t kind, uint64_t id)
 
 	*r = (struct tn_ref){.kind = kind, .id = id};
 	b->eliciting = true;
+	b->soon = b->soon || kind != TN_REF_FLOW;
 	return r;
 }
 
@@ -120,7 +123,7 @@ static void put_notes(struct build *b)
 
 		wr_u8(&b->w, n.type);
 		wr_varint(&b->w, n.id);
-		b->eliciting = true;
+		b->eliciting = b->soon = true;
 		if (n.type == TN_F_FLOW_CLOSE)
 			new_ref(b, TN_REF_FLOW_CLOSE, n.id);
 	}
@@ -141,6 +144,28 @@ static void put_control(struct build *b)
 
 /* ---- data ---- */
 
+/* A frame that began at `from` ends with n bytes, after their length. */
+static void set_tail(struct build *b, size_t from, size_t n)
+{
+	b->tail = from;
+	b->tail_end = wr_len(&b->w);
+	b->tail_bytes = n;
+}
+
+/* The last frame needs no length. */
+static void cut_tail(struct build *b)
+{
+	size_t n = varint_len(b->tail_bytes);
+	uint8_t *end = b->w.p;
+
+	if (b->tail_end == 0 || b->tail_end != wr_len(&b->w))
+		return;
+	b->w.start[b->tail] |= TN_F_REST;
+	memmove(end - b->tail_bytes - n, end - b->tail_bytes, b->tail_bytes);
+	b->w.p -= n;
+	b->to = MIN(b->to, wr_len(&b->w));
+}
+
 static bool put_stream(struct build *b, struct tunnel_stream *s)
 {
 	struct tn_ref r;
@@ -158,17 +183,20 @@ static bool put_stream(struct build *b, struct tunnel_stream *s)
 static bool put_flow(struct build *b, struct tunnel_flow *f)
 {
 	struct tn_ref r;
-	bool has_ref;
+	size_t from = wr_len(&b->w);
 
-	if (!tn_flow_put(f, &b->w, &r, &has_ref))
-		return false;
-	if (has_ref)
-		*new_ref(b, TN_REF_FLOW_OPEN, 0) = r;
-	b->eliciting = true;
+	if (!tn_flow_put(f, &b->w, &r)) {
+		if (tn_flow_sendable(f))
+			return false;
+		list_remove(&f->snd.link); /* all was too old */
+		return true;
+	}
+	*new_ref(b, TN_REF_FLOW, 0) = r;
+	set_tail(b, from, r.len);
 	if (tn_flow_level(f) < 2)
 		b->guard = MAX(b->guard, TN_GUARD_FLOW);
 	list_remove(&f->snd.link);
-	if (f->out.first)
+	if (tn_flow_sendable(f))
 		list_append(&b->t->ready[tn_flow_level(f)], &f->snd.link);
 	return true;
 }
@@ -227,19 +255,26 @@ static void put_mtu_probe(struct build *b)
 
 /* ---- the whole ---- */
 
+static bool ack_due(const struct tunnel *t, const struct tn_path *p)
+{
+	return p->ack_pending && (p->ack_now || p->ack_us <= t->now_us);
+}
+
+/* An ACK at leisure rides on a copy rather than on what is going to be copied. */
+static bool ack_waits(const struct tunnel *t, struct tn_path *p)
+{
+	return !p->ack_soon && !ack_due(t, p) && level_wanted(t, p) < 2 && tn_repair_next(p) &&
+	       tn_repair_due(t, p) > t->now_us;
+}
+
 static void put_ack(struct build *b)
 {
 	struct tn_path *p = b->p;
 
-	if (p->ack_pending == 0)
+	if (p->ack_pending == 0 || ack_waits(b->t, p))
 		return;
 	b->s->acks = tn_ack_put(p, &b->w, b->t->now_us);
 	b->s->acks_path = (uint8_t)p->number;
-}
-
-static bool ack_due(const struct tunnel *t, const struct tn_path *p)
-{
-	return p->ack_pending && (p->ack_now || p->ack_us <= t->now_us);
 }
 
 /* Its ACK is not recovered, so the peer may miss it. */
@@ -252,8 +287,12 @@ static void guard(struct build *b, const uint8_t *frames)
 
 static void put_symbols(struct build *b)
 {
-	while (tn_repair_put(b->t, b->p, &b->w))
+	size_t from = wr_len(&b->w), n;
+
+	for (; (n = tn_repair_put(b->t, b->p, &b->w)) > 0; from = wr_len(&b->w)) {
+		set_tail(b, from, n);
 		b->symbols = true;
+	}
 }
 
 /* Closes the packet: header before, seal around, books kept. */
@@ -262,10 +301,13 @@ static size_t seal(struct build *b, uint8_t *buf)
 	struct tunnel *t = b->t;
 	struct tn_path *p = b->p;
 	struct wr h = wr_of(buf, b->head);
-	size_t n = wr_len(&b->w), size = b->head + n + CRYPT_TAG_LEN;
+	size_t n, size;
 	bool is_long = b->head == TN_HEADER_LEN;
 	uint64_t epoch = p->next >> t->epoch_bits;
 
+	cut_tail(b);
+	n = wr_len(&b->w);
+	size = b->head + n + CRYPT_TAG_LEN;
 	wr_u8(&h, (uint8_t)(TN_FLAG_FIXED | p->number << 3 | (is_long ? TN_FLAG_LONG : 0) |
 			    (epoch & TN_FLAG_PHASE)));
 	wr_u32(&h, t->id_out);
@@ -286,6 +328,7 @@ static size_t seal(struct build *b, uint8_t *buf)
 		p->probes -= p->probes > 0;
 		p->acks_alone = 0;
 		p->ping = false;
+		p->sent_lazy = !b->soon;
 	}
 	if (b->symbols && p->flight)
 		p->last_sent_us = t->now_us; /* the peer's answer may be to this */
@@ -357,7 +400,7 @@ size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t
 	put_symbols(&b);
 	if (p->ping || (b.s->acks && !b.eliciting && ++p->acks_alone > ACKS_ALONE)) {
 		wr_u8(&b.w, TN_F_PING);
-		b.eliciting = true;
+		b.eliciting = b.soon = true;
 	}
 	return wr_len(&b.w) ? seal(&b, buf) : 0;
 }

@@ -50,15 +50,15 @@ static void min_rtt(struct tn_path *p, int64_t rtt_us, int64_t now_us)
 	p->min_rtt_us = MIN(p->min_rtt_us, rtt_us);
 }
 
-/* RFC 9002, section 5. */
+/* RFC 9002, section 5; but what the peer says of its delay is believed: it may be longer than the
+ * round trip. */
 void tn_path_rtt(struct tn_path *p, int64_t rtt_us, int64_t delay_us, int64_t now_us)
 {
 	bool first = p->min_rtt_us == NEVER_US && p->min_next_us == NEVER_US;
 
 	rtt_us = MAX(rtt_us, 1);
+	rtt_us = MAX(rtt_us - delay_us, 1);
 	min_rtt(p, rtt_us, now_us);
-	if (rtt_us - delay_us >= p->min_rtt_us)
-		rtt_us -= delay_us;
 	p->latest_us = rtt_us;
 	if (first) {
 		p->srtt_us = rtt_us;

@@ -4,7 +4,8 @@
 #define SENT_MIN 128
 #define GRANULE_US (1 * MS_US)
 #define PTO_VAR_MIN_US (4 * MS_US)
-#define ACK_DELAY_MAX_US (5 * MS_US)
+#define ACK_DELAY_MAX_US (5 * MS_US) /* of what wants an ACK soon */
+#define DELAY_TOLD_MAX_US (50 * MS_US)
 #define PTO_MAX_US (1 * SEC_US)
 #define REORDER_MAX 256
 #define MTU_DOUBT 3 /* probe timeouts in a row after which large datagrams may be what is lost */
@@ -204,8 +205,9 @@ int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, s
 
 		p->largest_acked = range[0].hi;
 		s = tn_sent_slot(p, range[0].hi - 1);
-		if (range[0].hi > p->low && s->state == TN_SENT_FLIGHT) {
-			tn_path_rtt(p, t->now_us - s->sent_us, MIN(delay_us, ACK_DELAY_MAX_US),
+		if (range[0].hi > p->low && s->left_us &&
+		    (s->state == TN_SENT_FLIGHT || s->state == TN_SENT_NONE)) {
+			tn_path_rtt(p, t->now_us - s->left_us, MIN(delay_us, DELAY_TOLD_MAX_US),
 				    t->now_us);
 			news.rate.rtt_us = p->latest_us;
 		}
@@ -283,7 +285,8 @@ void tn_sent_mark(struct tunnel *t, struct tn_path *p, struct tn_sent *s, size_t
 
 int64_t tn_pto(const struct tn_path *p)
 {
-	int64_t pto = p->srtt_us + MAX(4 * p->rttvar_us, PTO_VAR_MIN_US) + ACK_DELAY_MAX_US;
+	int64_t delay = p->sent_lazy ? tn_ack_leisure(p) : 0;
+	int64_t pto = p->srtt_us + MAX(4 * p->rttvar_us, PTO_VAR_MIN_US) + ACK_DELAY_MAX_US + delay;
 
 	return MIN(pto << MIN(p->pto_count, 6u), MAX(pto, PTO_MAX_US));
 }

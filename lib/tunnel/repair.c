@@ -59,6 +59,11 @@ static uint32_t copies_wanted(const struct tn_path *p, const struct plan *plan)
 	return sum;
 }
 
+bool tn_repair_next(const struct tn_path *p)
+{
+	return p->repair.part[0] + copies_wanted(p, &plans[TN_GUARD_FLOW]) >= 1 << 16;
+}
+
 /* How many copies a packet gets: part of one is owed to the next. */
 static unsigned copies(struct tn_path *p, enum tn_guard guard)
 {
@@ -166,27 +171,29 @@ int64_t tn_repair_wake(const struct tn_path *p)
 }
 
 /* REPAIR: [path], number (how far back, or in full), [length], symbol. */
-bool tn_repair_put(struct tunnel *t, struct tn_path *p, struct wr *w)
+size_t tn_repair_put(struct tunnel *t, struct tn_path *p, struct wr *w)
 {
 	struct tn_symbol *y;
 	uint64_t number;
 	bool other;
+	size_t n;
 
 	if (tn_repair_due(t, p) > t->now_us)
-		return false;
+		return 0;
 	y = p->repair.first;
 	other = y->path != p->number;
 	number = other ? y->first : p->next - y->first;
 	if (wr_left(w) < 2 + varint_len(number) + 2 + y->len)
-		return false;
+		return 0;
 	wr_u8(w, (uint8_t)(TN_F_REPAIR | (other ? TN_F_REPAIR_PATH : 0)));
 	if (other)
 		wr_varint(w, y->path);
 	wr_varint(w, number);
-	wr_varint(w, y->len);
-	wr_bytes(w, y->data, y->len);
+	n = y->len;
+	wr_varint(w, n);
+	wr_bytes(w, y->data, n);
 	t->stats.repair_packets_sent++;
-	t->stats.repair_bytes_sent += y->len;
+	t->stats.repair_bytes_sent += n;
 	drop_first(&p->repair);
-	return true;
+	return n;
 }

@@ -10,16 +10,16 @@ static bool have(const struct tn_path *p, uint64_t number)
 /* What was lost passes as if it had come. */
 static int recover(struct tunnel *t, struct tn_path *p, uint64_t number, const void *data, size_t n)
 {
-	bool eliciting;
+	enum tn_wants wants;
 	int r;
 
 	crypt_replay_mark(&p->mended, number);
 	t->stats.repair_recovered++;
 	t->mending = true;
-	r = tn_frames_take(t, p, data, n, &eliciting);
+	r = tn_frames_take(t, p, data, n, &wants);
 	t->mending = false;
 	if (r == 0)
-		tn_ack_received(p, number, eliciting, t->now_us);
+		tn_ack_received(p, number, wants, t->now_us);
 	return r;
 }
 

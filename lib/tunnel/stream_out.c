@@ -165,7 +165,7 @@ void tn_stream_acked(struct tunnel *t, const struct tn_ref *r)
 {
 	struct tunnel_stream *s;
 
-	if (r->kind == TN_REF_FLOW_OPEN) {
+	if (r->kind == TN_REF_FLOW) {
 		tn_flow_acked(t, r);
 		return;
 	}
@@ -201,6 +201,8 @@ void tn_stream_lost(struct tunnel *t, const struct tn_ref *r)
 
 	if (r->kind == TN_REF_MAX_DATA)
 		t->max_data_wanted = true;
+	if (r->kind == TN_REF_FLOW)
+		tn_flow_lost(t, r);
 	if (r->kind == TN_REF_FLOW_CLOSE)
 		tn_note_add(t, TN_F_FLOW_CLOSE, r->id);
 	if (r->kind != TN_REF_STREAM && r->kind != TN_REF_RESET && r->kind != TN_REF_MAX_STREAM)

@@ -429,7 +429,7 @@ static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n,
 	uint8_t plain[2048];
 	struct tn_path *p;
 	uint64_t number;
-	bool eliciting;
+	enum tn_wants wants;
 	int e;
 
 	if (!t->keyed || n < header_len(d) + 1 + CRYPT_TAG_LEN || n > sizeof(plain))
@@ -444,9 +444,9 @@ static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n,
 	follow(t, p, number, from);
 	p->taking = number;
 	tn_loss_heard(p, t->now_us);
-	e = tn_frames_take(t, p, plain, n - header_len(d) - CRYPT_TAG_LEN, &eliciting);
+	e = tn_frames_take(t, p, plain, n - header_len(d) - CRYPT_TAG_LEN, &wants);
 	if (e == 0)
-		tn_ack_received(p, number, eliciting, t->now_us);
+		tn_ack_received(p, number, wants, t->now_us);
 	return e;
 }
 

@@ -306,7 +306,9 @@ struct tunnel_stats {
 	uint64_t probes;				   /* probe timeouts */
 	uint64_t flow_sent, flow_received;		   /* datagrams */
 	uint64_t flow_drops_send, flow_drops_receive,
-	    flow_drops_pieces; /* queues full; pieces missing */
+	    flow_drops_pieces;	  /* queues full; pieces missing */
+	uint64_t flow_resent;	  /* pieces sent again, because lost */
+	uint64_t flow_drops_late; /* lost, and too old to be sent again; or too old in the queue */
 	uint64_t streams_opened, streams_accepted, streams_reset;
 	uint64_t streams, flows;		  /* now */
 	uint64_t buffered_send, buffered_receive; /* bytes now */

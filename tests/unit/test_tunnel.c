@@ -356,7 +356,7 @@ static void test_two_paths(void **state)
 	static const char ack[] = "\x02\x01\x00\x00\x00\x00";
 	uint8_t d[TUNNEL_DGRAM_MAX], twin[TUNNEL_DGRAM_MAX];
 	struct pair p;
-	bool e;
+	enum tn_wants e;
 	size_t n;
 
 	pair_make(&p, NULL);
@@ -498,7 +498,7 @@ static void test_broken(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct pair p;
-		bool e;
+		enum tn_wants e;
 		const char *text;
 
 		pair_make(&p, NULL);
