@@ -4,11 +4,11 @@
 #define ACK_EVERY_FIRST 2 /* packets, while the path is new */
 #define ACK_EVERY 10
 #define ACK_NEW 100
-#define LEISURE_MAX_US (40 * MS_US)
+#define LEISURE_MAX_US (60 * MS_US)
 
 int64_t tn_ack_leisure(const struct tn_path *p)
 {
-	return CLAMP(p->srtt_us / 3, ACK_DELAY_US, LEISURE_MAX_US);
+	return CLAMP(p->srtt_us / 2, ACK_DELAY_US, LEISURE_MAX_US);
 }
 
 void tn_ack_received(struct tn_path *p, uint64_t number, enum tn_wants wants, int64_t now_us)

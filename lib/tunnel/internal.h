@@ -104,6 +104,7 @@ struct tn_sent {
 	int64_t guard_us; /* when the last symbol that can recover it goes; 0: none does */
 	uint16_t size;	  /* on the wire, with headers */
 	uint8_t state, refs, acks_path;
+	bool lazy; /* its ACK may wait */
 	bool app_limited, mtu_probe;
 	struct tn_ref ref[TN_REFS];
 };
@@ -411,6 +412,7 @@ uint64_t tn_ack_put(struct tn_path *p, struct wr *w, int64_t now_us);
 
 /* loss.c */
 void tn_loss_heard(struct tn_path *p, int64_t now_us); /* a packet came */
+void tn_loss_sent(struct tn_path *p, int64_t now_us);  /* the packet p->next leaves */
 /* Writes a LOSS frame when it is time for one, and there is room. */
 void tn_loss_put(struct tn_path *p, struct wr *w, int64_t now_us);
 int tn_loss_take(struct tunnel *t, struct rd *r); /* -EPROTO: malformed */

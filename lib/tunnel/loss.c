@@ -4,16 +4,18 @@
 #include <errno.h>
 
 #define SETTLE_US (30 * MS_US) /* what has not come by then is lost */
-#define TELL_US (500 * MS_US)
+#define TELL_US SEC_US
+#define TELL_YOUNG_US (100 * MS_US)
+#define YOUNG 1000 /* numbers */
 #define TELL_NUMBERS 512
 #define BACK_MAX 3500 /* numbers whose fate is still known */
 #define RUNS_MAX 32
 #define SCALE 16
 #define SENT_MAX 2000 /* packets that weigh in an estimate */
-#define PRIOR_SENT 300
+#define PRIOR_SENT 100
 #define PRIOR_PPM 10000
 #define PAIRS_MAX 128
-#define PAIRS_MIN 4
+#define PRIOR_BOTH_PPM 200000
 #define LOST_MAX 64 /* of one report, those that are looked at */
 
 /* ---- the receiver ---- */
@@ -32,7 +34,8 @@ void tn_loss_heard(struct tn_path *p, int64_t now_us)
 static bool tell_now(const struct tn_watch *w, int64_t now_us)
 {
 	return w->settled > w->told &&
-	       (w->settled - w->told >= TELL_NUMBERS || now_us - w->told_us >= TELL_US);
+	       (w->settled - w->told >= TELL_NUMBERS ||
+		now_us - w->told_us >= (w->told < YOUNG ? TELL_YOUNG_US : TELL_US));
 }
 
 /* The next run of missing numbers in [from, to). */
@@ -123,18 +126,26 @@ uint32_t tn_loss_ppm(const struct tn_loss *l)
 	return (uint32_t)((uint64_t)l->lost * 1000000 / SCALE / MAX(l->sent, 1u));
 }
 
+/* The square root of x, in parts per million as x is. */
+static int64_t root_ppm(int64_t x)
+{
+	int64_t r = 0;
+
+	for (int64_t step = 1 << 19; step; step /= 2)
+		if ((r + step) * (r + step) <= x * 1000000)
+			r += step;
+	return r;
+}
+
 /* How much likelier than by chance a packet is lost that was sent so long after a lost one, in ppm;
- * -1: not known. One standard deviation of chance is taken off. */
+ * -1: not known. A standard deviation of chance is taken off. */
 static int64_t excess(const struct tn_loss *l, int b)
 {
-	int64_t n = l->pairs[b], p = tn_loss_ppm(l), x, sd = 0;
+	int64_t n = l->pairs[b] + 1, p = tn_loss_ppm(l);
 
-	if (n < PAIRS_MIN)
+	if (n == 1)
 		return -1;
-	x = (int64_t)l->both[b] * 1000000 / n - p;
-	while ((sd + 1000) * (sd + 1000) <= p * 1000000 / n)
-		sd += 1000;
-	return MAX(x - sd, 0);
+	return MAX((l->both[b] * INT64_C(1000000) + PRIOR_BOTH_PPM) / n - p - root_ppm(p / n), 0);
 }
 
 /* The area under the excess over distance is the mean length of a burst, when lengths are spread as
@@ -162,12 +173,21 @@ int64_t tn_loss_burst(const struct tn_loss *l)
 
 /* ---- the sender: a report ---- */
 
+void tn_loss_sent(struct tn_path *p, int64_t now_us)
+{
+	p->loss.left_us[p->next % TN_LOSS_TIMES] = now_us;
+}
+
 /* When that packet was sent; -1 when that is forgotten. */
 static int64_t sent_at(const struct tn_path *p, uint64_t number)
 {
-	const struct tn_sent *s = tn_sent_slot(p, number);
+	uint64_t age = p->next - number;
 
-	return number < p->next && p->next - number <= p->sent_cap && s->left_us ? s->left_us : -1;
+	if (number >= p->next || (age > TN_LOSS_TIMES && age > p->sent_cap))
+		return -1;
+	if (age <= TN_LOSS_TIMES)
+		return p->loss.left_us[number % TN_LOSS_TIMES];
+	return tn_sent_slot(p, number)->left_us ? tn_sent_slot(p, number)->left_us : -1;
 }
 
 static bool lost_in(const struct tn_span *run, size_t n, uint64_t number)

@@ -260,11 +260,15 @@ static bool ack_due(const struct tunnel *t, const struct tn_path *p)
 	return p->ack_pending && (p->ack_now || p->ack_us <= t->now_us);
 }
 
-/* An ACK at leisure rides on a copy rather than on what is going to be copied. */
+/* An ACK at leisure is of more than one, and rides on a copy rather than on what is going to be
+ * copied. */
 static bool ack_waits(const struct tunnel *t, struct tn_path *p)
 {
-	return !p->ack_soon && !ack_due(t, p) && level_wanted(t, p) < 2 && tn_repair_next(p) &&
-	       tn_repair_due(t, p) > t->now_us;
+	if (p->ack_soon || ack_due(t, p))
+		return false;
+	if (p->ack_pending == 1 && p->ack_us > t->now_us + tn_ack_leisure(p) / 4 * 3)
+		return true;
+	return level_wanted(t, p) < 2 && tn_repair_next(p) && tn_repair_due(t, p) > t->now_us;
 }
 
 static void put_ack(struct build *b)
@@ -328,13 +332,14 @@ static size_t seal(struct build *b, uint8_t *buf)
 		p->probes -= p->probes > 0;
 		p->acks_alone = 0;
 		p->ping = false;
-		p->sent_lazy = !b->soon;
+		p->sent_lazy = b->s->lazy = !b->soon;
 	}
 	if (b->symbols && p->flight)
 		p->last_sent_us = t->now_us; /* the peer's answer may be to this */
 	if (b->symbols || b->eliciting)
 		p->tokens -= (int64_t)size + TN_UDP_IP;
 	b->s->left_us = t->now_us;
+	tn_loss_sent(p, t->now_us);
 	p->next++;
 	p->spoke_us = t->now_us;
 	t->stats.packets_sent++;

@@ -5,7 +5,7 @@
 #define GRANULE_US (1 * MS_US)
 #define PTO_VAR_MIN_US (4 * MS_US)
 #define ACK_DELAY_MAX_US (5 * MS_US) /* of what wants an ACK soon */
-#define DELAY_TOLD_MAX_US (50 * MS_US)
+#define DELAY_TOLD_MAX_US (70 * MS_US)
 #define PTO_MAX_US (1 * SEC_US)
 #define REORDER_MAX 256
 #define MTU_DOUBT 3 /* probe timeouts in a row after which large datagrams may be what is lost */
@@ -54,7 +54,7 @@ static int64_t reorder_time(const struct tn_path *p)
 static int64_t loss_due(const struct tn_path *p, uint64_t number, const struct tn_sent *s)
 {
 	if (s->guard_us)
-		return s->guard_us + reorder_time(p);
+		return s->guard_us + reorder_time(p) + (s->lazy ? tn_ack_leisure(p) : 0);
 	return number + p->reorder < p->largest_acked ? 0 : s->sent_us + reorder_time(p);
 }
 

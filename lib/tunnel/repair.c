@@ -4,7 +4,8 @@
 
 #define STEP_US (3 * MS_US) /* between a packet and its copy, and between copies, at least */
 #define COPIES_MAX 3
-#define BURST_MIN_US (1 * MS_US) /* shorter ones do not reach from a packet to its copy */
+#define FIRST_MAX_US (52 * MS_US) /* later than this is felt */
+#define BURST_MIN_US (1 * MS_US)  /* shorter ones do not reach from a packet to its copy */
 
 /* When copies go where losses come in bursts, in tenths of a mean burst; how many of a thousand
  * bursts last so much longer than until the packet; and how many of a million packets may be left
@@ -14,7 +15,7 @@ static const struct plan {
 	int64_t at[COPIES_MAX], last[COPIES_MAX];
 	uint32_t left_ppm[COPIES_MAX];
 } plans[] = {
-    [TN_GUARD_FLOW] = {{25, 50, 75}, {82, 7, 1}, {1000, 4000, 4000}},
+    [TN_GUARD_FLOW] = {{35, 70, 99}, {30, 1, 1}, {1000, 4000, 4000}},
     [TN_GUARD_STREAM] = {{10, 25, 45}, {368, 82, 11}, {200, 200, 200}},
 };
 
@@ -22,8 +23,11 @@ static int64_t offset_us(const struct tn_path *p, const struct plan *plan, unsig
 {
 	int64_t step = CLAMP(p->srtt_us / 8, (int64_t)1, STEP_US);
 
-	return MIN(MAX((i + 1) * step, p->burst_us * plan->at[i] / 10),
-		   MAX(p->srtt_us, (i + 1) * step));
+	int64_t at = MAX((i + 1) * step, p->burst_us * plan->at[i] / 10);
+
+	if (i == 0)
+		at = MIN(at, MAX(FIRST_MAX_US, p->burst_us * 5 / 2));
+	return MIN(at, MAX(p->srtt_us, (i + 1) * step));
 }
 
 /* Of a million packets, those that are lost with their first n copies. */

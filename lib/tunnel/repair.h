@@ -22,12 +22,14 @@ enum tn_guard { TN_GUARD_NONE, TN_GUARD_FLOW, TN_GUARD_STREAM };
 /* ---- loss.c: how a path loses what we send ---- */
 
 #define TN_LOSS_BINS 8
+#define TN_LOSS_TIMES 256
 
 /* Counts that forget slowly. */
 struct tn_loss {
 	uint32_t sent, lost; /* packets; lost ones in 1/16 */
 	/* Packets sent so long after a lost one, and those of them that were lost as well. */
 	uint16_t pairs[TN_LOSS_BINS], both[TN_LOSS_BINS];
+	int64_t left_us[TN_LOSS_TIMES]; /* when the newest packets left, by number */
 };
 
 /* Before anything is known, 1 % is assumed. */

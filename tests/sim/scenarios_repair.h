@@ -48,10 +48,16 @@ static uint64_t wire_bytes(const struct sim *m)
 	return c.bytes_sent + s.bytes_sent + 28 * (c.packets_sent + s.packets_sent);
 }
 
-/* Echoes for some minutes; returns the 99th percentile over the line's own time, in ms. */
-static double echo_run(struct sim *m, bool stream, int64_t minutes)
+/* What echoes came to: lost and bytes in percent of the plain exchange, 99th percentile over the
+ * line's own time. */
+struct echoes {
+	double lost, bytes, p99_ms;
+};
+
+static struct echoes echo_run(struct sim *m, bool stream, int64_t minutes)
 {
 	double rtt = (double)(m->link->way[0].delay_us + m->link->way[1].delay_us) / 1e3;
+	struct echoes e;
 	uint64_t sent;
 	size_t n;
 
@@ -66,21 +72,30 @@ static double echo_run(struct sim *m, bool stream, int64_t minutes)
 	sent = wire_bytes(m);
 	run(m, m->flow_end_us + 2 * SEC_US, NULL);
 	n = stream ? m->echo_sent : m->flow_sent;
-	figure(0, "lost, %", 100 - 100 * (double)m->n_rtt / (double)n);
-	figure(1, "bytes / plain", (double)(wire_bytes(m) - sent) / (double)(2 * 128 * n));
+	e.lost = 100 - 100 * (double)m->n_rtt / (double)n;
+	e.bytes = 100 * (double)(wire_bytes(m) - sent) / (double)(2 * 128 * n);
 	qsort(m->rtt_ms, m->n_rtt, sizeof(*m->rtt_ms), by_float);
-	figure(2, "p99 over RTT, ms", (double)m->rtt_ms[m->n_rtt * 99 / 100] - rtt);
-	return (double)m->rtt_ms[m->n_rtt * 99 / 100] - rtt;
+	e.p99_ms = (double)m->rtt_ms[m->n_rtt * 99 / 100] - rtt;
+	figure(0, "lost, %", e.lost);
+	figure(1, "bytes, % of plain", e.bytes);
+	figure(2, "p99 over RTT, ms", e.p99_ms);
+	return e;
 }
 
-static void echo_flow_check(struct sim *m)
+static void udp_check(struct sim *m)
 {
-	echo_run(m, false, 5);
+	struct echoes e = echo_run(m, false, 5);
+
+	CHECK(m, e.lost <= 0.02 && e.bytes <= 250);
+	CHECK(m, e.p99_ms <= (m->link->way[0].bad_us ? 60 : 5));
 }
 
-static void echo_stream_check(struct sim *m)
+static void tcp_check(struct sim *m)
 {
-	echo_run(m, true, 5);
+	struct echoes e = echo_run(m, true, 5);
+
+	CHECK(m, e.lost == 0 && e.bytes <= 700);
+	CHECK(m, e.p99_ms <= (m->link->way[0].bad_us ? 60 : 10));
 }
 
 #endif
