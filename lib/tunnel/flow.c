@@ -161,6 +161,19 @@ void tn_flow_sweep(struct tunnel *t)
 	}
 }
 
+void tn_flows_flush(struct tunnel *t)
+{
+	struct tunnel_flow *f;
+
+	list_for (f, &t->flow_age, age) {
+		while (f->out.first) {
+			tn_dgrams_drop(&f->out);
+			t->stats.flow_drops_send++;
+		}
+		list_remove(&f->snd.link);
+	}
+}
+
 void tn_flow_take_note(struct tunnel *t, uint8_t type, uint64_t id)
 {
 	struct tn_id *e = tn_idmap_get(&t->flows, id);
@@ -204,6 +217,11 @@ int tunnel_flow_send(struct tunnel_flow *f, const void *data, size_t n)
 		return -EPIPE;
 	if (n > TUNNEL_FLOW_DGRAM_MAX)
 		return -EMSGSIZE;
+	if (t->resuming_us != NEVER_US) { /* lost on a dead line; late, it would be worth nothing */
+		t->stats.flow_drops_send++;
+		tn_flow_used(f);
+		return 0;
+	}
 	if (f->out.bytes + n > t->conf.flow_queue) {
 		t->stats.flow_drops_send++;
 		return -ENOBUFS;
@@ -247,7 +265,7 @@ void tunnel_flow_release(struct tunnel_flow *f)
 /* How old a datagram may become: what is later is worth nothing to most applications. */
 static int64_t deadline(const struct tunnel_flow *f)
 {
-	int64_t rtt = tn_paths_best(f->t)->srtt_us;
+	int64_t rtt = f->t->best->srtt_us;
 
 	if (f->deadline_us != DEADLINE_AUTO)
 		return f->deadline_us;
@@ -265,7 +283,7 @@ static bool late(const struct tunnel_flow *f, const struct tn_dgram *d)
 {
 	int64_t most = deadline(f);
 
-	return most && f->t->now_us + tn_paths_best(f->t)->srtt_us / 2 > d->since_us + most;
+	return most && f->t->now_us + f->t->best->srtt_us / 2 > d->since_us + most;
 }
 
 /* All of it has been sent. */

@@ -8,6 +8,7 @@
 #define ACKS_ALONE 24 /* after so many packets with only an ACK, one asks for an ACK itself */
 #define MTU_TRIES 3
 #define NUMBER_NEAR (1 << 14) /* two bytes tell such a number from those that the peer has */
+#define SMALL_LEN (TN_HEADER_LEN + 64 + CRYPT_TAG_LEN) /* room for an ACK and an answer */
 
 struct build {
 	struct tunnel *t;
@@ -31,8 +32,7 @@ static int64_t debt(const struct tn_path *p)
 	return CLAMP(base_scale(rate, DEBT_US, SEC_US), 2 * TUNNEL_DGRAM_MAX, DEBT_MAX);
 }
 
-/* The lowest priority that may send now; -1: none. */
-static int level_now(const struct tn_path *p)
+int tn_packet_level(const struct tn_path *p)
 {
 	uint64_t cwnd = p->rate.ops->cwnd(&p->rate);
 
@@ -47,20 +47,22 @@ static int level_now(const struct tn_path *p)
 static int level_wanted(const struct tunnel *t, const struct tn_path *p)
 {
 	for (int i = 0; i < TN_LEVELS; i++)
-		if (!list_empty(&t->ready[i]) && tn_paths_takes(t, p, i))
+		if (!list_empty(&t->ready[i]) && tn_schedule_takes(t, p, i))
 			return i;
 	return TN_LEVELS;
 }
 
 static bool control_wanted(const struct tunnel *t, const struct tn_path *p)
 {
-	return p->ping || (tn_paths_controls(t, p) &&
-			   (t->max_data_wanted || t->note_n || !list_empty(&t->updates)));
+	return p->ping || p->respond ||
+	       (tn_schedule_controls(t, p) &&
+		(t->max_data_wanted || t->note_n || t->gone_wanted || !list_empty(&t->updates)));
 }
 
 static bool mtu_wanted(const struct tunnel *t, const struct tn_path *p)
 {
-	return p->mtu_us <= t->now_us && p->mtu_try > p->dgram && p->largest_acked > 0;
+	return p->mtu_us <= t->now_us && p->mtu_try > p->dgram && p->largest_acked > 0 &&
+	       p->state == TN_PATH_UP;
 }
 
 /* ---- frames that are not data ---- */
@@ -129,17 +131,45 @@ static void put_notes(struct build *b)
 	}
 }
 
+static void put_gone(struct build *b)
+{
+	struct tunnel *t = b->t;
+
+	while (t->gone_wanted && has_room(b, 2)) {
+		unsigned number = (unsigned)__builtin_ctz(t->gone_wanted);
+
+		wr_u8(&b->w, TN_F_PATH_GONE);
+		wr_varint(&b->w, number);
+		new_ref(b, TN_REF_PATH_GONE, number);
+		t->gone_wanted &= (uint8_t)(t->gone_wanted - 1);
+	}
+}
+
+static void put_response(struct build *b)
+{
+	struct tn_path *p = b->p;
+
+	if (!p->respond || wr_left(&b->w) < 9)
+		return;
+	wr_u8(&b->w, TN_F_RESPONSE);
+	wr_u64(&b->w, p->response);
+	b->eliciting = true;
+	p->respond = false;
+}
+
 static void put_control(struct build *b)
 {
 	struct tunnel *t = b->t;
 	struct tunnel_stream *s;
 
-	if (!tn_paths_controls(t, b->p))
+	put_response(b);
+	if (!tn_schedule_controls(t, b->p))
 		return;
 	put_max_data(b);
 	while (has_room(b, 25) && (s = list_first(&t->updates, struct tunnel_stream, update)))
 		put_update(b, s);
 	put_notes(b);
+	put_gone(b);
 }
 
 /* ---- data ---- */
@@ -206,7 +236,7 @@ static void put_data(struct build *b, int level)
 	for (int i = 0; i <= level; i++) {
 		struct tn_sender *s;
 
-		while (has_room(b, 1) && tn_paths_takes(b->t, b->p, i) &&
+		while (has_room(b, 1) && tn_schedule_takes(b->t, b->p, i) &&
 		       (s = list_first(&b->t->ready[i], struct tn_sender, link)) != NULL) {
 			bool put = s->kind == TN_STREAM
 				       ? put_stream(b, container_of(s, struct tunnel_stream, snd))
@@ -273,12 +303,36 @@ static bool ack_waits(const struct tunnel *t, struct tn_path *p)
 
 static void put_ack(struct build *b)
 {
-	struct tn_path *p = b->p;
+	struct tunnel *t = b->t;
+	struct tn_path *p = b->p, *other;
 
-	if (p->ack_pending == 0 || ack_waits(b->t, p))
+	if (p->ack_pending && !ack_waits(t, p)) {
+		b->s->acks = tn_ack_put(p, &b->w, t->now_us);
+		b->s->acks_path = (uint8_t)p->number;
+		if (b->s->acks)
+			tn_ack_sent(p);
+	}
+	if (!tn_schedule_controls(t, p))
 		return;
-	b->s->acks = tn_ack_put(p, &b->w, b->t->now_us);
-	b->s->acks_path = (uint8_t)p->number;
+	/* What came on a path that may not be able to answer. */
+	tn_paths_for (other, t) {
+		if (other->relay_ack && other != p)
+			tn_ack_put(other, &b->w, t->now_us);
+		other->relay_ack = false;
+	}
+}
+
+static bool relay_due(const struct tunnel *t, const struct tn_path *p)
+{
+	const struct tn_path *other;
+
+	if (t->n_up == 0 || !tn_schedule_controls(t, p))
+		return false;
+	tn_paths_for (other, t) {
+		if (other->relay_ack)
+			return true;
+	}
+	return false;
 }
 
 /* Its ACK is not recovered, so the peer may miss it. */
@@ -305,15 +359,15 @@ static size_t seal(struct build *b, uint8_t *buf)
 	struct tunnel *t = b->t;
 	struct tn_path *p = b->p;
 	struct wr h = wr_of(buf, b->head);
-	size_t n, size;
 	bool is_long = b->head == TN_HEADER_LEN;
-	uint64_t epoch = p->next >> t->epoch_bits;
+	int r = tn_keys_turn(&p->out, &t->key_life, p->next, p->largest_acked, t->now_us);
+	size_t n, size;
 
 	cut_tail(b);
 	n = wr_len(&b->w);
 	size = b->head + n + CRYPT_TAG_LEN;
-	wr_u8(&h, (uint8_t)(TN_FLAG_FIXED | p->number << 3 | (is_long ? TN_FLAG_LONG : 0) |
-			    (epoch & TN_FLAG_PHASE)));
+	wr_u8(&h, (uint8_t)(TN_FLAG_FIXED | (is_long ? TN_FLAG_LONG : 0) | p->number << 3 |
+			    (p->out.epoch & TN_FLAG_PHASE)));
 	wr_u32(&h, t->id_out);
 	if (is_long)
 		wr_u32(&h, (uint32_t)p->next);
@@ -321,9 +375,8 @@ static size_t seal(struct build *b, uint8_t *buf)
 		wr_u16(&h, (uint16_t)p->next);
 	if (b->guard)
 		guard(b, buf + b->head);
-	if (tn_keys_reach(&p->out, epoch) < 0 ||
-	    crypt_seal(p->out.now, p->number, p->next, buf, b->head, buf + b->head, n,
-		       buf + b->head) < 0) {
+	if (r < 0 || crypt_seal(p->out.now, p->number, p->next, buf, b->head, buf + b->head, n,
+				buf + b->head) < 0) {
 		tn_closed(t, -EIO);
 		return 0;
 	}
@@ -341,7 +394,8 @@ static size_t seal(struct build *b, uint8_t *buf)
 	b->s->left_us = t->now_us;
 	tn_loss_sent(p, t->now_us);
 	p->next++;
-	p->spoke_us = t->now_us;
+	p->n.packets_sent++;
+	p->n.bytes_sent += size;
 	t->stats.packets_sent++;
 	t->stats.bytes_sent += size;
 	return size;
@@ -349,9 +403,11 @@ static size_t seal(struct build *b, uint8_t *buf)
 
 static void begin(struct build *b, uint8_t *buf, size_t size)
 {
+	bool near = b->p->state == TN_PATH_UP && b->p->next - b->p->largest_acked < NUMBER_NEAR;
+
 	b->s = tn_sent_slot(b->p, b->p->next);
 	memset(b->s, 0, offsetof(struct tn_sent, ref));
-	b->head = b->p->next - b->p->largest_acked < NUMBER_NEAR ? TN_HEADER_MIN : TN_HEADER_LEN;
+	b->head = near ? TN_HEADER_MIN : TN_HEADER_LEN;
 	b->w = wr_of(buf + b->head, size - b->head - CRYPT_TAG_LEN);
 }
 
@@ -375,19 +431,32 @@ static size_t build_close(struct build *b, uint8_t *buf)
 	return seal(b, buf);
 }
 
-size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t cap)
+size_t tn_packet_challenge(struct tunnel *t, struct tn_path *p, uint8_t *buf, uint64_t token)
+{
+	struct build b = {.t = t, .p = p, .eliciting = true};
+
+	if (tn_sent_reserve(t, p) < 0)
+		return 0;
+	begin(&b, buf, TUNNEL_DGRAM_MIN);
+	wr_u8(&b.w, TN_F_CHALLENGE);
+	wr_u64(&b.w, token);
+	return seal(&b, buf);
+}
+
+static size_t build(struct tunnel *t, struct tn_path *p, uint8_t *buf)
 {
 	struct build b = {.t = t, .p = p};
+	size_t budget = tn_trial_budget(p);
 	int level;
 
-	if (cap < TUNNEL_DGRAM_MAX || tn_sent_reserve(t, p) < 0)
+	if (tn_sent_reserve(t, p) < 0 || budget < SMALL_LEN)
 		return 0;
 	if (t->state == TUNNEL_CLOSING)
 		return build_close(&b, buf);
 	tn_path_fill(p, t->now_us);
-	level = level_now(p);
-	if (!ack_due(t, p) && !control_wanted(t, p) && tn_repair_due(t, p) > t->now_us &&
-	    level_wanted(t, p) > level) {
+	level = tn_packet_level(p);
+	if (!ack_due(t, p) && !relay_due(t, p) && !control_wanted(t, p) &&
+	    tn_repair_due(t, p) > t->now_us && level_wanted(t, p) > level) {
 		note_idle(t, p, level);
 		if (!mtu_wanted(t, p))
 			return 0;
@@ -395,7 +464,7 @@ size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t
 		put_mtu_probe(&b);
 		return seal(&b, buf);
 	}
-	begin(&b, buf, p->dgram);
+	begin(&b, buf, MIN(p->dgram, budget));
 	put_ack(&b);
 	tn_loss_put(p, &b.w, t->now_us);
 	b.from = wr_len(&b.w);
@@ -407,7 +476,21 @@ size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t
 		wr_u8(&b.w, TN_F_PING);
 		b.eliciting = b.soon = true;
 	}
+	if (p->ping &&
+	    p->state == TN_PATH_NEW) { /* it must take this much, and the answer may be long */
+		memset(b.w.p, TN_F_PADDING, wr_left(&b.w));
+		b.w.p = b.w.end;
+	}
 	return wr_len(&b.w) ? seal(&b, buf) : 0;
+}
+
+size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t cap)
+{
+	size_t n = cap < TUNNEL_DGRAM_MAX ? 0 : build(t, p, buf);
+
+	if (n)
+		tn_trial_sent(p, buf, n);
+	return n;
 }
 
 /* When the pace lets the next burst go. */
@@ -425,9 +508,12 @@ static int64_t pace_wake(const struct tunnel *t, const struct tn_path *p, int wa
 int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p)
 {
 	int wanted = level_wanted(t, p);
-	int64_t at = p->spoke_us + t->conf.keepalive_us;
+	int64_t at = MIN(tn_life_wake(t, p), tn_trial_wake(p));
 
-	if (control_wanted(t, p) || wanted <= level_now(p) || (p->ack_pending && p->ack_now))
+	if (tn_trial_budget(p) < SMALL_LEN)
+		return at;
+	if (control_wanted(t, p) || wanted <= tn_packet_level(p) ||
+	    (p->ack_pending && p->ack_now) || relay_due(t, p))
 		return t->now_us;
 	if (p->ack_pending)
 		at = MIN(at, p->ack_us);

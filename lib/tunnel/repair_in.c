@@ -16,7 +16,7 @@ static int recover(struct tunnel *t, struct tn_path *p, uint64_t number, const v
 	crypt_replay_mark(&p->mended, number);
 	t->stats.repair_recovered++;
 	t->mending = true;
-	r = tn_frames_take(t, p, data, n, &wants);
+	r = tn_frames_take(t, p, &p->at, data, n, &wants);
 	t->mending = false;
 	if (r == 0)
 		tn_ack_received(p, number, wants, t->now_us);

@@ -96,7 +96,7 @@ static void packet(struct fuzz *z, const uint8_t *p, size_t n)
 	if (tunnel_state(z->t) > TUNNEL_OPEN)
 		return;
 	z->t->path[0]->taking = z->number;
-	if (tn_frames_take(z->t, z->t->path[0], p, n, &wants) == 0)
+	if (tn_frames_take(z->t, z->t->path[0], &z->t->path[0]->at, p, n, &wants) == 0)
 		tn_ack_received(z->t->path[0], z->number++, wants, z->now_us);
 }
 

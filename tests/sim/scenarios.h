@@ -8,6 +8,7 @@
 #include "scenarios_life.h"
 #include "scenarios_crowd.h"
 #include "scenarios_repair.h"
+#include "scenarios_paths.h"
 
 static const struct scenario scenarios[] = {
     {"bulk", "20 MB at 50 Mbit/s, 100 ms, 1 %", main_set, bulk_check, 60 * SEC_US, true},
@@ -36,6 +37,7 @@ static const struct scenario scenarios[] = {
     {"tcp-2", "30 Hz TCP echo, 200 ms, 5 %", line_2_set, tcp_check, 60 * SEC_US, true},
     {"tcp-3", "30 Hz TCP echo, 150 ms, 3 % in bursts", line_3_set, tcp_check, 60 * SEC_US, true},
     {"crowd", "four tunnels on one line", crowd_set, crowd_check, 60 * SEC_US, true},
+    PATHS_SCENARIOS,
 };
 
 #endif
