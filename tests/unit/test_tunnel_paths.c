@@ -359,7 +359,7 @@ static void test_impatient(void **state_)
 	settle(&p, 5000);
 	assert_int_equal(tunnel_state(p.c), TUNNEL_OPEN);
 	wr_u8(&w, TN_LOST_FLAG);
-	wr_u64(&w, p.c->id_out);
+	wr_u32(&w, p.c->id_out);
 	assert_int_equal(tunnel_input(p.c, lost, sizeof(lost), 0, &addr_s, p.now_us), 0);
 	settle(&p, 600);
 	assert_int_equal(tunnel_state(p.c), TUNNEL_CLOSED);
@@ -369,7 +369,7 @@ static void test_impatient(void **state_)
 /* Frames about paths that break the protocol, or ask for what is not there. */
 static void test_frames(void **state_)
 {
-	bool e;
+	enum tn_wants e;
 	struct pair p;
 
 	pair_make(&p, NULL);
@@ -380,7 +380,7 @@ static void test_frames(void **state_)
 					"12345678\x09\x07",
 					11, &e),
 			 0);
-	assert_true(e);
+	assert_int_equal(e, TN_WANTS_SOON);
 	assert_int_equal(tunnel_state(p.s), TUNNEL_OPEN);
 	assert_int_equal(tn_frames_take(p.s, p.s->path[0], &p.s->path[0]->at, "\x09\x08", 2, &e),
 			 -EPROTO);
