@@ -136,8 +136,7 @@ static void bounded(const struct tunnel *t)
 		assert(f->in.bytes <= t->conf.flow_queue + 100000);
 	for (size_t i = 0; i < TN_PARTIALS; i++)
 		assert(t->partial[i].len <= TUNNEL_FLOW_DGRAM_MAX);
-	tn_paths_for(p, t)
-	{
+	tn_paths_for (p, t) {
 		uint64_t bytes = 0, packets = 0;
 
 		for (uint64_t n = p->low; p->sent && n < p->next; n++) {

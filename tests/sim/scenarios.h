@@ -7,6 +7,7 @@
 #include "scenarios_flows.h"
 #include "scenarios_life.h"
 #include "scenarios_crowd.h"
+#include "scenarios_repair.h"
 #include "scenarios_paths.h"
 
 static const struct scenario scenarios[] = {
@@ -29,6 +30,12 @@ static const struct scenario scenarios[] = {
     {"wrong", "the wrong key", wrong_set, wrong_check, 60 * SEC_US, 1},
     {"shake", "handshakes at 20 % loss", shake_set, shake_check, 60 * SEC_US, 1},
     {"crowd", "four tunnels on one line", crowd_set, crowd_check, 60 * SEC_US, 10},
+    {"udp-1", "30 Hz UDP echo, 100 ms, 1 %", line_1_set, udp_check, 60 * SEC_US, 10},
+    {"udp-2", "30 Hz UDP echo, 200 ms, 5 %", line_2_set, udp_check, 60 * SEC_US, 10},
+    {"udp-3", "30 Hz UDP echo, 150 ms, 3 % in bursts", line_3_set, udp_check, 60 * SEC_US, 10},
+    {"tcp-1", "30 Hz TCP echo, 100 ms, 1 %", line_1_set, tcp_check, 60 * SEC_US, 10},
+    {"tcp-2", "30 Hz TCP echo, 200 ms, 5 %", line_2_set, tcp_check, 60 * SEC_US, 10},
+    {"tcp-3", "30 Hz TCP echo, 150 ms, 3 % in bursts", line_3_set, tcp_check, 60 * SEC_US, 10},
     PATHS_SCENARIOS,
 };
 
