@@ -9,6 +9,7 @@
 #include "scenarios_crowd.h"
 #include "scenarios_repair.h"
 #include "scenarios_paths.h"
+#include "scenarios_chaos.h"
 
 static const struct scenario scenarios[] = {
     {"bulk", "20 MB at 50 Mbit/s, 100 ms, 1 %", main_set, bulk_check, 60 * SEC_US, 10},
@@ -36,6 +37,7 @@ static const struct scenario scenarios[] = {
     {"tcp-1", "30 Hz TCP echo, 100 ms, 1 %", line_1_set, tcp_check, 60 * SEC_US, 10},
     {"tcp-2", "30 Hz TCP echo, 200 ms, 5 %", line_2_set, tcp_check, 60 * SEC_US, 10},
     {"tcp-3", "30 Hz TCP echo, 150 ms, 3 % in bursts", line_3_set, tcp_check, 60 * SEC_US, 10},
+    {"chaos", "all that can be bad, at once", chaos_set, chaos_check, 300 * SEC_US, 1},
     PATHS_SCENARIOS,
 };
 

@@ -58,6 +58,7 @@ struct sim {
 	uint64_t flow_sent, flow_back, flow_seen[FLOW_SEQ_MAX / 64];
 	int64_t flow_next_us, flow_end_us, flow_worst_us, flow_gap_us;
 	size_t flow_len;
+	bool flow_full; /* its queue may be full at times */
 	/* echoes through a stream, and the round trips of all echoes */
 	struct tunnel_stream *echo[2];
 	uint64_t echo_sent, echo_back;
