@@ -214,6 +214,7 @@ void tunnel_destroy(struct tunnel *t)
 	if (t->acceptor)
 		tn_acceptor_forget(t);
 	free_all(t);
+	tn_pool_finish(&t->pool);
 	tn_idmap_finish(&t->streams);
 	tn_idmap_finish(&t->flows);
 	tn_spans_finish(&t->peer_streams);
@@ -515,6 +516,7 @@ static void timers(struct tunnel *t)
 		tn_recover_timers(t, p);
 	}
 	tn_flow_sweep(t);
+	tn_pool_age(&t->pool, t->now_us);
 }
 
 size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct tunnel_addr *to,
