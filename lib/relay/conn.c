@@ -8,8 +8,8 @@
 
 #include "relay/priv.h"
 
-#define PUSH_IOV 64
-#define PULL_MAX ((size_t)1 << 20) /* bytes of one turn, before others get theirs */
+#define PUSH_IOV 32
+#define TURN_MAX ((size_t)128 << 10) /* bytes of one turn each way, before others get theirs */
 
 void conn_set_options(int fd)
 {
@@ -99,8 +99,8 @@ static void pull(struct relay_conn *c)
 	uint8_t *scratch = c->owner->relay->scratch;
 	size_t total = 0;
 
-	while (!c->in_ended && total < PULL_MAX) {
-		size_t want = MIN(tunnel_stream_room(c->stream), SCRATCH_SIZE);
+	while (!c->in_ended && total < TURN_MAX) {
+		size_t want = MIN(tunnel_stream_room(c->stream), TURN_MAX - total);
 
 		c->paused = !want;
 		if (c->paused) {
@@ -168,6 +168,7 @@ static void push(struct relay_conn *c)
 			return;
 		}
 		total += (size_t)w;
+		c->blocked = c->blocked || total >= TURN_MAX; /* goes on when poll says so */
 	}
 	if (total)
 		metric_add(c->meter->bytes_out, (int64_t)total);
