@@ -19,30 +19,37 @@
 
 #define CRYPT_KEY_LEN 32
 #define CRYPT_NAME_MAX 63
-#define CRYPT_RING_MAX 8
+#define CRYPT_WORDS_MAX 255
+#define CRYPT_RING_MAX 64
 
 /* ---- keys ---- */
 
-/* name is the PSK identity, sent in clear in the handshake. */
+/* name is the PSK identity, sent in clear in the handshake. words is what stands behind the secret,
+ * with one blank between two words: what it means is the application's affair. */
 struct crypt_key {
 	char name[CRYPT_NAME_MAX + 1];
 	uint8_t secret[CRYPT_KEY_LEN];
+	char words[CRYPT_WORDS_MAX + 1];
 };
 
-/* A client uses key[0]; a server takes any of them. Plain memory: wipe it with crypt_wipe when
- * done. */
+/* A client uses one of them at a time; a server takes any. Plain memory: wipe it with crypt_wipe
+ * when done. */
 struct crypt_ring {
 	struct crypt_key key[CRYPT_RING_MAX];
 	size_t n;
 };
 
-/* Parses the text of a key file: one key a line, `HEX` or `NAME HEX`, HEX being 64 digits (openssl
+/* Parses the text of a key file: one key a line, `[NAME] HEX [WORD...]`, HEX being 64 digits (openssl
  * rand -hex 32); empty lines and lines from `#` are skipped. A key without a name is named by its
  * fingerprint, so that both sides agree on it without being told. Returns 0; -EINVAL (a line that
- * is no key, or none at all, or two of a name), -E2BIG (more than CRYPT_RING_MAX); *line is then
- * the line's number from 1, 0 when it is the file as a whole. On failure the ring is wiped. Reading
+ * is no key, or none at all), -EEXIST (two of a name, or the same key twice), -E2BIG (more than
+ * CRYPT_RING_MAX); *line is then the line's number from 1, 0 when it is the file as a whole. On failure the ring is wiped. Reading
  * the file, and refusing one that others can read, is the caller's part. */
 int crypt_ring_parse(struct crypt_ring *ring, const char *text, size_t len, int *line) MUST_USE;
+/* The same secret, compared in constant time. */
+bool crypt_key_same(const struct crypt_key *a, const struct crypt_key *b);
+/* True when `word` is among its words. */
+bool crypt_key_has_word(const struct crypt_key *k, const char *word);
 /* The key of that name, or NULL. */
 const struct crypt_key *crypt_ring_find(const struct crypt_ring *ring, const char *name);
 
@@ -140,18 +147,22 @@ int crypt_shake_export(struct crypt_shake *s, struct crypt_secrets *out) MUST_US
  * s. */
 const char *crypt_shake_key_name(const struct crypt_shake *s);
 
-/* Server side. The ring is copied. -ENOMEM, -EIO. */
+/* Server side. The ring is copied; handshakes under way look into it when the client names its key.
+ * -ENOMEM, -EIO. */
 int crypt_gate_create(const struct crypt_ring *ring, struct crypt_gate **out) MUST_USE;
 void crypt_gate_destroy(struct crypt_gate *g); /* shakes made by it must be gone before */
-/* For handshakes from now on. */
+/* For all handshakes that are not complete. */
 void crypt_gate_set_ring(struct crypt_gate *g, const struct crypt_ring *ring);
 
 /* Takes a datagram from a peer without a handshake; `peer` names it (its address, up to 64 bytes).
- * Keeps nothing of it. Returns 1: its cookie is right, *out is a handshake that has taken the
- * datagram already; 0: nothing, or a reply of *reply_len bytes, never longer than the datagram, is
- * in reply (CRYPT_SHAKE_MAX bytes); -EPROTO: it is no ClientHello; -ENOMEM. */
+ * Keeps nothing of it. Returns 1: its cookie is right, *out is a handshake that has the datagram, to
+ * be started or destroyed; 0: nothing, or a reply of *reply_len bytes, never longer than the
+ * datagram, is in reply (CRYPT_SHAKE_MAX bytes); -EPROTO: it is no ClientHello; -ENOMEM. */
 int crypt_gate_input(struct crypt_gate *g, const void *peer, size_t peer_len, const void *dgram,
 		     size_t n, void *reply, size_t *reply_len, struct crypt_shake **out,
 		     int64_t now_us) MUST_USE;
+/* Server: makes the first flight. This is what costs time (a key exchange), so it is apart. Returns
+ * as crypt_shake_input. */
+int crypt_shake_start(struct crypt_shake *s) MUST_USE;
 
 #endif
