@@ -15,7 +15,7 @@
 #define LINKS_MAX 4
 #define ENDS_MAX 4096
 #define FLOW_SEQ_MAX 65536
-#define STEPS_MAX 60000000
+#define STEPS_NOW_MAX 1000
 
 /* One end of a stream, as the test's application sees it. */
 struct end {
@@ -70,6 +70,8 @@ struct sim {
 	bool deaf;		 /* and not at its own address there */
 	uint64_t unheard;	 /* bytes for that */
 	uint64_t steps, most_buffered;
+	int64_t was_us;
+	unsigned steps_now; /* at the same time */
 };
 
 struct scenario {
@@ -295,7 +297,10 @@ static void watch(struct sim *m)
 			trace("server", m->server, m->now_us);
 	}
 
-	CHECK(m, ++m->steps < STEPS_MAX);
+	m->steps++;
+	m->steps_now = m->now_us == m->was_us ? m->steps_now + 1 : 0;
+	m->was_us = m->now_us;
+	CHECK(m, m->steps_now < STEPS_NOW_MAX);
 	if (m->steps % 64)
 		return;
 	books(m, m->client);
@@ -343,7 +348,9 @@ static int64_t next_arrival(const struct sim *m)
 /* What the world does to a pair at this time. */
 static void happen(struct sim *m)
 {
-	if (m->flow_next_us <= m->now_us && !m->client_closed)
+	if (m->client_closed)
+		m->flow_next_us = NEVER_US;
+	if (m->flow_next_us <= m->now_us)
 		(m->echo_us ? echo_send : flow_send)(m);
 	if (m->moved_us && m->now_us >= m->moved_us) {
 		m->addr[0][0].bytes[0]++;
