@@ -31,6 +31,24 @@ static int parse_listen(void *base, const char *value, char *err, size_t cap)
 	return r;
 }
 
+static int parse_carriers(void *base, const char *value, char *err, size_t cap)
+{
+	struct conf *c = base;
+	char text[32];
+	int r;
+
+	c->udp = c->tls = false;
+	while ((r = conf_list_next(&value, text, sizeof(text))) > 0) {
+		if (strcmp(text, "udp") && strcmp(text, "tls")) {
+			snprintf(err, cap, "carriers = %s: not udp or tls", text);
+			return -EINVAL;
+		}
+		c->udp = c->udp || !strcmp(text, "udp");
+		c->tls = c->tls || !strcmp(text, "tls");
+	}
+	return r;
+}
+
 static int parse_backend(void *base, const char *value, char *err, size_t cap)
 {
 	struct service_conf *s = base;
@@ -49,6 +67,7 @@ static int parse_backend(void *base, const char *value, char *err, size_t cap)
 static const struct conf_key keys[] = {
     RELAY_SETUP_KEYS(struct conf, tunnel, parse_rate),
     {"tunnel", "listen", CONF_FN, 0, NULL, 0, 0, 0, parse_listen},
+    {"tunnel", "carriers", CONF_FN, 0, "udp, tls", 0, 0, 0, parse_carriers},
     {"tunnel", "max_tunnels", CONF_INT, ROOT(max_tunnels), "1000", 1, 100000, 0, NULL},
     {"tunnel", "connect", CONF_DURATION, ROOT(connect_us), "5s", 100 * MS_US, 120 * SEC_US, 0,
      NULL},
@@ -130,6 +149,8 @@ int conf_check(const struct conf *c, char *err, size_t cap)
 	*err = 0;
 	if (!c->listen.len)
 		snprintf(err, cap, "nowhere to listen: give -l HOST:PORT, or listen in [tunnel]");
+	else if (!c->udp && !c->tls)
+		snprintf(err, cap, "carriers in [tunnel] names none");
 	else if (!c->services.len)
 		snprintf(err, cap,
 			 "no service: give -b SERVICE=BACKEND, or a [service NAME] section");

@@ -53,11 +53,30 @@ static int parse_class(void *base, const char *value, char *err, size_t cap)
 	return relay_parse_class(&l->class, value, err, cap);
 }
 
+static int parse_carrier(void *base, const char *value, char *err, size_t cap)
+{
+	static const char *const names[] = {"auto", "udp", "tls"};
+	struct conf *c = base;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (!strcmp(value, names[i])) {
+			c->carrier = (enum carrier_kind)i;
+			return 0;
+		}
+	snprintf(err, cap, "carrier = %.40s: not auto, udp or tls", value);
+	return -EINVAL;
+}
+
 #define ROOT(f) offsetof(struct conf, f)
 
 static const struct conf_key keys[] = {
     RELAY_SETUP_KEYS(struct conf, tunnel, parse_rate),
     {"tunnel", "endpoint", CONF_FN, 0, NULL, 0, 0, 0, parse_endpoints},
+    {"tunnel", "carrier", CONF_FN, 0, "auto", 0, 0, 0, parse_carrier},
+    {"tunnel", "udp_after", CONF_DURATION, ROOT(udp_after_us), "2.5s", 100 * MS_US, 60 * SEC_US, 0,
+     NULL},
+    {"tunnel", "udp_retry", CONF_DURATION, ROOT(udp_retry_us), "30s", SEC_US, 3600 * SEC_US, 0,
+     NULL},
     {"tunnel", "retry", CONF_DURATION, ROOT(retry_us), "2s", 100 * MS_US, 600 * SEC_US, 0, NULL},
     {"tunnel", "wait", CONF_DURATION, ROOT(wait_us), "5s", 0, 60 * SEC_US, 0, NULL},
     {"tunnel", "max_waiting", CONF_INT, ROOT(max_waiting), "1000", 0, 100000, 0, NULL},

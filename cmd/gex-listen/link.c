@@ -5,7 +5,10 @@
  * A current link that falls silent is only suspected: a second tunnel is tried beside it, and takes
  * over if it comes up while the first stays silent. So an outage of the line costs no connection,
  * and a restarted endpoint is found in a moment. A host's "nobody listens there" (ICMP) is taken as
- * a hint in the same way, as anybody could forge it. */
+ * a hint in the same way, as anybody could forge it.
+ *
+ * With carrier = auto each address is tried over udp, and then over tls. Beside a link over tls udp
+ * is tried again from time to time; once that works it is the current one. */
 #include <errno.h>
 
 #include "link.h"
@@ -76,14 +79,44 @@ static int64_t pause_us(int64_t cap_us, unsigned n, uint32_t random)
 	return p / 2 + (int64_t)((uint64_t)(p / 2) * random >> 32);
 }
 
+static enum carrier_kind first_kind(const struct links *ls)
+{
+	return ls->conf.conf->carrier == KIND_TLS ? KIND_TLS : KIND_UDP;
+}
+
+/* Udp does not work there: tls? True when that is tried next. */
+static bool fall_back(struct links *ls, const char *where, const char *why)
+{
+	if (ls->looking) {
+		ls->look_us = loop_now_us(ls->loop) + ls->conf.conf->udp_retry_us;
+	} else {
+		if (ls->conf.conf->carrier != KIND_AUTO || ls->kind != KIND_UDP || ls->closing)
+			return false;
+		ls->kind = KIND_TLS;
+		str_copy(ls->udp_why, sizeof(ls->udp_why), why);
+		schedule(ls, 0);
+	}
+	ls->looking = false;
+	log_debug("tunnel", "%s: %s", where, why);
+	return true;
+}
+
 /* An attempt came to nothing: the next address, and after a round of all of them a pause. */
 static void failed(struct links *ls, const char *where, const char *why, enum log_level level)
 {
+	bool both = ls->conf.conf->carrier == KIND_AUTO && ls->kind == KIND_TLS && *where &&
+		    strcmp(why, ls->udp_why) != 0;
 	uint32_t random;
 
+	if (level != LOG_ERROR && fall_back(ls, where, why))
+		return;
+	ls->kind = first_kind(ls);
+	ls->looking = false;
 	metric_add(ls->failures_total, 1);
 	if (log_allow(&ls->limit, 3, 60 * SEC_US, loop_now_us(ls->loop)))
-		log_write(level, "tunnel", "%s%s%s", where, *where ? ": " : "", why);
+		log_write(level, "tunnel", "%s%s%s%s%s%s", where, *where ? ": " : "",
+			  both ? "over udp " : "", both ? ls->udp_why : "",
+			  both ? ", over tls " : "", why);
 	ls->addr++;
 	if (ls->addr < ls->naddrs && !ls->closing) {
 		schedule(ls, 0);
@@ -106,10 +139,17 @@ static void came_up(struct link *l)
 
 	ls->attempt = NULL;
 	l->heard_us = now;
-	if (ls->current && !ls->current->suspect) {
+	if (ls->current && !ls->current->suspect &&
+	    !(ls->current->kind == KIND_TLS && l->kind == KIND_UDP)) {
 		tunnel_close(l->tunnel, 0, "not needed");
 		return;
 	}
+	if (ls->conf.conf->carrier == KIND_AUTO && l->kind == KIND_TLS)
+		log_warn("tunnel", "%s: udp does not pass; it is tried again every %lld s",
+			 l->where, (long long)(ls->conf.conf->udp_retry_us / SEC_US));
+	ls->kind = first_kind(ls);
+	ls->looking = false;
+	ls->look_us = now + ls->conf.conf->udp_retry_us;
 	if (ls->current) {
 		ls->current->relay.stale = true;
 		ls->current->replaced_us = now;
@@ -118,7 +158,8 @@ static void came_up(struct link *l)
 	ls->failures = 0;
 	ls->limit = (struct log_limit){0};
 	metric_add(ls->connects_total, 1);
-	log_info("tunnel", "%s: up after %.1f ms", l->where, (double)(now - l->began_us) / 1e3);
+	log_info("tunnel", "%s: up after %.1f ms%s", l->where, (double)(now - l->began_us) / 1e3,
+		 l->kind == KIND_TLS ? " over tls" : "");
 	ls->conf.up(ls->conf.arg);
 }
 
@@ -178,9 +219,18 @@ static void on_events(void *arg)
 	relay_flush(r);
 }
 
-static int link_create(struct links *ls, const struct net_addr *addr, const char *where)
+/* Returns the number of the path, or a negative errno. */
+static int add_path(struct link *l, const struct net_addr *addr)
 {
 	static const struct net_addr any;
+	struct carrier_tls tls = {.peer = *addr, .ring = l->of->conf.ring};
+
+	return l->kind == KIND_TLS ? carrier_add_tls(l->carrier, &tls)
+				   : carrier_add_udp(l->carrier, &any, addr);
+}
+
+static int link_create(struct links *ls, const struct net_addr *addr, const char *where)
+{
 	struct link *l = calloc(1, sizeof(*l));
 	struct tunnel_addr to;
 	struct tunnel_conf conf;
@@ -191,14 +241,17 @@ static int link_create(struct links *ls, const struct net_addr *addr, const char
 	l->of = ls;
 	l->began_us = l->heard_us = loop_now_us(ls->loop);
 	str_copy(l->where, sizeof(l->where), where);
+	l->kind = ls->kind;
 	r = carrier_create(&l->carrier, ls->loop, on_events, l);
 	if (r)
 		goto fail;
-	r = carrier_add_udp(l->carrier, &any, addr);
+	r = l->path = add_path(l, addr);
 	if (r < 0)
 		goto fail;
-	carrier_addr(addr, &to);
+	carrier_path_addr(l->carrier, r, addr, &to);
 	relay_setup_conf(&ls->conf.conf->tunnel, &conf);
+	if (ls->conf.conf->carrier == KIND_AUTO && l->kind == KIND_UDP)
+		conf.handshake_us = MIN(conf.handshake_us, ls->conf.conf->udp_after_us);
 	r = tunnel_create(&conf, &ls->conf.ring->key[0], r, &to, l->began_us, &l->tunnel);
 	if (r)
 		goto fail;
@@ -239,7 +292,7 @@ static void on_resolved(void *arg, int err)
 static void attempt(struct links *ls)
 {
 	const struct net_host *host = &ls->conf.conf->endpoints.at[ls->endpoint];
-	char where[NET_HOST_MAX + NET_ADDR_TEXT + 32], text[NET_ADDR_TEXT];
+	char where[sizeof(((struct link *)0)->where)], text[NET_ADDR_TEXT];
 	const struct net_addr *addrs;
 	struct net_addr addr;
 
@@ -289,6 +342,41 @@ static void suspect(struct link *l)
 	schedule(ls, 0);
 }
 
+/* A handshake that will come to nothing, as the carrier knows already. */
+static void watch_attempt(struct link *l, bool refused)
+{
+	struct links *ls = l->of;
+	int status = carrier_path_status(l->carrier, l->path);
+	char where[sizeof(l->where)], why[sizeof(l->where) + 32];
+
+	if (tunnel_state(l->tunnel) != TUNNEL_HANDSHAKE)
+		return;
+	str_copy(where, sizeof(where), l->where);
+	if (status == -EACCES) {
+		snprintf(why, sizeof(why), "key refused by %s", where);
+		link_destroy(l);
+		failed(ls, "", why, LOG_ERROR);
+	} else if (refused || (status && status != -EINPROGRESS)) {
+		link_destroy(l);
+		failed(ls, where,
+		       refused || status == -ECONNREFUSED ? "nobody listens there"
+							  : strerror(-status),
+		       LOG_WARN);
+	}
+}
+
+/* Over tls: is there a better way by now? */
+static void look(struct links *ls, int64_t now)
+{
+	if (ls->conf.conf->carrier != KIND_AUTO || !ls->current || ls->current->suspect ||
+	    ls->current->kind != KIND_TLS || ls->attempt || ls->resolving || now < ls->look_us)
+		return;
+	ls->kind = KIND_UDP;
+	ls->looking = true;
+	ls->look_us = now + ls->conf.conf->udp_retry_us;
+	attempt(ls);
+}
+
 static void watch_link(struct link *l, int64_t now)
 {
 	struct links *ls = l->of;
@@ -307,13 +395,7 @@ static void watch_link(struct link *l, int64_t now)
 		l->suspect = false;
 	}
 	if (l == ls->attempt) {
-		if (refused && tunnel_state(l->tunnel) == TUNNEL_HANDSHAKE) {
-			char where[sizeof(l->where)];
-
-			str_copy(where, sizeof(where), l->where);
-			link_destroy(l);
-			failed(ls, where, "nobody listens there", LOG_WARN);
-		}
+		watch_attempt(l, refused);
 	} else if (l == ls->current) {
 		if (refused ||
 		    now - l->heard_us > 3 * ls->conf.conf->tunnel.keepalive_us + ts.rtt_us) {
@@ -339,6 +421,7 @@ static void on_tick(void *arg)
 
 	list_for_safe (l, tmp, &ls->all, in)
 		watch_link(l, now);
+	look(ls, now);
 	if (ls->closing && (list_empty(&ls->all) || now > ls->closing)) {
 		ls->done(ls->done_arg);
 		return;
@@ -360,6 +443,7 @@ int links_create(struct links **out, struct loop *l, struct relay *r, const stru
 	ls->relay = r;
 	ls->conf = *conf;
 	list_init(&ls->all);
+	ls->kind = first_kind(ls);
 	ls->wait = (struct resolve_wait){.fn = on_resolved, .arg = ls};
 	loop_timer_init(l, &ls->retry, on_retry, ls);
 	loop_timer_init(l, &ls->tick, on_tick, ls);

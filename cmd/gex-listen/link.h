@@ -11,6 +11,8 @@ struct link {
 	struct relay_link relay;
 	struct carrier *carrier;
 	struct tunnel *tunnel;
+	enum carrier_kind kind;
+	int path; /* the carrier's */
 	int64_t began_us;
 	int64_t heard_us;    /* when a datagram came last */
 	int64_t replaced_us; /* 0: not replaced */
@@ -28,6 +30,10 @@ struct links {
 	struct list all;
 	size_t n;
 	struct link *current, *attempt;
+	enum carrier_kind kind;	       /* what is tried now or next */
+	char udp_why[80];	       /* AUTO: how udp failed there */
+	bool looking;		       /* udp is tried beside a tunnel that works over tls */
+	int64_t look_us;	       /* when that is done again */
 	size_t endpoint, addr, naddrs; /* what is tried now or next */
 	unsigned failures;	       /* rounds in a row */
 	bool resolving;

@@ -21,12 +21,18 @@ struct listener_conf {
 	enum tunnel_class class;
 };
 
+/* What carries the tunnel. AUTO: udp, and tls where udp does not pass. */
+enum carrier_kind { KIND_AUTO, KIND_UDP, KIND_TLS };
+
 struct conf {
 	struct relay_setup tunnel;
 	VEC(struct net_host) endpoints;
-	int64_t retry_us;    /* longest pause between two attempts */
-	int64_t wait_us;     /* a TCP client waits so long for a tunnel */
-	int64_t max_waiting; /* and so many at once */
+	enum carrier_kind carrier;
+	int64_t udp_after_us; /* AUTO: tls is tried when udp has no answer for so long */
+	int64_t udp_retry_us; /* AUTO: and udp again so often */
+	int64_t retry_us;     /* longest pause between two attempts */
+	int64_t wait_us;      /* a TCP client waits so long for a tunnel */
+	int64_t max_waiting;  /* and so many at once */
 	VEC(struct listener_conf *) listeners;
 };
 

@@ -173,7 +173,7 @@ static void on_closed(uv_handle_t *h)
 {
 	struct udp_path *p = container_of((uv_poll_t *)h, struct udp_path, poll);
 
-	carrier_path_gone(p->base.carrier);
+	carrier_unpin(p->base.carrier);
 	free(p);
 }
 
@@ -202,7 +202,11 @@ static void check_buffer(const struct udp_path *p)
 			 size / 2 / 1024, SOCKET_BUFFER_MIN);
 }
 
-static const struct carrier_path_ops udp_path_ops = {path_send, path_local, path_close};
+static const struct carrier_path_ops udp_path_ops = {
+    .send = path_send,
+    .local = path_local,
+    .close = path_close,
+};
 
 int udp_path_create(struct carrier *c, int index, const struct net_addr *bind,
 		    const struct net_addr *peer, struct carrier_path **out)
@@ -224,6 +228,7 @@ int udp_path_create(struct carrier *c, int index, const struct net_addr *bind,
 	r = uv_poll_init(loop_uv(carrier_loop(c)), &p->poll, p->sock.fd);
 	if (r)
 		goto fail;
+	carrier_pin(c);
 	r = watch(p);
 	if (r)
 		log_error("udp", "cannot watch a socket: %s", uv_strerror(r));

@@ -101,6 +101,7 @@ struct tn_sent {
 struct tn_path {
 	int id; /* the carrier's */
 	struct tunnel_addr addr;
+	bool held;	   /* the carrier takes no more for addr */
 	uint64_t moved_at; /* the number of the packet that named addr last, + 1 */
 
 	uint64_t next; /* number of the next packet */

@@ -23,6 +23,11 @@ void tn_path_init(struct tn_path *p, const struct tunnel_conf *conf, int id,
 	p->tokens_us = now_us;
 	p->tokens = 10 * TUNNEL_DGRAM_MAX;
 	tn_rate_init(&p->rate, conf->rate_bps, RTT_GUESS_US);
+	if (!(addr->len & TUNNEL_ADDR_RELIABLE))
+		return;
+	p->dgram = conf->dgram_max;
+	if (!conf->rate_bps)
+		p->rate.ops = &tn_rate_carried;
 }
 
 void tn_path_finish(struct tn_path *p)

@@ -380,6 +380,7 @@ static void follow(struct tunnel *t, struct tn_path *p, uint64_t number,
 	if (memcmp(&p->addr, from, sizeof(*from)) == 0)
 		return;
 	p->addr = *from;
+	p->held = false;
 	t->stats.moved++;
 }
 
@@ -510,6 +511,8 @@ size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct 
 
 	tn_now(t, now_us);
 	timers(t);
+	if (t->path.held)
+		return 0;
 	if (t->shake)
 		n = crypt_shake_output(t->shake, buf, cap);
 	if (n == 0 && (t->state == TUNNEL_OPEN || t->state == TUNNEL_CLOSING)) {
@@ -530,6 +533,8 @@ int64_t tunnel_wake(const struct tunnel *t)
 		return t->now_us;
 	if (t->shake && t->state <= TUNNEL_OPEN)
 		at = MIN(t->shake_us, t->state == TUNNEL_HANDSHAKE ? t->shake_end_us : NEVER_US);
+	if (t->path.held)
+		return t->state == TUNNEL_OPEN ? MIN(t->idle_end_us, tn_flow_due(t)) : at;
 	if (t->state == TUNNEL_CLOSING)
 		return t->now_us;
 	if (t->state != TUNNEL_OPEN)
