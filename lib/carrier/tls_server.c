@@ -18,11 +18,12 @@
 #define SWEEP_US (10 * SEC_US)
 #define IDLE_US (60 * SEC_US) /* an open connection nothing comes from */
 
-/* Where an address holds the connection's slot and serial number. */
+/* Where an address holds the connection's slot, and its serial number: in the place of the zone,
+ * which nobody wants to know of a connection. */
 #define SLOT_AT sizeof(struct net_addr)
-#define SERIAL_AT (SLOT_AT + 2)
-_Static_assert(SERIAL_AT + 4 <= sizeof(((struct tunnel_addr *)0)->bytes),
-	       "a tunnel_addr holds a net_addr, a slot and a serial number");
+#define SERIAL_AT offsetof(struct net_addr, zone)
+_Static_assert(SLOT_AT + 2 <= TUNNEL_ADDR_HOST, "a tunnel_addr holds a net_addr and a slot");
+_Static_assert(sizeof(((struct net_addr *)0)->zone) == sizeof(uint32_t), "and a serial number");
 
 struct tls_server {
 	struct carrier_path base;
@@ -169,7 +170,7 @@ static void name_conn(struct server_conn *x, const struct net_addr *peer, uint32
 	carrier_addr(peer, a);
 	memcpy(a->bytes + SLOT_AT, &x->slot, sizeof(x->slot));
 	memcpy(a->bytes + SERIAL_AT, &serial, sizeof(serial));
-	a->len = (SERIAL_AT + sizeof(serial)) | TUNNEL_ADDR_RELIABLE;
+	a->len = (SLOT_AT + sizeof(x->slot)) | TUNNEL_ADDR_RELIABLE;
 }
 
 static int begin(struct tls_server *s, int fd, const struct sockaddr_storage *ss, socklen_t len)

@@ -9,11 +9,26 @@ static bool is_at(const struct tn_path *p, int path, const struct tunnel_addr *t
 
 void tunnel_hold(struct tunnel *t, int path, const struct tunnel_addr *to, bool hold)
 {
-	struct tn_path *p = &t->path;
+	struct tn_path *p;
 
-	if (!is_at(p, path, to) || p->held == hold)
-		return;
-	p->held = hold;
-	if (!hold)
-		tn_touch(t);
+	tn_paths_for(p, t)
+	{
+		if (!is_at(p, path, to) || p->held == hold)
+			continue;
+		p->held = hold;
+		if (!hold)
+			tn_touch(t);
+	}
+}
+
+bool tn_held(const struct tunnel *t)
+{
+	const struct tn_path *p;
+
+	tn_paths_for(p, t)
+	{
+		if (!p->held)
+			return false;
+	}
+	return true;
 }

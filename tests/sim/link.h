@@ -28,7 +28,7 @@ struct way {
 struct dgram {
 	int64_t at_us;
 	uint64_t order;
-	int to; /* 0 client, 1 server */
+	struct tunnel_addr from, to;
 	uint16_t len;
 	uint8_t data[TUNNEL_DGRAM_MAX];
 };
@@ -108,10 +108,12 @@ static inline bool way_loses(struct way *w, uint64_t *rng, int64_t now_us)
 	       (now_us >= w->out_from_us && now_us < w->out_to_us);
 }
 
-/* Sends a copy of the datagram. */
-static inline void link_send(struct link *l, int to, const void *data, size_t n, int64_t now_us)
+/* Sends a copy of the datagram; side: where to, 0 client, 1 server. */
+static inline void link_send(struct link *l, int side, const struct tunnel_addr *from,
+			     const struct tunnel_addr *to, const void *data, size_t n,
+			     int64_t now_us)
 {
-	struct way *w = &l->way[to];
+	struct way *w = &l->way[side];
 	int64_t at = now_us;
 	unsigned copies = 1;
 
@@ -136,7 +138,8 @@ static inline void link_send(struct link *l, int to, const void *data, size_t n,
 		if (rnd_to(&l->rng, 1000000) < w->reorder_ppm)
 			d->at_us += (int64_t)rnd_to(&l->rng, (uint64_t)w->reorder_us);
 		d->order = l->order++;
-		d->to = to;
+		d->from = *from;
+		d->to = *to;
 		d->len = (uint16_t)n;
 		memcpy(d->data, data, n);
 		link_push(l, d);
