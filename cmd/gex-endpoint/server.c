@@ -295,6 +295,19 @@ static int open_at(struct server *s, const struct conf *c, const struct crypt_ri
 	return 0;
 }
 
+static int open_srt(struct server *s, const struct crypt_ring *ring, struct net_addr *a, char *err,
+		    size_t cap)
+{
+	static const struct net_addr anyone;
+	char text[NET_ADDR_TEXT];
+	int r = carrier_add_srt(s->carrier, a, &anyone, ring);
+
+	if (r < 0 || (r = carrier_local(s->carrier, r, a)) < 0)
+		return cannot_listen("srt", a, r, err, cap);
+	log_info("tunnel", "listening on srt:%s", net_addr_format(a, text, sizeof(text)));
+	return 0;
+}
+
 static int open_services(struct server *s, const struct conf *c, struct metrics *m)
 {
 	for (size_t i = 0; i < c->services.len; i++) {
@@ -347,6 +360,11 @@ int server_create(struct server **out, struct loop *l, struct relay *relay, cons
 		goto fail;
 	vec_for (a, &c->listen) {
 		r = open_at(s, c, ring, a, err, cap);
+		if (r)
+			goto fail;
+	}
+	vec_for (a, &c->listen_srt) {
+		r = open_srt(s, ring, a, err, cap);
 		if (r)
 			goto fail;
 	}

@@ -55,7 +55,7 @@ static int parse_class(void *base, const char *value, char *err, size_t cap)
 
 static int parse_carrier(void *base, const char *value, char *err, size_t cap)
 {
-	static const char *const names[] = {"auto", "udp", "tls"};
+	static const char *const names[] = {"auto", "udp", "tls", "srt"};
 	struct conf *c = base;
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -63,7 +63,7 @@ static int parse_carrier(void *base, const char *value, char *err, size_t cap)
 			c->carrier = (enum carrier_kind)i;
 			return 0;
 		}
-	snprintf(err, cap, "carrier = %.40s: not auto, udp or tls", value);
+	snprintf(err, cap, "carrier = %.40s: not auto, udp, tls or srt", value);
 	return -EINVAL;
 }
 

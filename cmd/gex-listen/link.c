@@ -81,7 +81,7 @@ static int64_t pause_us(int64_t cap_us, unsigned n, uint32_t random)
 
 static enum carrier_kind first_kind(const struct links *ls)
 {
-	return ls->conf.conf->carrier == KIND_TLS ? KIND_TLS : KIND_UDP;
+	return ls->conf.conf->carrier == KIND_AUTO ? KIND_UDP : ls->conf.conf->carrier;
 }
 
 /* Udp does not work there: tls? True when that is tried next. */
@@ -159,7 +159,9 @@ static void came_up(struct link *l)
 	ls->limit = (struct log_limit){0};
 	metric_add(ls->connects_total, 1);
 	log_info("tunnel", "%s: up after %.1f ms%s", l->where, (double)(now - l->began_us) / 1e3,
-		 l->kind == KIND_TLS ? " over tls" : "");
+		 l->kind == KIND_TLS   ? " over tls"
+		 : l->kind == KIND_SRT ? " over srt"
+				       : "");
 	ls->conf.up(ls->conf.arg);
 }
 
@@ -225,8 +227,11 @@ static int add_path(struct link *l, const struct net_addr *addr)
 	static const struct net_addr any;
 	struct carrier_tls tls = {.peer = *addr, .ring = l->of->conf.ring};
 
-	return l->kind == KIND_TLS ? carrier_add_tls(l->carrier, &tls)
-				   : carrier_add_udp(l->carrier, &any, addr);
+	if (l->kind == KIND_TLS)
+		return carrier_add_tls(l->carrier, &tls);
+	if (l->kind == KIND_SRT)
+		return carrier_add_srt(l->carrier, &any, addr, l->of->conf.ring);
+	return carrier_add_udp(l->carrier, &any, addr);
 }
 
 static int link_create(struct links *ls, const struct net_addr *addr, const char *where)

@@ -22,7 +22,7 @@ struct listener_conf {
 };
 
 /* What carries the tunnel. AUTO: udp, and tls where udp does not pass. */
-enum carrier_kind { KIND_AUTO, KIND_UDP, KIND_TLS };
+enum carrier_kind { KIND_AUTO, KIND_UDP, KIND_TLS, KIND_SRT };
 
 struct conf {
 	struct relay_setup tunnel;

@@ -155,6 +155,15 @@ int carrier_listen_tls(struct carrier *c, const struct net_addr *bind,
 	return r ? r : i;
 }
 
+int carrier_add_srt(struct carrier *c, const struct net_addr *bind, const struct net_addr *peer,
+		    const struct crypt_ring *ring)
+{
+	int i = free_index(c);
+	int r = i < 0 ? i : srt_path_create(c, i, bind, peer, ring, &c->path[i]);
+
+	return r ? r : i;
+}
+
 static struct carrier_path *path_of(const struct carrier *c, int path)
 {
 	return path >= 0 && path < PATHS_MAX ? c->path[path] : NULL;

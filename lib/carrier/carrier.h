@@ -4,7 +4,7 @@
  *
  * A carrier has paths, numbered from 0. A path is one way to send and receive datagrams, of one of the
  * kinds behind the operations of path.h: udp, a socket (udp_path.c); tls, datagrams in a TCP
- * connection (tls.h). An address on a path is made by carrier_path_addr, or the path, and can be
+ * connection (tls.h); srt, datagrams as messages of SRT (srt_path.c). An address on a path is made by carrier_path_addr, or the path, and can be
  * read back by carrier_peer; the core keeps it as bytes.
  *
  * Order of a turn: receive what is there (bounded) or the timer or carrier_kick; events(); send
@@ -26,6 +26,7 @@ struct carrier_stats {
 	uint64_t blocked;		 /* times the kernel's send buffer was full */
 	uint64_t tls_opened;		 /* connections accepted, of peers with a key */
 	uint64_t tls_refused;		 /* and of others, or too many at a time */
+	uint64_t srt_opened;
 };
 
 /* events: called after each batch that went into the core. Ownership: the carrier is the caller's;
@@ -56,6 +57,10 @@ int carrier_add_tls(struct carrier *c, const struct carrier_tls *conf) MUST_USE;
  * at a time. Returns the number of the path, or a negative errno. */
 int carrier_listen_tls(struct carrier *c, const struct net_addr *bind,
 		       const struct crypt_ring *ring, unsigned max) MUST_USE;
+/* Over SRT: the client's with a peer, the server's without (family 0), then for everybody who has a
+ * key of the ring. Returns as the others. */
+int carrier_add_srt(struct carrier *c, const struct net_addr *bind, const struct net_addr *peer,
+		    const struct crypt_ring *ring) MUST_USE;
 /* For connections from now on. */
 void carrier_set_ring(struct carrier *c, const struct crypt_ring *ring);
 

@@ -61,5 +61,9 @@ int tls_client_create(struct carrier *c, int index, const struct carrier_tls *co
 int tls_server_create(struct carrier *c, int index, const struct net_addr *bind,
 		      const struct crypt_ring *ring, unsigned max,
 		      struct carrier_path **out) MUST_USE;
+/* peer.family 0: the server's side. */
+int srt_path_create(struct carrier *c, int index, const struct net_addr *bind,
+		    const struct net_addr *peer, const struct crypt_ring *ring,
+		    struct carrier_path **out) MUST_USE;
 
 #endif

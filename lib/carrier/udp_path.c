@@ -52,8 +52,8 @@ void carrier_addr(const struct net_addr *a, struct tunnel_addr *out)
 void carrier_peer(const struct tunnel_addr *t, struct net_addr *out)
 {
 	memcpy(out, t->bytes, sizeof(*out));
-	if (t->len & TUNNEL_ADDR_RELIABLE)
-		out->zone = 0; /* tls_server.c has a use for its place */
+	if (t->len > LOCAL_AT + 1)
+		out->zone = 0; /* a connection's serial number is in its place */
 }
 
 static uint8_t local_index(struct udp_path *p, const struct net_addr *local)

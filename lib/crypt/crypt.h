@@ -48,6 +48,9 @@ int crypt_ring_parse(struct crypt_ring *ring, const char *text, size_t len, int 
 /* The key of that name, or NULL. */
 const struct crypt_key *crypt_ring_find(const struct crypt_ring *ring, const char *name);
 
+/* A secret for another use of the key: HMAC-SHA256 under it of the label. */
+void crypt_key_derive(const struct crypt_key *k, const char *label, uint8_t out[32]);
+
 /* Overwrites memory in a way that the compiler keeps. */
 void crypt_wipe(void *p, size_t n);
 /* n bytes from the system's generator; aborts the process when there are none, which no caller

@@ -97,7 +97,7 @@ static SSL_SESSION *session_of(SSL *ssl, const struct crypt_key *k)
 
 	if (!x)
 		return NULL;
-	crypt_hmac(k->secret, CRYPT_KEY_LEN, PSK_LABEL, strlen(PSK_LABEL), NULL, 0, psk);
+	crypt_key_derive(k, PSK_LABEL, psk);
 	if (!cipher || SSL_SESSION_set1_master_key(x, psk, sizeof(psk)) != 1 ||
 	    SSL_SESSION_set_cipher(x, cipher) != 1 ||
 	    SSL_SESSION_set_protocol_version(x, TLS1_3_VERSION) != 1) {

@@ -1,4 +1,4 @@
-/* The udp socket and the carrier over udp and tls, on loopback: a tunnel and an acceptor in one loop. */
+/* The udp socket and the carrier over each kind of path, on loopback: a tunnel and an acceptor in one loop. */
 #include "unit.h"
 
 #include <errno.h>
@@ -269,25 +269,32 @@ static void on_server(void *arg)
 
 static const struct crypt_ring ring = {.n = 1, .key = {{.name = "test", .secret = {1, 2, 3}}}};
 
-static int listen_at(struct fixture *f, const char *bind, bool tls)
+enum kind { UDP, TLS, SRT };
+
+static int listen_at(struct fixture *f, const char *bind, enum kind kind)
 {
 	const struct net_addr none = {0};
 	struct net_addr at;
 
 	assert_int_equal(net_addr_parse(bind, &at), 0);
-	return tls ? carrier_listen_tls(f->server, &at, &ring, 2)
-		   : carrier_add_udp(f->server, &at, &none);
+	if (kind == TLS)
+		return carrier_listen_tls(f->server, &at, &ring, 2);
+	return kind == SRT ? carrier_add_srt(f->server, &at, &none, &ring)
+			   : carrier_add_udp(f->server, &at, &none);
 }
 
-static int connect_to(struct fixture *f, const struct net_addr *at, bool tls)
+static int connect_to(struct fixture *f, const struct net_addr *at, enum kind kind)
 {
 	const struct net_addr none = {0};
 	struct carrier_tls conf = {.peer = *at, .ring = &ring};
 
-	return tls ? carrier_add_tls(f->client, &conf) : carrier_add_udp(f->client, &none, at);
+	if (kind == TLS)
+		return carrier_add_tls(f->client, &conf);
+	return kind == SRT ? carrier_add_srt(f->client, &none, at, &ring)
+			   : carrier_add_udp(f->client, &none, at);
 }
 
-static void run(const char *bind, const char *to, bool tls)
+static void run(const char *bind, const char *to, enum kind kind)
 {
 	struct fixture f = {0};
 	struct tunnel_open open = {.service = "echo"};
@@ -300,14 +307,14 @@ static void run(const char *bind, const char *to, bool tls)
 	loop_timer_in(&f.limit, 20 * SEC_US);
 	assert_int_equal(acceptor_create(NULL, &ring, loop_now_us(f.loop), &f.acceptor), 0);
 	assert_int_equal(carrier_create(&f.server, f.loop, on_server, &f), 0);
-	assert_int_equal(listen_at(&f, bind, tls), 0);
+	assert_int_equal(listen_at(&f, bind, kind), 0);
 	assert_int_equal(carrier_local(f.server, 0, &local), 0);
 	carrier_drive_acceptor(f.server, f.acceptor);
 
 	assert_int_equal(net_addr_parse(to, &at), 0);
 	at.port = local.port;
 	assert_int_equal(carrier_create(&f.client, f.loop, on_client, &f), 0);
-	assert_int_equal(connect_to(&f, &at, tls), 0);
+	assert_int_equal(connect_to(&f, &at, kind), 0);
 	carrier_path_addr(f.client, 0, &at, &addr);
 	assert_int_equal(
 	    tunnel_create(NULL, &ring.key[0], 0, &addr, loop_now_us(f.loop), &f.tunnel), 0);
@@ -321,8 +328,8 @@ static void run(const char *bind, const char *to, bool tls)
 	assert_int_equal(f.echoed, BYTES);
 	assert_int_equal(f.read, BYTES);
 	carrier_stats(f.server, &cs);
-	assert_true(cs.recv_calls);
-	assert_int_equal(cs.tls_opened, tls);
+	assert_int_equal(cs.tls_opened, kind == TLS);
+	assert_int_equal(cs.srt_opened, kind == SRT);
 	assert_int_equal(cs.send_errors, 0);
 	loop_timer_stop(&f.limit);
 	carrier_destroy(f.client);
@@ -334,7 +341,7 @@ static void run(const char *bind, const char *to, bool tls)
 
 static void test_carrier_v4(void **state)
 {
-	run("127.0.0.1:0", "127.0.0.1:0", false);
+	run("127.0.0.1:0", "127.0.0.1:0", UDP);
 }
 
 static void test_carrier_v6(void **state)
@@ -349,16 +356,21 @@ static void test_carrier_v6(void **state)
 		skip();
 	}
 	udp_close(&probe);
-	for (int tls = 0; tls < 2; tls++) {
-		run("[::1]:0", "[::1]:0", tls);
-		run(":0", "127.0.0.1:0", tls);
-		run(":0", "[::1]:0", tls);
+	for (enum kind k = UDP; k <= TLS; k++) {
+		run("[::1]:0", "[::1]:0", k);
+		run(":0", "127.0.0.1:0", k);
+		run(":0", "[::1]:0", k);
 	}
 }
 
 static void test_carrier_tls(void **state)
 {
-	run("127.0.0.1:0", "127.0.0.1:0", true);
+	run("127.0.0.1:0", "127.0.0.1:0", TLS);
+}
+
+static void test_carrier_srt(void **state)
+{
+	run("127.0.0.1:0", "127.0.0.1:0", SRT);
 }
 
 static void on_nothing(void *arg)
@@ -381,10 +393,11 @@ static void test_destroy_early(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_runs),	cmocka_unit_test(test_cut),
-    cmocka_unit_test(test_noted),	cmocka_unit_test(test_refused),
-    cmocka_unit_test(test_carrier_v4),	cmocka_unit_test(test_carrier_v6),
-    cmocka_unit_test(test_carrier_tls), cmocka_unit_test(test_destroy_early),
+    cmocka_unit_test(test_runs),	  cmocka_unit_test(test_cut),
+    cmocka_unit_test(test_noted),	  cmocka_unit_test(test_refused),
+    cmocka_unit_test(test_carrier_v4),	  cmocka_unit_test(test_carrier_v6),
+    cmocka_unit_test(test_carrier_tls),	  cmocka_unit_test(test_carrier_srt),
+    cmocka_unit_test(test_destroy_early),
 };
 
 RUN_TESTS(tests)
