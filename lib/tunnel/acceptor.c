@@ -121,8 +121,8 @@ static void report(struct acceptor *a, const struct tunnel *t, int why)
 	if (a->failure_n == FAILURES || why == -ETIMEDOUT)
 		return;
 	a->failure_n++;
-	*f =
-	    (struct acceptor_failure){.why = why, .path = t->path[0]->id, .from = t->path[0]->addr};
+	*f = (struct acceptor_failure){
+	    .why = why, .path = t->path[0]->at.id, .from = t->path[0]->at.addr};
 	str_copy(f->key_name, sizeof(f->key_name), t->key_name);
 }
 
@@ -223,7 +223,7 @@ struct crowd {
 
 static uint16_t *crowd_of(struct crowd *c, const struct tunnel *t)
 {
-	uint32_t host = tn_door_host(&t->path[0]->addr), i = host % ARRAY_LEN(c->of);
+	uint32_t host = tn_door_host(&t->path[0]->at.addr), i = host % ARRAY_LEN(c->of);
 
 	while (c->of[i].n && c->of[i].host != host)
 		i = (i + 1) % ARRAY_LEN(c->of);

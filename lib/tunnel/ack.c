@@ -33,7 +33,7 @@ void tn_ack_acked(struct tn_path *p, uint64_t acks)
 
 /* ACK: path, highest number, delay in us, further ranges, length of the first less 1; then for each
  * further range the gap less 2 and its length less 1, downwards (RFC 9000, section 19.3). */
-uint64_t tn_ack_put(struct tn_path *p, struct wr *w, int64_t now_us)
+uint64_t tn_ack_put(const struct tn_path *p, struct wr *w, int64_t now_us)
 {
 	const struct tn_spans *s = &p->recv;
 	uint64_t largest;
@@ -53,8 +53,12 @@ uint64_t tn_ack_put(struct tn_path *p, struct wr *w, int64_t now_us)
 		wr_varint(w, s->at[i].lo - s->at[i - 1].hi - 1);
 		wr_varint(w, s->at[i - 1].hi - s->at[i - 1].lo - 1);
 	}
+	return largest + 1;
+}
+
+void tn_ack_sent(struct tn_path *p)
+{
 	p->ack_pending = 0;
 	p->ack_now = false;
 	p->ack_us = NEVER_US;
-	return largest + 1;
 }

@@ -138,6 +138,19 @@ void tn_flow_sweep(struct tunnel *t)
 	}
 }
 
+void tn_flows_flush(struct tunnel *t)
+{
+	struct tunnel_flow *f;
+
+	list_for (f, &t->flow_age, age) {
+		while (f->out.first) {
+			tn_dgrams_drop(&f->out);
+			t->stats.flow_drops_send++;
+		}
+		list_remove(&f->snd.link);
+	}
+}
+
 void tn_flow_take_note(struct tunnel *t, uint8_t type, uint64_t id)
 {
 	struct tn_id *e = tn_idmap_get(&t->flows, id);
@@ -181,6 +194,11 @@ int tunnel_flow_send(struct tunnel_flow *f, const void *data, size_t n)
 		return -EPIPE;
 	if (n > TUNNEL_FLOW_DGRAM_MAX)
 		return -EMSGSIZE;
+	if (t->resuming_us != NEVER_US) { /* lost on a dead line; late, it would be worth nothing */
+		t->stats.flow_drops_send++;
+		tn_flow_used(f);
+		return 0;
+	}
 	if (f->out.bytes + n > t->conf.flow_queue) {
 		t->stats.flow_drops_send++;
 		return -ENOBUFS;

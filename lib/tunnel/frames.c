@@ -76,7 +76,7 @@ static int malformed(struct tunnel *t)
 	return tn_broken(t, "malformed frame");
 }
 
-static int take_ack(struct tunnel *t, struct rd *r)
+static int take_ack(struct tunnel *t, struct tn_path *p, struct rd *r)
 {
 	struct tn_span range[TN_ACK_RANGES];
 	uint64_t path = rd_varint(r), largest = rd_varint(r), delay = rd_varint(r);
@@ -94,7 +94,8 @@ static int take_ack(struct tunnel *t, struct rd *r)
 		range[i].hi = lo - gap - 1;
 		range[i].lo = range[i].hi - 1 - len;
 	}
-	return tn_acked(t, t->path[path], range, more + 1, (int64_t)MIN(delay, TIME_MAX));
+	return tn_acked(t, t->path[path], range, more + 1, (int64_t)MIN(delay, TIME_MAX),
+			p == t->path[path]);
 }
 
 static int take_stream(struct tunnel *t, unsigned type, struct rd *r)
@@ -177,6 +178,30 @@ static int take_close(struct tunnel *t, struct rd *r)
 	return 0;
 }
 
+static int take_token(struct tunnel *t, struct tn_path *p, const struct tn_where *from,
+		      unsigned type, struct rd *r)
+{
+	uint64_t token = rd_u64(r);
+
+	if (r->bad)
+		return malformed(t);
+	if (type == TN_F_CHALLENGE)
+		tn_trial_take_challenge(t, p, token);
+	else
+		tn_trial_take_response(t, p, token, from);
+	return 0;
+}
+
+static int take_gone(struct tunnel *t, struct rd *r)
+{
+	uint64_t number = rd_varint(r);
+
+	if (r->bad || number >= TN_PATHS)
+		return malformed(t);
+	tn_paths_take_gone(t, number);
+	return 0;
+}
+
 static int take_note(struct tunnel *t, unsigned type, struct rd *r)
 {
 	uint64_t id = rd_varint(r);
@@ -187,14 +212,15 @@ static int take_note(struct tunnel *t, unsigned type, struct rd *r)
 	return 0;
 }
 
-static int take(struct tunnel *t, unsigned type, struct rd *r)
+static int take(struct tunnel *t, struct tn_path *p, const struct tn_where *from, unsigned type,
+		struct rd *r)
 {
 	switch (type) {
 	case TN_F_PADDING:
 	case TN_F_PING:
 		return 0;
 	case TN_F_ACK:
-		return take_ack(t, r);
+		return take_ack(t, p, r);
 	case TN_F_MAX_DATA:
 	case TN_F_MAX_STREAM:
 		return take_max(t, type, r);
@@ -202,6 +228,11 @@ static int take(struct tunnel *t, unsigned type, struct rd *r)
 		return take_reset(t, r);
 	case TN_F_CLOSE:
 		return take_close(t, r);
+	case TN_F_CHALLENGE:
+	case TN_F_RESPONSE:
+		return take_token(t, p, from, type, r);
+	case TN_F_PATH_GONE:
+		return take_gone(t, r);
 	case TN_F_FLOW_CLOSE:
 	case TN_F_FLOW_GONE:
 		return take_note(t, type, r);
@@ -214,7 +245,8 @@ static int take(struct tunnel *t, unsigned type, struct rd *r)
 	}
 }
 
-int tn_frames_take(struct tunnel *t, struct tn_path *p, const void *data, size_t n, bool *eliciting)
+int tn_frames_take(struct tunnel *t, struct tn_path *p, const struct tn_where *from,
+		   const void *data, size_t n, bool *eliciting)
 {
 	struct rd r = rd_of(data, n);
 	int e = 0;
@@ -225,7 +257,7 @@ int tn_frames_take(struct tunnel *t, struct tn_path *p, const void *data, size_t
 
 		if (type != TN_F_ACK && type != TN_F_PADDING && type != TN_F_CLOSE)
 			*eliciting = true;
-		e = take(t, type, &r);
+		e = take(t, p, from, type, &r);
 	}
 	return e;
 }

@@ -2,33 +2,21 @@
  * nothing is built for it until it does, so that what is urgent then goes first. */
 #include "tunnel/internal.h"
 
-static bool is_at(const struct tn_path *p, int path, const struct tunnel_addr *to)
+bool tn_held(const struct tn_path *p)
 {
-	return p->id == path && memcmp(&p->addr, to, sizeof(*to)) == 0;
+	return p->held.addr.len && tn_where_same(&p->held, &p->at);
 }
 
 void tunnel_hold(struct tunnel *t, int path, const struct tunnel_addr *to, bool hold)
 {
+	const struct tn_where at = {path, *to};
 	struct tn_path *p;
 
-	tn_paths_for(p, t)
-	{
-		if (!is_at(p, path, to) || p->held == hold)
+	tn_paths_for (p, t) {
+		if (!tn_where_same(&p->at, &at) || tn_held(p) == hold)
 			continue;
-		p->held = hold;
+		p->held = hold ? at : (struct tn_where){0};
 		if (!hold)
 			tn_touch(t);
 	}
-}
-
-bool tn_held(const struct tunnel *t)
-{
-	const struct tn_path *p;
-
-	tn_paths_for(p, t)
-	{
-		if (!p->held)
-			return false;
-	}
-	return true;
 }

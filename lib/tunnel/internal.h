@@ -1,7 +1,8 @@
 /* What the files of tunnel share. From the outside in: tunnel.c and acceptor.c (life, events),
  * packet.c (datagrams), frames.c (what is in them), stream.c and flow.c (what the application
- * sees), paths.c (which paths there are, and which one takes what), path.c, recover.c, ack.c
- * (numbers, times, losses of one), rate*.c (speed). */
+ * sees), paths.c (which paths there are), life.c (which are alive), trial.c (whose address is proven),
+ * schedule.c (which one takes what), path.c, recover.c, ack.c (numbers, times, losses of one),
+ * rate*.c (speed). */
 #ifndef GEX_TUNNEL_INTERNAL_H
 #define GEX_TUNNEL_INTERNAL_H
 
@@ -15,7 +16,7 @@
 #define TN_FLAG_FIXED 0x40
 #define TN_FLAG_MASK 0xc0
 #define TN_FLAG_PATH(f) ((f) >> 3 & 7)
-#define TN_PATHS 8
+#define TN_PATHS TUNNEL_PATHS
 #define TN_FLAG_PHASE 0x07 /* the lowest bits of the epoch */
 #define TN_LOST_FLAG 0x80  /* "no such connection": this byte and the id */
 #define TN_LOST_LEN 9
@@ -29,6 +30,9 @@ enum {
 	TN_F_MAX_STREAM = 0x04,
 	TN_F_RESET = 0x05,
 	TN_F_CLOSE = 0x06,
+	TN_F_CHALLENGE = 0x07,
+	TN_F_RESPONSE = 0x08,
+	TN_F_PATH_GONE = 0x09,
 	TN_F_STREAM = 0x10, /* to 0x13 */
 	TN_F_STREAM_FIN = 0x01,
 	TN_F_STREAM_OPEN = 0x02,
@@ -50,7 +54,7 @@ enum {
 
 /* ---- events: an object is in its tunnel's list while it has bits ---- */
 
-enum tn_kind { TN_STREAM, TN_FLOW };
+enum tn_kind { TN_STREAM, TN_FLOW, TN_PATH };
 
 struct tn_ev {
 	struct list link;
@@ -73,6 +77,7 @@ enum tn_ref_kind {
 	TN_REF_MAX_STREAM,
 	TN_REF_FLOW_OPEN,
 	TN_REF_FLOW_CLOSE,
+	TN_REF_PATH_GONE,
 };
 
 /* What a packet carried that is sent again when it is lost. */
@@ -84,7 +89,8 @@ struct tn_ref {
 
 #define TN_REFS 6
 
-enum tn_sent_state { TN_SENT_NONE, TN_SENT_FLIGHT, TN_SENT_ACKED, TN_SENT_LOST };
+/* GIVEN: the path fell silent, and what it carried was given to the others. */
+enum tn_sent_state { TN_SENT_NONE, TN_SENT_FLIGHT, TN_SENT_ACKED, TN_SENT_LOST, TN_SENT_GIVEN };
 
 struct tn_sent {
 	int64_t sent_us;
@@ -118,12 +124,43 @@ struct tn_keys {
 
 /* ---- a path ---- */
 
-struct tn_path {
-	int id;		 /* the carrier's */
-	unsigned number; /* on the wire, and its place in the tunnel's table */
+/* Where datagrams come from or go to: the carrier's path, and the address on it. */
+struct tn_where {
+	int id;
 	struct tunnel_addr addr;
-	bool held;	   /* the carrier takes no more for addr */
-	uint64_t moved_at; /* the number of the packet that named addr last, + 1 */
+};
+
+/* An address that a peer has been heard from and has not proven to be its own: trial.c. */
+struct tn_trial {
+	struct tn_where at;
+	uint64_t token;
+	uint64_t got, gave; /* bytes from there, and to there */
+	int64_t heard_us, ask_us;
+	size_t copy_len; /* of the path's newest datagram, which goes there as well */
+	uint8_t copy[TUNNEL_DGRAM_MAX];
+};
+
+/* GONE keeps its numbers and keys, so that none is used twice when the path comes again. */
+enum tn_path_state { TN_PATH_GONE, TN_PATH_NEW, TN_PATH_UP, TN_PATH_DOWN };
+
+struct tn_path {
+	unsigned number; /* on the wire, and its place in the tunnel's table */
+	enum tn_path_state state;
+	struct tn_where at;
+	struct tn_where held; /* the carrier takes no more for there; hold.c */
+	uint64_t moved_at;    /* the number of the packet that named `at` last, + 1 */
+	bool proven;	      /* the peer receives there */
+	struct tn_trial *trial;
+	bool respond;
+	uint64_t response;
+	struct tn_ev ev;
+	int64_t probe_us, down_us; /* not up: the next probe; since when */
+	bool relay_ack;		   /* what came here is acknowledged on another path as well */
+	int64_t loss_ppm;
+	struct {
+		uint64_t packets_sent, bytes_sent, packets_received, bytes_received;
+		uint64_t packets_lost, deaths, moved;
+	} n;
 
 	uint64_t next; /* number of the next packet */
 	struct tn_sent *sent;
@@ -157,7 +194,6 @@ struct tn_path {
 	struct tn_rate rate;
 	int64_t tokens, tokens_us;
 	bool ping; /* something that wants an ACK is to be sent */
-	int64_t spoke_us;
 
 	size_t dgram, mtu_try;
 	unsigned mtu_tries;
@@ -292,7 +328,14 @@ struct tunnel {
 	struct tn_id node; /* the id of datagrams to us, in the acceptor's map */
 
 	struct tn_path *path[TN_PATHS]; /* by number; NULL: none. 0 is always there */
-	int64_t heard_us, idle_end_us;
+	struct tn_path *best;
+	unsigned n_up;
+	uint8_t gone_wanted; /* a bit for each path that the peer is to forget */
+	int64_t schedule_us; /* when `best` is looked at again */
+	int64_t heard_us,
+	    lost_end_us;     /* lost_end_us: patience with a peer that seems to be another */
+	int64_t resuming_us; /* since when no path is up; NEVER_US: one is */
+	unsigned closes;     /* CLOSE datagrams still to be sent */
 
 	struct tn_idmap streams, flows;
 	struct list all_streams, flow_age, closed_flows, updates;
@@ -347,20 +390,25 @@ void tn_note_add(struct tunnel *t, uint8_t type, uint64_t id);
 
 /* frames.c: the inner layer. Takes the frames of an authentic packet; *eliciting: it wants an ACK.
  * 0 or -EPROTO (the tunnel is then closing). */
-int tn_frames_take(struct tunnel *t, struct tn_path *p, const void *data, size_t n,
-		   bool *eliciting);
+int tn_frames_take(struct tunnel *t, struct tn_path *p, const struct tn_where *from,
+		   const void *data, size_t n, bool *eliciting);
 void tn_put_open(struct wr *w, const struct tunnel_open *o);
 size_t tn_open_len(const struct tunnel_open *o);
 bool tn_get_open(struct rd *r, struct tunnel_open *o);
 
 /* packet.c */
 size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t cap);
+/* A packet with a challenge alone. */
+size_t tn_packet_challenge(struct tunnel *t, struct tn_path *p, uint8_t *buf, uint64_t token);
+/* The lowest priority that may send now; -1: none. */
+int tn_packet_level(const struct tn_path *p);
 /* When that path must be looked at again. */
 int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p);
 
 /* path.c */
-void tn_path_init(struct tn_path *p, const struct tunnel_conf *conf, int id,
-		  const struct tunnel_addr *addr, int64_t now_us);
+/* Begins anew: nothing is known of it but its numbers, keys and place. */
+void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const struct tn_where *at,
+		   int64_t now_us);
 void tn_path_finish(struct tn_path *p);
 void tn_path_rtt(struct tn_path *p, int64_t rtt_us, int64_t delay_us, int64_t now_us);
 void tn_path_fill(struct tn_path *p, int64_t now_us);
@@ -369,27 +417,69 @@ int64_t tn_path_burst(const struct tn_path *p);
 /* paths.c */
 #define tn_paths_for(p, t) \
 	for (unsigned i_ = 0; i_ < TN_PATHS; i_++) \
-		if ((p = (t)->path[i_]) != NULL)
-int tn_paths_add(struct tunnel *t, unsigned number, int id, const struct tunnel_addr *addr);
+		if ((p = (t)->path[i_]) != NULL && p->state != TN_PATH_GONE)
+int tn_paths_add(struct tunnel *t, unsigned number, const struct tn_where *at);
 void tn_paths_finish(struct tunnel *t);
-/* hold.c: the carrier takes no more on any. */
-bool tn_held(const struct tunnel *t);
-/* Derives the keys of a path; those of 0 when the handshake is complete. */
-int tn_paths_key(struct tunnel *t, struct tn_path *p);
-/* The path for what is urgent. */
-struct tn_path *tn_paths_best(const struct tunnel *t);
-/* May data of that level go over it? */
-bool tn_paths_takes(const struct tunnel *t, const struct tn_path *p, int level);
-/* Control frames that belong to no path? */
-bool tn_paths_controls(const struct tunnel *t, const struct tn_path *p);
-void tn_paths_ping(struct tunnel *t);
+/* When the handshake is complete: their keys. */
+int tn_paths_key(struct tunnel *t);
+/* The path of a datagram; on a server a new one is made, which is not proven. NULL: none. */
+struct tn_path *tn_paths_of(struct tunnel *t, unsigned number, const struct tn_where *from);
+void tn_path_retire(struct tunnel *t, struct tn_path *p);
+void tn_paths_take_gone(struct tunnel *t, uint64_t number);
+bool tn_where_same(const struct tn_where *a, const struct tn_where *b);
+
+/* hold.c: the carrier takes no more for where the path goes to. */
+bool tn_held(const struct tn_path *p);
+
+/* life.c */
+void tn_life_up(struct tunnel *t, struct tn_path *p);
+/* Something authentic came on it. */
+void tn_life_heard(struct tunnel *t, struct tn_path *p);
+/* The peer acknowledged something that went over it. */
+void tn_life_acked(struct tunnel *t, struct tn_path *p);
+void tn_life_timers(struct tunnel *t, struct tn_path *p);
+int64_t tn_life_wake(const struct tunnel *t, const struct tn_path *p);
+/* When the peer's silence ends the tunnel. */
+int64_t tn_life_end(const struct tunnel *t);
+void tn_life_ping(struct tunnel *t);
+
+/* trial.c: RFC 9000, sections 8 and 9 */
+/* An authentic packet of n bytes came on p from there. */
+void tn_trial_heard(struct tunnel *t, struct tn_path *p, uint64_t number,
+		    const struct tn_where *from, size_t n);
+void tn_trial_take_challenge(struct tunnel *t, struct tn_path *p, uint64_t token);
+void tn_trial_take_response(struct tunnel *t, struct tn_path *p, uint64_t token,
+			    const struct tn_where *from);
+/* How many bytes may be sent to the path's address now. */
+size_t tn_trial_budget(const struct tn_path *p);
+/* A datagram of the path goes out. */
+void tn_trial_sent(struct tn_path *p, const uint8_t *dgram, size_t n);
+/* What goes to an address on trial only; 0: nothing. */
+size_t tn_trial_output(struct tunnel *t, struct tn_path *p, uint8_t *buf, struct tn_where *to);
+int64_t tn_trial_wake(const struct tn_path *p);
+void tn_trial_end(struct tn_path *p);
+
+/* schedule.c */
+/* Chooses the path for what is urgent; after each change of what is up. */
+void tn_schedule(struct tunnel *t);
+/* May data of that level go over it now? */
+bool tn_schedule_takes(const struct tunnel *t, const struct tn_path *p, int level);
+/* And frames that belong to no path? */
+bool tn_schedule_controls(const struct tunnel *t, const struct tn_path *p);
+/* The longest round trip of a path that is up. */
+int64_t tn_schedule_rtt_max(const struct tunnel *t);
 
 /* recover.c */
 struct tn_sent *tn_sent_slot(struct tn_path *p, uint64_t number);
 int tn_sent_reserve(struct tunnel *t, struct tn_path *p);
 void tn_sent_mark(struct tunnel *t, struct tn_path *p, struct tn_sent *s, size_t size);
+/* What the path has in flight goes over the others. */
+void tn_sent_give(struct tunnel *t, struct tn_path *p);
+/* When the oldest packet was sent that nothing newer was acknowledged of; NEVER_US: none. */
+int64_t tn_sent_oldest(const struct tn_path *p);
+/* An ACK of packets of p. same_way: it came on p, so that its time is p's round trip. */
 int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, size_t n,
-	     int64_t delay_us);
+	     int64_t delay_us, bool same_way);
 int64_t tn_pto(const struct tn_path *p);
 int64_t tn_pto_due(const struct tn_path *p);
 void tn_recover_timers(struct tunnel *t, struct tn_path *p);
@@ -398,7 +488,8 @@ void tn_recover_timers(struct tunnel *t, struct tn_path *p);
 void tn_ack_received(struct tn_path *p, uint64_t number, bool eliciting, int64_t now_us);
 void tn_ack_acked(struct tn_path *p, uint64_t acks);
 /* Writes an ACK frame of that path; returns the highest number in it + 1, 0 when there was no room. */
-uint64_t tn_ack_put(struct tn_path *p, struct wr *w, int64_t now_us);
+uint64_t tn_ack_put(const struct tn_path *p, struct wr *w, int64_t now_us);
+void tn_ack_sent(struct tn_path *p);
 
 /* stream.c: the application's side and the sender; stream_in.c: the receiver */
 struct tunnel_stream *tn_stream_make(struct tunnel *t, uint64_t id);
@@ -452,6 +543,8 @@ struct tunnel_flow *tn_flow_make(struct tunnel *t, uint64_t id, const struct tun
 void tn_flow_free(struct tunnel_flow *f);
 void tn_flow_used(struct tunnel_flow *f);
 void tn_flow_sweep(struct tunnel *t);
+/* Drops what waits to be sent. */
+void tn_flows_flush(struct tunnel *t);
 int64_t tn_flow_due(const struct tunnel *t);
 int tn_dgrams_add(struct tn_dgrams *q, const void *data, size_t n, uint64_t seq);
 void tn_dgrams_drop(struct tn_dgrams *q);

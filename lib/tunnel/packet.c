@@ -7,6 +7,7 @@
 #define DEBT_US (20 * MS_US)
 #define ACKS_ALONE 24 /* after so many packets with only an ACK, one asks for an ACK itself */
 #define MTU_TRIES 3
+#define SMALL_LEN (TN_HEADER_LEN + 64 + CRYPT_TAG_LEN) /* room for an ACK and an answer */
 
 struct build {
 	struct tunnel *t;
@@ -25,11 +26,12 @@ static int64_t debt(const struct tn_path *p)
 	return CLAMP(base_scale(rate, DEBT_US, SEC_US), 2 * TUNNEL_DGRAM_MAX, DEBT_MAX);
 }
 
-/* The lowest priority that may send now; -1: none. */
-static int level_now(const struct tn_path *p)
+int tn_packet_level(const struct tn_path *p)
 {
 	uint64_t cwnd = p->rate.ops->cwnd(&p->rate);
 
+	if (tn_held(p))
+		return -1;
 	if (p->probes)
 		return TN_LEVELS - 1;
 	if (p->in_flight >= cwnd + OVER_CWND || p->tokens <= -debt(p))
@@ -41,25 +43,27 @@ static int level_now(const struct tn_path *p)
 static int level_wanted(const struct tunnel *t, const struct tn_path *p)
 {
 	for (int i = 0; i < TN_LEVELS; i++)
-		if (!list_empty(&t->ready[i]) && tn_paths_takes(t, p, i))
+		if (!list_empty(&t->ready[i]) && tn_schedule_takes(t, p, i))
 			return i;
 	return TN_LEVELS;
 }
 
 static bool echo_due(const struct tunnel *t, const struct tn_path *p)
 {
-	return t->echo_n && tn_paths_controls(t, p) && t->echo[t->echo_head].due_us <= t->now_us;
+	return t->echo_n && tn_schedule_controls(t, p) && t->echo[t->echo_head].due_us <= t->now_us;
 }
 
 static bool control_wanted(const struct tunnel *t, const struct tn_path *p)
 {
-	return p->ping || (tn_paths_controls(t, p) &&
-			   (t->max_data_wanted || t->note_n || !list_empty(&t->updates)));
+	return p->ping || p->respond ||
+	       (tn_schedule_controls(t, p) &&
+		(t->max_data_wanted || t->note_n || t->gone_wanted || !list_empty(&t->updates)));
 }
 
 static bool mtu_wanted(const struct tunnel *t, const struct tn_path *p)
 {
-	return p->mtu_us <= t->now_us && p->mtu_try > p->dgram && p->largest_acked > 0;
+	return p->mtu_us <= t->now_us && p->mtu_try > p->dgram && p->largest_acked > 0 &&
+	       p->state == TN_PATH_UP;
 }
 
 /* ---- frames that are not data ---- */
@@ -127,17 +131,45 @@ static void put_notes(struct build *b)
 	}
 }
 
+static void put_gone(struct build *b)
+{
+	struct tunnel *t = b->t;
+
+	while (t->gone_wanted && has_room(b, 2)) {
+		unsigned number = (unsigned)__builtin_ctz(t->gone_wanted);
+
+		wr_u8(&b->w, TN_F_PATH_GONE);
+		wr_varint(&b->w, number);
+		new_ref(b, TN_REF_PATH_GONE, number);
+		t->gone_wanted &= (uint8_t)(t->gone_wanted - 1);
+	}
+}
+
+static void put_response(struct build *b)
+{
+	struct tn_path *p = b->p;
+
+	if (!p->respond || wr_left(&b->w) < 9)
+		return;
+	wr_u8(&b->w, TN_F_RESPONSE);
+	wr_u64(&b->w, p->response);
+	b->eliciting = true;
+	p->respond = false;
+}
+
 static void put_control(struct build *b)
 {
 	struct tunnel *t = b->t;
 	struct tunnel_stream *s;
 
-	if (!tn_paths_controls(t, b->p))
+	put_response(b);
+	if (!tn_schedule_controls(t, b->p))
 		return;
 	put_max_data(b);
 	while (has_room(b, 25) && (s = list_first(&t->updates, struct tunnel_stream, update)))
 		put_update(b, s);
 	put_notes(b);
+	put_gone(b);
 }
 
 static void put_echoes(struct build *b)
@@ -194,7 +226,7 @@ static void put_data(struct build *b, int level)
 	for (int i = 0; i <= level; i++) {
 		struct tn_sender *s;
 
-		while (has_room(b, 1) && tn_paths_takes(b->t, b->p, i) &&
+		while (has_room(b, 1) && tn_schedule_takes(b->t, b->p, i) &&
 		       (s = list_first(&b->t->ready[i], struct tn_sender, link)) != NULL) {
 			bool put = s->kind == TN_STREAM
 				       ? put_stream(b, container_of(s, struct tunnel_stream, snd))
@@ -233,12 +265,36 @@ static void put_mtu_probe(struct build *b)
 
 static void put_ack(struct build *b)
 {
-	struct tn_path *p = b->p;
+	struct tunnel *t = b->t;
+	struct tn_path *p = b->p, *other;
 
-	if (p->ack_pending == 0)
+	if (p->ack_pending) {
+		b->s->acks = tn_ack_put(p, &b->w, t->now_us);
+		b->s->acks_path = (uint8_t)p->number;
+		if (b->s->acks)
+			tn_ack_sent(p);
+	}
+	if (!tn_schedule_controls(t, p))
 		return;
-	b->s->acks = tn_ack_put(p, &b->w, b->t->now_us);
-	b->s->acks_path = (uint8_t)p->number;
+	/* What came on a path that may not be able to answer. */
+	tn_paths_for (other, t) {
+		if (other->relay_ack && other != p)
+			tn_ack_put(other, &b->w, t->now_us);
+		other->relay_ack = false;
+	}
+}
+
+static bool relay_due(const struct tunnel *t, const struct tn_path *p)
+{
+	const struct tn_path *other;
+
+	if (t->n_up == 0 || !tn_schedule_controls(t, p))
+		return false;
+	tn_paths_for (other, t) {
+		if (other->relay_ack)
+			return true;
+	}
+	return false;
 }
 
 static bool ack_due(const struct tunnel *t, const struct tn_path *p)
@@ -271,7 +327,8 @@ static size_t seal(struct build *b, uint8_t *buf)
 		p->ping = false;
 	}
 	p->next++;
-	p->spoke_us = t->now_us;
+	p->n.packets_sent++;
+	p->n.bytes_sent += size;
 	t->stats.packets_sent++;
 	t->stats.bytes_sent += size;
 	return size;
@@ -304,18 +361,31 @@ static size_t build_close(struct build *b, uint8_t *buf)
 	return seal(b, buf);
 }
 
-size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t cap)
+size_t tn_packet_challenge(struct tunnel *t, struct tn_path *p, uint8_t *buf, uint64_t token)
+{
+	struct build b = {.t = t, .p = p, .eliciting = true};
+
+	if (tn_sent_reserve(t, p) < 0)
+		return 0;
+	begin(&b, buf, TUNNEL_DGRAM_MIN);
+	wr_u8(&b.w, TN_F_CHALLENGE);
+	wr_u64(&b.w, token);
+	return seal(&b, buf);
+}
+
+static size_t build(struct tunnel *t, struct tn_path *p, uint8_t *buf)
 {
 	struct build b = {.t = t, .p = p};
+	size_t budget = tn_trial_budget(p);
 	int level;
 
-	if (cap < TUNNEL_DGRAM_MAX || tn_sent_reserve(t, p) < 0)
+	if (tn_held(p) || tn_sent_reserve(t, p) < 0 || budget < SMALL_LEN)
 		return 0;
 	if (t->state == TUNNEL_CLOSING)
 		return build_close(&b, buf);
 	tn_path_fill(p, t->now_us);
-	level = level_now(p);
-	if (!ack_due(t, p) && !control_wanted(t, p) && !echo_due(t, p) &&
+	level = tn_packet_level(p);
+	if (!ack_due(t, p) && !relay_due(t, p) && !control_wanted(t, p) && !echo_due(t, p) &&
 	    level_wanted(t, p) > level) {
 		note_idle(t, p, level);
 		if (!mtu_wanted(t, p))
@@ -324,7 +394,7 @@ size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t
 		put_mtu_probe(&b);
 		return seal(&b, buf);
 	}
-	begin(&b, buf, p->dgram);
+	begin(&b, buf, MIN(p->dgram, budget));
 	put_ack(&b);
 	put_control(&b);
 	put_echoes(&b);
@@ -333,7 +403,21 @@ size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t
 		wr_u8(&b.w, TN_F_PING);
 		b.eliciting = true;
 	}
+	if (p->ping &&
+	    p->state == TN_PATH_NEW) { /* it must take this much, and the answer may be long */
+		memset(b.w.p, TN_F_PADDING, wr_left(&b.w));
+		b.w.p = b.w.end;
+	}
 	return wr_len(&b.w) ? seal(&b, buf) : 0;
+}
+
+size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t cap)
+{
+	size_t n = cap < TUNNEL_DGRAM_MAX ? 0 : build(t, p, buf);
+
+	if (n)
+		tn_trial_sent(p, buf, n);
+	return n;
 }
 
 /* When the pace lets the next burst go. */
@@ -351,15 +435,18 @@ static int64_t pace_wake(const struct tunnel *t, const struct tn_path *p, int wa
 int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p)
 {
 	int wanted = level_wanted(t, p);
-	int64_t at = p->spoke_us + t->conf.keepalive_us;
+	int64_t at = MIN(tn_life_wake(t, p), tn_trial_wake(p));
 
-	if (control_wanted(t, p) || wanted <= level_now(p) || (p->ack_pending && p->ack_now))
+	if (tn_trial_budget(p) < SMALL_LEN || tn_held(p))
+		return at;
+	if (control_wanted(t, p) || wanted <= tn_packet_level(p) ||
+	    (p->ack_pending && p->ack_now) || relay_due(t, p))
 		return t->now_us;
 	if (p->ack_pending)
 		at = MIN(at, p->ack_us);
 	if (wanted < TN_LEVELS)
 		at = MIN(at, pace_wake(t, p, wanted));
-	if (t->echo_n && tn_paths_controls(t, p))
+	if (t->echo_n && tn_schedule_controls(t, p))
 		at = MIN(at, t->echo[t->echo_head].due_us);
 	if (p->mtu_try > p->dgram && p->largest_acked > 0)
 		at = MIN(at, p->mtu_us);

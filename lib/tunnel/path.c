@@ -3,17 +3,39 @@
 #define RTT_GUESS_US (100 * MS_US)
 #define MIN_RTT_LIFE_US (10 * SEC_US)
 
-void tn_path_init(struct tn_path *p, const struct tunnel_conf *conf, int id,
-		  const struct tunnel_addr *addr, int64_t now_us)
+static void forget(struct tn_path *p)
 {
+	free(p->sent);
+	p->sent = NULL;
+	p->sent_cap = 0;
+	tn_spans_finish(&p->acked);
+	tn_spans_finish(&p->recv);
+	tn_trial_end(p);
+}
+
+void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const struct tn_where *at,
+		   int64_t now_us)
+{
+	struct tn_path old = *p;
+
+	forget(&old);
 	memset(p, 0, sizeof(*p));
-	p->id = id;
-	p->addr = *addr;
+	p->number = old.number;
+	p->ev = old.ev;
+	p->out = old.out;
+	p->in = old.in;
+	p->replay = old.replay;
+	p->recv_next = old.recv_next;
+	p->moved_at = old.moved_at;
+	p->next = p->low = p->low_flight = p->largest_acked = old.next;
+	p->state = TN_PATH_NEW;
+	p->at = *at;
+	p->probe_us = now_us;
 	p->srtt_us = p->latest_us = RTT_GUESS_US;
 	p->rttvar_us = RTT_GUESS_US / 4;
 	p->min_rtt_us = p->min_next_us = NEVER_US;
 	p->min_since_us = now_us;
-	p->delivered_us = p->first_us = p->last_sent_us = p->spoke_us = now_us;
+	p->delivered_us = p->first_us = p->last_sent_us = now_us;
 	p->loss_us = p->ack_us = NEVER_US;
 	p->reorder = 3;
 	p->reorder_eighths = 1;
@@ -23,7 +45,7 @@ void tn_path_init(struct tn_path *p, const struct tunnel_conf *conf, int id,
 	p->tokens_us = now_us;
 	p->tokens = 10 * TUNNEL_DGRAM_MAX;
 	tn_rate_init(&p->rate, conf->rate_bps, RTT_GUESS_US);
-	if (!(addr->len & TUNNEL_ADDR_RELIABLE))
+	if (!(at->addr.len & TUNNEL_ADDR_RELIABLE))
 		return;
 	p->dgram = conf->dgram_max;
 	if (!conf->rate_bps)
@@ -32,11 +54,7 @@ void tn_path_init(struct tn_path *p, const struct tunnel_conf *conf, int id,
 
 void tn_path_finish(struct tn_path *p)
 {
-	free(p->sent);
-	p->sent = NULL;
-	p->sent_cap = 0;
-	tn_spans_finish(&p->acked);
-	tn_spans_finish(&p->recv);
+	forget(p);
 	tn_keys_finish(&p->out);
 	tn_keys_finish(&p->in);
 }

@@ -227,6 +227,8 @@ void tn_stream_lost(struct tunnel *t, const struct tn_ref *r)
 
 	if (r->kind == TN_REF_MAX_DATA)
 		t->max_data_wanted = true;
+	if (r->kind == TN_REF_PATH_GONE && t->path[r->id]->state == TN_PATH_GONE)
+		t->gone_wanted |= (uint8_t)(1u << r->id);
 	if (r->kind == TN_REF_FLOW_CLOSE)
 		tn_note_add(t, TN_F_FLOW_CLOSE, r->id);
 	if (r->kind != TN_REF_STREAM && r->kind != TN_REF_RESET && r->kind != TN_REF_MAX_STREAM)

@@ -95,7 +95,7 @@ static void packet(struct fuzz *z, const uint8_t *p, size_t n)
 
 	if (tunnel_state(z->t) > TUNNEL_OPEN)
 		return;
-	if (tn_frames_take(z->t, z->t->path[0], p, n, &eliciting) == 0)
+	if (tn_frames_take(z->t, z->t->path[0], &z->t->path[0]->at, p, n, &eliciting) == 0)
 		tn_ack_received(z->t->path[0], z->number++, eliciting, z->now_us);
 }
 

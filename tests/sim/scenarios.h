@@ -7,6 +7,7 @@
 #include "scenarios_flows.h"
 #include "scenarios_life.h"
 #include "scenarios_crowd.h"
+#include "scenarios_paths.h"
 
 static const struct scenario scenarios[] = {
     {"bulk", "20 MB at 50 Mbit/s, 100 ms, 1 %", main_set, bulk_check, 60 * SEC_US, true},
@@ -29,6 +30,7 @@ static const struct scenario scenarios[] = {
     {"wrong", "the wrong key", wrong_set, wrong_check, 60 * SEC_US, false},
     {"shake", "handshakes at 20 % loss", shake_set, shake_check, 60 * SEC_US, false},
     {"crowd", "four tunnels on one line", crowd_set, crowd_check, 60 * SEC_US, true},
+    PATHS_SCENARIOS,
 };
 
 #endif

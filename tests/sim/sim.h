@@ -57,6 +57,9 @@ struct sim {
 	int64_t flow_next_us, flow_end_us, flow_worst_us, flow_gap_us;
 	size_t flow_len;
 	int64_t moved_us;
+	struct tunnel_addr also; /* the client is reached there as well, on link 0; len 0: none */
+	bool deaf;		 /* and not at its own address there */
+	uint64_t unheard;	 /* bytes for that */
 	uint64_t steps, most_buffered;
 };
 
@@ -161,6 +164,8 @@ static void on_event(struct sim *m, int side, const struct tunnel_event *ev)
 	case TUNNEL_EV_FLOW_READABLE:
 		flow_read(m, ev->flow, side);
 		break;
+	case TUNNEL_EV_PATH:
+		break;
 	case TUNNEL_EV_FLOW_CLOSED:
 		tunnel_flow_release(ev->flow);
 		m->flow[side] = NULL;
@@ -224,7 +229,11 @@ static void pump(struct sim *m)
 static void deliver(struct sim *m, int l, const struct dgram *d)
 {
 	for (; m; m = m->next) {
-		if (memcmp(&d->to, &m->addr[l][0], sizeof(d->to)) == 0)
+		bool own = memcmp(&d->to, &m->addr[l][0], sizeof(d->to)) == 0;
+
+		if (own && m->deaf && l == 0)
+			m->unheard += d->len;
+		else if (own || (m->also.len && memcmp(&d->to, &m->also, sizeof(d->to)) == 0))
 			tunnel_input(m->client, d->data, d->len, l, &d->from, m->now_us);
 		else if (!m->guest && memcmp(&d->to, &m->addr[l][1], sizeof(d->to)) == 0)
 			acceptor_input(m->acceptor, d->data, d->len, l, &d->from, m->now_us);
@@ -233,14 +242,19 @@ static void deliver(struct sim *m, int l, const struct dgram *d)
 
 static void trace(const char *who, const struct tunnel *t, int64_t now_us)
 {
-	struct tunnel_stats s;
+	struct tunnel_path_stats s;
 
-	tunnel_stats(t, &s);
-	printf("%8.3f %s rate %7.2f delivery %7.2f Mbit/s cwnd %8" PRIu64 " in flight %8" PRIu64
-	       " rtt %6.1f min %6.1f ms sent %7" PRIu64 " lost %6" PRIu64 "\n",
-	       (double)now_us / 1e6, who, (double)s.rate_bps / 1e6, (double)s.delivery_bps / 1e6,
-	       s.cwnd, s.in_flight, (double)s.rtt_us / 1e3, (double)s.rtt_min_us / 1e3,
-	       s.packets_sent, s.packets_lost);
+	for (unsigned i = 0; i < TUNNEL_PATHS; i++) {
+		if (!tunnel_path_stats(t, i, &s))
+			continue;
+		printf("%8.3f %s path %u rate %7.2f delivery %7.2f Mbit/s cwnd %8" PRIu64
+		       " in flight %8" PRIu64 " rtt %6.1f min %6.1f ms sent %7" PRIu64
+		       " lost %6" PRIu64 "%s\n",
+		       (double)now_us / 1e6, who, i, (double)s.rate_bps / 1e6,
+		       (double)s.delivery_bps / 1e6, s.cwnd, s.in_flight, (double)s.rtt_us / 1e3,
+		       (double)s.rtt_min_us / 1e3, s.packets_sent, s.packets_lost,
+		       s.state == TUNNEL_PATH_UP ? "" : " not up");
+	}
 }
 
 static void watch(struct sim *m)

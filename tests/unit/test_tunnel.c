@@ -336,7 +336,7 @@ static void test_epochs(void **state)
 	c = open_both(&p, &s);
 	settle(&p, 50);
 	while (p.c->path[0]->next - p.c->path[0]->out.first != 15)
-		settle(&p, 1000);
+		settle(&p, 1);
 	n = write_one(&p, c, late);
 	epoch = p.c->path[0]->out.epoch;
 	assert_true(n > 0 && (late[0] & TN_FLAG_PHASE) == (epoch & TN_FLAG_PHASE));
@@ -412,8 +412,9 @@ static void test_two_paths(void **state)
 
 	pair_make(&p, NULL);
 	settle(&p, 20);
-	assert_int_equal(tn_paths_add(p.c, 1, 7, &addr_s), 0);
-	assert_int_equal(tn_paths_add(p.s, 1, 7, &addr_c), 0);
+	assert_int_equal(tn_paths_add(p.c, 1, &(struct tn_where){7, addr_s}), 0);
+	assert_int_equal(tn_paths_add(p.s, 1, &(struct tn_where){7, addr_c}), 0);
+	p.c->path[1]->proven = p.s->path[1]->proven = true;
 	p.c->path[1]->ping = p.c->path[0]->ping = true;
 	n = tn_packet_build(p.c, p.c->path[1], d, sizeof(d));
 	assert_true(n > 0 && TN_FLAG_PATH(d[0]) == 1);
@@ -427,7 +428,8 @@ static void test_two_paths(void **state)
 	assert_int_equal(tunnel_input(p.s, twin, n, 0, &addr_c, p.now_us), -EALREADY);
 	assert_int_equal(tunnel_input(p.s, d, n, 7, &addr_c, p.now_us), 0);
 	assert_int_equal(p.s->path[1]->recv_next, 1);
-	assert_int_equal(tn_frames_take(p.c, p.c->path[0], ack, sizeof(ack) - 1, &e), 0);
+	assert_int_equal(
+	    tn_frames_take(p.c, p.c->path[0], &p.c->path[0]->at, ack, sizeof(ack) - 1, &e), 0);
 	assert_int_equal(p.c->path[1]->flight, 0);
 	pair_destroy(&p);
 }
@@ -554,7 +556,9 @@ static void test_broken(void **state)
 
 		pair_make(&p, NULL);
 		settle(&p, 5);
-		assert_int_equal(tn_frames_take(p.s, p.s->path[0], bad[i], len[i], &e), -EPROTO);
+		assert_int_equal(
+		    tn_frames_take(p.s, p.s->path[0], &p.s->path[0]->at, bad[i], len[i], &e),
+		    -EPROTO);
 		settle(&p, 2);
 		assert_int_equal(tunnel_reason(p.s, NULL, NULL), -EPROTO);
 		assert_int_equal(tunnel_reason(p.c, NULL, &text), -ECONNRESET);
