@@ -323,17 +323,16 @@ static int cannot_listen(const char *kind, const struct net_addr *a, int r, char
 static int open_at(struct server *s, const struct conf *c, const struct crypt_ring *ring,
 		   struct net_addr *a, char *err, size_t cap)
 {
-	static const struct net_addr anyone;
 	char text[NET_ADDR_TEXT];
 	int r;
 
 	if (c->udp) {
-		r = carrier_add_udp(s->carrier, a, &anyone);
+		r = carrier_listen(s->carrier, CARRIER_UDP, a, ring, 0);
 		if (r < 0 || (r = carrier_local(s->carrier, r, a)) < 0)
 			return cannot_listen("udp", a, r, err, cap);
 	}
 	if (c->tls) {
-		r = carrier_listen_tls(s->carrier, a, ring, (unsigned)c->max_tunnels);
+		r = carrier_listen(s->carrier, CARRIER_TLS, a, ring, (unsigned)c->max_tunnels);
 		if (r < 0 || (r = carrier_local(s->carrier, r, a)) < 0)
 			return cannot_listen("tls", a, r, err, cap);
 	}
@@ -348,9 +347,8 @@ static int open_at(struct server *s, const struct conf *c, const struct crypt_ri
 static int open_srt(struct server *s, const struct crypt_ring *ring, struct net_addr *a, char *err,
 		    size_t cap)
 {
-	static const struct net_addr anyone;
 	char text[NET_ADDR_TEXT];
-	int r = carrier_add_srt(s->carrier, a, &anyone, ring);
+	int r = carrier_listen(s->carrier, CARRIER_SRT, a, ring, 0);
 
 	if (r < 0 || (r = carrier_local(s->carrier, r, a)) < 0)
 		return cannot_listen("srt", a, r, err, cap);

@@ -130,37 +130,42 @@ static int free_index(const struct carrier *c)
 	return -ENOSPC;
 }
 
-int carrier_add_udp(struct carrier *c, const struct net_addr *bind, const struct net_addr *peer)
+const char *carrier_kind_name(enum carrier_kind kind)
 {
-	int i = free_index(c);
-	int r = i < 0 ? i : udp_path_create(c, i, bind, peer, &c->path[i]);
+	static const char *const names[] = {"udp", "tls", "srt"};
 
+	return names[kind];
+}
+
+int carrier_connect(struct carrier *c, enum carrier_kind kind, const struct carrier_to *to)
+{
+	int r, i = free_index(c);
+
+	if (i < 0)
+		return i;
+	if (kind == CARRIER_TLS)
+		r = tls_client_create(c, i, to, &c->path[i]);
+	else if (kind == CARRIER_SRT)
+		r = srt_path_create(c, i, to, to->ring, &c->path[i]);
+	else
+		r = udp_path_create(c, i, to, &c->path[i]);
 	return r ? r : i;
 }
 
-int carrier_add_tls(struct carrier *c, const struct carrier_tls *conf)
+int carrier_listen(struct carrier *c, enum carrier_kind kind, const struct net_addr *bind,
+		   const struct crypt_ring *ring, unsigned max)
 {
-	int i = free_index(c);
-	int r = i < 0 ? i : tls_client_create(c, i, conf, &c->path[i]);
+	const struct carrier_to nobody = {.bind = *bind};
+	int r, i = free_index(c);
 
-	return r ? r : i;
-}
-
-int carrier_listen_tls(struct carrier *c, const struct net_addr *bind,
-		       const struct crypt_ring *ring, unsigned max)
-{
-	int i = free_index(c);
-	int r = i < 0 ? i : tls_server_create(c, i, bind, ring, max, &c->path[i]);
-
-	return r ? r : i;
-}
-
-int carrier_add_srt(struct carrier *c, const struct net_addr *bind, const struct net_addr *peer,
-		    const struct crypt_ring *ring)
-{
-	int i = free_index(c);
-	int r = i < 0 ? i : srt_path_create(c, i, bind, peer, ring, &c->path[i]);
-
+	if (i < 0)
+		return i;
+	if (kind == CARRIER_TLS)
+		r = tls_server_create(c, i, bind, ring, max, &c->path[i]);
+	else if (kind == CARRIER_SRT)
+		r = srt_path_create(c, i, &nobody, ring, &c->path[i]);
+	else
+		r = udp_path_create(c, i, &nobody, &c->path[i]);
 	return r ? r : i;
 }
 

@@ -37,30 +37,24 @@ int carrier_create(struct carrier **out, struct loop *l, void (*events)(void *ar
  * handles. The core is not touched: destroy it before or after. */
 void carrier_destroy(struct carrier *c);
 
-/* Adds a path over a UDP socket. bind: where to receive, zeroed for any; peer: the only address to
- * talk to, or family 0. Returns the number of the path, or the negative errno of socket, bind or
- * connect. */
-int carrier_add_udp(struct carrier *c, const struct net_addr *bind,
-		    const struct net_addr *peer) MUST_USE;
+enum carrier_kind { CARRIER_UDP, CARRIER_TLS, CARRIER_SRT };
+const char *carrier_kind_name(enum carrier_kind kind);
 
-/* A path over TLS 1.3 on TCP. */
-struct carrier_tls {
+/* A client's path. */
+struct carrier_to {
 	struct net_addr peer;
-	struct net_addr bind;	       /* family 0: any; its port is not used */
-	const struct crypt_ring *ring; /* key[0] is copied */
-	const char *device;	       /* a network device to go by; NULL: any; must stay */
+	struct net_addr bind;	       /* an address of this host to send from; family 0: any */
+	char device[16];	       /* a network device to go by; "": any */
+	const struct crypt_ring *ring; /* of tls and srt; key[0] is copied */
 };
-/* The client's: connects, and again whenever the connection ends. Returns the number of the path, or
+/* Tls and srt connect, and again whenever the connection ends. Returns the number of the path, or
  * the negative errno of socket, bind or connect. */
-int carrier_add_tls(struct carrier *c, const struct carrier_tls *conf) MUST_USE;
-/* The server's: takes connections from everybody who has a key of the ring (copied), at most max
- * at a time. Returns the number of the path, or a negative errno. */
-int carrier_listen_tls(struct carrier *c, const struct net_addr *bind,
-		       const struct crypt_ring *ring, unsigned max) MUST_USE;
-/* Over SRT: the client's with a peer, the server's without (family 0), then for everybody who has a
- * key of the ring. Returns as the others. */
-int carrier_add_srt(struct carrier *c, const struct net_addr *bind, const struct net_addr *peer,
-		    const struct crypt_ring *ring) MUST_USE;
+int carrier_connect(struct carrier *c, enum carrier_kind kind,
+		    const struct carrier_to *to) MUST_USE;
+/* A server's path: everybody by udp; by tls and srt, who has a key of the ring (copied): by tls at
+ * most max at a time. Returns the number of the path, or a negative errno. */
+int carrier_listen(struct carrier *c, enum carrier_kind kind, const struct net_addr *bind,
+		   const struct crypt_ring *ring, unsigned max) MUST_USE;
 /* For connections from now on. */
 void carrier_set_ring(struct carrier *c, const struct crypt_ring *ring);
 

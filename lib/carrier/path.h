@@ -54,16 +54,15 @@ struct loop *carrier_loop(const struct carrier *c);
 struct udp_batch *carrier_batch(const struct carrier *c);
 struct carrier_stats *carrier_counts(struct carrier *c);
 
-int udp_path_create(struct carrier *c, int index, const struct net_addr *bind,
-		    const struct net_addr *peer, struct carrier_path **out) MUST_USE;
-int tls_client_create(struct carrier *c, int index, const struct carrier_tls *conf,
+/* udp and srt: peer.family 0 is a server's. */
+int udp_path_create(struct carrier *c, int index, const struct carrier_to *to,
+		    struct carrier_path **out) MUST_USE;
+int srt_path_create(struct carrier *c, int index, const struct carrier_to *to,
+		    const struct crypt_ring *ring, struct carrier_path **out) MUST_USE;
+int tls_client_create(struct carrier *c, int index, const struct carrier_to *to,
 		      struct carrier_path **out) MUST_USE;
 int tls_server_create(struct carrier *c, int index, const struct net_addr *bind,
 		      const struct crypt_ring *ring, unsigned max,
 		      struct carrier_path **out) MUST_USE;
-/* peer.family 0: the server's side. */
-int srt_path_create(struct carrier *c, int index, const struct net_addr *bind,
-		    const struct net_addr *peer, const struct crypt_ring *ring,
-		    struct carrier_path **out) MUST_USE;
 
 #endif

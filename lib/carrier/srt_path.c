@@ -40,7 +40,7 @@ struct passphrase {
 
 struct srt_path {
 	struct carrier_path base;
-	struct net_addr bind, peer; /* peer.family 0: a server */
+	struct carrier_to to; /* peer.family 0: a server */
 	SRTSOCKET listener;
 	struct srt_conn conn[CONNS_MAX];
 	unsigned n;
@@ -123,6 +123,8 @@ static SRTSOCKET make_socket(const struct srt_path *p)
 	ok = ok && srtsock_set_int(s, SRTO_CONNTIMEO, CONNECT_MS);
 	ok = ok && srtsock_set_bool(s, SRTO_ENFORCEDENCRYPTION, true);
 	ok = ok && srtsock_set_str(s, SRTO_PASSPHRASE, p->pass[0].text);
+	if (*p->to.device)
+		ok = ok && srtsock_set_str(s, SRTO_BINDTODEVICE, p->to.device);
 	if (ok || s == SRT_INVALID_SOCK)
 		return s;
 	srt_close(s);
@@ -132,7 +134,7 @@ static SRTSOCKET make_socket(const struct srt_path *p)
 static int start_listening(struct srt_path *p)
 {
 	struct sockaddr_storage ss;
-	struct net_addr at = p->bind;
+	struct net_addr at = p->to.bind;
 
 	if (!at.family)
 		at.family = 4; /* a socket of SRT is of one family */
@@ -206,14 +208,14 @@ static int begin_connect(struct srt_path *p)
 
 	if (s == SRT_INVALID_SOCK)
 		return -EIO;
-	n = net_addr_to_sockaddr(&p->bind, &ss);
+	n = net_addr_to_sockaddr(&p->to.bind, &ss);
 	if (!srtsock_set_str(s, SRTO_STREAMID, p->pass[0].name) ||
-	    (p->bind.family && srt_bind(s, (struct sockaddr *)&ss, (int)n) == SRT_ERROR))
+	    (p->to.bind.family && srt_bind(s, (struct sockaddr *)&ss, (int)n) == SRT_ERROR))
 		goto fail;
-	n = net_addr_to_sockaddr(&p->peer, &ss);
+	n = net_addr_to_sockaddr(&p->to.peer, &ss);
 	if (srt_connect(s, (struct sockaddr *)&ss, (int)n) == SRT_ERROR)
 		goto fail;
-	add(p, s, &p->peer);
+	add(p, s, &p->to.peer);
 	return 0;
 fail:
 	srt_close(s);
@@ -395,9 +397,8 @@ static const struct carrier_path_ops ops = {
     .close = path_close,
 };
 
-int srt_path_create(struct carrier *c, int index, const struct net_addr *bind,
-		    const struct net_addr *peer, const struct crypt_ring *ring,
-		    struct carrier_path **out)
+int srt_path_create(struct carrier *c, int index, const struct carrier_to *to,
+		    const struct crypt_ring *ring, struct carrier_path **out)
 {
 	struct srt_path *p = NULL;
 	int r = srtsock_start();
@@ -408,14 +409,14 @@ int srt_path_create(struct carrier *c, int index, const struct net_addr *bind,
 	if (!p)
 		return -ENOMEM;
 	p->base = (struct carrier_path){&ops, c, index};
-	p->bind = *bind;
-	p->peer = *peer;
+	p->to = *to;
+	p->to.ring = NULL;
 	p->listener = SRT_INVALID_SOCK;
-	p->status = peer->family ? -EINPROGRESS : 0;
+	p->status = to->peer.family ? -EINPROGRESS : 0;
 	pthread_mutex_init(&p->lock, NULL);
 	loop_timer_init(carrier_loop(c), &p->timer, on_tick, p);
 	set_keys(p, ring);
-	if (!peer->family)
+	if (!to->peer.family)
 		r = start_listening(p);
 	if (r) {
 		path_close(&p->base);

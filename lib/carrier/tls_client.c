@@ -10,7 +10,7 @@
 
 struct tls_client {
 	struct carrier_path base;
-	struct carrier_tls conf;
+	struct carrier_to to;
 	struct crypt_ring ring;
 	struct tunnel_addr addr;
 	struct client_conn *conn; /* NULL: between two tries */
@@ -89,7 +89,7 @@ static int try_connect(struct tls_client *p)
 {
 	struct client_conn *x = calloc(1, sizeof(*x));
 	struct sockaddr_storage ss;
-	socklen_t n = net_addr_to_sockaddr(&p->conf.peer, &ss);
+	socklen_t n = net_addr_to_sockaddr(&p->to.peer, &ss);
 	int fd, r;
 
 	if (!x)
@@ -98,7 +98,7 @@ static int try_connect(struct tls_client *p)
 	x->base.ops = &conn_ops;
 	x->base.path = &p->base;
 	x->base.addr = p->addr;
-	r = tls_socket_open(p->conf.peer.family, &p->conf.bind, p->conf.device, &fd);
+	r = tls_socket_open(p->to.peer.family, &p->to.bind, p->to.device, &fd);
 	if (r)
 		goto fail;
 	tls_socket_options(fd);
@@ -191,7 +191,7 @@ static const struct carrier_path_ops ops = {
     .close = path_close,
 };
 
-int tls_client_create(struct carrier *c, int index, const struct carrier_tls *conf,
+int tls_client_create(struct carrier *c, int index, const struct carrier_to *to,
 		      struct carrier_path **out)
 {
 	struct tls_client *p = calloc(1, sizeof(*p));
@@ -200,13 +200,13 @@ int tls_client_create(struct carrier *c, int index, const struct carrier_tls *co
 	if (!p)
 		return -ENOMEM;
 	p->base = (struct carrier_path){&ops, c, index};
-	p->conf = *conf;
+	p->to = *to;
 	p->ring.n = 1;
-	p->ring.key[0] = conf->ring->key[0];
-	p->conf.ring = &p->ring;
+	p->ring.key[0] = to->ring->key[0];
+	p->to.ring = &p->ring;
 	p->status = -EINPROGRESS;
 	p->gap_us = RETRY_MIN_US;
-	carrier_addr(&conf->peer, &p->addr);
+	carrier_addr(&to->peer, &p->addr);
 	p->addr.len |= TUNNEL_ADDR_RELIABLE;
 	loop_timer_init(carrier_loop(c), &p->retry, on_retry, p);
 	r = try_connect(p);

@@ -226,22 +226,26 @@ static const struct carrier_path_ops udp_path_ops = {
     .close = path_close,
 };
 
-int udp_path_create(struct carrier *c, int index, const struct net_addr *bind,
-		    const struct net_addr *peer, struct carrier_path **out)
+int udp_path_create(struct carrier *c, int index, const struct carrier_to *to,
+		    struct carrier_path **out)
 {
-	struct udp_conf conf = {
-	    .bind = *bind, .peer = *peer, .buffer = SOCKET_BUFFER, .whole = true, .runs = true};
+	struct udp_conf conf = {.bind = to->bind,
+				.peer = to->peer,
+				.device = to->device,
+				.buffer = SOCKET_BUFFER,
+				.whole = true,
+				.runs = true};
 	struct udp_path *p = calloc(1, sizeof(*p));
 	int r;
 
 	if (!p)
 		return -ENOMEM;
 	p->base = (struct carrier_path){&udp_path_ops, c, index};
-	p->connected = peer->family != 0;
+	p->connected = to->peer.family != 0;
 	r = udp_open(&p->sock, &conf);
 	if (r)
 		goto fail;
-	if (!peer->family)
+	if (!to->peer.family)
 		check_buffer(p);
 	r = uv_poll_init(loop_uv(carrier_loop(c)), &p->poll, p->sock.fd);
 	if (r)

@@ -269,32 +269,22 @@ static void on_server(void *arg)
 
 static const struct crypt_ring ring = {.n = 1, .key = {{.name = "test", .secret = {1, 2, 3}}}};
 
-enum kind { UDP, TLS, SRT };
-
-static int listen_at(struct fixture *f, const char *bind, enum kind kind)
+static int listen_at(struct fixture *f, const char *bind, enum carrier_kind kind)
 {
-	const struct net_addr none = {0};
 	struct net_addr at;
 
 	assert_int_equal(net_addr_parse(bind, &at), 0);
-	if (kind == TLS)
-		return carrier_listen_tls(f->server, &at, &ring, 2);
-	return kind == SRT ? carrier_add_srt(f->server, &at, &none, &ring)
-			   : carrier_add_udp(f->server, &at, &none);
+	return carrier_listen(f->server, kind, &at, &ring, 2);
 }
 
-static int connect_to(struct fixture *f, const struct net_addr *at, enum kind kind)
+static int connect_to(struct fixture *f, const struct net_addr *at, enum carrier_kind kind)
 {
-	const struct net_addr none = {0};
-	struct carrier_tls conf = {.peer = *at, .ring = &ring};
+	struct carrier_to to = {.peer = *at, .ring = &ring};
 
-	if (kind == TLS)
-		return carrier_add_tls(f->client, &conf);
-	return kind == SRT ? carrier_add_srt(f->client, &none, at, &ring)
-			   : carrier_add_udp(f->client, &none, at);
+	return carrier_connect(f->client, kind, &to);
 }
 
-static void run(const char *bind, const char *to, enum kind kind)
+static void run(const char *bind, const char *to, enum carrier_kind kind)
 {
 	struct fixture f = {0};
 	struct tunnel_open open = {.service = "echo"};
@@ -328,8 +318,8 @@ static void run(const char *bind, const char *to, enum kind kind)
 	assert_int_equal(f.echoed, BYTES);
 	assert_int_equal(f.read, BYTES);
 	carrier_stats(f.server, &cs);
-	assert_int_equal(cs.tls_opened, kind == TLS);
-	assert_int_equal(cs.srt_opened, kind == SRT);
+	assert_int_equal(cs.tls_opened, kind == CARRIER_TLS);
+	assert_int_equal(cs.srt_opened, kind == CARRIER_SRT);
 	assert_int_equal(cs.send_errors, 0);
 	loop_timer_stop(&f.limit);
 	carrier_destroy(f.client);
@@ -341,7 +331,7 @@ static void run(const char *bind, const char *to, enum kind kind)
 
 static void test_carrier_v4(void **state)
 {
-	run("127.0.0.1:0", "127.0.0.1:0", UDP);
+	run("127.0.0.1:0", "127.0.0.1:0", CARRIER_UDP);
 }
 
 static void test_carrier_v6(void **state)
@@ -356,7 +346,7 @@ static void test_carrier_v6(void **state)
 		skip();
 	}
 	udp_close(&probe);
-	for (enum kind k = UDP; k <= TLS; k++) {
+	for (enum carrier_kind k = CARRIER_UDP; k <= CARRIER_TLS; k++) {
 		run("[::1]:0", "[::1]:0", k);
 		run(":0", "127.0.0.1:0", k);
 		run(":0", "[::1]:0", k);
@@ -365,12 +355,12 @@ static void test_carrier_v6(void **state)
 
 static void test_carrier_tls(void **state)
 {
-	run("127.0.0.1:0", "127.0.0.1:0", TLS);
+	run("127.0.0.1:0", "127.0.0.1:0", CARRIER_TLS);
 }
 
 static void test_carrier_srt(void **state)
 {
-	run("127.0.0.1:0", "127.0.0.1:0", SRT);
+	run("127.0.0.1:0", "127.0.0.1:0", CARRIER_SRT);
 }
 
 static void on_nothing(void *arg)
