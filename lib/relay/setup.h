@@ -86,7 +86,7 @@ struct relay_figures {
 	/* Of the status line: what was there a second ago. */
 	struct tunnel_stats before;
 	int64_t before_us;
-	struct relay_figure exported[32];
+	struct relay_figure exported[40];
 };
 
 /* Sums what can be summed; of rtt, rate and the like the worst or the first known stays. */
