@@ -4,6 +4,7 @@
 
 #define UNSENT_MAX (1024 * 1024) /* bytes queued that wait for the line */
 #define BURST_PAUSE_US SEC_US
+#define BURST_LEAK (64 * 1024) /* bytes a second that make no burst */
 #define BURST_BULK (256 * 1024)
 
 struct tunnel_stream *tn_stream_find(struct tunnel *t, uint64_t id)
@@ -162,6 +163,16 @@ size_t tunnel_stream_room(const struct tunnel_stream *s)
 			     : 0);
 }
 
+/* A stream that carries little all the time is not bulk. */
+static void count_burst(struct tunnel_stream *s, size_t n)
+{
+	int64_t now_us = s->t->now_us, idle_us = MIN(now_us - s->burst_us, 60 * SEC_US);
+	uint64_t leak = (uint64_t)base_scale(BURST_LEAK, idle_us, SEC_US);
+
+	s->burst = (idle_us > BURST_PAUSE_US || s->burst < leak ? 0 : s->burst - leak) + n;
+	s->burst_us = now_us;
+}
+
 ssize_t tunnel_stream_write(struct tunnel_stream *s, const void *data, size_t n)
 {
 	struct tunnel *t = s->t;
@@ -181,10 +192,7 @@ ssize_t tunnel_stream_write(struct tunnel_stream *s, const void *data, size_t n)
 	s->written += take;
 	t->buffered_out += take;
 	t->stats.stream_bytes_sent += take;
-	if (t->now_us - s->burst_us > BURST_PAUSE_US)
-		s->burst = 0;
-	s->burst += take;
-	s->burst_us = t->now_us;
+	count_burst(s, take);
 	tn_stream_check(s);
 	tn_touch(t);
 	return (ssize_t)take;

@@ -101,6 +101,7 @@ struct tunnel_conf {
 	size_t stream_buffer; /* unacknowledged bytes of one stream kept to send again: at most */
 	size_t tunnel_buffer; /* and of all streams */
 	size_t flow_queue;    /* bytes of datagrams queued by one flow, each way */
+	size_t flows_queue;   /* and by all flows */
 	unsigned streams_max; /* open at once, opened by one side */
 	unsigned flows_max;
 	unsigned tunnels_max; /* acceptor: established tunnels and handshakes */
@@ -365,14 +366,18 @@ struct tunnel_stats {
 	uint64_t dgram_size;			/* what the path takes */
 	uint64_t packets_sent, bytes_sent;	/* datagrams with all their bytes */
 	uint64_t packets_received, bytes_received;
-	uint64_t packets_lost, packets_lost_spurious; /* declared lost; acknowledged later */
-	uint64_t bytes_resent;			      /* stream bytes sent again, because lost */
-	uint64_t bytes_doubled;			      /* and sent twice, as redundancy */
+	uint64_t packets_lost, packets_lost_spurious;	 /* declared lost; acknowledged later */
+	uint64_t bytes_resent;				 /* stream bytes sent again, because lost */
+	uint64_t repair_packets_sent, repair_bytes_sent; /* symbols */
+	uint64_t repair_received, repair_wasted; /* symbols; and those of which nothing was lost */
+	uint64_t repair_recovered;		 /* packets */
 	uint64_t stream_bytes_sent, stream_bytes_received; /* as the application counts */
 	uint64_t probes;				   /* probe timeouts */
 	uint64_t flow_sent, flow_received;		   /* datagrams */
 	uint64_t flow_drops_send, flow_drops_receive,
-	    flow_drops_pieces; /* queues full; pieces missing */
+	    flow_drops_pieces;	  /* queues full; pieces missing */
+	uint64_t flow_resent;	  /* pieces sent again, because lost */
+	uint64_t flow_drops_late; /* lost, and too old to be sent again; or too old in the queue */
 	uint64_t streams_opened, streams_accepted, streams_reset;
 	uint64_t streams, flows;		  /* now */
 	uint64_t buffered_send, buffered_receive; /* bytes now */
