@@ -399,7 +399,8 @@ size_t links_busy(const struct links *ls)
 	size_t n = 0;
 
 	list_for (l, &ls->all, in)
-		n += l->relay.nconns;
+		if (!l->suspect) /* silent: they do not end in time */
+			n += l->relay.nconns;
 	return n;
 }
 

@@ -41,6 +41,7 @@ struct relay_conn {
 	bool out_ended;	 /* the stream's end is in the socket */
 	bool paused;	 /* the stream takes no more */
 	bool blocked;	 /* the socket takes no more */
+	bool urgent;	 /* the socket has urgent data, or is closed without an error */
 	bool closed;
 	struct relay_dial *dial; /* while connecting */
 };
