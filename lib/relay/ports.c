@@ -4,7 +4,7 @@
 
 #include "relay/listener.h"
 
-#define RECV_ROUNDS 8 /* batches of one turn */
+#define RECV_ROUNDS 8			 /* batches of one turn */
 #define SOCKET_BUFFER ((size_t)16 << 20) /* small datagrams cost 8 times their bytes */
 
 struct client {
