@@ -14,6 +14,7 @@ struct relay {
 	struct loop *loop;
 	struct udp_batch *batch;
 	uint64_t hash_key;
+	unsigned next_port; /* dial.c: when the kernel finds none */
 	/* Datagrams on their way to one socket; flushed when another's come, when full, and by
 	 * relay_flush. */
 	struct udp_socket *tx_sock;
