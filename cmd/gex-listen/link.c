@@ -59,6 +59,7 @@ static void link_destroy(struct link *l)
 	tunnel_destroy(l->tunnel);
 	list_remove(&l->in);
 	ls->n--;
+	crypt_wipe(&l->key, sizeof(l->key));
 	free(l);
 }
 
@@ -137,6 +138,22 @@ static void failed(struct links *ls, const char *where, const char *why, enum lo
 	schedule(ls, pause_us(ls->conf.conf->retry_us, ls->failures++, random));
 }
 
+/* The next key of the file at once; when all of them were refused, it is a failure. */
+static void refused_key(struct links *ls, const char *where)
+{
+	char why[sizeof(((struct link *)0)->where) + 32];
+	size_t n = ls->conf.ring->n;
+
+	ls->key = (ls->key + 1) % n;
+	if (++ls->refused % n) {
+		log_info("tunnel", "key refused by %s; the next one of the file is tried", where);
+		schedule(ls, 0);
+		return;
+	}
+	snprintf(why, sizeof(why), "key refused by %s", where);
+	failed(ls, "", why, LOG_ERROR);
+}
+
 static void came_up(struct link *l)
 {
 	struct links *ls = l->of;
@@ -160,6 +177,7 @@ static void came_up(struct link *l)
 	}
 	ls->current = l;
 	ls->failures = 0;
+	ls->refused = 0;
 	ls->limit = (struct log_limit){0};
 	metric_add(ls->connects_total, 1);
 	log_info("tunnel", "%s: up after %.1f ms%s%s", l->where, (double)(now - l->began_us) / 1e3,
@@ -179,9 +197,7 @@ static void went_down(struct link *l)
 	int reason = tunnel_reason(l->tunnel, &code, &text);
 
 	str_copy(where, sizeof(where), l->where);
-	if (reason == -EACCES)
-		snprintf(why, sizeof(why), "key refused by %s", where);
-	else if (reason == -ECONNRESET)
+	if (reason == -ECONNRESET)
 		snprintf(why, sizeof(why), "closed by the endpoint: %s",
 			 *text ? text : "no reason given");
 	else if (reason == -ETIMEDOUT)
@@ -193,9 +209,10 @@ static void went_down(struct link *l)
 		log_warn("tunnel", "%s: down, %zu connections reset: %s", where, l->relay.nconns,
 			 why);
 	link_destroy(l);
-	if (was_attempt)
-		failed(ls, reason == -EACCES ? "" : where, why,
-		       reason == -EACCES ? LOG_ERROR : LOG_WARN);
+	if (was_attempt && reason == -EACCES)
+		refused_key(ls, where);
+	else if (was_attempt)
+		failed(ls, where, why, LOG_WARN);
 	else if (was_current)
 		schedule(ls, RETRY_FIRST_US);
 }
@@ -240,6 +257,7 @@ static int link_create(struct links *ls, struct route *via, const struct net_add
 	l->of = ls;
 	l->addr = *addr;
 	l->began_us = l->heard_us = loop_now_us(ls->loop);
+	l->key = ls->conf.ring->key[ls->key % ls->conf.ring->n];
 	str_copy(l->where, sizeof(l->where), where);
 	r = carrier_create(&l->carrier, ls->loop, on_events, l);
 	if (r)
@@ -250,7 +268,7 @@ static int link_create(struct links *ls, struct route *via, const struct net_add
 	relay_setup_conf(&ls->conf.conf->tunnel, &conf);
 	if (via->conf.automatic && ls->kind == CARRIER_UDP)
 		conf.handshake_us = MIN(conf.handshake_us, ls->conf.conf->udp_after_us);
-	r = tunnel_create(&conf, &ls->conf.ring->key[0], r, &to, l->began_us, &l->tunnel);
+	r = tunnel_create(&conf, &l->key, r, &to, l->began_us, &l->tunnel);
 	if (r)
 		goto fail;
 	relay_link_init(&l->relay, ls->relay, l->tunnel, l->carrier);
@@ -350,15 +368,14 @@ static void watch_attempt(struct link *l, bool refused)
 {
 	struct links *ls = l->of;
 	int status = carrier_path_status(l->carrier, l->leg[0].path);
-	char where[sizeof(l->where)], why[sizeof(l->where) + 32];
+	char where[sizeof(l->where)];
 
 	if (tunnel_state(l->tunnel) != TUNNEL_HANDSHAKE)
 		return;
 	str_copy(where, sizeof(where), l->where);
 	if (status == -EACCES) {
-		snprintf(why, sizeof(why), "key refused by %s", where);
 		link_destroy(l);
-		failed(ls, "", why, LOG_ERROR);
+		refused_key(ls, where);
 	} else if (refused || (status && status != -EINPROGRESS)) {
 		link_destroy(l);
 		failed(ls, where,

@@ -49,6 +49,7 @@ struct link {
 	struct carrier *carrier;
 	struct tunnel *tunnel;
 	struct net_addr addr; /* the endpoint's */
+	struct crypt_key key;
 	struct leg leg[TUNNEL_PATHS];
 	int64_t began_us;
 	int64_t heard_us;    /* when a datagram came last */
@@ -70,6 +71,7 @@ struct links {
 	enum carrier_kind kind;
 	char udp_why[80];      /* automatic: how udp failed there */
 	unsigned failures;     /* rounds in a row */
+	size_t key, refused;   /* the one in use; how many were refused in a row */
 	bool resolving, began; /* began: links_start was called */
 	struct resolve_wait wait;
 	struct loop_timer retry, tick;
