@@ -49,6 +49,8 @@ static uint32_t copies_wanted(const struct tn_path *p, const struct plan *plan)
 {
 	uint32_t sum = 0;
 
+	if (p->at.addr.len & TUNNEL_ADDR_RELIABLE)
+		return 0;
 	for (unsigned i = 0; i < COPIES_MAX; i++) {
 		uint64_t left = left_ppm(p, plan, i), next = left_ppm(p, plan, i + 1);
 
