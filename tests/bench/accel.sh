@@ -4,7 +4,7 @@
 #
 #   tests/bench/accel.sh [-r ROW,...] [-l LINK,...] [-p PEER,...] [-n RUNS]
 #
-# Rows:  line bulk fetch tcp-echo udp-echo mixed fair queue loopback rtt resume idle connects flows
+# Rows:  line bulk fetch tcp-echo udp-echo mixed fair queue loopback rtt failover resume idle connects flows
 # Links: L1 ... L5, see accel/bed.sh.   Peers: gex bbr cubic haproxy kcptun.
 # -n: so many runs of each measurement, of which the median is printed (1).
 # A figure that falls short is said so and ends nothing; the exit status is 1 only where one could not be measured.
@@ -14,7 +14,7 @@
 . "$(dirname "$0")/accel/bed.sh"
 . "$(dirname "$0")/accel/peers.sh"
 
-ALL_ROWS=(line bulk fetch tcp-echo udp-echo mixed fair queue loopback rtt resume idle connects flows)
+ALL_ROWS=(line bulk fetch tcp-echo udp-echo mixed fair queue loopback rtt failover resume idle connects flows)
 RUNS=1
 LINKS=(L1 L2 L3 L4 L5)
 PEERS=(gex bbr cubic haproxy kcptun)
