@@ -7,7 +7,7 @@
 # Rows:  line bulk fetch tcp-echo udp-echo mixed fair queue loopback rtt failover resume idle connects flows
 # Links: L1 ... L5, see accel/bed.sh.   Peers: gex bbr cubic haproxy kcptun.
 # -n: so many runs of each measurement, of which the median is printed (1).
-# BENCH_NICE=-15: everything here goes before what else the machine does.
+# BENCH_FIRST=1: all of this goes before what else the machine does, by the scheduler's real-time class.
 # A figure that falls short is said so and ends nothing; the exit status is 1 only where one could not be measured.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../net/netlib.sh"
@@ -20,16 +20,6 @@ RUNS=1
 LINKS=(L1 L2 L3 L4 L5)
 PEERS=(gex bbr cubic haproxy kcptun)
 ROWS=("${ALL_ROWS[@]}")
-
-# With autogroups a nice value counts only within a session, and the session has one of its own.
-go_first() {
-	[ -n "${BENCH_NICE-}" ] || return 0
-	renice -n "$BENCH_NICE" -p $$ >/dev/null
-	[ ! -e /proc/$$/autogroup ] || {
-		echo "$BENCH_NICE" >/proc/$$/autogroup
-		at_exit "echo 0 >/proc/$$/autogroup"
-	}
-}
 
 usage() {
 	sed -n '/^#   tests/,/^# -n/s/^# *//p' "$0" >&2
@@ -54,7 +44,7 @@ for row in "${ROWS[@]}"; do
 done
 
 need haproxy kcptun-client kcptun-server iperf3
-go_first
+[ -z "${BENCH_FIRST-}" ] || chrt -r -p 1 $$
 bed_up
 table_head
 for row in "${ROWS[@]}"; do
