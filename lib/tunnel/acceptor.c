@@ -199,15 +199,15 @@ static int input_sealed(struct acceptor *a, const uint8_t *d, size_t n, int path
 	uint64_t id;
 
 	rd_u8(&r);
-	id = rd_u64(&r);
-	if (r.bad || n < TN_HEADER_LEN + CRYPT_TAG_LEN)
+	id = rd_u32(&r);
+	if (r.bad || n < TN_HEADER_MIN + CRYPT_TAG_LEN)
 		return drop(a, TUNNEL_DROP_FORGED, -EBADMSG);
 	e = tn_idmap_get(&a->by_id, id);
 	if (e)
 		return tunnel_input(container_of(e, struct tunnel, node), d, n, path, from,
 				    a->now_us);
 	wr_u8(&w, TN_LOST_FLAG);
-	wr_u64(&w, id);
+	wr_u32(&w, (uint32_t)id);
 	if (tn_door_lost(&a->door, a->now_us))
 		answer(a, path, from, lost, sizeof(lost));
 	return drop(a, TUNNEL_DROP_FORGED, -EBADMSG);
@@ -408,6 +408,14 @@ int64_t acceptor_wake(const struct acceptor *a)
 	if (a->reply_n || !list_empty(&a->busy) || !list_empty(&a->events))
 		return a->now_us;
 	return first ? first->at_us : NEVER_US;
+}
+
+void acceptor_hold(struct acceptor *a, int path, const struct tunnel_addr *to, bool hold)
+{
+	struct tunnel *t;
+
+	list_for (t, &a->all, a_all)
+		tunnel_hold(t, path, to, hold);
 }
 
 bool acceptor_event(struct acceptor *a, struct tunnel_event *ev)

@@ -127,7 +127,7 @@ static int take_flow(struct tunnel *t, unsigned type, struct rd *r)
 		f.off = rd_varint(r);
 		f.total = rd_varint(r);
 	}
-	len = rd_varint(r);
+	len = type & TN_F_REST ? rd_left(r) : rd_varint(r);
 	if (r->bad || len > rd_left(r))
 		return malformed(t);
 	f.len = len;
@@ -178,6 +178,23 @@ static int take_close(struct tunnel *t, struct rd *r)
 	return 0;
 }
 
+static int take_repair(struct tunnel *t, struct tn_path *p, unsigned type, struct rd *r)
+{
+	bool other = type & TN_F_REPAIR_PATH;
+	uint64_t path = other ? rd_varint(r) : p->number, number = rd_varint(r);
+	uint64_t len = type & TN_F_REST ? rd_left(r) : rd_varint(r);
+
+	if (r->bad || type & TN_F_REPAIR_NONE || len == 0 || len > rd_left(r) || path >= TN_PATHS ||
+	    !t->path[path])
+		return malformed(t);
+	if (!other && (number == 0 || number > p->taking))
+		return malformed(t);
+	if (t->mending)
+		return tn_broken(t, "a repair of a repair");
+	return tn_repair_input(t, t->path[path], other ? number : p->taking - number,
+			       rd_bytes(r, len), len);
+}
+
 static int take_token(struct tunnel *t, struct tn_path *p, const struct tn_where *from,
 		      unsigned type, struct rd *r)
 {
@@ -221,6 +238,8 @@ static int take(struct tunnel *t, struct tn_path *p, const struct tn_where *from
 		return 0;
 	case TN_F_ACK:
 		return take_ack(t, p, r);
+	case TN_F_LOSS:
+		return tn_loss_take(t, r) < 0 ? malformed(t) : 0;
 	case TN_F_MAX_DATA:
 	case TN_F_MAX_STREAM:
 		return take_max(t, type, r);
@@ -239,24 +258,35 @@ static int take(struct tunnel *t, struct tn_path *p, const struct tn_where *from
 	default:
 		if (type >= TN_F_STREAM && type <= TN_F_STREAM + 3)
 			return take_stream(t, type, r);
-		if (type >= TN_F_FLOW && type <= TN_F_FLOW + 3)
+		if (type >= TN_F_FLOW && type <= TN_F_FLOW + 7)
 			return take_flow(t, type, r);
+		if (type >> 3 == TN_F_REPAIR >> 3)
+			return take_repair(t, p, type, r);
 		return tn_broken(t, "unknown frame");
 	}
 }
 
+static enum tn_wants wants_of(unsigned type)
+{
+	if (type >> 3 == TN_F_FLOW >> 3)
+		return TN_WANTS_LAZY;
+	if (type == TN_F_ACK || type == TN_F_PADDING || type == TN_F_CLOSE || type == TN_F_LOSS ||
+	    type >> 3 == TN_F_REPAIR >> 3)
+		return TN_WANTS_NO_ACK;
+	return TN_WANTS_SOON;
+}
+
 int tn_frames_take(struct tunnel *t, struct tn_path *p, const struct tn_where *from,
-		   const void *data, size_t n, bool *eliciting)
+		   const void *data, size_t n, enum tn_wants *wants)
 {
 	struct rd r = rd_of(data, n);
 	int e = 0;
 
-	*eliciting = false;
+	*wants = TN_WANTS_NO_ACK;
 	while (rd_left(&r) > 0 && e == 0 && t->state < TUNNEL_CLOSING) {
 		unsigned type = rd_u8(&r);
 
-		if (type != TN_F_ACK && type != TN_F_PADDING && type != TN_F_CLOSE)
-			*eliciting = true;
+		*wants = MAX(*wants, wants_of(type));
 		e = take(t, p, from, type, &r);
 	}
 	return e;

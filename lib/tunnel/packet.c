@@ -7,14 +7,20 @@
 #define DEBT_US (20 * MS_US)
 #define ACKS_ALONE 24 /* after so many packets with only an ACK, one asks for an ACK itself */
 #define MTU_TRIES 3
+#define NUMBER_NEAR (1 << 14) /* two bytes tell such a number from those that the peer has */
 #define SMALL_LEN (TN_HEADER_LEN + 64 + CRYPT_TAG_LEN) /* room for an ACK and an answer */
 
 struct build {
 	struct tunnel *t;
 	struct tn_path *p;
 	struct wr w;
+	size_t head; /* bytes before the frames */
 	struct tn_sent *s;
-	bool eliciting;
+	bool eliciting, symbols;
+	bool soon; /* the ACK is not to wait */
+	enum tn_guard guard;
+	size_t tail, tail_end, tail_bytes; /* the last frame whose length can be left out */
+	size_t from, to; /* the frames that can be recovered, between an ACK and symbols */
 };
 
 /* ---- what may go now ---- */
@@ -30,6 +36,8 @@ int tn_packet_level(const struct tn_path *p)
 {
 	uint64_t cwnd = p->rate.ops->cwnd(&p->rate);
 
+	if (tn_held(p))
+		return -1;
 	if (p->probes)
 		return TN_LEVELS - 1;
 	if (p->in_flight >= cwnd + OVER_CWND || p->tokens <= -debt(p))
@@ -46,11 +54,6 @@ static int level_wanted(const struct tunnel *t, const struct tn_path *p)
 	return TN_LEVELS;
 }
 
-static bool echo_due(const struct tunnel *t, const struct tn_path *p)
-{
-	return t->echo_n && tn_schedule_controls(t, p) && t->echo[t->echo_head].due_us <= t->now_us;
-}
-
 static bool control_wanted(const struct tunnel *t, const struct tn_path *p)
 {
 	return p->ping || p->respond ||
@@ -58,10 +61,16 @@ static bool control_wanted(const struct tunnel *t, const struct tn_path *p)
 		(t->max_data_wanted || t->note_n || t->gone_wanted || !list_empty(&t->updates)));
 }
 
+/* When the next probe for larger datagrams may go. */
+static int64_t mtu_due(const struct tn_path *p)
+{
+	return p->mtu_try > p->dgram && p->largest_acked > 0 && p->state == TN_PATH_UP ? p->mtu_us
+										       : NEVER_US;
+}
+
 static bool mtu_wanted(const struct tunnel *t, const struct tn_path *p)
 {
-	return p->mtu_us <= t->now_us && p->mtu_try > p->dgram && p->largest_acked > 0 &&
-	       p->state == TN_PATH_UP;
+	return mtu_due(p) <= t->now_us;
 }
 
 /* ---- frames that are not data ---- */
@@ -72,6 +81,7 @@ static struct tn_ref *new_ref(struct build *b, uint8_t kind, uint64_t id)
 
 	*r = (struct tn_ref){.kind = kind, .id = id};
 	b->eliciting = true;
+	b->soon = b->soon || kind != TN_REF_FLOW;
 	return r;
 }
 
@@ -123,7 +133,7 @@ static void put_notes(struct build *b)
 
 		wr_u8(&b->w, n.type);
 		wr_varint(&b->w, n.id);
-		b->eliciting = true;
+		b->eliciting = b->soon = true;
 		if (n.type == TN_F_FLOW_CLOSE)
 			new_ref(b, TN_REF_FLOW_CLOSE, n.id);
 	}
@@ -170,26 +180,29 @@ static void put_control(struct build *b)
 	put_gone(b);
 }
 
-static void put_echoes(struct build *b)
+/* ---- data ---- */
+
+/* A frame that began at `from` ends with n bytes, after their length. */
+static void set_tail(struct build *b, size_t from, size_t n)
 {
-	struct tunnel *t = b->t;
-
-	while (echo_due(t, b->p) && has_room(b, 1)) {
-		const struct tn_echo *e = &t->echo[t->echo_head];
-		struct tunnel_stream *s = tn_stream_find(t, e->id);
-		struct tn_ref r;
-
-		if (s && tn_stream_unacked(s, e->off, e->len)) {
-			if (!tn_stream_put_echo(s, &b->w, e, &r))
-				return;
-			*new_ref(b, TN_REF_STREAM, 0) = r;
-		}
-		t->echo_head = (t->echo_head + 1) % TN_ECHOES;
-		t->echo_n--;
-	}
+	b->tail = from;
+	b->tail_end = wr_len(&b->w);
+	b->tail_bytes = n;
 }
 
-/* ---- data ---- */
+/* The last frame needs no length. */
+static void cut_tail(struct build *b)
+{
+	size_t n = varint_len(b->tail_bytes);
+	uint8_t *end = b->w.p;
+
+	if (b->tail_end == 0 || b->tail_end != wr_len(&b->w))
+		return;
+	b->w.start[b->tail] |= TN_F_REST;
+	memmove(end - b->tail_bytes - n, end - b->tail_bytes, b->tail_bytes);
+	b->w.p -= n;
+	b->to = MIN(b->to, wr_len(&b->w));
+}
 
 static bool put_stream(struct build *b, struct tunnel_stream *s)
 {
@@ -198,6 +211,8 @@ static bool put_stream(struct build *b, struct tunnel_stream *s)
 	if (!tn_stream_put(s, &b->w, &r))
 		return false;
 	*new_ref(b, TN_REF_STREAM, 0) = r;
+	if (tn_stream_short(s, &r))
+		b->guard = TN_GUARD_STREAM;
 	list_remove(&s->snd.link); /* and to the end of the line */
 	tn_stream_check(s);
 	return true;
@@ -206,15 +221,20 @@ static bool put_stream(struct build *b, struct tunnel_stream *s)
 static bool put_flow(struct build *b, struct tunnel_flow *f)
 {
 	struct tn_ref r;
-	bool has_ref;
+	size_t from = wr_len(&b->w);
 
-	if (!tn_flow_put(f, &b->w, &r, &has_ref))
-		return false;
-	if (has_ref)
-		*new_ref(b, TN_REF_FLOW_OPEN, 0) = r;
-	b->eliciting = true;
+	if (!tn_flow_put(f, &b->w, &r)) {
+		if (tn_flow_sendable(f))
+			return false;
+		list_remove(&f->snd.link); /* all was too old */
+		return true;
+	}
+	*new_ref(b, TN_REF_FLOW, 0) = r;
+	set_tail(b, from, r.len);
+	if (tn_flow_level(f) < 2)
+		b->guard = MAX(b->guard, TN_GUARD_FLOW);
 	list_remove(&f->snd.link);
-	if (f->out.first)
+	if (tn_flow_sendable(f))
 		list_append(&b->t->ready[tn_flow_level(f)], &f->snd.link);
 	return true;
 }
@@ -233,6 +253,18 @@ static void put_data(struct build *b, int level)
 				return;
 		}
 	}
+}
+
+/* A copy must have room for what stands before it. */
+static void put_protected(struct build *b, int level)
+{
+	size_t head = level_wanted(b->t, b->p) < 2 ? TN_REPAIR_HEAD : 0;
+
+	if (wr_left(&b->w) <= head)
+		return;
+	b->w.end -= head;
+	put_data(b, level);
+	b->w.end += head;
 }
 
 /* A packet as large as the path may take: if it is acknowledged, it does. */
@@ -261,12 +293,28 @@ static void put_mtu_probe(struct build *b)
 
 /* ---- the whole ---- */
 
+static bool ack_due(const struct tunnel *t, const struct tn_path *p)
+{
+	return p->ack_pending && (p->ack_now || p->ack_us <= t->now_us);
+}
+
+/* An ACK at leisure is of more than one, and rides on a copy rather than on what is going to be
+ * copied. */
+static bool ack_waits(const struct tunnel *t, struct tn_path *p)
+{
+	if (p->ack_soon || ack_due(t, p))
+		return false;
+	if (p->ack_pending == 1 && p->ack_us > t->now_us + tn_ack_leisure(p) / 4 * 3)
+		return true;
+	return level_wanted(t, p) < 2 && tn_repair_next(p) && tn_repair_due(t, p) > t->now_us;
+}
+
 static void put_ack(struct build *b)
 {
 	struct tunnel *t = b->t;
 	struct tn_path *p = b->p, *other;
 
-	if (p->ack_pending) {
+	if (p->ack_pending && !ack_waits(t, p)) {
 		b->s->acks = tn_ack_put(p, &b->w, t->now_us);
 		b->s->acks_path = (uint8_t)p->number;
 		if (b->s->acks)
@@ -295,9 +343,22 @@ static bool relay_due(const struct tunnel *t, const struct tn_path *p)
 	return false;
 }
 
-static bool ack_due(const struct tunnel *t, const struct tn_path *p)
+/* Its ACK is not recovered, so the peer may miss it. */
+static void guard(struct build *b, const uint8_t *frames)
 {
-	return p->ack_pending && (p->ack_now || p->ack_us <= t->now_us);
+	tn_repair_take(b->t, b->p, b->s, b->p->next, frames + b->from, b->to - b->from, b->guard);
+	if (b->s->guard_us)
+		b->s->acks = 0;
+}
+
+static void put_symbols(struct build *b)
+{
+	size_t from = wr_len(&b->w), n;
+
+	for (; (n = tn_repair_put(b->t, b->p, &b->w)) > 0; from = wr_len(&b->w)) {
+		set_tail(b, from, n);
+		b->symbols = true;
+	}
 }
 
 /* Closes the packet: header before, seal around, books kept. */
@@ -305,25 +366,41 @@ static size_t seal(struct build *b, uint8_t *buf)
 {
 	struct tunnel *t = b->t;
 	struct tn_path *p = b->p;
-	struct wr h = wr_of(buf, TN_HEADER_LEN);
-	size_t n = wr_len(&b->w), size = TN_HEADER_LEN + n + CRYPT_TAG_LEN;
+	struct wr h = wr_of(buf, b->head);
+	bool is_long = b->head == TN_HEADER_LEN;
 	int r = tn_keys_turn(&p->out, &t->key_life, p->next, p->largest_acked, t->now_us);
+	size_t n, size;
 
-	wr_u8(&h, (uint8_t)(TN_FLAG_FIXED | p->number << 3 | (p->out.epoch & TN_FLAG_PHASE)));
-	wr_u64(&h, t->id_out);
-	wr_u32(&h, (uint32_t)p->next);
-	if (r < 0 || crypt_seal(p->out.now, p->number, p->next, buf, TN_HEADER_LEN,
-				buf + TN_HEADER_LEN, n, buf + TN_HEADER_LEN) < 0) {
+	cut_tail(b);
+	n = wr_len(&b->w);
+	size = b->head + n + CRYPT_TAG_LEN;
+	wr_u8(&h, (uint8_t)(TN_FLAG_FIXED | (is_long ? TN_FLAG_LONG : 0) | p->number << 3 |
+			    (p->out.epoch & TN_FLAG_PHASE)));
+	wr_u32(&h, t->id_out);
+	if (is_long)
+		wr_u32(&h, (uint32_t)p->next);
+	else
+		wr_u16(&h, (uint16_t)p->next);
+	if (b->guard)
+		guard(b, buf + b->head);
+	if (r < 0 || crypt_seal(p->out.now, p->number, p->next, buf, b->head, buf + b->head, n,
+				buf + b->head) < 0) {
 		tn_closed(t, -EIO);
 		return 0;
 	}
 	if (b->eliciting) {
 		tn_sent_mark(t, p, b->s, size + TN_UDP_IP);
-		p->tokens -= (int64_t)size + TN_UDP_IP;
 		p->probes -= p->probes > 0;
 		p->acks_alone = 0;
 		p->ping = false;
+		p->sent_lazy = b->s->lazy = !b->soon;
 	}
+	if (b->symbols && p->flight)
+		p->last_sent_us = t->now_us; /* the peer's answer may be to this */
+	if (b->symbols || b->eliciting)
+		p->tokens -= (int64_t)size + TN_UDP_IP;
+	b->s->left_us = t->now_us;
+	tn_loss_sent(p, t->now_us);
 	p->next++;
 	p->n.packets_sent++;
 	p->n.bytes_sent += size;
@@ -334,9 +411,12 @@ static size_t seal(struct build *b, uint8_t *buf)
 
 static void begin(struct build *b, uint8_t *buf, size_t size)
 {
+	bool near = b->p->state == TN_PATH_UP && b->p->next - b->p->largest_acked < NUMBER_NEAR;
+
 	b->s = tn_sent_slot(b->p, b->p->next);
 	memset(b->s, 0, offsetof(struct tn_sent, ref));
-	b->w = wr_of(buf + TN_HEADER_LEN, size - TN_HEADER_LEN - CRYPT_TAG_LEN);
+	b->head = near ? TN_HEADER_MIN : TN_HEADER_LEN;
+	b->w = wr_of(buf + b->head, size - b->head - CRYPT_TAG_LEN);
 }
 
 /* Everything was sent and more could be: what is measured now says little of the path. */
@@ -377,14 +457,14 @@ static size_t build(struct tunnel *t, struct tn_path *p, uint8_t *buf)
 	size_t budget = tn_trial_budget(p);
 	int level;
 
-	if (tn_sent_reserve(t, p) < 0 || budget < SMALL_LEN)
+	if (tn_held(p) || tn_sent_reserve(t, p) < 0 || budget < SMALL_LEN)
 		return 0;
 	if (t->state == TUNNEL_CLOSING)
 		return build_close(&b, buf);
 	tn_path_fill(p, t->now_us);
 	level = tn_packet_level(p);
-	if (!ack_due(t, p) && !relay_due(t, p) && !control_wanted(t, p) && !echo_due(t, p) &&
-	    level_wanted(t, p) > level) {
+	if (!ack_due(t, p) && !relay_due(t, p) && !control_wanted(t, p) &&
+	    tn_repair_due(t, p) > t->now_us && level_wanted(t, p) > level) {
 		note_idle(t, p, level);
 		if (!mtu_wanted(t, p))
 			return 0;
@@ -394,12 +474,15 @@ static size_t build(struct tunnel *t, struct tn_path *p, uint8_t *buf)
 	}
 	begin(&b, buf, MIN(p->dgram, budget));
 	put_ack(&b);
+	tn_loss_put(p, &b.w, t->now_us);
+	b.from = wr_len(&b.w);
 	put_control(&b);
-	put_echoes(&b);
-	put_data(&b, level);
+	put_protected(&b, level);
+	b.to = wr_len(&b.w);
+	put_symbols(&b);
 	if (p->ping || (b.s->acks && !b.eliciting && ++p->acks_alone > ACKS_ALONE)) {
 		wr_u8(&b.w, TN_F_PING);
-		b.eliciting = true;
+		b.eliciting = b.soon = true;
 	}
 	if (p->ping &&
 	    p->state == TN_PATH_NEW) { /* it must take this much, and the answer may be long */
@@ -435,7 +518,7 @@ int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p)
 	int wanted = level_wanted(t, p);
 	int64_t at = MIN(tn_life_wake(t, p), tn_trial_wake(p));
 
-	if (tn_trial_budget(p) < SMALL_LEN)
+	if (tn_trial_budget(p) < SMALL_LEN || tn_held(p))
 		return at;
 	if (control_wanted(t, p) || wanted <= tn_packet_level(p) ||
 	    (p->ack_pending && p->ack_now) || relay_due(t, p))
@@ -444,9 +527,6 @@ int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p)
 		at = MIN(at, p->ack_us);
 	if (wanted < TN_LEVELS)
 		at = MIN(at, pace_wake(t, p, wanted));
-	if (t->echo_n && tn_schedule_controls(t, p))
-		at = MIN(at, t->echo[t->echo_head].due_us);
-	if (p->mtu_try > p->dgram && p->largest_acked > 0)
-		at = MIN(at, p->mtu_us);
+	at = MIN(at, MIN(tn_repair_wake(p), mtu_due(p)));
 	return MIN(at, MIN(p->loss_us, tn_pto_due(p)));
 }

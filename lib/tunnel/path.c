@@ -11,6 +11,7 @@ static void forget(struct tn_path *p)
 	tn_spans_finish(&p->acked);
 	tn_spans_finish(&p->recv);
 	tn_trial_end(p);
+	tn_repair_finish(&p->repair);
 }
 
 void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const struct tn_where *at,
@@ -25,9 +26,11 @@ void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const stru
 	p->out = old.out;
 	p->in = old.in;
 	p->replay = old.replay;
+	p->mended = old.mended;
 	p->recv_next = old.recv_next;
 	p->moved_at = old.moved_at;
-	p->next = p->low = p->low_flight = p->largest_acked = old.next;
+	p->next = p->low = p->low_flight = old.next;
+	p->largest_acked = old.largest_acked; /* the keys' turn depends on it */
 	p->state = TN_PATH_NEW;
 	p->at = *at;
 	p->probe_us = now_us;
@@ -44,7 +47,14 @@ void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const stru
 	p->mtu_us = now_us;
 	p->tokens_us = now_us;
 	p->tokens = 10 * TUNNEL_DGRAM_MAX;
+	tn_loss_init(&p->loss);
+	p->watch.told = p->watch.settled = p->watch.mark = p->recv_next;
 	tn_rate_init(&p->rate, conf->rate_bps, RTT_GUESS_US);
+	if (!(at->addr.len & TUNNEL_ADDR_RELIABLE))
+		return;
+	p->dgram = conf->dgram_max;
+	if (!conf->rate_bps)
+		p->rate.ops = &tn_rate_carried;
 }
 
 void tn_path_finish(struct tn_path *p)
@@ -66,15 +76,15 @@ static void min_rtt(struct tn_path *p, int64_t rtt_us, int64_t now_us)
 	p->min_rtt_us = MIN(p->min_rtt_us, rtt_us);
 }
 
-/* RFC 9002, section 5. */
+/* RFC 9002, section 5; but what the peer says of its delay is believed: it may be longer than the
+ * round trip. */
 void tn_path_rtt(struct tn_path *p, int64_t rtt_us, int64_t delay_us, int64_t now_us)
 {
 	bool first = p->min_rtt_us == NEVER_US && p->min_next_us == NEVER_US;
 
 	rtt_us = MAX(rtt_us, 1);
+	rtt_us = MAX(rtt_us - delay_us, 1);
 	min_rtt(p, rtt_us, now_us);
-	if (rtt_us - delay_us >= p->min_rtt_us)
-		rtt_us -= delay_us;
 	p->latest_us = rtt_us;
 	if (first) {
 		p->srtt_us = rtt_us;

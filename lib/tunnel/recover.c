@@ -4,14 +4,15 @@
 #define SENT_MIN 32
 #define GRANULE_US (1 * MS_US)
 #define PTO_VAR_MIN_US (4 * MS_US)
-#define ACK_DELAY_MAX_US (5 * MS_US)
+#define ACK_DELAY_MAX_US (5 * MS_US) /* of what wants an ACK soon */
+#define DELAY_TOLD_MAX_US (70 * MS_US)
 #define PTO_MAX_US (1 * SEC_US)
 #define REORDER_MAX 256
 #define LOSS_PACKETS 64 /* the loss rate is that of about so many */
 #define MTU_DOUBT 3 /* probe timeouts in a row after which large datagrams may be what is lost */
 #define MTU_AGAIN_US (30 * SEC_US)
 
-struct tn_sent *tn_sent_slot(struct tn_path *p, uint64_t number)
+struct tn_sent *tn_sent_slot(const struct tn_path *p, uint64_t number)
 {
 	return &p->sent[number & (p->sent_cap - 1)];
 }
@@ -51,22 +52,32 @@ static int64_t reorder_time(const struct tn_path *p)
 	return MAX(rtt + rtt * p->reorder_eighths / 8, GRANULE_US);
 }
 
+/* When a packet in flight, older than what was acknowledged, is lost. One that symbols can recover
+ * has the time of the last of them. */
+static int64_t loss_due(const struct tn_path *p, uint64_t number, const struct tn_sent *s)
+{
+	if (s->guard_us)
+		return s->guard_us + reorder_time(p) + (s->lazy ? tn_ack_leisure(p) : 0);
+	return number + p->reorder < p->largest_acked ? 0 : s->sent_us + reorder_time(p);
+}
+
 /* Packets that are far enough behind what was acknowledged, in numbers or in time: RFC 9002, 6.1.
  */
 static uint64_t detect_lost(struct tunnel *t, struct tn_path *p)
 {
-	int64_t limit = reorder_time(p);
 	uint64_t bytes = 0;
 
 	p->loss_us = NEVER_US;
 	for (; p->low_flight < p->largest_acked; p->low_flight++) {
 		struct tn_sent *s = tn_sent_slot(p, p->low_flight);
 
+		int64_t due;
+
 		if (s->state != TN_SENT_FLIGHT)
 			continue;
-		if (p->low_flight + p->reorder >= p->largest_acked &&
-		    s->sent_us + limit > t->now_us) {
-			p->loss_us = s->sent_us + limit;
+		due = loss_due(p, p->low_flight, s);
+		if (due > t->now_us) {
+			p->loss_us = due;
 			break;
 		}
 		declare_lost(t, p, s, &bytes);
@@ -201,8 +212,10 @@ int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, s
 
 		p->largest_acked = range[0].hi;
 		s = tn_sent_slot(p, range[0].hi - 1);
-		if (same_way && (s->state == TN_SENT_FLIGHT || s->state == TN_SENT_GIVEN)) {
-			tn_path_rtt(p, t->now_us - s->sent_us, MIN(delay_us, ACK_DELAY_MAX_US),
+		if (range[0].hi > p->low && same_way && s->left_us &&
+		    (s->state == TN_SENT_FLIGHT || s->state == TN_SENT_GIVEN ||
+		     s->state == TN_SENT_NONE)) {
+			tn_path_rtt(p, t->now_us - s->left_us, MIN(delay_us, DELAY_TOLD_MAX_US),
 				    t->now_us);
 			news.rate.rtt_us = p->latest_us;
 		}
@@ -316,7 +329,8 @@ void tn_sent_give(struct tunnel *t, struct tn_path *p)
 
 int64_t tn_pto(const struct tn_path *p)
 {
-	int64_t pto = p->srtt_us + MAX(4 * p->rttvar_us, PTO_VAR_MIN_US) + ACK_DELAY_MAX_US;
+	int64_t delay = p->sent_lazy ? tn_ack_leisure(p) : 0;
+	int64_t pto = p->srtt_us + MAX(4 * p->rttvar_us, PTO_VAR_MIN_US) + ACK_DELAY_MAX_US + delay;
 
 	return MIN(pto << MIN(p->pto_count, 6u), MAX(pto, PTO_MAX_US));
 }

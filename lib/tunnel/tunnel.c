@@ -6,9 +6,7 @@
 #define WRONG_AFTER_US (2 * SEC_US)
 #define LOST_WAIT_US (500 * MS_US)
 #define CODE_BROKEN 1 /* in CLOSE: the peer broke the protocol */
-#define ECHO_MIN_US (4 * MS_US)
-#define ECHO_MAX_US (10 * MS_US)
-#define CLOSES 3 /* the word may be lost, and nobody asks for it again */
+#define CLOSES 3      /* the word may be lost, and nobody asks for it again */
 
 void tunnel_conf_default(struct tunnel_conf *conf)
 {
@@ -24,6 +22,7 @@ void tunnel_conf_default(struct tunnel_conf *conf)
 	    .stream_buffer = 16 << 20,
 	    .tunnel_buffer = 64 << 20,
 	    .flow_queue = 256 << 10,
+	    .flows_queue = 16 << 20,
 	    .streams_max = 20000,
 	    .flows_max = 20000,
 	    .tunnels_max = 1000,
@@ -167,8 +166,8 @@ int tn_key(struct tunnel *t, const struct crypt_secrets *s)
 	if (r < 0)
 		return r;
 	t->keyed = true;
-	t->id_out = t->server ? s->client_id : s->server_id;
-	t->node.id = t->server ? s->server_id : s->client_id;
+	t->id_out = (uint32_t)(t->server ? s->client_id : s->server_id);
+	t->node.id = (uint32_t)(t->server ? s->server_id : s->client_id);
 	t->state = TUNNEL_OPEN;
 	t->heard_us = t->now_us;
 	t->path[0]->state = TN_PATH_UP;
@@ -222,6 +221,7 @@ void tunnel_destroy(struct tunnel *t)
 	if (t->acceptor)
 		tn_acceptor_forget(t);
 	free_all(t);
+	tn_pool_finish(&t->pool);
 	tn_idmap_finish(&t->streams);
 	tn_idmap_finish(&t->flows);
 	tn_spans_finish(&t->peer_streams);
@@ -283,17 +283,6 @@ void tn_note_add(struct tunnel *t, uint8_t type, uint64_t id)
 		return; /* the other side's idle timer does it as well */
 	t->note[t->note_n++] = (struct tn_note){type, id};
 	tn_touch(t);
-}
-
-/* A short write, or an end, that has no successor would wait for a whole probe timeout when it is lost. */
-void tn_echo_add(struct tunnel *t, uint64_t id, uint64_t off, size_t len)
-{
-	int64_t rtt = t->best->srtt_us, wait = CLAMP(rtt / 8, ECHO_MIN_US, ECHO_MAX_US);
-
-	if (t->echo_n == TN_ECHOES || rtt < 2 * wait)
-		return;
-	t->echo[(t->echo_head + t->echo_n++) % TN_ECHOES] =
-	    (struct tn_echo){t->now_us + wait, id, off, (uint32_t)len};
 }
 
 /* ---- handshake ---- */
@@ -373,10 +362,10 @@ static int input_shake(struct tunnel *t, const void *dgram, size_t n)
 
 /* ---- input ---- */
 
-/* RFC 9000, A.3, for 32 bits. */
-static uint64_t expand_number(uint64_t next, uint32_t low)
+/* RFC 9000, A.3. */
+static uint64_t expand_number(uint64_t next, uint64_t low, unsigned bits)
 {
-	uint64_t half = UINT64_C(1) << 31, n = (next & ~UINT64_C(0xffffffff)) | low;
+	uint64_t half = UINT64_C(1) << (bits - 1), n = (next & ~(2 * half - 1)) | low;
 
 	if (n + half <= next)
 		return n + 2 * half;
@@ -403,22 +392,28 @@ static int drop(struct tunnel *t, enum tunnel_drop why, int r)
 	return r;
 }
 
+static size_t header_len(const uint8_t *d)
+{
+	return d[0] & TN_FLAG_LONG ? TN_HEADER_LEN : TN_HEADER_MIN;
+}
+
 /* Opens a datagram of that path into `plain`; *number is then its packet number. */
 static int open_sealed(struct tunnel *t, struct tn_path *p, const uint8_t *d, size_t n,
 		       uint8_t *plain, uint64_t *number)
 {
 	struct rd r = rd_of(d + 1, TN_HEADER_LEN - 1);
+	size_t head = header_len(d);
 	struct crypt_seal *seal;
 	uint64_t epoch;
 
-	if (rd_u64(&r) != t->node.id)
+	if (rd_u32(&r) != t->node.id)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
-	*number = expand_number(p->recv_next, rd_u32(&r));
+	*number = d[0] & TN_FLAG_LONG ? expand_number(p->recv_next, rd_u32(&r), 32)
+				      : expand_number(p->recv_next, rd_u16(&r), 16);
 	if (crypt_replay_seen(&p->replay, *number))
 		return drop(t, TUNNEL_DROP_REPLAYED, -EALREADY);
 	seal = tn_keys_of(&p->in, d[0] & TN_FLAG_PHASE, &epoch);
-	if (!seal || crypt_open(seal, p->number, *number, d, TN_HEADER_LEN, d + TN_HEADER_LEN,
-				n - TN_HEADER_LEN, plain) < 0)
+	if (!seal || crypt_open(seal, p->number, *number, d, head, d + head, n - head, plain) < 0)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
 	crypt_replay_mark(&p->replay, *number);
 	return tn_keys_reach(&p->in, epoch);
@@ -429,10 +424,10 @@ static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n, const stru
 	uint8_t plain[2048];
 	struct tn_path *p;
 	uint64_t number;
-	bool eliciting;
+	enum tn_wants wants;
 	int e;
 
-	if (!t->keyed || n < TN_HEADER_LEN + 1 + CRYPT_TAG_LEN || n > sizeof(plain))
+	if (!t->keyed || n < header_len(d) + 1 + CRYPT_TAG_LEN || n > sizeof(plain))
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
 	p = tn_paths_of(t, TN_FLAG_PATH(d[0]), from);
 	if (!p)
@@ -445,11 +440,13 @@ static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n, const stru
 	p->n.bytes_received += n;
 	tn_trial_heard(t, p, number, from, n);
 	tn_life_heard(t, p);
-	e = tn_frames_take(t, p, from, plain, n - TN_HEADER_LEN - CRYPT_TAG_LEN, &eliciting);
+	p->taking = number;
+	tn_loss_heard(p, t->now_us);
+	e = tn_frames_take(t, p, from, plain, n - header_len(d) - CRYPT_TAG_LEN, &wants);
 	if (e < 0)
 		return e;
-	tn_ack_received(p, number, eliciting, t->now_us);
-	p->relay_ack = p->relay_ack || (eliciting && p->state != TN_PATH_UP);
+	tn_ack_received(p, number, wants, t->now_us);
+	p->relay_ack = p->relay_ack || (wants && p->state != TN_PATH_UP);
 	return 0;
 }
 
@@ -460,7 +457,7 @@ static int input_lost(struct tunnel *t, const uint8_t *d, size_t n)
 	struct rd r = rd_of(d + 1, n - 1);
 	int64_t end = t->now_us + MAX(LOST_WAIT_US, 3 * t->best->srtt_us);
 
-	if (n != TN_LOST_LEN || !t->keyed || rd_u64(&r) != t->id_out)
+	if (n != TN_LOST_LEN || !t->keyed || rd_u32(&r) != t->id_out)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
 	if (end < tn_life_end(t)) {
 		t->lost_end_us = end;
@@ -513,6 +510,7 @@ static void timers(struct tunnel *t)
 	if (t->n_up > 1 && t->now_us >= t->schedule_us)
 		tn_schedule(t);
 	tn_flow_sweep(t);
+	tn_pool_age(&t->pool, t->now_us);
 }
 
 static size_t output_path(struct tunnel *t, struct tn_path *p, void *buf, size_t cap,
@@ -551,11 +549,11 @@ size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct 
 
 	tn_now(t, now_us);
 	timers(t);
-	if (t->shake)
+	if (t->shake && !tn_held(t->best))
 		n = crypt_shake_output(t->shake, buf, cap);
 	if (n == 0 && t->state == TUNNEL_OPEN)
 		n = output_open(t, buf, cap, &at);
-	if (n == 0 && t->state == TUNNEL_CLOSING) {
+	if (n == 0 && t->state == TUNNEL_CLOSING && !tn_held(t->best)) {
 		n = tn_packet_build(t, t->best, buf, cap);
 		if (n == 0 || --t->closes == 0)
 			tn_closed(t, t->reason);
@@ -575,7 +573,7 @@ int64_t tunnel_wake(const struct tunnel *t)
 	if (t->shake && t->state <= TUNNEL_OPEN)
 		at = MIN(t->shake_us, t->state == TUNNEL_HANDSHAKE ? t->shake_end_us : NEVER_US);
 	if (t->state == TUNNEL_CLOSING)
-		return t->now_us;
+		return tn_held(t->best) ? NEVER_US : t->now_us;
 	if (t->state != TUNNEL_OPEN)
 		return at;
 	at = MIN(at, tn_life_end(t));
