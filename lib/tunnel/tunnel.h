@@ -359,8 +359,8 @@ struct tunnel_stats {
 	uint64_t packets_lost, packets_lost_spurious;	 /* declared lost; acknowledged later */
 	uint64_t bytes_resent;				 /* stream bytes sent again, because lost */
 	uint64_t repair_packets_sent, repair_bytes_sent; /* symbols */
-	uint64_t repair_received, repair_wasted; /* symbols; and those of which nothing was lost */
-	uint64_t repair_recovered;		 /* packets */
+	uint64_t repair_received, repair_wasted;  /* symbols; and those of which nothing was lost */
+	uint64_t repair_recovered, repair_failed; /* packets; blocks of which too little was kept */
 	uint64_t stream_bytes_sent, stream_bytes_received; /* as the application counts */
 	uint64_t probes;				   /* probe timeouts */
 	uint64_t flow_sent, flow_received;		   /* datagrams */

@@ -36,6 +36,8 @@ static const struct scenario scenarios[] = {
     {"tcp-1", "30 Hz TCP echo, 100 ms, 1 %", line_1_set, tcp_check, 60 * SEC_US, true},
     {"tcp-2", "30 Hz TCP echo, 200 ms, 5 %", line_2_set, tcp_check, 60 * SEC_US, true},
     {"tcp-3", "30 Hz TCP echo, 150 ms, 3 % in bursts", line_3_set, tcp_check, 60 * SEC_US, true},
+    {"fetch", "100 KB and 1 MB at 100 Mbit/s, 100 ms, 1 %", line_1_set, fetch_check, 60 * SEC_US,
+     true},
     {"crowd", "four tunnels on one line", crowd_set, crowd_check, 60 * SEC_US, true},
     PATHS_SCENARIOS,
 };
