@@ -76,8 +76,8 @@ static void close_block(const struct tunnel *t, struct tn_path *p, struct tn_blo
 		y->len = (uint16_t)b->len;
 		y->due_us = b->since_us + (last - b->since_us) * (i + 1) / m;
 		if (b->k == 1) { /* a copy, without the length */
-			y->len -= 2;
-			memmove(y->data, y->data + 2, y->len);
+			y->len -= TN_PIECE_HEAD;
+			memmove(y->data, y->data + TN_PIECE_HEAD, y->len);
 		}
 		(burst ? tn_symbol_queue_bulk : tn_symbol_queue)(p, y);
 		b->row[i] = NULL;
@@ -88,12 +88,13 @@ static void close_block(const struct tunnel *t, struct tn_path *p, struct tn_blo
 void tn_block_add(const struct tunnel *t, struct tn_path *p, struct tn_block *b, const void *plain,
 		  size_t n, enum tn_guard guard)
 {
-	uint8_t piece[2 + TUNNEL_DGRAM_MAX], all[TN_RS_ROWS], *sum[TN_RS_ROWS];
+	uint8_t piece[TN_PIECE_HEAD + TUNNEL_DGRAM_MAX], all[TN_RS_ROWS], *sum[TN_RS_ROWS];
 	struct wr w = wr_of(piece, sizeof(piece));
 
-	if (b->k && (p->next - b->first >= TN_RS_DATA || b->guard != guard || 2 + n > b->cap))
+	if (b->k &&
+	    (p->next - b->first >= TN_RS_DATA || b->guard != guard || TN_PIECE_HEAD + n > b->cap))
 		close_block(t, p, b);
-	if (2 + n > tn_repair_space(p))
+	if (TN_PIECE_HEAD + n > tn_repair_space(p))
 		return;
 	if (b->k == 0)
 		open_block(t, p, b, guard);

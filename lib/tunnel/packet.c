@@ -284,20 +284,19 @@ static void put_ping(struct build *b)
 /* What can be recovered. A symbol must have room for what stands before it. */
 static void put_frames(struct build *b, int level)
 {
-	size_t head = 0;
+	uint8_t *end = b->w.end;
+	size_t most = tn_repair_space(b->p) - TN_PIECE_HEAD;
 
 	b->mark = mark_for(b->t, b->p, level);
 	if (b->mark)
 		wr_u8(&b->w, TN_F_KEEP);
 	b->from = wr_len(&b->w);
 	put_control(b);
-	if (b->mark || level_wanted(b->t, b->p) < URGENT)
-		head = TN_REPAIR_HEAD + TN_HEADER_LEN - b->head;
-	if (wr_left(&b->w) > head) {
-		b->w.end -= head;
+	if ((b->mark || level_wanted(b->t, b->p) < URGENT) && b->w.start + b->from + most < end)
+		b->w.end = b->w.start + b->from + most;
+	if (b->w.p < b->w.end)
 		put_data(b, level);
-		b->w.end += head;
-	}
+	b->w.end = end;
 	put_ping(b);
 	b->to = wr_len(&b->w);
 	if (b->mark && b->to == b->from)

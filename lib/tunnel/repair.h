@@ -70,6 +70,7 @@ unsigned tn_plan_rows(const struct tn_line *l, enum tn_guard guard, unsigned k);
 
 #define TN_REPAIR_BYTES (256 * 1024) /* of symbols that wait, at most, of one path */
 #define TN_REPAIR_HEAD 24	     /* before a symbol's data in its packet, at most */
+#define TN_PIECE_HEAD 2		     /* before a packet's frames in a block: their length */
 
 /* A symbol that waits for its time. Covers the numbers first + n for each bit n of map. */
 struct tn_symbol {

@@ -130,6 +130,7 @@ static void fetch_check(struct sim *m)
 	large = fetch_run(m, 1000 * 1000);
 	figure(0, "100 KB, median ms", small);
 	figure(1, "1 MB, median ms", large);
+	CHECK(m, small <= 116 && large <= 200);
 	close_both(m);
 }
 
