@@ -160,14 +160,16 @@ struct tn_path {
 	unsigned number; /* on the wire, and its place in the tunnel's table */
 	enum tn_path_state state;
 	struct tn_where at;
-	uint64_t moved_at; /* the number of the packet that named `at` last, + 1 */
-	bool proven;	   /* the peer receives there */
+	struct tn_where held; /* the carrier takes no more for there; hold.c */
+	uint64_t moved_at;    /* the number of the packet that named `at` last, + 1 */
+	bool proven;	      /* the peer receives there */
 	struct tn_trial *trial;
 	bool respond;
 	uint64_t response;
 	struct tn_ev ev;
 	int64_t probe_us, down_us; /* not up: the next probe; since when */
-	bool relay_ack;		   /* what came here is acknowledged on another path as well */
+	int64_t asked_us; /* up: when the packet was sent whose silence it was asked about */
+	bool relay_ack;	  /* what came here is acknowledged on another path as well */
 	int64_t loss_ppm;
 	struct {
 		uint64_t packets_sent, bytes_sent, packets_received, bytes_received;
@@ -266,7 +268,7 @@ struct tn_dgram {
 
 struct tn_dgrams {
 	struct tn_dgram *first, **last;
-	size_t bytes;
+	size_t bytes, *sum; /* sum: of all flows of the tunnel */
 };
 
 /* Which numbers came, of the last `size`. */
@@ -373,11 +375,13 @@ struct tunnel {
 	uint64_t data_high, data_read, data_max;
 	bool max_data_wanted, starved; /* starved: a write met tunnel_buffer */
 	size_t buffered_out;
+	struct tn_pool pool; /* of the streams' rings */
 
 	struct tn_note note[TN_NOTES];
 	unsigned note_n;
 	struct tn_partial partial[TN_PARTIALS];
-	bool mending; /* what is being read was recovered */
+	size_t flows_out, flows_kept, flows_in; /* bytes queued by all flows */
+	bool mending;				/* what is being read was recovered */
 
 	struct list events; /* tn_ev */
 	unsigned ev_bits;   /* CONNECTED, CLOSED */
@@ -454,6 +458,9 @@ struct tn_path *tn_paths_of(struct tunnel *t, unsigned number, const struct tn_w
 void tn_path_retire(struct tunnel *t, struct tn_path *p);
 void tn_paths_take_gone(struct tunnel *t, uint64_t number);
 bool tn_where_same(const struct tn_where *a, const struct tn_where *b);
+
+/* hold.c: the carrier takes no more for where the path goes to. */
+bool tn_held(const struct tn_path *p);
 
 /* life.c */
 void tn_life_up(struct tunnel *t, struct tn_path *p);

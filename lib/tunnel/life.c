@@ -5,7 +5,9 @@
 
 #define PROBE_US (250 * MS_US)
 #define PROBE_HEARD_US (20 * MS_US) /* at a sign of life, when the last probe is older than that */
-/* Silence after which a path is left, when there is another: time for a probe and its answer. */
+/* Silence after which a path is asked, and after which it is left, when there is another: time for a
+ * question and its answer. */
+#define ASK_MIN_US (10 * MS_US)
 #define SILENCE_MIN_US (120 * MS_US)
 #define SILENCE_US (450 * MS_US)
 #define SILENCE_ALONE_US SEC_US
@@ -58,6 +60,20 @@ static int64_t silence(const struct tunnel *t, const struct tn_path *p)
 		     MAX(SILENCE_US, round + 10 * MS_US));
 }
 
+/* When an unanswered path is asked for a sign of life, sooner than by a probe timeout; once for a
+ * packet. */
+static int64_t ask_due(const struct tunnel *t, const struct tn_path *p)
+{
+	int64_t oldest = t->n_up < 2 ? NEVER_US : tn_sent_oldest(p);
+	int64_t late =
+	    silence(t, p) - p->srtt_us - ASK_MIN_US; /* no time for an answer after that */
+
+	if (oldest == NEVER_US || oldest == p->asked_us)
+		return NEVER_US;
+	late = MIN(late, p->srtt_us + 2 * p->rttvar_us);
+	return oldest + MAX(late, p->srtt_us + ASK_MIN_US);
+}
+
 /* When an unanswered path is left. */
 static int64_t down_due(const struct tunnel *t, const struct tn_path *p)
 {
@@ -105,10 +121,14 @@ static void probe(struct tunnel *t, struct tn_path *p)
 void tn_life_timers(struct tunnel *t, struct tn_path *p)
 {
 	if (p->state == TN_PATH_UP) {
-		if (down_due(t, p) <= t->now_us)
+		if (down_due(t, p) <= t->now_us) {
 			down(t, p);
-		else if (t->now_us >= p->last_sent_us + t->conf.keepalive_us)
+		} else if (ask_due(t, p) <= t->now_us) {
+			p->asked_us = tn_sent_oldest(p);
 			p->ping = true;
+		} else if (t->now_us >= p->last_sent_us + t->conf.keepalive_us) {
+			p->ping = true;
+		}
 	}
 	if (p->state != TN_PATH_UP && p->proven && p->probe_us <= t->now_us)
 		probe(t, p);
@@ -117,7 +137,8 @@ void tn_life_timers(struct tunnel *t, struct tn_path *p)
 int64_t tn_life_wake(const struct tunnel *t, const struct tn_path *p)
 {
 	if (p->state == TN_PATH_UP)
-		return MIN(down_due(t, p), p->last_sent_us + t->conf.keepalive_us);
+		return MIN(MIN(down_due(t, p), ask_due(t, p)),
+			   tn_held(p) ? NEVER_US : p->last_sent_us + t->conf.keepalive_us);
 	return p->proven ? p->probe_us : NEVER_US;
 }
 

@@ -39,6 +39,8 @@ int tn_packet_level(const struct tn_path *p)
 {
 	uint64_t cwnd = p->rate.ops->cwnd(&p->rate);
 
+	if (tn_held(p))
+		return -1;
 	if (p->probes)
 		return TN_LEVELS - 1;
 	if (p->in_flight >= cwnd + OVER_CWND || p->tokens <= -debt(p))
@@ -62,10 +64,16 @@ static bool control_wanted(const struct tunnel *t, const struct tn_path *p)
 		(t->max_data_wanted || t->note_n || t->gone_wanted || !list_empty(&t->updates)));
 }
 
+/* When the next probe for larger datagrams may go. */
+static int64_t mtu_due(const struct tn_path *p)
+{
+	return p->mtu_try > p->dgram && p->largest_acked > 0 && p->state == TN_PATH_UP ? p->mtu_us
+										       : NEVER_US;
+}
+
 static bool mtu_wanted(const struct tunnel *t, const struct tn_path *p)
 {
-	return p->mtu_us <= t->now_us && p->mtu_try > p->dgram && p->largest_acked > 0 &&
-	       p->state == TN_PATH_UP;
+	return mtu_due(p) <= t->now_us;
 }
 
 /* ---- frames that are not data ---- */
@@ -495,7 +503,7 @@ static size_t build(struct tunnel *t, struct tn_path *p, uint8_t *buf)
 	size_t budget = tn_trial_budget(p);
 	int level;
 
-	if (tn_sent_reserve(t, p) < 0 || budget < SMALL_LEN)
+	if (tn_held(p) || tn_sent_reserve(t, p) < 0 || budget < SMALL_LEN)
 		return 0;
 	if (t->state == TUNNEL_CLOSING)
 		return build_close(&b, buf);
@@ -549,7 +557,7 @@ int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p)
 	int wanted = MIN(level_wanted(t, p), tn_repair_bulk(p) ? TN_LEVELS - 1 : TN_LEVELS);
 	int64_t at = MIN(tn_life_wake(t, p), tn_trial_wake(p));
 
-	if (tn_trial_budget(p) < SMALL_LEN)
+	if (tn_trial_budget(p) < SMALL_LEN || tn_held(p))
 		return at;
 	if (control_wanted(t, p) || wanted <= tn_packet_level(p) ||
 	    (p->ack_pending && p->ack_now) || relay_due(t, p))
@@ -558,8 +566,6 @@ int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p)
 		at = MIN(at, p->ack_us);
 	if (wanted < TN_LEVELS)
 		at = MIN(at, pace_wake(t, p, wanted));
-	at = MIN(at, tn_repair_wake(p));
-	if (p->mtu_try > p->dgram && p->largest_acked > 0 && p->state == TN_PATH_UP)
-		at = MIN(at, p->mtu_us);
+	at = MIN(at, MIN(tn_repair_wake(p), mtu_due(p)));
 	return MIN(at, MIN(p->loss_us, tn_pto_due(p)));
 }

@@ -30,7 +30,8 @@ void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const stru
 	p->mended = old.mended;
 	p->recv_next = old.recv_next;
 	p->moved_at = old.moved_at;
-	p->next = p->low = p->low_flight = p->largest_acked = old.next;
+	p->next = p->low = p->low_flight = old.next;
+	p->largest_acked = old.largest_acked; /* the keys' turn depends on it */
 	p->state = TN_PATH_NEW;
 	p->at = *at;
 	p->probe_us = now_us;
@@ -51,6 +52,11 @@ void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const stru
 	p->repair.gap_us = SEC_US;
 	p->watch.told = p->watch.settled = p->watch.mark = p->recv_next;
 	tn_rate_init(&p->rate, conf->rate_bps, RTT_GUESS_US);
+	if (!(at->addr.len & TUNNEL_ADDR_RELIABLE))
+		return;
+	p->dgram = conf->dgram_max;
+	if (!conf->rate_bps)
+		p->rate.ops = &tn_rate_carried;
 }
 
 void tn_path_finish(struct tn_path *p)

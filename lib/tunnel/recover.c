@@ -212,7 +212,7 @@ int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, s
 
 		p->largest_acked = range[0].hi;
 		s = tn_sent_slot(p, range[0].hi - 1);
-		if (same_way && s->left_us &&
+		if (range[0].hi > p->low && same_way && s->left_us &&
 		    (s->state == TN_SENT_FLIGHT || s->state == TN_SENT_GIVEN ||
 		     s->state == TN_SENT_NONE)) {
 			tn_path_rtt(p, t->now_us - s->left_us, MIN(delay_us, DELAY_TOLD_MAX_US),

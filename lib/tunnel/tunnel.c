@@ -22,6 +22,7 @@ void tunnel_conf_default(struct tunnel_conf *conf)
 	    .stream_buffer = 16 << 20,
 	    .tunnel_buffer = 64 << 20,
 	    .flow_queue = 256 << 10,
+	    .flows_queue = 16 << 20,
 	    .streams_max = 20000,
 	    .flows_max = 20000,
 	    .tunnels_max = 1000,
@@ -220,6 +221,7 @@ void tunnel_destroy(struct tunnel *t)
 	if (t->acceptor)
 		tn_acceptor_forget(t);
 	free_all(t);
+	tn_pool_finish(&t->pool);
 	tn_idmap_finish(&t->streams);
 	tn_idmap_finish(&t->flows);
 	tn_spans_finish(&t->peer_streams);
@@ -508,6 +510,7 @@ static void timers(struct tunnel *t)
 	if (t->n_up > 1 && t->now_us >= t->schedule_us)
 		tn_schedule(t);
 	tn_flow_sweep(t);
+	tn_pool_age(&t->pool, t->now_us);
 }
 
 static size_t output_path(struct tunnel *t, struct tn_path *p, void *buf, size_t cap,
@@ -546,11 +549,11 @@ size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct 
 
 	tn_now(t, now_us);
 	timers(t);
-	if (t->shake)
+	if (t->shake && !tn_held(t->best))
 		n = crypt_shake_output(t->shake, buf, cap);
 	if (n == 0 && t->state == TUNNEL_OPEN)
 		n = output_open(t, buf, cap, &at);
-	if (n == 0 && t->state == TUNNEL_CLOSING) {
+	if (n == 0 && t->state == TUNNEL_CLOSING && !tn_held(t->best)) {
 		n = tn_packet_build(t, t->best, buf, cap);
 		if (n == 0 || --t->closes == 0)
 			tn_closed(t, t->reason);
@@ -570,7 +573,7 @@ int64_t tunnel_wake(const struct tunnel *t)
 	if (t->shake && t->state <= TUNNEL_OPEN)
 		at = MIN(t->shake_us, t->state == TUNNEL_HANDSHAKE ? t->shake_end_us : NEVER_US);
 	if (t->state == TUNNEL_CLOSING)
-		return t->now_us;
+		return tn_held(t->best) ? NEVER_US : t->now_us;
 	if (t->state != TUNNEL_OPEN)
 		return at;
 	at = MIN(at, tn_life_end(t));

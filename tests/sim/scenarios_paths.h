@@ -103,6 +103,38 @@ static void switch_check(struct sim *m)
 	close_both(m);
 }
 
+/* Lines that lose in bursts are not dead. */
+static void shaky_set(struct sim *m)
+{
+	struct way w = {.rate_bps = 50000000,
+			.queue_us = 100 * MS_US,
+			.delay_us = 75 * MS_US,
+			.jitter_us = 5 * MS_US,
+			.bad_us = 20 * MS_US,
+			.good_us = 640 * MS_US};
+
+	two_set(m);
+	line(m, 0, w);
+	w.delay_us = 100 * MS_US;
+	w.bad_us = 0;
+	w.loss_ppm = 50000;
+	line(m, 1, w);
+}
+
+static void shaky_check(struct sim *m)
+{
+	struct tunnel_stats c, s;
+
+	flow_run(m, 100, 33 * MS_US);
+	m->flow_end_us = m->now_us + 60 * SEC_US;
+	run(m, m->now_us + 62 * SEC_US, NULL);
+	tunnel_stats(m->client, &c);
+	tunnel_stats(m->server, &s);
+	figure(0, "deaths that were none in 60 s", (double)(c.path_deaths + s.path_deaths));
+	CHECK(m, c.path_deaths + s.path_deaths <= 6);
+	close_both(m);
+}
+
 /* ---- all are gone for a time ---- */
 
 static void gone_set(struct sim *m)
@@ -127,6 +159,8 @@ static void gone_check(struct sim *m)
 	back = at + 10 * SEC_US;
 	cut(m, 0, at, back);
 	cut(m, 1, at, back);
+	if (m->seed / 2 % 3 == 0)
+		m->moved_us = at + 3 * SEC_US; /* another network */
 	run(m, at + 5 * SEC_US, NULL);
 	tunnel_stats(m->client, &st);
 	CHECK(m, st.resuming);
@@ -242,15 +276,15 @@ static void stripe_check(struct sim *m)
 }
 
 #define PATHS_SCENARIOS \
-	{"switch", "one of two paths dies and comes back", two_set, switch_check, 60 * SEC_US, \
-	 false}, \
-	    {"gone", "no path for 10 s", gone_set, gone_check, 60 * SEC_US, false}, \
-	    {"given_up", "no path for 40 s", gone_set, given_up_check, 60 * SEC_US, false}, \
-	    {"roam", "a new address in a transfer", main_set, roam_check, 60 * SEC_US, false}, \
-	    {"forged", "a forged address", main_set, forged_check, 60 * SEC_US, false}, \
+	{"switch", "one of two paths dies and comes back", two_set, switch_check, 60 * SEC_US, 1}, \
+	    {"shaky", "two bad lines that live", shaky_set, shaky_check, 90 * SEC_US, 10}, \
+	    {"gone", "no path for 10 s", gone_set, gone_check, 60 * SEC_US, 1}, \
+	    {"given_up", "no path for 40 s", gone_set, given_up_check, 60 * SEC_US, 1}, \
+	    {"roam", "a new address in a transfer", main_set, roam_check, 60 * SEC_US, 1}, \
+	    {"forged", "a forged address", main_set, forged_check, 60 * SEC_US, 1}, \
 	{ \
 		"stripe", "40 and 20 Mbit/s, 40 and 160 ms, as one", two_set, stripe_check, \
-		    60 * SEC_US, true \
+		    60 * SEC_US, 10 \
 	}
 
 #endif
