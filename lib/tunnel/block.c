@@ -65,6 +65,9 @@ static void close_block(const struct tunnel *t, struct tn_path *p, struct tn_blo
 	int64_t last = burst ? t->now_us : b->since_us + tn_plan_offset(&l, b->guard, 0);
 
 	m = MIN(m, b->rows);
+	for (unsigned i = 0; i < m; i++)
+		if (!tn_repair_pay(&p->repair, b->guard, b->len))
+			m = i;
 	set_guard(p, b, m ? MAX(last, t->now_us) : 0);
 	for (unsigned i = 0; i < m; i++) {
 		struct tn_symbol *y = b->row[i];

@@ -293,8 +293,7 @@ struct tunnel_flow {
 	int64_t used_us;
 	struct tn_dgrams out, kept, in; /* kept: sent, not acknowledged */
 	unsigned n_again;		/* of those kept, how many have pieces to be sent again */
-	int64_t deadline_us; /* what is lost is sent again while it is younger; 0: never */
-	uint64_t seq;	     /* of the next datagram sent */
+	uint64_t seq;			/* of the next datagram sent */
 	struct tn_seen seen;
 };
 
@@ -537,11 +536,13 @@ struct tn_line tn_repair_line(const struct tn_path *p);
 /* Bytes that a symbol may have on that path. */
 size_t tn_repair_space(const struct tn_path *p);
 /* Packet p->next is about to be sent; its frames, or a part of them, are to be protected. marked: they
- * begin with KEEP. */
+ * begin with KEEP. percent: of their bytes that may be spent on it, 0: as is usual. */
 void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, const void *plain,
-		    size_t n, enum tn_guard guard, bool marked);
+		    size_t n, enum tn_guard guard, bool marked, int percent);
 /* When the next symbol is to go over that path. Symbols of bursts go when the pace lets them. */
 int64_t tn_repair_wake(const struct tn_path *p);
+/* May so many bytes be spent on what is guarded so? They are then. */
+bool tn_repair_pay(struct tn_repair *r, enum tn_guard guard, size_t n);
 bool tn_repair_bulk(const struct tn_path *p);
 /* Is one to be sent now? Closes blocks whose time it is. */
 bool tn_repair_ready(const struct tunnel *t, struct tn_path *p);

@@ -21,6 +21,7 @@ struct build {
 	bool eliciting, symbols;
 	bool soon; /* the ACK is not to wait */
 	enum tn_guard guard;
+	int percent;	    /* that may be spent on that, 0: the usual */
 	enum tn_guard mark; /* the frames begin with KEEP, for a block of this kind */
 	size_t tail, tail_end, tail_bytes; /* the last frame whose length can be left out */
 	size_t from, to; /* the frames that can be recovered, between an ACK and symbols */
@@ -207,6 +208,14 @@ static void cut_tail(struct build *b)
 	b->to = MIN(b->to, wr_len(&b->w));
 }
 
+static void set_guard(struct build *b, enum tn_guard guard, const struct tunnel_repair *repair)
+{
+	if (repair->percent < 0 || guard < b->guard)
+		return;
+	b->guard = guard;
+	b->percent = repair->percent;
+}
+
 static bool put_stream(struct build *b, struct tunnel_stream *s)
 {
 	struct tn_ref r;
@@ -215,9 +224,9 @@ static bool put_stream(struct build *b, struct tunnel_stream *s)
 		return false;
 	*new_ref(b, TN_REF_STREAM, 0) = r;
 	if (b->mark == TN_GUARD_BURST)
-		b->guard = MAX(b->guard, TN_GUARD_BURST);
+		set_guard(b, TN_GUARD_BURST, &s->open.repair);
 	else if (tn_stream_short(s, &r))
-		b->guard = TN_GUARD_STREAM;
+		set_guard(b, TN_GUARD_STREAM, &s->open.repair);
 	list_remove(&s->snd.link); /* and to the end of the line */
 	tn_stream_check(s);
 	return true;
@@ -236,8 +245,8 @@ static bool put_flow(struct build *b, struct tunnel_flow *f)
 	}
 	*new_ref(b, TN_REF_FLOW, 0) = r;
 	set_tail(b, from, r.len);
-	if (tn_flow_level(f) < 2)
-		b->guard = MAX(b->guard, TN_GUARD_FLOW);
+	if (tn_flow_level(f) < URGENT)
+		set_guard(b, TN_GUARD_FLOW, &f->open.repair);
 	list_remove(&f->snd.link);
 	if (tn_flow_sendable(f))
 		list_append(&b->t->ready[tn_flow_level(f)], &f->snd.link);
@@ -391,7 +400,8 @@ static bool relay_due(const struct tunnel *t, const struct tn_path *p)
 /* Its ACK is not recovered, so the peer may miss it. */
 static void guard(struct build *b, const uint8_t *frames)
 {
-	tn_repair_take(b->t, b->p, b->s, frames + b->from, b->to - b->from, b->guard, b->mark);
+	tn_repair_take(b->t, b->p, b->s, frames + b->from, b->to - b->from, b->guard, b->mark,
+		       b->percent);
 	if (b->s->guard_us)
 		b->s->acks = 0;
 }

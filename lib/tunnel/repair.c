@@ -2,6 +2,7 @@
 #include "tunnel/internal.h"
 #include <errno.h>
 
+#define CREDIT_MAX (64 * 1024)
 #define EXPIRED_US (200 * MS_US) /* what could not be sent so long after its time is not worth it */
 
 struct tn_line tn_repair_line(const struct tn_path *p)
@@ -12,6 +13,26 @@ struct tn_line tn_repair_line(const struct tn_path *p)
 size_t tn_repair_space(const struct tn_path *p)
 {
 	return p->dgram - TN_HEADER_LEN - CRYPT_TAG_LEN - TN_REPAIR_HEAD;
+}
+
+/* ---- the budget ---- */
+
+/* What may be spent of the bytes that are protected, in percent, where nobody says. */
+static const int usual[] = {[TN_GUARD_BURST] = 25, [TN_GUARD_FLOW] = 250, [TN_GUARD_STREAM] = 350};
+
+static void earn(struct tn_repair *r, enum tn_guard guard, size_t n, int percent)
+{
+	int64_t more = (int64_t)n * (percent ? percent : usual[guard]) / 100;
+
+	r->credit[guard] = MIN(r->credit[guard] + more, CREDIT_MAX);
+}
+
+bool tn_repair_pay(struct tn_repair *r, enum tn_guard guard, size_t n)
+{
+	if (r->credit[guard] < (int64_t)n)
+		return false;
+	r->credit[guard] -= (int64_t)n;
+	return true;
 }
 
 /* ---- the queues ---- */
@@ -109,7 +130,7 @@ static void copy(struct tunnel *t, struct tn_path *p, struct tn_sent *s, const v
 	struct tn_path *by = via(t, p);
 	unsigned m = n <= tn_repair_space(by) ? copies(p, &l, guard) : 0;
 
-	for (unsigned i = 0; i < m; i++) {
+	for (unsigned i = 0; i < m && tn_repair_pay(&p->repair, guard, n); i++) {
 		struct tn_symbol *y = tn_symbol_make(by, n);
 
 		if (!y)
@@ -127,7 +148,7 @@ static void copy(struct tunnel *t, struct tn_path *p, struct tn_sent *s, const v
 }
 
 void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, const void *plain,
-		    size_t n, enum tn_guard guard, bool marked)
+		    size_t n, enum tn_guard guard, bool marked, int percent)
 {
 	struct tn_repair *r = &p->repair;
 
@@ -135,6 +156,7 @@ void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, cons
 		r->gap_us += (MIN(t->now_us - r->urgent_us, SEC_US) - r->gap_us) / 8;
 		r->urgent_us = t->now_us;
 	}
+	earn(r, guard, n, percent);
 	if (marked)
 		tn_block_add(t, p, guard == TN_GUARD_BURST ? &r->burst : &r->block, plain, n,
 			     guard);

@@ -99,6 +99,7 @@ struct tn_repair {
 	struct tn_symbol *first;       /* soonest first */
 	struct tn_symbol *bulk, *last; /* of bursts, which keep to the pace */
 	size_t bytes;
+	int64_t credit[TN_GUARD_STREAM + 1]; /* bytes that may be spent */
 	uint32_t part[2];	      /* of a copy, in 1/65536, that is owed to flows and streams */
 	struct tn_block block, burst; /* of the urgent, when they are many; of bursts */
 	int64_t urgent_us, gap_us;    /* the newest of the urgent, and the gap between them */
