@@ -55,8 +55,10 @@ void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const stru
 	if (!(at->addr.len & TUNNEL_ADDR_RELIABLE))
 		return;
 	p->dgram = conf->dgram_max;
-	if (!conf->rate_bps)
-		p->rate.ops = &tn_rate_carried;
+	if (conf->rate_bps)
+		return;
+	p->rate.ops = &tn_rate_carried;
+	p->tokens = tn_path_burst(p);
 }
 
 void tn_path_finish(struct tn_path *p)

@@ -7,7 +7,9 @@
 
 struct tn_line tn_repair_line(const struct tn_path *p)
 {
-	return (struct tn_line){tn_loss_ppm(&p->loss), p->burst_us, p->srtt_us};
+	bool reliable = p->at.addr.len & TUNNEL_ADDR_RELIABLE;
+
+	return (struct tn_line){reliable ? 0 : tn_loss_ppm(&p->loss), p->burst_us, p->srtt_us};
 }
 
 size_t tn_repair_space(const struct tn_path *p)
