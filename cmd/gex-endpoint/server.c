@@ -389,6 +389,7 @@ static int open_services(struct server *s, const struct conf *c, struct metrics 
 		    .spec = x->conf->spec,
 		    .connect_us = c->connect_us,
 		    .resolve_us = c->resolve_us,
+		    .repair = x->conf->repair,
 		    .meter = &x->meter,
 		};
 		int r = relay_backend_create(&x->backend, s->relay, &conf);

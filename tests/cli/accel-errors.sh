@@ -46,6 +46,11 @@ refuse "an INI file with a bad class" 78 "$BUILD/gex-listen" -c "$TMP/class.ini"
 one_line 'class.ini:6: .*class = fast'
 sed -i s/fast/bulk/ "$TMP/class.ini"
 refuse "the same put right" 0 "$BUILD/gex-listen" -c "$TMP/class.ini" -t
+for pair in redundancy=50 redundancy=500% redundancy=x% deadline=fast deadline=2m; do
+	refuse "a bad ${pair%=*}" 64 "${endpoint[@]}" -k "$TMP/key" -S "service.web.$pair"
+	one_line "${pair%=*} = ${pair#*=}: not auto, off or"
+done
+refuse "redundancy and deadline" 0 "${endpoint[@]}" -k "$TMP/key" -S service.web.redundancy=50% -S service.web.deadline=off -t
 printf '[tunnel]\nlisten = 127.0.0.1:%s\nkey_file = %s\n[service web]\n' "$T" "$TMP/key" >"$TMP/none.ini"
 refuse "an INI file without a service" 78 "$BUILD/gex-endpoint" -c "$TMP/none.ini"
 one_line 'service web. has no backend'
