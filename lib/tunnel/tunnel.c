@@ -562,7 +562,7 @@ size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct 
 
 int64_t tunnel_wake(const struct tunnel *t)
 {
-	const struct tn_path *p;
+	struct tn_path *p;
 	int64_t at = NEVER_US;
 
 	if (t->ev_bits || !list_empty(&t->events))

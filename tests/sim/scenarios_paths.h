@@ -252,6 +252,32 @@ static void forged_check(struct sim *m)
 
 /* ---- both at once ---- */
 
+/* A game on two paths: one of them loses much, or dies. */
+static void twins_check(struct sim *m)
+{
+	unsigned bad = (unsigned)(m->seed / 2 % 2);
+	struct tunnel_stats st;
+
+	run(m, m->now_us + 2 * SEC_US, both_up);
+	for (int l = 0; l < 2; l++)
+		for (int i = 0; i < 2; i++)
+			m->link[l].way[i].loss_ppm = 0;
+	flow_run(m, 100, 33 * MS_US);
+	run(m, m->now_us + 500 * MS_US, NULL);
+	if (m->seed % 2)
+		cut(m, (int)bad, m->now_us, NEVER_US);
+	else
+		m->link[bad].way[0].loss_ppm = m->link[bad].way[1].loss_ppm = 300000;
+	run(m, m->now_us + 12 * SEC_US, NULL);
+	tunnel_stats(m->client, &st);
+	figure(0, "lost", (double)(m->flow_sent - m->flow_back));
+	figure(1, "worst round trip, ms", (double)m->flow_worst_us / 1e3);
+	figure(2, "bytes sent / those of the game",
+	       (double)st.bytes_sent / (double)(m->flow_sent * m->flow_len));
+	CHECK(m, m->flow_sent > 300 && m->flow_back == m->flow_sent);
+	CHECK(m, m->flow_worst_us <= 160 * MS_US + 20 * MS_US);
+}
+
 static void stripe_check(struct sim *m)
 {
 	int64_t from, us;
@@ -283,6 +309,8 @@ static void stripe_check(struct sim *m)
 	    {"given_up", "no path for 40 s", gone_set, given_up_check, 60 * SEC_US, false}, \
 	    {"roam", "a new address in a transfer", main_set, roam_check, 60 * SEC_US, false}, \
 	    {"forged", "a forged address", main_set, forged_check, 60 * SEC_US, false}, \
+	    {"twins", "a game on two paths, one of them bad", two_set, twins_check, 30 * SEC_US, \
+	     false}, \
 	{ \
 		"stripe", "40 and 20 Mbit/s, 40 and 160 ms, as one", two_set, stripe_check, \
 		    60 * SEC_US, true \
