@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # All paths gone for 10 s in the middle of a download and of an upload over L1: when, after the line is back, bytes
-# come again. Every byte is compared; a connection that did not live is `dead`.
+# come again. Every byte is compared; `none` where no byte came in the 6 s that were left.
 
 row_resume() {
 	local link peer way i
@@ -29,7 +29,7 @@ resume_once_() {
 	link_outage -n "$n" off
 	wait $pid
 	got "resume-$way" "$peer" "$(awk -v end="$(value gap_end "$file")" -v back="$back" 'BEGIN {
-		if (end == "-" || end < back) print "dead"; else print end - back }')"
+		if (end == "-" || end < back) print "none"; else print end - back }')"
 	peer_down "$peer" "$link"
 	quiet "$link"
 }

@@ -34,8 +34,8 @@ middle_() {
 		echo .
 	elif has - "${values[@]}"; then
 		echo -
-	elif has dead "${values[@]}"; then
-		echo dead
+	elif has none "${values[@]}"; then
+		echo none
 	else
 		median "${values[@]}" | awk '{ printf(($1 >= 1000 ? "%.0f" : ($1 < 10 ? "%.2f" : "%.1f")), $1) }'
 	fi
@@ -50,7 +50,7 @@ verdict_() {
 			ok = (v + 0 <= m[2] + 0)
 		else
 			ok = (v + 0 >= m[2] + 0)
-		print(v != "dead" && ok ? "ok" : "SHORT") }'
+		print(v != "none" && ok ? "ok" : "SHORT") }'
 }
 
 # The share of the cores that nobody used since it was asked last, in percent.
