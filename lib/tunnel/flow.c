@@ -15,6 +15,7 @@ static void append(struct tn_dgrams *q, struct tn_dgram *d)
 	*q->last = d;
 	q->last = &d->next;
 	q->bytes += sizeof(*d) + d->len;
+	*q->sum += sizeof(*d) + d->len;
 }
 
 int tn_dgrams_add(struct tn_dgrams *q, const void *data, size_t n, uint64_t seq, int64_t now_us)
@@ -39,6 +40,7 @@ static struct tn_dgram *take_out(struct tn_dgrams *q, struct tn_dgram **at)
 	if (!d->next)
 		q->last = at;
 	q->bytes -= sizeof(*d) + d->len;
+	*q->sum -= sizeof(*d) + d->len;
 	return d;
 }
 
@@ -75,6 +77,9 @@ struct tunnel_flow *tn_flow_make(struct tunnel *t, uint64_t id, const struct tun
 	f->used_us = t->now_us;
 	f->deadline_us = DEADLINE_AUTO;
 	f->snd.kind = f->ev.kind = TN_FLOW;
+	f->out.sum = &t->flows_out;
+	f->kept.sum = &t->flows_kept;
+	f->in.sum = &t->flows_in;
 	list_init(&f->snd.link);
 	list_init(&f->ev.link);
 	if (tn_idmap_put(&t->flows, &f->node) < 0) {
@@ -222,7 +227,7 @@ int tunnel_flow_send(struct tunnel_flow *f, const void *data, size_t n)
 		tn_flow_used(f);
 		return 0;
 	}
-	if (f->out.bytes + n > t->conf.flow_queue) {
+	if (f->out.bytes + n > t->conf.flow_queue || t->flows_out + n > t->conf.flows_queue) {
 		t->stats.flow_drops_send++;
 		return -ENOBUFS;
 	}
@@ -295,7 +300,8 @@ static void keep(struct tunnel_flow *f)
 	while (f->kept.first && !f->kept.first->again.n &&
 	       (late(f, f->kept.first) || f->kept.bytes > f->t->conf.flow_queue))
 		tn_dgrams_drop(&f->kept);
-	if (deadline(f) == 0 || f->kept.bytes > f->t->conf.flow_queue)
+	if (deadline(f) == 0 || f->kept.bytes > f->t->conf.flow_queue ||
+	    f->t->flows_kept > f->t->conf.flows_queue)
 		dgram_free(d);
 	else
 		append(&f->kept, d);

@@ -5,6 +5,7 @@
 #define SEEN_MIN 64
 #define SEEN_MAX 16384
 #define SEEN_US SEC_US /* a number that comes again after so long may not be known any more */
+#define PIECES_MAX 256 /* with holes between them; a sender makes no more of a datagram */
 
 /* ---- numbers that came ---- */
 
@@ -109,7 +110,8 @@ static void deliver(struct tunnel_flow *f, const void *data, size_t n)
 		tn_dgrams_drop(&f->in);
 		t->stats.flow_drops_receive++;
 	}
-	if (tn_dgrams_add(&f->in, data, n, 0, t->now_us) < 0) {
+	if (t->flows_in + n > t->conf.flows_queue ||
+	    tn_dgrams_add(&f->in, data, n, 0, t->now_us) < 0) {
 		t->stats.flow_drops_receive++;
 		return;
 	}
@@ -165,6 +167,11 @@ static void take_piece(struct tunnel_flow *fl, const struct tn_flow_frame *f)
 		memcpy(p->data + f->off, f->data, f->len);
 	if (tn_spans_add(&p->got, f->off, f->off + f->len) < 0)
 		return;
+	if (p->got.n > PIECES_MAX) {
+		fl->t->stats.flow_drops_pieces++;
+		partial_finish(p);
+		return;
+	}
 	if (p->got.n != 1 || p->got.at[0].lo != 0 || p->got.at[0].hi != p->len)
 		return;
 	if (first_time(fl, f->seq))

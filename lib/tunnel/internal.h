@@ -268,7 +268,7 @@ struct tn_dgram {
 
 struct tn_dgrams {
 	struct tn_dgram *first, **last;
-	size_t bytes;
+	size_t bytes, *sum; /* sum: of all flows of the tunnel */
 };
 
 /* Which numbers came, of the last `size`. */
@@ -379,7 +379,8 @@ struct tunnel {
 	struct tn_note note[TN_NOTES];
 	unsigned note_n;
 	struct tn_partial partial[TN_PARTIALS];
-	bool mending; /* what is being read was recovered */
+	size_t flows_out, flows_kept, flows_in; /* bytes queued by all flows */
+	bool mending;				/* what is being read was recovered */
 
 	struct list events; /* tn_ev */
 	unsigned ev_bits;   /* CONNECTED, CLOSED */

@@ -60,10 +60,16 @@ static bool control_wanted(const struct tunnel *t, const struct tn_path *p)
 		(t->max_data_wanted || t->note_n || t->gone_wanted || !list_empty(&t->updates)));
 }
 
+/* When the next probe for larger datagrams may go. */
+static int64_t mtu_due(const struct tn_path *p)
+{
+	return p->mtu_try > p->dgram && p->largest_acked > 0 && p->state == TN_PATH_UP ? p->mtu_us
+										       : NEVER_US;
+}
+
 static bool mtu_wanted(const struct tunnel *t, const struct tn_path *p)
 {
-	return p->mtu_us <= t->now_us && p->mtu_try > p->dgram && p->largest_acked > 0 &&
-	       p->state == TN_PATH_UP;
+	return mtu_due(p) <= t->now_us;
 }
 
 /* ---- frames that are not data ---- */
@@ -522,8 +528,6 @@ int64_t tn_packet_wake(const struct tunnel *t, struct tn_path *p)
 		at = MIN(at, p->ack_us);
 	if (wanted < TN_LEVELS)
 		at = MIN(at, pace_wake(t, p, wanted));
-	at = MIN(at, tn_repair_wake(p));
-	if (p->mtu_try > p->dgram && p->largest_acked > 0 && p->state == TN_PATH_UP)
-		at = MIN(at, p->mtu_us);
+	at = MIN(at, MIN(tn_repair_wake(p), mtu_due(p)));
 	return MIN(at, MIN(p->loss_us, tn_pto_due(p)));
 }

@@ -22,6 +22,7 @@ void tunnel_conf_default(struct tunnel_conf *conf)
 	    .stream_buffer = 16 << 20,
 	    .tunnel_buffer = 64 << 20,
 	    .flow_queue = 256 << 10,
+	    .flows_queue = 16 << 20,
 	    .streams_max = 20000,
 	    .flows_max = 20000,
 	    .tunnels_max = 1000,

@@ -96,6 +96,7 @@ struct tunnel_conf {
 	size_t stream_buffer; /* unacknowledged bytes of one stream kept to send again: at most */
 	size_t tunnel_buffer; /* and of all streams */
 	size_t flow_queue;    /* bytes of datagrams queued by one flow, each way */
+	size_t flows_queue;   /* and by all flows */
 	unsigned streams_max; /* open at once, opened by one side */
 	unsigned flows_max;
 	unsigned tunnels_max; /* acceptor: established tunnels and handshakes */

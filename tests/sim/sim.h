@@ -75,7 +75,7 @@ struct scenario {
 	void (*set)(struct sim *);
 	void (*check)(struct sim *);
 	int64_t limit_us; /* of virtual time */
-	bool once;	  /* heavy: a tenth of the seeds */
+	unsigned every;	  /* only each such seed: the heavy ones cost more */
 };
 
 static bool verbose;

@@ -505,6 +505,70 @@ static void test_flow_idle(void **state)
 	pair_destroy(&p);
 }
 
+/* Many flows that nobody reads hold no more than all of them may together. */
+static void test_flows_full(void **state)
+{
+	struct tunnel_flow *f[20];
+	static char big[5000];
+	struct tunnel_conf conf;
+	struct tunnel_stats st;
+	struct tunnel_event ev;
+	struct pair p;
+
+	tunnel_conf_default(&conf);
+	conf.flows_queue = 50000;
+	pair_make(&p, &conf);
+	for (int round = 0; round < 2; round++)
+		for (size_t i = 0; i < ARRAY_LEN(f); i++) {
+			if (round == 0)
+				assert_int_equal(tunnel_flow_open(p.c, &web, &f[i]), 0);
+			assert_int_equal(tunnel_flow_send(f[i], big, sizeof(big)), 0);
+			settle(&p, 5);
+		}
+	tunnel_stats(p.s, &st);
+	assert_in_range(p.s->flows_in, 40000, 50000);
+	assert_int_equal(st.flow_received + st.flow_drops_receive, 40);
+	while ((ev = next(p.s)).flow)
+		if (ev.type == TUNNEL_EV_FLOW_READABLE)
+			while (tunnel_flow_recv(ev.flow, big, sizeof(big)) >= 0)
+				;
+	assert_int_equal(p.s->flows_in, 0);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(tunnel_flow_send(f[i], big, sizeof(big)), i < 9 ? 0 : -ENOBUFS);
+	settle(&p, 100);
+	assert_int_equal(p.c->flows_out, 0);
+	pair_destroy(&p);
+}
+
+/* A datagram that comes in crumbs is given up, not put together at any cost. */
+static void test_crumbs(void **state)
+{
+	struct tunnel_stats st;
+	uint8_t frame[64];
+	struct pair p;
+	enum tn_wants e;
+
+	pair_make(&p, NULL);
+	for (unsigned off = 0; off < 1200; off += 2) {
+		struct wr w = wr_of(frame, sizeof(frame));
+
+		wr_u8(&w, TN_F_FLOW | TN_F_FLOW_OPEN | TN_F_FLOW_PIECE);
+		wr_varint(&w, 0);
+		wr_varint(&w, 0);
+		tn_put_open(&w, &web);
+		wr_varint(&w, off);
+		wr_varint(&w, 60000);
+		wr_varint(&w, 1);
+		wr_u8(&w, 'x');
+		assert_int_equal(
+		    tn_frames_take(p.s, p.s->path[0], &p.s->path[0]->at, frame, wr_len(&w), &e), 0);
+		assert_in_range(p.s->partial[0].got.n, 0, 256);
+	}
+	tunnel_stats(p.s, &st);
+	assert_int_equal(st.flow_drops_pieces, 2);
+	pair_destroy(&p);
+}
+
 /* The server forgot the flow (idle there): the client's next datagram opens it anew. */
 static void test_flow_again(void **state)
 {
@@ -571,13 +635,14 @@ static void test_broken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_stream),    cmocka_unit_test(test_reset),
-	    cmocka_unit_test(test_limits),    cmocka_unit_test(test_open_refused),
-	    cmocka_unit_test(test_close),     cmocka_unit_test(test_door),
-	    cmocka_unit_test(test_quiet),     cmocka_unit_test(test_flow),
-	    cmocka_unit_test(test_broken),    cmocka_unit_test(test_flow_again),
-	    cmocka_unit_test(test_epochs),    cmocka_unit_test(test_key_time),
-	    cmocka_unit_test(test_flow_idle), cmocka_unit_test(test_two_paths),
+	    cmocka_unit_test(test_stream),     cmocka_unit_test(test_reset),
+	    cmocka_unit_test(test_limits),     cmocka_unit_test(test_open_refused),
+	    cmocka_unit_test(test_close),      cmocka_unit_test(test_door),
+	    cmocka_unit_test(test_quiet),      cmocka_unit_test(test_flow),
+	    cmocka_unit_test(test_broken),     cmocka_unit_test(test_flow_again),
+	    cmocka_unit_test(test_flows_full), cmocka_unit_test(test_crumbs),
+	    cmocka_unit_test(test_epochs),     cmocka_unit_test(test_key_time),
+	    cmocka_unit_test(test_flow_idle),  cmocka_unit_test(test_two_paths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
