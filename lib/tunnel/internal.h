@@ -502,6 +502,8 @@ int64_t tn_schedule_rtt_max(const struct tunnel *t);
 /* recover.c */
 struct tn_sent *tn_sent_slot(const struct tn_path *p, uint64_t number);
 int tn_sent_reserve(struct tunnel *t, struct tn_path *p);
+/* Nothing happens here now: gives memory back. */
+void tn_sent_trim(struct tn_path *p);
 void tn_sent_mark(struct tunnel *t, struct tn_path *p, struct tn_sent *s, size_t size);
 /* What the path has in flight goes over the others. */
 void tn_sent_give(struct tunnel *t, struct tn_path *p);

@@ -136,6 +136,7 @@ void tn_life_timers(struct tunnel *t, struct tn_path *p)
 			ask(p);
 		} else if (t->now_us >= p->plain_us + t->conf.keepalive_us) {
 			p->ping = true;
+			tn_sent_trim(p);
 		}
 	}
 	if (p->state != TN_PATH_UP && p->proven && p->probe_us <= t->now_us)

@@ -244,9 +244,29 @@ int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, s
 
 /* ---- sending ---- */
 
+static int sent_resize(struct tn_path *p, size_t cap)
+{
+	struct tn_sent *to = calloc(cap, sizeof(*to));
+
+	if (!to)
+		return -ENOMEM;
+	for (uint64_t n = p->low; n < p->next; n++)
+		to[n & (cap - 1)] = *tn_sent_slot(p, n);
+	free(p->sent);
+	p->sent = to;
+	p->sent_cap = cap;
+	return 0;
+}
+
+/* When that fails the table stays as large as it is. */
+void tn_sent_trim(struct tn_path *p)
+{
+	if (p->sent_cap > 8 * SENT_MIN && p->next - p->low < SENT_MIN)
+		(void)!sent_resize(p, 2 * SENT_MIN);
+}
+
 int tn_sent_reserve(struct tunnel *t, struct tn_path *p)
 {
-	struct tn_sent *big;
 	size_t cap = p->sent_cap ? p->sent_cap * 2 : SENT_MIN;
 
 	if (p->next - p->low < p->sent_cap)
@@ -263,15 +283,7 @@ int tn_sent_reserve(struct tunnel *t, struct tn_path *p)
 		tn_spans_remove(&p->acked, 0, p->low);
 		return 0;
 	}
-	big = calloc(cap, sizeof(*big));
-	if (!big)
-		return -ENOMEM;
-	for (uint64_t n = p->low; n < p->next; n++)
-		big[n & (cap - 1)] = *tn_sent_slot(p, n);
-	free(p->sent);
-	p->sent = big;
-	p->sent_cap = cap;
-	return 0;
+	return sent_resize(p, cap);
 }
 
 /* An eliciting packet of `size` bytes (with UDP and IP) leaves. */
