@@ -74,13 +74,16 @@ static int64_t ask_due(const struct tunnel *t, struct tn_path *p)
 	return oldest + MAX(late, p->srtt_us + ASK_MIN_US) + asked * ASK_MIN_US;
 }
 
-static void ask(struct tn_path *p)
+/* One question for all that have become due: the round trip may have turned out shorter. */
+static void ask(const struct tunnel *t, struct tn_path *p)
 {
-	int64_t oldest = tn_sent_suspect(p);
+	while (ask_due(t, p) <= t->now_us) {
+		int64_t oldest = tn_sent_suspect(p);
 
-	p->asks = oldest == p->asked_us ? p->asks + 1 : 1;
-	p->asked_us = oldest;
-	p->ping = true;
+		p->asks = oldest == p->asked_us ? p->asks + 1 : 1;
+		p->asked_us = oldest;
+		p->ping = true;
+	}
 }
 
 /* When an unanswered path is left. */
@@ -129,12 +132,11 @@ static void probe(struct tunnel *t, struct tn_path *p)
 
 void tn_life_timers(struct tunnel *t, struct tn_path *p)
 {
+	if (p->state == TN_PATH_UP && down_due(t, p) <= t->now_us)
+		down(t, p);
 	if (p->state == TN_PATH_UP) {
-		if (down_due(t, p) <= t->now_us) {
-			down(t, p);
-		} else if (ask_due(t, p) <= t->now_us) {
-			ask(p);
-		} else if (t->now_us >= p->plain_us + t->conf.keepalive_us) {
+		ask(t, p);
+		if (t->now_us >= p->plain_us + t->conf.keepalive_us) {
 			p->ping = true;
 			tn_sent_trim(p);
 		}
