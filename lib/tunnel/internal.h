@@ -376,6 +376,7 @@ struct tunnel {
 	uint64_t data_high, data_read, data_max;
 	bool max_data_wanted, starved; /* starved: a write met tunnel_buffer */
 	size_t buffered_out;
+	struct tn_pool pool; /* of the streams' rings */
 
 	struct tn_note note[TN_NOTES];
 	unsigned note_n;

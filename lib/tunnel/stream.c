@@ -50,8 +50,8 @@ void tn_stream_free(struct tunnel_stream *s)
 	list_remove(&s->snd.link);
 	list_remove(&s->ev.link);
 	list_remove(&s->update);
-	tn_ring_finish(&s->out);
-	tn_ring_finish(&s->in);
+	tn_ring_finish(&s->out, &t->pool);
+	tn_ring_finish(&s->in, &t->pool);
 	tn_spans_finish(&s->acked);
 	tn_spans_finish(&s->lost);
 	tn_spans_finish(&s->got);
@@ -186,9 +186,8 @@ ssize_t tunnel_stream_write(struct tunnel_stream *s, const void *data, size_t n)
 	}
 	if (take == 0)
 		return 0;
-	if (tn_ring_reserve(&s->out, s->written + take) < 0)
+	if (tn_ring_put(&s->out, &t->pool, s->written, data, take) < 0)
 		return -ENOMEM;
-	tn_ring_put(&s->out, s->written, data, take);
 	s->written += take;
 	t->buffered_out += take;
 	t->stats.stream_bytes_sent += take;
@@ -219,8 +218,7 @@ void tn_stream_reset(struct tunnel_stream *s, uint32_t code)
 		return;
 	t->stats.streams_reset++;
 	t->buffered_out -= s->written - s->out.start;
-	s->out.start = s->written;
-	tn_ring_finish(&s->out);
+	tn_ring_drop(&s->out, &t->pool, s->written, true);
 	tn_spans_finish(&s->acked);
 	tn_spans_finish(&s->lost);
 	s->code = code;

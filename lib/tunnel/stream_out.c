@@ -143,7 +143,7 @@ static void bytes_acked(struct tunnel_stream *s, const struct tn_ref *r)
 		return; /* it is sent again, no harm */
 	}
 	s->t->buffered_out -= front - s->out.start;
-	tn_ring_drop(&s->out, front, front == s->written);
+	tn_ring_drop(&s->out, &s->t->pool, front, front == s->written);
 }
 
 static void stream_acked(struct tunnel_stream *s, const struct tn_ref *r)

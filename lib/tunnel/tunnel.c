@@ -222,6 +222,7 @@ void tunnel_destroy(struct tunnel *t)
 	if (t->acceptor)
 		tn_acceptor_forget(t);
 	free_all(t);
+	tn_pool_finish(&t->pool);
 	tn_idmap_finish(&t->streams);
 	tn_idmap_finish(&t->flows);
 	tn_spans_finish(&t->peer_streams);
@@ -514,6 +515,7 @@ static void timers(struct tunnel *t)
 	if (t->n_up > 1 && t->now_us >= t->schedule_us)
 		tn_schedule(t);
 	tn_flow_sweep(t);
+	tn_pool_age(&t->pool, t->now_us);
 }
 
 static size_t output_path(struct tunnel *t, struct tn_path *p, void *buf, size_t cap,

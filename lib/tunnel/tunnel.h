@@ -47,6 +47,7 @@
 #include "base/base.h"
 #include "crypt/crypt.h"
 #include <sys/types.h>
+#include <sys/uio.h>
 
 struct tunnel;
 struct tunnel_stream;
@@ -225,6 +226,8 @@ void tunnel_stream_finish(struct tunnel_stream *s);
 /* The first bytes not yet read that lie in one piece, without copying: *data is valid until
  * consume, reset or destruction. Returns their number, 0 for none now. */
 size_t tunnel_stream_peek(const struct tunnel_stream *s, const void **data);
+/* The same in up to `max` pieces. Returns their number. */
+unsigned tunnel_stream_peekv(const struct tunnel_stream *s, struct iovec *iov, unsigned max);
 /* Takes n bytes (at most what can be read) away and lets the peer send as many more. */
 void tunnel_stream_consume(struct tunnel_stream *s, size_t n);
 /* peek, copy, consume in one. Returns how many, 0 for none now. A reader that stops reading stops
