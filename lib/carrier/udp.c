@@ -54,6 +54,10 @@ static int set_options(struct udp_socket *u, const struct udp_conf *conf)
 {
 	if (u->v6 && set_int(u->fd, IPPROTO_IPV6, IPV6_V6ONLY, conf->bind.family == 6))
 		return -errno;
+	if (conf->device && *conf->device &&
+	    setsockopt(u->fd, SOL_SOCKET, SO_BINDTODEVICE, conf->device,
+		       (socklen_t)strlen(conf->device)))
+		return -errno;
 	if (conf->buffer)
 		set_buffer(u->fd, conf->buffer);
 	if (conf->whole) {

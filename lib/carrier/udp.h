@@ -23,6 +23,7 @@ struct udp_socket {
 struct udp_conf {
 	struct net_addr bind; /* zero: all addresses, or with a peer any one of its family */
 	struct net_addr peer; /* connect(2) to it; family 0: do not */
+	const char *device;   /* a network device to go by; NULL or "": any */
 	size_t buffer;	      /* of the kernel, each way; 0: as it is */
 	bool whole; /* never fragment: don't-fragment set, the sender probes for the size */
 	bool runs;  /* join and cut runs */

@@ -53,6 +53,8 @@ void carrier_addr(const struct net_addr *a, struct tunnel_addr *out)
 void carrier_peer(const struct tunnel_addr *t, struct net_addr *out)
 {
 	memcpy(out, t->bytes, sizeof(*out));
+	if (t->len > LOCAL_AT + 1)
+		out->zone = 0; /* a connection's serial number is in its place */
 }
 
 static uint8_t local_index(struct udp_path *p, const struct net_addr *local)
@@ -203,7 +205,7 @@ static void on_closed(uv_handle_t *h)
 {
 	struct udp_path *p = container_of((uv_poll_t *)h, struct udp_path, poll);
 
-	carrier_path_gone(p->base.carrier);
+	carrier_unpin(p->base.carrier);
 	free(p);
 }
 
@@ -232,29 +234,38 @@ static void check_buffer(const struct udp_path *p)
 			 size / 2 / 1024, SOCKET_BUFFER_MIN);
 }
 
-static const struct carrier_path_ops udp_path_ops = {path_send, path_local, path_close};
+static const struct carrier_path_ops udp_path_ops = {
+    .send = path_send,
+    .local = path_local,
+    .close = path_close,
+};
 
-int udp_path_create(struct carrier *c, int index, const struct net_addr *bind,
-		    const struct net_addr *peer, struct carrier_path **out)
+int udp_path_create(struct carrier *c, int index, const struct carrier_to *to,
+		    struct carrier_path **out)
 {
-	struct udp_conf conf = {
-	    .bind = *bind, .peer = *peer, .buffer = SOCKET_BUFFER, .whole = true, .runs = true};
+	struct udp_conf conf = {.bind = to->bind,
+				.peer = to->peer,
+				.device = to->device,
+				.buffer = SOCKET_BUFFER,
+				.whole = true,
+				.runs = true};
 	struct udp_path *p = calloc(1, sizeof(*p));
 	int r;
 
 	if (!p)
 		return -ENOMEM;
 	p->base = (struct carrier_path){&udp_path_ops, c, index};
-	p->connected = peer->family != 0;
+	p->connected = to->peer.family != 0;
 	p->largest = TUNNEL_DGRAM_MIN;
 	r = udp_open(&p->sock, &conf);
 	if (r)
 		goto fail;
-	if (!peer->family)
+	if (!to->peer.family)
 		check_buffer(p);
 	r = uv_poll_init(loop_uv(carrier_loop(c)), &p->poll, p->sock.fd);
 	if (r)
 		goto fail;
+	carrier_pin(c);
 	r = watch(p);
 	if (r)
 		log_error("udp", "cannot watch a socket: %s", uv_strerror(r));

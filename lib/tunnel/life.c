@@ -148,7 +148,8 @@ void tn_life_timers(struct tunnel *t, struct tn_path *p)
 int64_t tn_life_wake(const struct tunnel *t, struct tn_path *p)
 {
 	if (p->state == TN_PATH_UP)
-		return MIN(MIN(down_due(t, p), ask_due(t, p)), p->plain_us + t->conf.keepalive_us);
+		return MIN(MIN(down_due(t, p), ask_due(t, p)),
+			   tn_held(p) ? NEVER_US : p->plain_us + t->conf.keepalive_us);
 	return p->proven ? p->probe_us : NEVER_US;
 }
 

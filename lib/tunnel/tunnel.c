@@ -554,11 +554,11 @@ size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct 
 
 	tn_now(t, now_us);
 	timers(t);
-	if (t->shake)
+	if (t->shake && !tn_held(t->best))
 		n = crypt_shake_output(t->shake, buf, cap);
 	if (n == 0 && t->state == TUNNEL_OPEN)
 		n = output_open(t, buf, cap, &at);
-	if (n == 0 && t->state == TUNNEL_CLOSING) {
+	if (n == 0 && t->state == TUNNEL_CLOSING && !tn_held(t->best)) {
 		n = tn_packet_build(t, t->best, buf, cap);
 		if (n == 0 || --t->closes == 0)
 			tn_closed(t, t->reason);
@@ -578,7 +578,7 @@ int64_t tunnel_wake(const struct tunnel *t)
 	if (t->shake && t->state <= TUNNEL_OPEN)
 		at = MIN(t->shake_us, t->state == TUNNEL_HANDSHAKE ? t->shake_end_us : NEVER_US);
 	if (t->state == TUNNEL_CLOSING)
-		return t->now_us;
+		return tn_held(t->best) ? NEVER_US : t->now_us;
 	if (t->state != TUNNEL_OPEN)
 		return at;
 	at = MIN(at, tn_life_end(t));
