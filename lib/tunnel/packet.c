@@ -394,7 +394,7 @@ static size_t seal(struct build *b, uint8_t *buf)
 		tn_sent_mark(t, p, b->s, size + TN_UDP_IP);
 		p->probes -= p->probes > 0;
 		p->acks_alone = 0;
-		p->ping = false;
+		p->ping = p->ping && b->s->crossed; /* what proves nothing does not do */
 		p->sent_lazy = b->s->lazy = !b->soon;
 	}
 	if (b->symbols && p->flight)
