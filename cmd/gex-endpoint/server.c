@@ -254,6 +254,7 @@ ACCEPTOR_FIGURE(read_stray, drops[TUNNEL_DROP_FORGED])
 		carrier_stats(s->carrier, &x); \
 		return (double)x.field; \
 	}
+CARRIER_FIGURE(read_dropped, dropped)
 CARRIER_FIGURE(read_tls_opened, tls_opened)
 CARRIER_FIGURE(read_tls_refused, tls_refused)
 
@@ -265,6 +266,9 @@ static void export_figures(struct server *s, struct metrics *m)
 	s->unknown_total =
 	    metrics_counter(m, "gex_endpoint_unknown_service_total",
 			    "Connections and flows for a service that is not here.", NULL);
+	metrics_counter_fn(m, "gex_endpoint_tunnel_drop_local_total",
+			   "Datagrams of tunnels that found this host's receive buffer full.", NULL,
+			   read_dropped, s);
 	metrics_gauge_fn(m, "gex_endpoint_tunnels", "Tunnels now.", NULL, read_tunnels, s);
 	metrics_counter_fn(m, "gex_endpoint_handshakes_total",
 			   "Handshakes begun by proven addresses.", NULL, read_handshakes, s);

@@ -43,6 +43,25 @@ static void sum_figures(void *arg, struct tunnel_stats *out)
 	}
 }
 
+static uint64_t dropped_by(const struct link *l)
+{
+	struct carrier_stats s;
+
+	carrier_stats(l->carrier, &s);
+	return s.dropped;
+}
+
+static double summed_dropped(void *arg)
+{
+	const struct links *ls = arg;
+	uint64_t n = ls->dropped;
+	struct link *l;
+
+	list_for (l, &ls->all, in)
+		n += dropped_by(l);
+	return (double)n;
+}
+
 /* ---- the life of a link ---- */
 
 static void link_destroy(struct link *l)
@@ -55,10 +74,12 @@ static void link_destroy(struct link *l)
 		ls->attempt = NULL;
 	relay_link_finish(&l->relay);
 	relay_figures_end(&ls->figures, l->tunnel);
+	ls->dropped += dropped_by(l);
 	carrier_destroy(l->carrier);
 	tunnel_destroy(l->tunnel);
 	list_remove(&l->in);
 	ls->n--;
+	crypt_wipe(&l->key, sizeof(l->key));
 	free(l);
 }
 
@@ -137,6 +158,22 @@ static void failed(struct links *ls, const char *where, const char *why, enum lo
 	schedule(ls, pause_us(ls->conf.conf->retry_us, ls->failures++, random));
 }
 
+/* The next key of the file at once; when all of them were refused, it is a failure. */
+static void refused_key(struct links *ls, const char *where)
+{
+	char why[sizeof(((struct link *)0)->where) + 32];
+	size_t n = ls->conf.ring->n;
+
+	ls->key = (ls->key + 1) % n;
+	if (++ls->refused % n) {
+		log_info("tunnel", "key refused by %s; the next one of the file is tried", where);
+		schedule(ls, 0);
+		return;
+	}
+	snprintf(why, sizeof(why), "key refused by %s", where);
+	failed(ls, "", why, LOG_ERROR);
+}
+
 static void came_up(struct link *l)
 {
 	struct links *ls = l->of;
@@ -160,6 +197,7 @@ static void came_up(struct link *l)
 	}
 	ls->current = l;
 	ls->failures = 0;
+	ls->refused = 0;
 	ls->limit = (struct log_limit){0};
 	metric_add(ls->connects_total, 1);
 	log_info("tunnel", "%s: up after %.1f ms%s%s", l->where, (double)(now - l->began_us) / 1e3,
@@ -179,9 +217,7 @@ static void went_down(struct link *l)
 	int reason = tunnel_reason(l->tunnel, &code, &text);
 
 	str_copy(where, sizeof(where), l->where);
-	if (reason == -EACCES)
-		snprintf(why, sizeof(why), "key refused by %s", where);
-	else if (reason == -ECONNRESET)
+	if (reason == -ECONNRESET)
 		snprintf(why, sizeof(why), "closed by the endpoint: %s",
 			 *text ? text : "no reason given");
 	else if (reason == -ETIMEDOUT)
@@ -193,9 +229,10 @@ static void went_down(struct link *l)
 		log_warn("tunnel", "%s: down, %zu connections reset: %s", where, l->relay.nconns,
 			 why);
 	link_destroy(l);
-	if (was_attempt)
-		failed(ls, reason == -EACCES ? "" : where, why,
-		       reason == -EACCES ? LOG_ERROR : LOG_WARN);
+	if (was_attempt && reason == -EACCES)
+		refused_key(ls, where);
+	else if (was_attempt)
+		failed(ls, where, why, LOG_WARN);
 	else if (was_current)
 		schedule(ls, RETRY_FIRST_US);
 }
@@ -240,6 +277,7 @@ static int link_create(struct links *ls, struct route *via, const struct net_add
 	l->of = ls;
 	l->addr = *addr;
 	l->began_us = l->heard_us = loop_now_us(ls->loop);
+	l->key = ls->conf.ring->key[ls->key % ls->conf.ring->n];
 	str_copy(l->where, sizeof(l->where), where);
 	r = carrier_create(&l->carrier, ls->loop, on_events, l);
 	if (r)
@@ -250,7 +288,7 @@ static int link_create(struct links *ls, struct route *via, const struct net_add
 	relay_setup_conf(&ls->conf.conf->tunnel, &conf);
 	if (via->conf.automatic && ls->kind == CARRIER_UDP)
 		conf.handshake_us = MIN(conf.handshake_us, ls->conf.conf->udp_after_us);
-	r = tunnel_create(&conf, &ls->conf.ring->key[0], r, &to, l->began_us, &l->tunnel);
+	r = tunnel_create(&conf, &l->key, r, &to, l->began_us, &l->tunnel);
 	if (r)
 		goto fail;
 	relay_link_init(&l->relay, ls->relay, l->tunnel, l->carrier);
@@ -350,15 +388,14 @@ static void watch_attempt(struct link *l, bool refused)
 {
 	struct links *ls = l->of;
 	int status = carrier_path_status(l->carrier, l->leg[0].path);
-	char where[sizeof(l->where)], why[sizeof(l->where) + 32];
+	char where[sizeof(l->where)];
 
 	if (tunnel_state(l->tunnel) != TUNNEL_HANDSHAKE)
 		return;
 	str_copy(where, sizeof(where), l->where);
 	if (status == -EACCES) {
-		snprintf(why, sizeof(why), "key refused by %s", where);
 		link_destroy(l);
-		failed(ls, "", why, LOG_ERROR);
+		refused_key(ls, where);
 	} else if (refused || (status && status != -EINPROGRESS)) {
 		link_destroy(l);
 		failed(ls, where,
@@ -445,6 +482,9 @@ int links_create(struct links **out, struct loop *l, struct relay *r, const stru
 	first_kind(ls);
 	ls->figures = (struct relay_figures){.sum = sum_figures, .arg = ls, .tool = "listen"};
 	relay_figures_export(&ls->figures, conf->metrics);
+	metrics_counter_fn(conf->metrics, "gex_listen_tunnel_drop_local_total",
+			   "Datagrams of tunnels that found this host's receive buffer full.", NULL,
+			   summed_dropped, ls);
 	metrics_gauge_fn(conf->metrics, "gex_listen_tunnel_up", "1 while there is a tunnel.", NULL,
 			 summed_state, ls);
 	ls->connects_total = metrics_counter(conf->metrics, "gex_listen_tunnel_connects_total",
@@ -488,7 +528,8 @@ size_t links_busy(const struct links *ls)
 	size_t n = 0;
 
 	list_for (l, &ls->all, in)
-		n += l->relay.nconns;
+		if (!l->suspect) /* silent: they do not end in time */
+			n += l->relay.nconns;
 	return n;
 }
 

@@ -49,6 +49,7 @@ struct link {
 	struct carrier *carrier;
 	struct tunnel *tunnel;
 	struct net_addr addr; /* the endpoint's */
+	struct crypt_key key;
 	struct leg leg[TUNNEL_PATHS];
 	int64_t began_us;
 	int64_t heard_us;    /* when a datagram came last */
@@ -70,11 +71,13 @@ struct links {
 	enum carrier_kind kind;
 	char udp_why[80];      /* automatic: how udp failed there */
 	unsigned failures;     /* rounds in a row */
+	size_t key, refused;   /* the one in use; how many were refused in a row */
 	bool resolving, began; /* began: links_start was called */
 	struct resolve_wait wait;
 	struct loop_timer retry, tick;
 	struct log_limit limit;
 	struct relay_figures figures;
+	uint64_t dropped; /* by the carriers of links that have ended */
 	struct metric *connects_total, *failures_total;
 	int64_t closing; /* until when goodbyes may take; 0: not closing */
 	void (*done)(void *arg);

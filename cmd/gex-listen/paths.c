@@ -255,7 +255,8 @@ struct route *route_nth(struct links *ls, size_t n)
 int leg_open(struct link *l, struct route *r, enum carrier_kind kind, const struct net_addr *peer,
 	     struct tunnel_addr *to)
 {
-	struct carrier_to conf = {.peer = *peer, .bind = r->conf.bind, .ring = l->of->conf.ring};
+	struct crypt_ring ring = {.n = 1, .key[0] = l->key};
+	struct carrier_to conf = {.peer = *peer, .bind = r->conf.bind, .ring = &ring};
 	struct leg *leg = leg_find(l, NULL, 0);
 	int path;
 
@@ -263,6 +264,7 @@ int leg_open(struct link *l, struct route *r, enum carrier_kind kind, const stru
 		return -ENOSPC;
 	memcpy(conf.device, r->conf.device, sizeof(conf.device));
 	path = carrier_connect(l->carrier, kind, &conf);
+	crypt_wipe(&ring, sizeof(ring));
 	if (path < 0)
 		return path;
 	*leg = (struct leg){.route = r,

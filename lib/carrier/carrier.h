@@ -24,8 +24,9 @@ struct carrier_stats {
 	uint64_t refused;		 /* times the peer's host said that nobody listens there */
 	uint64_t send_errors;		 /* datagrams lost because the kernel refused them */
 	uint64_t blocked;		 /* times the kernel's send buffer was full */
-	uint64_t tls_opened;		 /* connections accepted, of peers with a key */
-	uint64_t tls_refused;		 /* and of others, or too many at a time */
+	uint64_t dropped;     /* datagrams that came and found the kernel's receive buffer full */
+	uint64_t tls_opened;  /* connections accepted, of peers with a key */
+	uint64_t tls_refused; /* and of others, or too many at a time */
 	uint64_t srt_opened;
 };
 

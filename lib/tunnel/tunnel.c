@@ -108,6 +108,7 @@ int tn_create(const struct tunnel_conf *conf, bool server, int path, const struc
 	t->next_stream = t->next_flow = server;
 	t->key_life = (struct tn_key_life){TN_KEY_PACKETS, TN_KEY_TIME_US};
 	t->data_peer_max = t->data_max = TN_TUNNEL_CREDIT;
+	tn_pool_init(&t->pool);
 	list_init(&t->all_streams);
 	list_init(&t->flow_age);
 	list_init(&t->closed_flows);
