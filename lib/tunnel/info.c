@@ -48,7 +48,7 @@ void tunnel_stats(const struct tunnel *t, struct tunnel_stats *out)
 	out->rtt_min_us = measured ? p->min_rtt_us : 0;
 	out->rtt_var_us = measured ? p->rttvar_us : 0;
 	out->rate_bps = (int64_t)p->rate.ops->pacing(&p->rate) * 8;
-	out->delivery_bps = (int64_t)p->rate.m.bw * 8;
+	out->delivery_bps = (int64_t)p->rate.m.goodput * 8;
 	out->cwnd = p->rate.ops->cwnd(&p->rate);
 	out->in_flight = p->in_flight;
 	out->dgram_size = p->dgram;

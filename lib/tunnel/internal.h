@@ -87,7 +87,7 @@ enum tn_sent_state { TN_SENT_NONE, TN_SENT_FLIGHT, TN_SENT_ACKED, TN_SENT_LOST }
 
 struct tn_sent {
 	int64_t sent_us;
-	uint64_t delivered; /* the path's counts when it was sent */
+	uint64_t delivered, lost; /* the path's counts when it was sent */
 	int64_t delivered_us, first_us;
 	uint64_t acks; /* it carried an ACK up to this number - 1; 0 none */
 	uint16_t size; /* on the wire, with headers */

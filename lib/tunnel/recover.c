@@ -87,7 +87,7 @@ static void spurious(struct tunnel *t, struct tn_path *p, uint64_t number)
 
 struct news {
 	struct tn_rate_sample rate;
-	uint64_t prior_delivered;
+	uint64_t prior_delivered, prior_lost;
 	int64_t prior_us, send_us;
 	bool any;
 };
@@ -99,6 +99,7 @@ static void rate_news(struct tn_path *p, const struct tn_sent *s, struct news *n
 		return;
 	n->any = true;
 	n->prior_delivered = s->delivered;
+	n->prior_lost = s->lost;
 	n->prior_us = s->delivered_us;
 	n->send_us = s->sent_us - s->first_us;
 	n->rate.app_limited = s->app_limited;
@@ -156,6 +157,20 @@ static void forget(struct tunnel *t, struct tn_path *p)
 		tn_spans_remove(&p->acked, 0, p->low);
 }
 
+static void rates(const struct tunnel *t, const struct tn_path *p, struct news *n)
+{
+	int64_t out_us = t->now_us - n->prior_us, dt = MAX(n->send_us, out_us);
+	uint64_t got = p->delivered - n->prior_delivered;
+	uint64_t lost = p->lost_bytes > n->prior_lost ? p->lost_bytes - n->prior_lost : 0;
+
+	if (out_us <= 0 || dt < n->rate.min_rtt_us / 2)
+		return;
+	n->rate.goodput = got * SEC_US / (uint64_t)dt;
+	lost = MIN(lost, got / 4);
+	n->rate.passed = (got + lost) * SEC_US / (uint64_t)dt;
+	n->rate.came_out = (got + lost) * SEC_US / (uint64_t)out_us;
+}
+
 static void tell_rate(struct tunnel *t, struct tn_path *p, struct news *n)
 {
 	struct tn_rate_sample *s = &n->rate;
@@ -163,13 +178,8 @@ static void tell_rate(struct tunnel *t, struct tn_path *p, struct news *n)
 	s->now_us = t->now_us;
 	s->min_rtt_us = p->min_rtt_us == NEVER_US ? 0 : p->min_rtt_us;
 	s->in_flight = p->in_flight;
-	s->delivered = p->delivered;
 	if (n->any) {
-		int64_t dt = MAX(n->send_us, t->now_us - n->prior_us);
-
-		if (dt > 0 && dt >= s->min_rtt_us / 2)
-			s->bytes_per_s =
-			    (p->delivered - n->prior_delivered) * SEC_US / (uint64_t)dt;
+		rates(t, p, n);
 		if (n->prior_delivered >= p->round_end) {
 			s->round = true;
 			p->round_end = p->delivered;
@@ -261,6 +271,7 @@ void tn_sent_mark(struct tunnel *t, struct tn_path *p, struct tn_sent *s, size_t
 	s->sent_us = t->now_us;
 	s->size = (uint16_t)size;
 	s->delivered = p->delivered;
+	s->lost = p->lost_bytes;
 	s->delivered_us = p->delivered_us;
 	s->first_us = p->first_us;
 	s->app_limited = p->limited_until > 0;
@@ -324,7 +335,6 @@ void tn_recover_timers(struct tunnel *t, struct tn_path *p)
 		s.min_rtt_us = p->min_rtt_us == NEVER_US ? 0 : p->min_rtt_us;
 		s.lost = detect_lost(t, p);
 		s.in_flight = p->in_flight;
-		s.delivered = p->delivered;
 		if (s.lost)
 			p->rate.ops->on_ack(&p->rate, &s);
 	}

@@ -526,7 +526,10 @@ static void shake_check(struct sim *m)
 	close_both(m);
 }
 
+#include "scenarios_rate.h"
+
 static const struct scenario scenarios[] = {
+    SCENARIOS_RATE
     {"bulk", "20 MB at 50 Mbit/s, 100 ms, 1 %", main_set, bulk_check, 60 * SEC_US, true},
     {"fast", "200 MB at 500 Mbit/s, 50 ms, no loss", fast_set, fast_check, 60 * SEC_US, true},
     {"heavy", "10 MB at 20 Mbit/s, 200 ms, 10 %", heavy_set, heavy_check, 60 * SEC_US, true},
