@@ -22,7 +22,7 @@ B     := build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
 DEPS_BUILD := gcc libc6-dev make pkg-config libuv1-dev libssl-dev libinih-dev libsrt-gnutls-dev \
 	libavformat-dev libavcodec-dev libavutil-dev libswresample-dev libzimg-dev
 DEPS_TEST  := libcmocka-dev ffmpeg chromium nginx libnginx-mod-rtmp iproute2 curl clang-14 \
-	clang-format libclang-rt-14-dev shellcheck mandoc srt-tools openssl procps util-linux iperf3
+	clang-format libclang-rt-14-dev shellcheck mandoc srt-tools openssl procps util-linux iperf3 haproxy kcptun
 DEPS_CMDS  := node=nodejs npm=npm
 
 # Modules, bottom up: one may include only those before it (make lint checks).
@@ -78,7 +78,7 @@ say = $(if $(V),,@printf '  %-5s%s\n' $(1) $@; )
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tools tests web npm install uninstall deps check check-run demo lint bench fuzz fuzz-programs clean help
+.PHONY: all tools tests web npm install uninstall deps check check-run demo lint bench bench-accel fuzz fuzz-programs clean help
 
 ## all: the six tools and the player page, into build/ (SAN=address,undefined or SAN=thread: build/SAN/)
 all: tools web
@@ -185,6 +185,10 @@ fuzz:
 ## bench: measure the accelerator and the live chain beside their peers, and print the table
 bench: all tests
 	@set -e; for b in $(BENCHES); do echo "== $$b"; $$b; done
+
+## bench-accel: the accelerator's table, one run; ARGS='-r bulk,fetch -l L1 -p gex,bbr -n 3' picks
+bench-accel: tools tests
+	@tests/bench/accel.sh $(ARGS)
 
 ## demo: a live source through the whole pipeline on this machine; SECONDS=30 ends it by itself
 demo: deps

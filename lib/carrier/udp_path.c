@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "crypt/crypt.h"
 #include "log/log.h"
 #include "loop/uv.h"
 
@@ -24,13 +25,28 @@ struct udp_path {
 
 /* Byte of a tunnel_addr, after the net_addr, that holds the local index. */
 #define LOCAL_AT sizeof(struct net_addr)
-_Static_assert(LOCAL_AT < sizeof(((struct tunnel_addr *)0)->bytes),
-	       "a tunnel_addr holds a net_addr and an index");
+_Static_assert(LOCAL_AT < TUNNEL_ADDR_HOST, "a tunnel_addr holds a net_addr and an index");
+
+/* An IPv4 address is one host, and so is an IPv6 network of 64 bits. Keyed, so that nobody can choose
+ * addresses that count as another's. */
+static uint32_t host_of(const struct net_addr *a)
+{
+	static uint64_t key;
+	struct net_addr host = {.family = a->family};
+
+	while (!key)
+		crypt_random(&key, sizeof(key));
+	memcpy(host.ip, a->ip, a->family == 6 ? 8 : 4);
+	return (uint32_t)(net_addr_hash(&host, key) >> 16);
+}
 
 void carrier_addr(const struct net_addr *a, struct tunnel_addr *out)
 {
+	uint32_t host = host_of(a);
+
 	*out = (struct tunnel_addr){.len = LOCAL_AT};
 	memcpy(out->bytes, a, sizeof(*a));
+	memcpy(out->bytes + TUNNEL_ADDR_HOST, &host, sizeof(host));
 }
 
 void carrier_peer(const struct tunnel_addr *t, struct net_addr *out)

@@ -71,6 +71,9 @@ int crypt_seal_create(enum crypt_suite suite, const uint8_t secret[CRYPT_SECRET_
 void crypt_seal_destroy(struct crypt_seal *s);
 /* The secret of the next key phase, in place; the old one cannot be computed back. */
 void crypt_secret_next(uint8_t secret[CRYPT_SECRET_LEN]);
+/* The first secret of path 0 to 9, from that of the whole direction. */
+void crypt_secret_path(const uint8_t secret[CRYPT_SECRET_LEN], unsigned path,
+		       uint8_t out[CRYPT_SECRET_LEN]);
 
 /* Seals n bytes at `in` into n + CRYPT_TAG_LEN bytes at `out` (out may be in). The nonce is the IV
  * xor (space in its first 4 bytes, number in its last 8): a (space, number) pair must never be used
@@ -137,18 +140,22 @@ int crypt_shake_export(struct crypt_shake *s, struct crypt_secrets *out) MUST_US
  * s. */
 const char *crypt_shake_key_name(const struct crypt_shake *s);
 
-/* Server side. The ring is copied. -ENOMEM, -EIO. */
+/* Server side. The ring is copied; handshakes under way look into it when the client names its key.
+ * -ENOMEM, -EIO. */
 int crypt_gate_create(const struct crypt_ring *ring, struct crypt_gate **out) MUST_USE;
 void crypt_gate_destroy(struct crypt_gate *g); /* shakes made by it must be gone before */
-/* For handshakes from now on. */
+/* For all handshakes that are not complete. */
 void crypt_gate_set_ring(struct crypt_gate *g, const struct crypt_ring *ring);
 
 /* Takes a datagram from a peer without a handshake; `peer` names it (its address, up to 64 bytes).
- * Keeps nothing of it. Returns 1: its cookie is right, *out is a handshake that has taken the
- * datagram already; 0: nothing, or a reply of *reply_len bytes, never longer than the datagram, is
- * in reply (CRYPT_SHAKE_MAX bytes); -EPROTO: it is no ClientHello; -ENOMEM. */
+ * Keeps nothing of it. Returns 1: its cookie is right, *out is a handshake that has the datagram, to
+ * be started or destroyed; 0: nothing, or a reply of *reply_len bytes, never longer than the
+ * datagram, is in reply (CRYPT_SHAKE_MAX bytes); -EPROTO: it is no ClientHello; -ENOMEM. */
 int crypt_gate_input(struct crypt_gate *g, const void *peer, size_t peer_len, const void *dgram,
 		     size_t n, void *reply, size_t *reply_len, struct crypt_shake **out,
 		     int64_t now_us) MUST_USE;
+/* Server: makes the first flight. This is what costs time (a key exchange), so it is apart. Returns
+ * as crypt_shake_input. */
+int crypt_shake_start(struct crypt_shake *s) MUST_USE;
 
 #endif

@@ -56,6 +56,15 @@ void crypt_secret_next(uint8_t secret[CRYPT_SECRET_LEN])
 	crypt_wipe(next, sizeof(next));
 }
 
+void crypt_secret_path(const uint8_t secret[CRYPT_SECRET_LEN], unsigned path,
+		       uint8_t out[CRYPT_SECRET_LEN])
+{
+	char info[] = "gex path 0";
+
+	info[sizeof(info) - 2] = (char)('0' + path);
+	expand(secret, info, out);
+}
+
 static const EVP_CIPHER *cipher_of(enum crypt_suite suite)
 {
 	switch (suite) {

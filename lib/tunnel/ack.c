@@ -24,6 +24,13 @@ void tn_ack_received(struct tn_path *p, uint64_t number, bool eliciting, int64_t
 	p->ack_us = MIN(p->ack_us, now_us + ACK_DELAY_US);
 }
 
+/* The peer has an ACK up to `acks` - 1: what is older needs no other. */
+void tn_ack_acked(struct tn_path *p, uint64_t acks)
+{
+	if (p->recv.n && acks - 1 > p->recv.at[0].lo)
+		tn_spans_remove(&p->recv, 0, MIN(acks - 1, p->recv_next - 1));
+}
+
 /* ACK: path, highest number, delay in us, further ranges, length of the first less 1; then for each
  * further range the gap less 2 and its length less 1, downwards (RFC 9000, section 19.3). */
 uint64_t tn_ack_put(struct tn_path *p, struct wr *w, int64_t now_us)
@@ -37,7 +44,7 @@ uint64_t tn_ack_put(struct tn_path *p, struct wr *w, int64_t now_us)
 	largest = s->at[s->n - 1].hi - 1;
 	n = MIN(s->n, 1 + (wr_left(w) - 40) / 8);
 	wr_u8(w, TN_F_ACK);
-	wr_varint(w, 0);
+	wr_varint(w, p->number);
 	wr_varint(w, largest);
 	wr_varint(w, (uint64_t)MAX(now_us - p->recv_us, 0));
 	wr_varint(w, n - 1);

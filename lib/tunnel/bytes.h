@@ -1,5 +1,5 @@
 /* What streams keep their bytes in: a ring of bytes addressed by stream offset, sets of offset
- * ranges, and a map from ids to objects. Pure containers; only for tunnel. */
+ * ranges, a map from ids to objects; and a heap of their timers. Pure containers; only for tunnel. */
 #ifndef GEX_TUNNEL_BYTES_H
 #define GEX_TUNNEL_BYTES_H
 
@@ -58,5 +58,27 @@ int tn_idmap_put(struct tn_idmap *m, struct tn_id *e); /* -ENOMEM */
 struct tn_id *tn_idmap_get(const struct tn_idmap *m, uint64_t id);
 void tn_idmap_remove(struct tn_idmap *m, struct tn_id *e); /* not in it: nothing happens */
 void tn_idmap_finish(struct tn_idmap *m);
+
+/* ---- heap: timers, the earliest first, with the places inside the objects. ---- */
+
+struct tn_timer {
+	int64_t at_us;
+	size_t slot; /* + 1; 0: not in the heap */
+};
+
+struct tn_heap {
+	struct tn_timer **at;
+	size_t n, cap;
+};
+
+int tn_heap_reserve(struct tn_heap *h, size_t n); /* room for n timers. -ENOMEM */
+/* Puts it in, or to another time; NEVER_US takes it out. There must be room. */
+void tn_heap_set(struct tn_heap *h, struct tn_timer *x, int64_t at_us);
+void tn_heap_remove(struct tn_heap *h, struct tn_timer *x); /* not in it: nothing happens */
+static inline struct tn_timer *tn_heap_first(const struct tn_heap *h)
+{
+	return h->n ? h->at[0] : NULL;
+}
+void tn_heap_finish(struct tn_heap *h);
 
 #endif

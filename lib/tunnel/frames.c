@@ -76,13 +76,13 @@ static int malformed(struct tunnel *t)
 	return tn_broken(t, "malformed frame");
 }
 
-static int take_ack(struct tunnel *t, struct tn_path *p, struct rd *r)
+static int take_ack(struct tunnel *t, struct rd *r)
 {
 	struct tn_span range[TN_ACK_RANGES];
 	uint64_t path = rd_varint(r), largest = rd_varint(r), delay = rd_varint(r);
 	uint64_t more = rd_varint(r), len = rd_varint(r);
 
-	if (r->bad || path != 0 || more >= TN_ACK_RANGES || len > largest)
+	if (r->bad || path >= TN_PATHS || !t->path[path] || more >= TN_ACK_RANGES || len > largest)
 		return malformed(t);
 	range[0] = (struct tn_span){largest - len, largest + 1};
 	for (size_t i = 1; i <= more; i++) {
@@ -94,7 +94,7 @@ static int take_ack(struct tunnel *t, struct tn_path *p, struct rd *r)
 		range[i].hi = lo - gap - 1;
 		range[i].lo = range[i].hi - 1 - len;
 	}
-	return tn_acked(t, p, range, more + 1, (int64_t)MIN(delay, TIME_MAX));
+	return tn_acked(t, t->path[path], range, more + 1, (int64_t)MIN(delay, TIME_MAX));
 }
 
 static int take_stream(struct tunnel *t, unsigned type, struct rd *r)
@@ -187,14 +187,14 @@ static int take_note(struct tunnel *t, unsigned type, struct rd *r)
 	return 0;
 }
 
-static int take(struct tunnel *t, struct tn_path *p, unsigned type, struct rd *r)
+static int take(struct tunnel *t, unsigned type, struct rd *r)
 {
 	switch (type) {
 	case TN_F_PADDING:
 	case TN_F_PING:
 		return 0;
 	case TN_F_ACK:
-		return take_ack(t, p, r);
+		return take_ack(t, r);
 	case TN_F_MAX_DATA:
 	case TN_F_MAX_STREAM:
 		return take_max(t, type, r);
@@ -225,7 +225,7 @@ int tn_frames_take(struct tunnel *t, struct tn_path *p, const void *data, size_t
 
 		if (type != TN_F_ACK && type != TN_F_PADDING && type != TN_F_CLOSE)
 			*eliciting = true;
-		e = take(t, p, type, &r);
+		e = take(t, type, &r);
 	}
 	return e;
 }

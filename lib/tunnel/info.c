@@ -22,10 +22,16 @@ const char *tunnel_key_name(const struct tunnel *t)
 
 bool tunnel_peer_addr(const struct tunnel *t, int path, struct tunnel_addr *out)
 {
-	if (path != t->path.id)
-		return false;
-	*out = t->path.addr;
-	return true;
+	const struct tn_path *p;
+
+	tn_paths_for(p, t)
+	{
+		if (p->id != path)
+			continue;
+		*out = p->addr;
+		return true;
+	}
+	return false;
 }
 
 void tunnel_set_user(struct tunnel *t, void *user)
@@ -40,7 +46,7 @@ void *tunnel_user(const struct tunnel *t)
 
 void tunnel_stats(const struct tunnel *t, struct tunnel_stats *out)
 {
-	const struct tn_path *p = &t->path;
+	const struct tn_path *p = tn_paths_best(t);
 	bool measured = p->min_rtt_us != NEVER_US;
 
 	*out = t->stats;

@@ -1,6 +1,7 @@
 /* What the files of tunnel share. From the outside in: tunnel.c and acceptor.c (life, events),
  * packet.c (datagrams), frames.c (what is in them), stream.c and flow.c (what the application
- * sees), path.c, recover.c, ack.c (numbers, times, losses), rate*.c (speed). */
+ * sees), paths.c (which paths there are, and which one takes what), path.c, recover.c, ack.c
+ * (numbers, times, losses of one), rate*.c (speed). */
 #ifndef GEX_TUNNEL_INTERNAL_H
 #define GEX_TUNNEL_INTERNAL_H
 
@@ -14,9 +15,9 @@
 #define TN_FLAG_FIXED 0x40
 #define TN_FLAG_MASK 0xc0
 #define TN_FLAG_PATH(f) ((f) >> 3 & 7)
-#define TN_FLAG_RESERVED 0x06
-#define TN_FLAG_PHASE 0x01
-#define TN_LOST_FLAG 0x80 /* "no such connection": this byte and the id */
+#define TN_PATHS 8
+#define TN_FLAG_PHASE 0x07 /* the lowest bits of the epoch */
+#define TN_LOST_FLAG 0x80  /* "no such connection": this byte and the id */
 #define TN_LOST_LEN 9
 #define TN_UDP_IP 28 /* counted with each datagram when it comes to rates */
 
@@ -91,15 +92,35 @@ struct tn_sent {
 	int64_t delivered_us, first_us;
 	uint64_t acks; /* it carried an ACK up to this number - 1; 0 none */
 	uint16_t size; /* on the wire, with headers */
-	uint8_t state, refs;
+	uint8_t state, refs, acks_path;
 	bool app_limited, mtu_probe;
 	struct tn_ref ref[TN_REFS];
+};
+
+/* ---- keys ---- */
+
+/* How long a key serves. */
+#define TN_KEY_PACKETS (1 << 24)
+#define TN_KEY_TIME_US (600 * SEC_US)
+struct tn_key_life {
+	uint64_t packets;
+	int64_t time_us;
+};
+
+struct tn_keys {
+	enum crypt_suite suite;
+	uint8_t secret[CRYPT_SECRET_LEN]; /* of `next` */
+	uint64_t epoch;			  /* of `now` */
+	uint64_t first;			  /* sender: number of the first packet under `now` */
+	int64_t since_us;
+	struct crypt_seal *before, *now, *next;
 };
 
 /* ---- a path ---- */
 
 struct tn_path {
-	int id; /* the carrier's */
+	int id;		 /* the carrier's */
+	unsigned number; /* on the wire, and its place in the tunnel's table */
 	struct tunnel_addr addr;
 	uint64_t moved_at; /* the number of the packet that named addr last, + 1 */
 
@@ -123,6 +144,7 @@ struct tn_path {
 	int64_t delivered_us, first_us;
 	uint64_t limited_until, round_end;
 
+	struct tn_keys out, in;
 	struct crypt_replay replay;
 	uint64_t recv_next; /* highest received + 1 */
 	int64_t recv_us;    /* when that was */
@@ -133,7 +155,8 @@ struct tn_path {
 
 	struct tn_rate rate;
 	int64_t tokens, tokens_us;
-	bool pacing_blocked, cwnd_blocked;
+	bool ping; /* something that wants an ACK is to be sent */
+	int64_t spoke_us;
 
 	size_t dgram, mtu_try;
 	unsigned mtu_tries;
@@ -223,19 +246,17 @@ struct tn_echo {
 };
 
 /* keys.c */
-#define TN_EPOCH_BITS 28 /* packets of one key, as a power of two */
-struct tn_keys {
-	enum crypt_suite suite;
-	uint8_t secret[CRYPT_SECRET_LEN]; /* of `next` */
-	uint64_t epoch;			  /* of `now` */
-	struct crypt_seal *before, *now, *next;
-};
-int tn_keys_init(struct tn_keys *k, enum crypt_suite suite, const uint8_t *secret);
+int tn_keys_init(struct tn_keys *k, enum crypt_suite suite, const uint8_t *secret, int64_t now_us);
 void tn_keys_finish(struct tn_keys *k);
-/* NULL: neither the present epoch nor one beside it. */
-struct crypt_seal *tn_keys_of(const struct tn_keys *k, uint64_t epoch);
-/* An authentic packet of that epoch was opened, or the first one is to be sealed. */
+/* The receiver's, by the phase bits of a datagram. NULL: neither of the present epoch nor of one beside
+ * it. */
+struct crypt_seal *tn_keys_of(const struct tn_keys *k, unsigned phase, uint64_t *epoch);
+/* An authentic packet of that epoch was opened. */
 int tn_keys_reach(struct tn_keys *k, uint64_t epoch);
+/* Before a packet of that number is sealed: changes the keys when they have served their time. acked:
+ * the highest number that the peer acknowledged + 1. */
+int tn_keys_turn(struct tn_keys *k, const struct tn_key_life *life, uint64_t number, uint64_t acked,
+		 int64_t now_us);
 
 /* A short control frame waiting to go out once, best effort. */
 #define TN_NOTES 32
@@ -261,14 +282,16 @@ struct tunnel {
 	struct crypt_shake *shake;
 	int64_t shake_us, shake_gap_us, shake_end_us, answered_us;
 	bool keyed;
-	struct tn_keys out, in;
-	unsigned epoch_bits;
+	enum crypt_suite suite;
+	uint8_t secret_out[TN_PATHS][CRYPT_SECRET_LEN]; /* of each path's first key */
+	uint8_t secret_in[TN_PATHS][CRYPT_SECRET_LEN];
+	unsigned keyed_paths; /* bits: those that have taken their secrets, once and for all */
+	struct tn_key_life key_life;
 	uint64_t id_out;
 	struct tn_id node; /* the id of datagrams to us, in the acceptor's map */
 
-	struct tn_path path;
-	int64_t heard_us, idle_end_us, spoke_us;
-	bool ping;
+	struct tn_path *path[TN_PATHS]; /* by number; NULL: none. 0 is always there */
+	int64_t heard_us, idle_end_us;
 
 	struct tn_idmap streams, flows;
 	struct list all_streams, flow_age, closed_flows, updates;
@@ -296,7 +319,7 @@ struct tunnel {
 	struct tn_id addr_node; /* while in handshake: its address, in the acceptor's map */
 	uint8_t hello[32];	/* the random bytes of its ClientHello */
 	bool announced;
-	int64_t a_wake_us;
+	struct tn_timer a_timer;
 
 	struct tunnel_stats stats;
 };
@@ -331,7 +354,8 @@ bool tn_get_open(struct rd *r, struct tunnel_open *o);
 
 /* packet.c */
 size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t cap);
-int64_t tn_packet_wake(const struct tunnel *t);
+/* When that path must be looked at again. */
+int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p);
 
 /* path.c */
 void tn_path_init(struct tn_path *p, const struct tunnel_conf *conf, int id,
@@ -340,6 +364,22 @@ void tn_path_finish(struct tn_path *p);
 void tn_path_rtt(struct tn_path *p, int64_t rtt_us, int64_t delay_us, int64_t now_us);
 void tn_path_fill(struct tn_path *p, int64_t now_us);
 int64_t tn_path_burst(const struct tn_path *p);
+
+/* paths.c */
+#define tn_paths_for(p, t) \
+	for (unsigned i_ = 0; i_ < TN_PATHS; i_++) \
+		if ((p = (t)->path[i_]) != NULL)
+int tn_paths_add(struct tunnel *t, unsigned number, int id, const struct tunnel_addr *addr);
+void tn_paths_finish(struct tunnel *t);
+/* Derives the keys of a path; those of 0 when the handshake is complete. */
+int tn_paths_key(struct tunnel *t, struct tn_path *p);
+/* The path for what is urgent. */
+struct tn_path *tn_paths_best(const struct tunnel *t);
+/* May data of that level go over it? */
+bool tn_paths_takes(const struct tunnel *t, const struct tn_path *p, int level);
+/* Control frames that belong to no path? */
+bool tn_paths_controls(const struct tunnel *t, const struct tn_path *p);
+void tn_paths_ping(struct tunnel *t);
 
 /* recover.c */
 struct tn_sent *tn_sent_slot(struct tn_path *p, uint64_t number);
@@ -353,7 +393,8 @@ void tn_recover_timers(struct tunnel *t, struct tn_path *p);
 
 /* ack.c */
 void tn_ack_received(struct tn_path *p, uint64_t number, bool eliciting, int64_t now_us);
-/* Writes an ACK frame; returns the highest number in it + 1, 0 when there was no room. */
+void tn_ack_acked(struct tn_path *p, uint64_t acks);
+/* Writes an ACK frame of that path; returns the highest number in it + 1, 0 when there was no room. */
 uint64_t tn_ack_put(struct tn_path *p, struct wr *w, int64_t now_us);
 
 /* stream.c: the application's side and the sender; stream_in.c: the receiver */

@@ -37,22 +37,24 @@ static int level_now(const struct tn_path *p)
 	return p->in_flight < cwnd && p->tokens > 0 ? TN_LEVELS - 1 : 1;
 }
 
-static int level_wanted(const struct tunnel *t)
+/* The highest priority that waits for this path. */
+static int level_wanted(const struct tunnel *t, const struct tn_path *p)
 {
 	for (int i = 0; i < TN_LEVELS; i++)
-		if (!list_empty(&t->ready[i]))
+		if (!list_empty(&t->ready[i]) && tn_paths_takes(t, p, i))
 			return i;
 	return TN_LEVELS;
 }
 
-static bool echo_due(const struct tunnel *t)
+static bool echo_due(const struct tunnel *t, const struct tn_path *p)
 {
-	return t->echo_n && t->echo[t->echo_head].due_us <= t->now_us;
+	return t->echo_n && tn_paths_controls(t, p) && t->echo[t->echo_head].due_us <= t->now_us;
 }
 
-static bool control_wanted(const struct tunnel *t)
+static bool control_wanted(const struct tunnel *t, const struct tn_path *p)
 {
-	return t->max_data_wanted || t->note_n || t->ping || !list_empty(&t->updates);
+	return p->ping || (tn_paths_controls(t, p) &&
+			   (t->max_data_wanted || t->note_n || !list_empty(&t->updates)));
 }
 
 static bool mtu_wanted(const struct tunnel *t, const struct tn_path *p)
@@ -130,6 +132,8 @@ static void put_control(struct build *b)
 	struct tunnel *t = b->t;
 	struct tunnel_stream *s;
 
+	if (!tn_paths_controls(t, b->p))
+		return;
 	put_max_data(b);
 	while (has_room(b, 25) && (s = list_first(&t->updates, struct tunnel_stream, update)))
 		put_update(b, s);
@@ -140,7 +144,7 @@ static void put_echoes(struct build *b)
 {
 	struct tunnel *t = b->t;
 
-	while (echo_due(t) && has_room(b, 1)) {
+	while (echo_due(t, b->p) && has_room(b, 1)) {
 		const struct tn_echo *e = &t->echo[t->echo_head];
 		struct tunnel_stream *s = tn_stream_find(t, e->id);
 		struct tn_ref r;
@@ -190,7 +194,7 @@ static void put_data(struct build *b, int level)
 	for (int i = 0; i <= level; i++) {
 		struct tn_sender *s;
 
-		while (has_room(b, 1) &&
+		while (has_room(b, 1) && tn_paths_takes(b->t, b->p, i) &&
 		       (s = list_first(&b->t->ready[i], struct tn_sender, link)) != NULL) {
 			bool put = s->kind == TN_STREAM
 				       ? put_stream(b, container_of(s, struct tunnel_stream, snd))
@@ -234,6 +238,7 @@ static void put_ack(struct build *b)
 	if (p->ack_pending == 0)
 		return;
 	b->s->acks = tn_ack_put(p, &b->w, b->t->now_us);
+	b->s->acks_path = (uint8_t)p->number;
 }
 
 static bool ack_due(const struct tunnel *t, const struct tn_path *p)
@@ -248,14 +253,13 @@ static size_t seal(struct build *b, uint8_t *buf)
 	struct tn_path *p = b->p;
 	struct wr h = wr_of(buf, TN_HEADER_LEN);
 	size_t n = wr_len(&b->w), size = TN_HEADER_LEN + n + CRYPT_TAG_LEN;
-	uint64_t epoch = p->next >> t->epoch_bits;
+	int r = tn_keys_turn(&p->out, &t->key_life, p->next, p->largest_acked, t->now_us);
 
-	wr_u8(&h, (uint8_t)(TN_FLAG_FIXED | (epoch & TN_FLAG_PHASE)));
+	wr_u8(&h, (uint8_t)(TN_FLAG_FIXED | p->number << 3 | (p->out.epoch & TN_FLAG_PHASE)));
 	wr_u64(&h, t->id_out);
 	wr_u32(&h, (uint32_t)p->next);
-	if (tn_keys_reach(&t->out, epoch) < 0 ||
-	    crypt_seal(t->out.now, 0, p->next, buf, TN_HEADER_LEN, buf + TN_HEADER_LEN, n,
-		       buf + TN_HEADER_LEN) < 0) {
+	if (r < 0 || crypt_seal(p->out.now, p->number, p->next, buf, TN_HEADER_LEN,
+				buf + TN_HEADER_LEN, n, buf + TN_HEADER_LEN) < 0) {
 		tn_closed(t, -EIO);
 		return 0;
 	}
@@ -264,10 +268,10 @@ static size_t seal(struct build *b, uint8_t *buf)
 		p->tokens -= (int64_t)size + TN_UDP_IP;
 		p->probes -= p->probes > 0;
 		p->acks_alone = 0;
-		t->ping = false;
+		p->ping = false;
 	}
 	p->next++;
-	t->spoke_us = t->now_us;
+	p->spoke_us = t->now_us;
 	t->stats.packets_sent++;
 	t->stats.bytes_sent += size;
 	return size;
@@ -283,7 +287,7 @@ static void begin(struct build *b, uint8_t *buf, size_t size)
 /* Everything was sent and more could be: what is measured now says little of the path. */
 static void note_idle(struct tunnel *t, struct tn_path *p, int level)
 {
-	if (level == TN_LEVELS - 1 && level_wanted(t) == TN_LEVELS)
+	if (level == TN_LEVELS - 1 && level_wanted(t, p) == TN_LEVELS)
 		p->limited_until = MAX(p->delivered + p->in_flight, 1);
 }
 
@@ -311,7 +315,8 @@ size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t
 		return build_close(&b, buf);
 	tn_path_fill(p, t->now_us);
 	level = level_now(p);
-	if (!ack_due(t, p) && !control_wanted(t) && !echo_due(t) && level_wanted(t) > level) {
+	if (!ack_due(t, p) && !control_wanted(t, p) && !echo_due(t, p) &&
+	    level_wanted(t, p) > level) {
 		note_idle(t, p, level);
 		if (!mtu_wanted(t, p))
 			return 0;
@@ -324,7 +329,7 @@ size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t
 	put_control(&b);
 	put_echoes(&b);
 	put_data(&b, level);
-	if (t->ping || (b.s->acks && !b.eliciting && ++p->acks_alone > ACKS_ALONE)) {
+	if (p->ping || (b.s->acks && !b.eliciting && ++p->acks_alone > ACKS_ALONE)) {
 		wr_u8(&b.w, TN_F_PING);
 		b.eliciting = true;
 	}
@@ -343,20 +348,18 @@ static int64_t pace_wake(const struct tunnel *t, const struct tn_path *p, int wa
 	return p->tokens_us + (level + quantum - p->tokens) * SEC_US / rate + 1;
 }
 
-int64_t tn_packet_wake(const struct tunnel *t)
+int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p)
 {
-	const struct tn_path *p = &t->path;
-	int wanted = level_wanted(t);
-	int64_t at = NEVER_US;
+	int wanted = level_wanted(t, p);
+	int64_t at = p->spoke_us + t->conf.keepalive_us;
 
-	if (t->state == TUNNEL_CLOSING || control_wanted(t) || wanted <= level_now(p) ||
-	    (p->ack_pending && p->ack_now))
+	if (control_wanted(t, p) || wanted <= level_now(p) || (p->ack_pending && p->ack_now))
 		return t->now_us;
 	if (p->ack_pending)
 		at = MIN(at, p->ack_us);
 	if (wanted < TN_LEVELS)
 		at = MIN(at, pace_wake(t, p, wanted));
-	if (t->echo_n)
+	if (t->echo_n && tn_paths_controls(t, p))
 		at = MIN(at, t->echo[t->echo_head].due_us);
 	if (p->mtu_try > p->dgram && p->largest_acked > 0)
 		at = MIN(at, p->mtu_us);

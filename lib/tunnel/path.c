@@ -13,7 +13,7 @@ void tn_path_init(struct tn_path *p, const struct tunnel_conf *conf, int id,
 	p->rttvar_us = RTT_GUESS_US / 4;
 	p->min_rtt_us = p->min_next_us = NEVER_US;
 	p->min_since_us = now_us;
-	p->delivered_us = p->first_us = p->last_sent_us = now_us;
+	p->delivered_us = p->first_us = p->last_sent_us = p->spoke_us = now_us;
 	p->loss_us = p->ack_us = NEVER_US;
 	p->reorder = 3;
 	p->reorder_eighths = 1;
@@ -32,6 +32,8 @@ void tn_path_finish(struct tn_path *p)
 	p->sent_cap = 0;
 	tn_spans_finish(&p->acked);
 	tn_spans_finish(&p->recv);
+	tn_keys_finish(&p->out);
+	tn_keys_finish(&p->in);
 }
 
 /* The lowest of the last 10 to 20 s. */

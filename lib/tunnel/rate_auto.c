@@ -26,6 +26,7 @@
 #define CWND_INIT (40 * MSS)
 #define CWND_MIN (8 * MSS)
 #define SLACK_US (30 * MS_US) /* acknowledgements may come so late */
+#define BATCH_US (1 * MS_US)  /* of data held back by hosts that work in batches */
 #define PCT_STARTUP 277
 #define PCT_DRAIN 40
 #define PPM INT64_C(1000000)
@@ -297,7 +298,8 @@ static uint64_t auto_cwnd(const struct tn_rate *r)
 	case TN_RATE_STARTUP:
 		return MAX(CWND_INIT, pipe * PCT_STARTUP / 100);
 	case TN_RATE_SHARED:
-		return MAX(2 * bdp(r, shared_bw(r)) + 20 * MSS, CWND_MIN);
+		pipe = bdp(r, shared_bw(r));
+		return MAX(2 * pipe + MAX(20 * MSS, shared_bw(r) * BATCH_US / SEC_US), CWND_MIN);
 	default:
 		return MAX(pipe * 5 / 4 + r->a.bw * SLACK_US / SEC_US + 10 * MSS, CWND_MIN);
 	}

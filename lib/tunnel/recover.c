@@ -134,8 +134,8 @@ static void packet_acked(struct tunnel *t, struct tn_path *p, uint64_t number, s
 	for (size_t i = 0; i < s->refs; i++)
 		tn_stream_acked(t, &s->ref[i]);
 known:
-	if (s->acks && p->recv.n && s->acks - 1 > p->recv.at[0].lo)
-		tn_spans_remove(&p->recv, 0, MIN(s->acks - 1, p->recv_next - 1));
+	if (s->acks)
+		tn_ack_acked(t->path[s->acks_path], s->acks);
 	s->state = TN_SENT_ACKED;
 }
 
@@ -323,7 +323,7 @@ static void probe(struct tunnel *t, struct tn_path *p)
 		requeue(t, s);
 		n++;
 	}
-	t->ping = true;
+	p->ping = true;
 	p->last_sent_us = t->now_us;
 }
 

@@ -40,7 +40,7 @@ static void stream_credit(struct tunnel_stream *s)
 	if (s->final != UINT64_MAX || s->in.start + s->window < s->max + s->window / 4)
 		return;
 	if (!s->max_wanted) {
-		if (t->now_us - s->grown_us < 2 * t->path.srtt_us)
+		if (t->now_us - s->grown_us < 2 * tn_paths_best(t)->srtt_us)
 			s->window = MIN(s->window * 2, t->conf.stream_window);
 		s->grown_us = t->now_us;
 	}

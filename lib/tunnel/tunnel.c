@@ -87,6 +87,7 @@ int tn_create(const struct tunnel_conf *conf, bool server, int path, const struc
 	      int64_t now_us, struct tunnel **out)
 {
 	struct tunnel *t = calloc(1, sizeof(*t));
+	int r;
 
 	if (!t)
 		return -ENOMEM;
@@ -98,10 +99,10 @@ int tn_create(const struct tunnel_conf *conf, bool server, int path, const struc
 	t->conf.stream_window = MAX(t->conf.stream_window, (size_t)TN_STREAM_CREDIT);
 	t->conf.tunnel_window = MAX(t->conf.tunnel_window, (size_t)TN_TUNNEL_CREDIT);
 	t->server = server;
-	t->now_us = t->heard_us = t->spoke_us = now_us;
+	t->now_us = t->heard_us = now_us;
 	t->idle_end_us = now_us + t->conf.idle_us;
 	t->next_stream = t->next_flow = server;
-	t->epoch_bits = TN_EPOCH_BITS;
+	t->key_life = (struct tn_key_life){TN_KEY_PACKETS, TN_KEY_TIME_US};
 	t->data_peer_max = t->data_max = TN_TUNNEL_CREDIT;
 	list_init(&t->all_streams);
 	list_init(&t->flow_age);
@@ -113,9 +114,12 @@ int tn_create(const struct tunnel_conf *conf, bool server, int path, const struc
 	list_init(&t->a_all);
 	list_init(&t->a_busy);
 	list_init(&t->a_events);
-	tn_path_init(&t->path, &t->conf, path, to, now_us);
-	*out = t;
-	return 0;
+	r = tn_paths_add(t, 0, path, to);
+	if (r < 0)
+		tunnel_destroy(t);
+	else
+		*out = t;
+	return r;
 }
 
 int tunnel_create(const struct tunnel_conf *conf, const struct crypt_key *key, int path,
@@ -145,10 +149,14 @@ int tn_key(struct tunnel *t, const struct crypt_secrets *s)
 {
 	const uint8_t *out = t->server ? s->to_client : s->to_server;
 	const uint8_t *in = t->server ? s->to_server : s->to_client;
-	int r = tn_keys_init(&t->out, s->suite, out);
+	int r;
 
-	if (r == 0)
-		r = tn_keys_init(&t->in, s->suite, in);
+	t->suite = s->suite;
+	for (unsigned i = 0; i < TN_PATHS; i++) {
+		crypt_secret_path(out, i, t->secret_out[i]);
+		crypt_secret_path(in, i, t->secret_in[i]);
+	}
+	r = tn_paths_key(t, t->path[0]);
 	if (r < 0)
 		return r;
 	t->keyed = true;
@@ -158,7 +166,7 @@ int tn_key(struct tunnel *t, const struct crypt_secrets *s)
 	t->heard_us = t->now_us;
 	t->idle_end_us = t->now_us + t->conf.idle_us;
 	t->max_data_wanted = t->conf.tunnel_window > TN_TUNNEL_CREDIT;
-	t->ping = true; /* the peer's handshake ends with our first datagram */
+	t->path[0]->ping = true; /* the peer's handshake ends with our first datagram */
 	t->ev_bits |= 1u << TUNNEL_EV_CONNECTED;
 	return 0;
 }
@@ -209,10 +217,8 @@ void tunnel_destroy(struct tunnel *t)
 	tn_idmap_finish(&t->streams);
 	tn_idmap_finish(&t->flows);
 	tn_spans_finish(&t->peer_streams);
-	tn_path_finish(&t->path);
+	tn_paths_finish(t);
 	crypt_shake_destroy(t->shake);
-	tn_keys_finish(&t->out);
-	tn_keys_finish(&t->in);
 	free(t);
 }
 
@@ -273,9 +279,9 @@ void tn_note_add(struct tunnel *t, uint8_t type, uint64_t id)
 /* A short write, or an end, that has no successor would wait for a whole probe timeout when it is lost. */
 void tn_echo_add(struct tunnel *t, uint64_t id, uint64_t off, size_t len)
 {
-	int64_t wait = CLAMP(t->path.srtt_us / 8, ECHO_MIN_US, ECHO_MAX_US);
+	int64_t rtt = tn_paths_best(t)->srtt_us, wait = CLAMP(rtt / 8, ECHO_MIN_US, ECHO_MAX_US);
 
-	if (t->echo_n == TN_ECHOES || t->path.srtt_us < 2 * wait)
+	if (t->echo_n == TN_ECHOES || rtt < 2 * wait)
 		return;
 	t->echo[(t->echo_head + t->echo_n++) % TN_ECHOES] =
 	    (struct tn_echo){t->now_us + wait, id, off, (uint32_t)len};
@@ -401,41 +407,42 @@ static int drop(struct tunnel *t, enum tunnel_drop why, int r)
 	return r;
 }
 
-/* Opens a datagram into `plain`; *number is then its packet number. */
-static int open_sealed(struct tunnel *t, const uint8_t *d, size_t n, uint8_t *plain,
-		       uint64_t *number)
+/* Opens a datagram of that path into `plain`; *number is then its packet number. */
+static int open_sealed(struct tunnel *t, struct tn_path *p, const uint8_t *d, size_t n,
+		       uint8_t *plain, uint64_t *number)
 {
 	struct rd r = rd_of(d + 1, TN_HEADER_LEN - 1);
 	struct crypt_seal *seal;
 	uint64_t epoch;
 
-	if ((d[0] & ~TN_FLAG_PHASE) != TN_FLAG_FIXED || rd_u64(&r) != t->node.id)
+	if (rd_u64(&r) != t->node.id)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
-	*number = expand_number(t->path.recv_next, rd_u32(&r));
-	if (crypt_replay_seen(&t->path.replay, *number))
+	*number = expand_number(p->recv_next, rd_u32(&r));
+	if (crypt_replay_seen(&p->replay, *number))
 		return drop(t, TUNNEL_DROP_REPLAYED, -EALREADY);
-	epoch = *number >> t->epoch_bits;
-	seal = tn_keys_of(&t->in, epoch);
-	if (!seal || (epoch & 1) != (d[0] & TN_FLAG_PHASE) ||
-	    crypt_open(seal, 0, *number, d, TN_HEADER_LEN, d + TN_HEADER_LEN, n - TN_HEADER_LEN,
-		       plain) < 0)
+	seal = tn_keys_of(&p->in, d[0] & TN_FLAG_PHASE, &epoch);
+	if (!seal || crypt_open(seal, p->number, *number, d, TN_HEADER_LEN, d + TN_HEADER_LEN,
+				n - TN_HEADER_LEN, plain) < 0)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
-	crypt_replay_mark(&t->path.replay, *number);
-	return tn_keys_reach(&t->in, epoch);
+	crypt_replay_mark(&p->replay, *number);
+	return tn_keys_reach(&p->in, epoch);
 }
 
 static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n,
 			const struct tunnel_addr *from)
 {
 	uint8_t plain[2048];
-	struct tn_path *p = &t->path;
+	struct tn_path *p;
 	uint64_t number;
 	bool eliciting;
 	int e;
 
 	if (!t->keyed || n < TN_HEADER_LEN + 1 + CRYPT_TAG_LEN || n > sizeof(plain))
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
-	e = open_sealed(t, d, n, plain, &number);
+	p = t->path[TN_FLAG_PATH(d[0])];
+	if (!p)
+		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
+	e = open_sealed(t, p, d, n, plain, &number);
 	if (e < 0)
 		return e;
 	heard(t);
@@ -451,13 +458,13 @@ static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n,
 static int input_lost(struct tunnel *t, const uint8_t *d, size_t n)
 {
 	struct rd r = rd_of(d + 1, n - 1);
-	int64_t end = t->now_us + MAX(LOST_WAIT_US, 3 * t->path.srtt_us);
+	int64_t end = t->now_us + MAX(LOST_WAIT_US, 3 * tn_paths_best(t)->srtt_us);
 
 	if (n != TN_LOST_LEN || !t->keyed || rd_u64(&r) != t->id_out)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
 	if (end < t->idle_end_us) {
 		t->idle_end_us = end;
-		t->ping = true;
+		tn_paths_ping(t);
 	}
 	return 0;
 }
@@ -489,6 +496,8 @@ int tunnel_input(struct tunnel *t, const void *dgram, size_t n, int path,
 
 static void timers(struct tunnel *t)
 {
+	struct tn_path *p;
+
 	if (t->shake)
 		shake_timers(t);
 	if (t->state != TUNNEL_OPEN)
@@ -497,15 +506,19 @@ static void timers(struct tunnel *t)
 		tn_closed(t, -ETIMEDOUT);
 		return;
 	}
-	if (t->now_us >= t->spoke_us + t->conf.keepalive_us)
-		t->ping = true;
-	tn_recover_timers(t, &t->path);
+	tn_paths_for(p, t)
+	{
+		if (t->now_us >= p->spoke_us + t->conf.keepalive_us)
+			p->ping = true;
+		tn_recover_timers(t, p);
+	}
 	tn_flow_sweep(t);
 }
 
 size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct tunnel_addr *to,
 		     int64_t now_us)
 {
+	struct tn_path *p = t->path[0];
 	size_t n = 0;
 
 	tn_now(t, now_us);
@@ -513,17 +526,20 @@ size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct 
 	if (t->shake)
 		n = crypt_shake_output(t->shake, buf, cap);
 	if (n == 0 && (t->state == TUNNEL_OPEN || t->state == TUNNEL_CLOSING)) {
-		n = tn_packet_build(t, &t->path, buf, cap);
+		for (unsigned i = 0; n == 0 && i < TN_PATHS; i++)
+			if (t->path[i])
+				n = tn_packet_build(t, p = t->path[i], buf, cap);
 		if (n && t->state == TUNNEL_CLOSING)
 			tn_closed(t, t->reason);
 	}
-	*path = t->path.id;
-	*to = t->path.addr;
+	*path = p->id;
+	*to = p->addr;
 	return n;
 }
 
 int64_t tunnel_wake(const struct tunnel *t)
 {
+	const struct tn_path *p;
 	int64_t at = NEVER_US;
 
 	if (t->ev_bits || !list_empty(&t->events))
@@ -534,6 +550,10 @@ int64_t tunnel_wake(const struct tunnel *t)
 		return t->now_us;
 	if (t->state != TUNNEL_OPEN)
 		return at;
-	at = MIN(at, MIN(t->idle_end_us, t->spoke_us + t->conf.keepalive_us));
-	return MIN(at, MIN(tn_packet_wake(t), tn_flow_due(t)));
+	at = MIN(at, t->idle_end_us);
+	tn_paths_for(p, t)
+	{
+		at = MIN(at, tn_packet_wake(t, p));
+	}
+	return MIN(at, tn_flow_due(t));
 }

@@ -57,10 +57,13 @@ struct acceptor;
 #define TUNNEL_REASON_MAX 120
 
 /* Where datagrams come from and go to: bytes that only the carrier understands (a sockaddr, say).
- * Unused bytes are zero: addresses are compared as bytes. */
+ * Unused bytes are zero: addresses are compared as bytes. The last four, from TUNNEL_ADDR_HOST on,
+ * are what the addresses of one machine or network have in common (a hash of it, say): they share
+ * what a peer may take before it is proven. */
+#define TUNNEL_ADDR_HOST 27
 struct tunnel_addr {
 	uint8_t len;
-	uint8_t bytes[31];
+	uint8_t bytes[TUNNEL_ADDR_HOST + 4];
 };
 
 /* What is urgent: classes in order of priority, datagrams of a lower one wait for those of a higher
@@ -263,7 +266,7 @@ void *tunnel_flow_user(const struct tunnel_flow *f);
 int acceptor_create(const struct tunnel_conf *conf, const struct crypt_ring *ring, int64_t now_us,
 		    struct acceptor **out) MUST_USE;
 void acceptor_destroy(struct acceptor *a); /* and all its tunnels */
-/* For handshakes from now on; tunnels that exist keep their keys. */
+/* For handshakes that are not complete yet; tunnels that exist keep their keys. */
 void acceptor_set_ring(struct acceptor *a, const struct crypt_ring *ring);
 
 /* As those of a tunnel, for all of its tunnels. -ENOBUFS: tunnels_max reached. */
@@ -274,6 +277,15 @@ size_t acceptor_output(struct acceptor *a, void *buf, size_t cap, int *path, str
 int64_t acceptor_wake(const struct acceptor *a);
 /* Events of all its tunnels (ev->tunnel says whose), CONNECTED first for each. */
 bool acceptor_event(struct acceptor *a, struct tunnel_event *ev);
+/* A handshake that failed since the last question, for the log: the address is proven, the name of
+ * the key is what the peer said. False: none. Of many at once only some are kept; stats count all. */
+struct acceptor_failure {
+	int path;
+	struct tunnel_addr from;
+	int why; /* -EACCES, -EPROTO: as tunnel_reason */
+	char key_name[CRYPT_NAME_MAX + 1];
+};
+bool acceptor_failure(struct acceptor *a, struct acceptor_failure *out);
 /* Its established tunnels, one after the other; NULL begins, NULL ends. */
 struct tunnel *acceptor_next(const struct acceptor *a, const struct tunnel *t);
 
@@ -316,6 +328,7 @@ void tunnel_stats(const struct tunnel *t, struct tunnel_stats *out);
 struct acceptor_stats {
 	uint64_t handshakes, handshakes_done;
 	uint64_t wrong_key, timed_out, failed; /* how the others ended */
+	uint64_t evicted;		       /* gave way to newer ones */
 	uint64_t cookies;		       /* first hellos answered */
 	uint64_t pending, tunnels;	       /* now */
 	uint64_t drops[TUNNEL_DROP_KINDS];     /* of datagrams that belong to no tunnel */

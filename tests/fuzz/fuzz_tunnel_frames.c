@@ -95,8 +95,8 @@ static void packet(struct fuzz *z, const uint8_t *p, size_t n)
 
 	if (tunnel_state(z->t) > TUNNEL_OPEN)
 		return;
-	if (tn_frames_take(z->t, &z->t->path, p, n, &eliciting) == 0)
-		tn_ack_received(&z->t->path, z->number++, eliciting, z->now_us);
+	if (tn_frames_take(z->t, z->t->path[0], p, n, &eliciting) == 0)
+		tn_ack_received(z->t->path[0], z->number++, eliciting, z->now_us);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

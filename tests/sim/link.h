@@ -30,7 +30,7 @@ struct way {
 struct dgram {
 	int64_t at_us;
 	uint64_t order;
-	int to; /* even: a client; odd: a server */
+	struct tunnel_addr from, to;
 	uint16_t len;
 	uint8_t data[TUNNEL_DGRAM_MAX];
 };
@@ -133,10 +133,12 @@ static inline int64_t way_arrival(struct way *w, uint64_t *rng, int64_t at_us)
 	return w->last_us;
 }
 
-/* Sends a copy of the datagram. */
-static inline void link_send(struct link *l, int to, const void *data, size_t n, int64_t now_us)
+/* Sends a copy of the datagram; side: where to, 0 client, 1 server. */
+static inline void link_send(struct link *l, int side, const struct tunnel_addr *from,
+			     const struct tunnel_addr *to, const void *data, size_t n,
+			     int64_t now_us)
 {
-	struct way *w = &l->way[to & 1];
+	struct way *w = &l->way[side];
 	int64_t at = now_us;
 	unsigned copies = 1;
 
@@ -161,7 +163,8 @@ static inline void link_send(struct link *l, int to, const void *data, size_t n,
 		if (rnd_to(&l->rng, 1000000) < w->reorder_ppm)
 			d->at_us += (int64_t)rnd_to(&l->rng, (uint64_t)w->reorder_us);
 		d->order = l->order++;
-		d->to = to;
+		d->from = *from;
+		d->to = *to;
 		d->len = (uint16_t)n;
 		memcpy(d->data, data, n);
 		link_push(l, d);

@@ -47,6 +47,12 @@ struct rival_flow {
 	uint64_t got, mark;
 };
 
+/* Flow i's address on a side. */
+static struct tunnel_addr rival_addr(unsigned i, int side)
+{
+	return (struct tunnel_addr){2, {(uint8_t)i, (uint8_t)side}};
+}
+
 struct duel {
 	struct link link;
 	struct rival_flow flow[RIVALS_MAX];
@@ -62,6 +68,13 @@ static void duel_init(struct duel *d, const struct way *w, uint64_t seed)
 	d->link.rng = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
 	d->link.way[0] = d->link.way[1] = *w;
 	d->now_us = SEC_US;
+}
+
+static void duel_send(struct duel *d, unsigned i, int side, const void *data, size_t n)
+{
+	struct tunnel_addr from = rival_addr(i, !side), to = rival_addr(i, side);
+
+	link_send(&d->link, side, &from, &to, data, n, d->now_us);
 }
 
 static void duel_add(struct duel *d, enum rival kind, int64_t after_us)
@@ -265,7 +278,7 @@ static void tcp_send(struct duel *d, unsigned i)
 		b->sent[b->next % RIVAL_WINDOW] = (struct rival_sent){
 		    d->now_us, b->flight ? b->delivered_us : d->now_us, b->delivered, 1};
 		memcpy(data, &b->next, sizeof(b->next));
-		link_send(&d->link, (int)(2 * i + 1), data, sizeof(data), d->now_us);
+		duel_send(d, i, 1, data, sizeof(data));
 		b->next++;
 		b->flight++;
 		b->last_us = MAX(b->last_us, b->flight == 1 ? d->now_us : 0);
@@ -277,13 +290,14 @@ static void tcp_send(struct duel *d, unsigned i)
 
 static void tcp_take(struct duel *d, const struct dgram *g)
 {
-	struct rival_flow *f = &d->flow[g->to / 2];
+	unsigned i = g->to.bytes[0];
+	struct rival_flow *f = &d->flow[i];
 	uint64_t number;
 
 	memcpy(&number, g->data, sizeof(number));
-	if (g->to & 1) {
+	if (g->to.bytes[1]) {
 		f->got += RIVAL_LEN;
-		link_send(&d->link, g->to ^ 1, &number, sizeof(number), d->now_us);
+		duel_send(d, i, 0, &number, sizeof(number));
 	} else {
 		tcp_acked(f, number, d->now_us);
 	}
@@ -295,14 +309,16 @@ static void gex_start(struct duel *d, unsigned i)
 {
 	struct rival_flow *f = &d->flow[i];
 	struct crypt_secrets sec = {.suite = CRYPT_AES128GCM, .server_id = 7, .client_id = 8};
-	struct tunnel_addr to = {4, {10, 0, 0, 1}};
 	struct tunnel_open o = {.service = "web", .class = TUNNEL_BULK};
 
 	if (f->t[0] || d->now_us < f->start_us)
 		return;
-	for (int k = 0; k < 2; k++)
+	for (int k = 0; k < 2; k++) {
+		struct tunnel_addr to = rival_addr(i, !k);
+
 		if (tunnel_create_keyed(NULL, &sec, k, 0, &to, d->now_us, &f->t[k]) < 0)
 			abort();
+	}
 	if (tunnel_stream_open(f->t[0], &o, &f->s) < 0)
 		abort();
 }
@@ -334,7 +350,7 @@ static void gex_pump(struct duel *d, unsigned i)
 			abort();
 	for (int k = 0; k < 2; k++)
 		while ((n = tunnel_output(f->t[k], buf, sizeof(buf), &path, &to, d->now_us)) > 0)
-			link_send(&d->link, (int)(2 * i + !k), buf, n, d->now_us);
+			duel_send(d, i, !k, buf, n);
 }
 
 static int64_t gex_wake(const struct rival_flow *f)
@@ -346,13 +362,12 @@ static int64_t gex_wake(const struct rival_flow *f)
 
 static void duel_take(struct duel *d, const struct dgram *g)
 {
-	struct rival_flow *f = &d->flow[g->to / 2];
-	struct tunnel_addr from = {4, {10, 0, 0, 1}};
+	struct rival_flow *f = &d->flow[g->to.bytes[0]];
 
 	if (f->tcp)
 		tcp_take(d, g);
 	else
-		tunnel_input(f->t[g->to & 1], g->data, g->len, 0, &from, d->now_us);
+		tunnel_input(f->t[g->to.bytes[1]], g->data, g->len, 0, &g->from, d->now_us);
 }
 
 static void duel_watch(struct duel *d)

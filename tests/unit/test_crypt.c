@@ -163,6 +163,8 @@ static void to_server(struct ends *e)
 
 		assert_true(r >= 0);
 		assert_true(m <= n);
+		if (r == 1)
+			e->server_status = crypt_shake_start(e->server);
 		e->server_bytes += m;
 		if (r == 0 && !lost(e))
 			e->client_status = crypt_shake_input(e->client, reply, m);

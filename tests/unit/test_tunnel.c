@@ -311,39 +311,124 @@ static void test_quiet(void **state)
 	pair_destroy(&p);
 }
 
-/* Keys change every 16 packets; what is late by an epoch is still opened. */
+static size_t write_one(struct pair *p, struct tunnel_stream *s, uint8_t *dgram)
+{
+	struct tunnel_addr to;
+	int path;
+
+	assert_int_equal(tunnel_stream_write(s, "0123456789", 10), 10);
+	return tunnel_output(p->c, dgram, TUNNEL_DGRAM_MAX, &path, &to, p->now_us);
+}
+
+/* Keys change every 16 packets; what is late by an epoch is still opened, and what claims to be of
+ * another is not. */
 static void test_epochs(void **state)
 {
 	struct tunnel_stream *c, *s;
 	struct pair p;
 	static char buf[100000];
 	uint8_t late[TUNNEL_DGRAM_MAX], d[TUNNEL_DGRAM_MAX];
-	struct tunnel_addr to;
-	size_t n, got = 0;
-	int path;
+	size_t n, m, got = 0;
+	uint64_t epoch;
 
 	pair_make(&p, NULL);
-	p.c->epoch_bits = p.s->epoch_bits = 4;
+	p.c->key_life.packets = p.s->key_life.packets = 16;
 	c = open_both(&p, &s);
 	settle(&p, 50);
-	while (p.c->path.next % 16 != 15)
+	while (p.c->path[0]->next - p.c->path[0]->out.first != 15)
 		settle(&p, 1000);
-	assert_int_equal(tunnel_stream_write(c, buf, 10), 10);
-	n = tunnel_output(p.c, late, sizeof(late), &path, &to, p.now_us);
-	assert_true(n > 0 && !(late[0] & TN_FLAG_PHASE) == !(p.c->out.epoch & 1));
-	assert_int_equal(tunnel_stream_write(c, buf, 10), 10);
-	path = (int)tunnel_output(p.c, d, sizeof(d), &path, &to, p.now_us);
-	assert_true(path > 0 && ((d[0] ^ late[0]) & TN_FLAG_PHASE));
-	assert_int_equal(tunnel_input(p.s, d, (size_t)path, 0, &addr_c, p.now_us), 0);
+	n = write_one(&p, c, late);
+	epoch = p.c->path[0]->out.epoch;
+	assert_true(n > 0 && (late[0] & TN_FLAG_PHASE) == (epoch & TN_FLAG_PHASE));
+	m = write_one(&p, c, d);
+	assert_true(m > 0 && (d[0] & TN_FLAG_PHASE) == ((epoch + 1) & TN_FLAG_PHASE));
+	for (unsigned phase = 0; phase < 8; phase++) { /* under no other phase does it pass */
+		uint8_t forged[TUNNEL_DGRAM_MAX];
+
+		memcpy(forged, d, m);
+		forged[0] ^= (uint8_t)phase;
+		if (phase)
+			assert_int_equal(tunnel_input(p.s, forged, m, 0, &addr_c, p.now_us),
+					 -EBADMSG);
+	}
+	p.s->stats.drops[TUNNEL_DROP_FORGED] = 0;
+	assert_int_equal(tunnel_input(p.s, d, m, 0, &addr_c, p.now_us), 0);
+	assert_int_equal(p.s->path[0]->in.epoch, epoch + 1);
 	assert_int_equal(tunnel_input(p.s, late, n, 0, &addr_c, p.now_us), 0);
-	assert_int_equal(tunnel_stream_write(c, buf, sizeof(buf)), sizeof(buf));
+	assert_int_equal(tunnel_input(p.s, late, n, 0, &addr_c, p.now_us), -EALREADY);
 	for (int i = 0; i < 100; i++) {
+		assert_int_equal(tunnel_stream_write(c, buf, 1000), 1000);
 		settle(&p, 10);
 		got += tunnel_stream_read(s, buf, sizeof(buf));
 	}
-	assert_int_equal(got, sizeof(buf) + 20);
-	assert_true(p.c->out.epoch > 5 && p.s->in.epoch == p.c->out.epoch);
+	assert_int_equal(got, 100020);
+	assert_true(p.c->path[0]->out.epoch > epoch + 4);
+	assert_in_range(p.s->path[0]->in.epoch, p.c->path[0]->out.epoch - 1,
+			p.c->path[0]->out.epoch);
 	assert_int_equal(p.s->stats.drops[TUNNEL_DROP_FORGED], 0);
+	pair_destroy(&p);
+}
+
+/* They change with time as well, but not before the peer has shown that it has the present ones. */
+static void test_key_time(void **state)
+{
+	struct tunnel_stream *c, *s;
+	uint8_t lost[TUNNEL_DGRAM_MAX];
+	struct pair p;
+	uint64_t epoch;
+
+	pair_make(&p, NULL);
+	c = open_both(&p, &s);
+	p.c->key_life.time_us = 10 * SEC_US;
+	for (int i = 0; i < 35; i++)
+		settle(&p, 1000);
+	epoch = p.c->path[0]->out.epoch;
+	assert_in_range(epoch, 3, 4);
+	assert_int_equal(p.s->path[0]->in.epoch, epoch);
+	assert_int_equal(p.s->path[0]->out.epoch, 0); /* each direction for itself */
+	p.c->key_life.time_us = 0;
+	assert_true(write_one(&p, c, lost) > 0);
+	assert_int_equal(p.c->path[0]->out.epoch, epoch + 1);
+	for (int i = 0; i < 20; i++)
+		assert_true(write_one(&p, c, lost) > 0); /* and none of them arrives */
+	assert_int_equal(p.c->path[0]->out.epoch, epoch + 1);
+	settle(&p, 3000);
+	assert_true(p.c->path[0]->out.epoch > epoch + 2);
+	assert_int_equal(tunnel_state(p.c), TUNNEL_OPEN);
+	assert_int_equal(tunnel_state(p.s), TUNNEL_OPEN);
+	assert_int_equal(tunnel_stream_read(s, lost, sizeof(lost)), 210);
+	pair_destroy(&p);
+}
+
+/* A second path has keys, numbers and acknowledgements of its own, and one path's ACK may come on
+ * another. */
+static void test_two_paths(void **state)
+{
+	static const char ack[] = "\x02\x01\x00\x00\x00\x00";
+	uint8_t d[TUNNEL_DGRAM_MAX], twin[TUNNEL_DGRAM_MAX];
+	struct pair p;
+	bool e;
+	size_t n;
+
+	pair_make(&p, NULL);
+	settle(&p, 20);
+	assert_int_equal(tn_paths_add(p.c, 1, 7, &addr_s), 0);
+	assert_int_equal(tn_paths_add(p.s, 1, 7, &addr_c), 0);
+	p.c->path[1]->ping = p.c->path[0]->ping = true;
+	n = tn_packet_build(p.c, p.c->path[1], d, sizeof(d));
+	assert_true(n > 0 && TN_FLAG_PATH(d[0]) == 1);
+	assert_int_equal(p.c->path[1]->next, 1);
+	assert_int_equal(p.c->path[1]->flight, 1);
+	/* Another path's number does not make it another path's packet. */
+	memcpy(twin, d, n);
+	twin[0] ^= 3 << 3;
+	assert_int_equal(tunnel_input(p.s, twin, n, 0, &addr_c, p.now_us), -EBADMSG);
+	twin[0] ^= 2 << 3;
+	assert_int_equal(tunnel_input(p.s, twin, n, 0, &addr_c, p.now_us), -EALREADY);
+	assert_int_equal(tunnel_input(p.s, d, n, 7, &addr_c, p.now_us), 0);
+	assert_int_equal(p.s->path[1]->recv_next, 1);
+	assert_int_equal(tn_frames_take(p.c, p.c->path[0], ack, sizeof(ack) - 1, &e), 0);
+	assert_int_equal(p.c->path[1]->flight, 0);
 	pair_destroy(&p);
 }
 
@@ -450,7 +535,7 @@ static void test_broken(void **state)
 	    "\x7f",				    /* no such frame */
 	    "\x02\x00\x40\xff\x00\x00\x00",	    /* ACK of what was not sent */
 	    "\x02\x00\x00\x00\x00\x05",		    /* ACK below 0 */
-	    "\x02\x01\x00\x00\x00\x00",		    /* another path */
+	    "\x02\x01\x00\x00\x00\x00",		    /* no such path */
 	    "\x10\x00\x00\x0a\x61",		    /* fewer bytes than said */
 	    "\x10\x01\x00\x01\x61",		    /* our stream, which we did not open */
 	    "\x10\x00\x80\x20\x00\x00\x01\x61",	    /* beyond the stream's credit */
@@ -469,7 +554,7 @@ static void test_broken(void **state)
 
 		pair_make(&p, NULL);
 		settle(&p, 5);
-		assert_int_equal(tn_frames_take(p.s, &p.s->path, bad[i], len[i], &e), -EPROTO);
+		assert_int_equal(tn_frames_take(p.s, p.s->path[0], bad[i], len[i], &e), -EPROTO);
 		settle(&p, 2);
 		assert_int_equal(tunnel_reason(p.s, NULL, NULL), -EPROTO);
 		assert_int_equal(tunnel_reason(p.c, NULL, &text), -ECONNRESET);
@@ -481,12 +566,13 @@ static void test_broken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_stream), cmocka_unit_test(test_reset),
-	    cmocka_unit_test(test_limits), cmocka_unit_test(test_open_refused),
-	    cmocka_unit_test(test_close),  cmocka_unit_test(test_door),
-	    cmocka_unit_test(test_quiet),  cmocka_unit_test(test_flow),
-	    cmocka_unit_test(test_broken), cmocka_unit_test(test_flow_again),
-	    cmocka_unit_test(test_epochs), cmocka_unit_test(test_flow_idle),
+	    cmocka_unit_test(test_stream),    cmocka_unit_test(test_reset),
+	    cmocka_unit_test(test_limits),    cmocka_unit_test(test_open_refused),
+	    cmocka_unit_test(test_close),     cmocka_unit_test(test_door),
+	    cmocka_unit_test(test_quiet),     cmocka_unit_test(test_flow),
+	    cmocka_unit_test(test_broken),    cmocka_unit_test(test_flow_again),
+	    cmocka_unit_test(test_epochs),    cmocka_unit_test(test_key_time),
+	    cmocka_unit_test(test_flow_idle), cmocka_unit_test(test_two_paths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

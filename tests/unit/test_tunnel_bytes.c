@@ -151,7 +151,8 @@ static void test_fixed(void **state)
 /* A line of 1 MB/s and 100 ms with a queue; what is told of one round trip, from pace and window. */
 static void line_round(struct tn_rate *r, struct tn_rate_sample *s, int64_t *queued, int64_t line)
 {
-	int64_t in = (int64_t)MIN(r->ops->pacing(r), r->ops->cwnd(r) * 10) / 10;
+	int64_t room = MAX((int64_t)r->ops->cwnd(r) - *queued, 0);
+	int64_t in = MIN((int64_t)r->ops->pacing(r) / 10, room);
 	int64_t out = MIN(in + *queued, line / 10);
 
 	*queued += in - out;
@@ -238,12 +239,46 @@ static void test_shared(void **state)
 	assert_in_range(r.ops->pacing(&r), 900000, 1100000);
 }
 
+/* Against a plain search of all timers, under random sets and removals. */
+static void test_heap(void **state)
+{
+	struct tn_timer t[100] = {{0}};
+	struct tn_heap h = {0};
+	uint32_t r = 1;
+
+	assert_null(tn_heap_first(&h));
+	assert_int_equal(tn_heap_reserve(&h, ARRAY_LEN(t)), 0);
+	for (int step = 0; step < 20000; step++) {
+		int64_t least = NEVER_US;
+		size_t in = 0;
+
+		r = r * 1664525 + 1013904223;
+		if (r >> 28 == 0)
+			tn_heap_remove(&h, &t[r >> 8 & 63]);
+		else
+			tn_heap_set(&h, &t[(r >> 8) % ARRAY_LEN(t)],
+				    r >> 29 ? (int64_t)(r >> 16 & 255) : NEVER_US);
+		for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+			if (!t[i].slot)
+				continue;
+			assert_ptr_equal(h.at[t[i].slot - 1], &t[i]);
+			least = MIN(least, t[i].at_us);
+			in++;
+		}
+		assert_int_equal(h.n, in);
+		assert_int_equal(in ? tn_heap_first(&h)->at_us : NEVER_US, least);
+	}
+	tn_heap_finish(&h);
+	tn_heap_finish(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_ring),  cmocka_unit_test(test_spans),
-	    cmocka_unit_test(test_idmap), cmocka_unit_test(test_auto),
-	    cmocka_unit_test(test_fixed), cmocka_unit_test(test_shared),
+	    cmocka_unit_test(test_ring),   cmocka_unit_test(test_spans),
+	    cmocka_unit_test(test_idmap),  cmocka_unit_test(test_auto),
+	    cmocka_unit_test(test_fixed),  cmocka_unit_test(test_heap),
+	    cmocka_unit_test(test_shared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

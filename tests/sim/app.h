@@ -1,0 +1,160 @@
+/* The applications on both sides of a simulated tunnel: streams by plan, and flows that are echoed.
+ * sim.h includes this in its middle. */
+#ifndef SIM_APP_H
+#define SIM_APP_H
+
+static uint8_t pattern(uint64_t id, int side, uint64_t off)
+{
+	return (uint8_t)((off * 2654435761u >> 11) + id * 31 + (uint64_t)side * 97);
+}
+
+static void fill(uint8_t *p, uint64_t id, int side, uint64_t off, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		p[i] = pattern(id, side, off + i);
+}
+
+static void end_done(struct sim *m, struct end *e)
+{
+	e->done_us = m->now_us;
+	tunnel_stream_release(e->s);
+	e->s = NULL;
+	m->done++;
+}
+
+static void end_write(struct sim *m, struct end *e)
+{
+	uint8_t buf[16384];
+
+	while (e->sent < e->send && !e->reset) {
+		size_t n = MIN(MIN(sizeof(buf), e->send - e->sent), e->reset_at - e->sent);
+		ssize_t w;
+
+		if (n == 0) {
+			e->reset = true;
+			m->resets++;
+			tunnel_stream_reset(e->s, TUNNEL_RST_APP + 7);
+			end_done(m, e);
+			return;
+		}
+		fill(buf, e->id, e->side, e->sent, n);
+		w = tunnel_stream_write(e->s, buf, n);
+		CHECK(m, w >= 0);
+		e->sent += (uint64_t)w;
+		if ((size_t)w < n)
+			return;
+	}
+	if (!e->finished && !e->reset) {
+		e->finished = true;
+		tunnel_stream_finish(e->s);
+	}
+}
+
+static void end_read(struct sim *m, struct end *e)
+{
+	const void *p;
+	size_t n;
+
+	if (e->stopped || !e->s)
+		return;
+	while ((n = tunnel_stream_peek(e->s, &p)) > 0) {
+		if (e->got == 0)
+			e->first_us = m->now_us;
+		for (size_t i = 0; i < n; i++)
+			CHECK(m, ((const uint8_t *)p)[i] == pattern(e->id, !e->side, e->got + i));
+		e->got += n;
+		CHECK(m, e->got <= e->recv);
+		tunnel_stream_consume(e->s, n);
+	}
+	if (tunnel_stream_ended(e->s) && !e->ended) {
+		e->ended = true;
+		CHECK(m, e->got == e->recv);
+	}
+	if (e->ended && e->finished)
+		end_done(m, e);
+}
+
+static struct end *end_make(struct sim *m, struct tunnel_stream *s, int side)
+{
+	uint64_t id = tunnel_stream_id(s);
+	const struct plan *p = &m->plan[id / 2];
+	struct end *e = calloc(1, sizeof(*e));
+
+	assert(e && id / 2 < m->n_plans && !m->end[side][id / 2]);
+	e->s = s;
+	e->side = side;
+	e->id = id;
+	e->send = side ? p->down : p->up;
+	e->recv = side ? p->up : p->down;
+	e->reset_at = side ? p->reset_at : UINT64_MAX;
+	e->stopped = !side && p->stopped;
+	e->opened_us = m->now_us;
+	tunnel_stream_set_user(s, e);
+	m->end[side][id / 2] = e;
+	return e;
+}
+
+static void open_next(struct sim *m)
+{
+	struct tunnel_open o = {.service = "web", .class = m->plan[m->n_opened].class, .offset = 3};
+	struct tunnel_stream *s;
+
+	o.origin = (struct tunnel_origin){.family = 4, .src = {10, 0, 0, 1}, .src_port = 4711};
+	CHECK(m, tunnel_stream_open(m->client, &o, &s) == 0);
+	end_write(m, end_make(m, s, 0));
+	m->n_opened++;
+}
+
+static void accepted(struct sim *m, struct tunnel_stream *s)
+{
+	const struct tunnel_open *o = tunnel_stream_info(s);
+
+	CHECK(m, strcmp(o->service, "web") == 0 && o->offset == 3 && o->origin.src_port == 4711 &&
+		     o->origin.src[0] == 10);
+	end_write(m, end_make(m, s, 1));
+}
+
+/* ---- flows: numbered datagrams with the time in them, sent back by the server ---- */
+
+static void flow_send(struct sim *m)
+{
+	uint8_t buf[8192] = {0};
+	struct wr w = wr_of(buf, sizeof(buf));
+	struct tunnel_open o = {.service = "game", .class = TUNNEL_GAME};
+
+	if (!m->flow[0])
+		CHECK(m, tunnel_flow_open(m->client, &o, &m->flow[0]) == 0);
+	wr_u64(&w, m->flow_sent++);
+	wr_u64(&w, (uint64_t)m->now_us);
+	fill(buf + 16, 1, 0, 16, m->flow_len - 16);
+	CHECK(m, tunnel_flow_send(m->flow[0], buf, m->flow_len) == 0);
+	m->flow_next_us =
+	    m->now_us + m->flow_gap_us >= m->flow_end_us ? NEVER_US : m->now_us + m->flow_gap_us;
+}
+
+static void flow_read(struct sim *m, struct tunnel_flow *f, int side)
+{
+	uint8_t buf[8192];
+	ssize_t n;
+
+	while ((n = tunnel_flow_recv(f, buf, sizeof(buf))) >= 0) {
+		struct rd r = rd_of(buf, sizeof(buf));
+		uint64_t seq = rd_u64(&r);
+		int64_t sent = (int64_t)rd_u64(&r);
+
+		CHECK(m, (size_t)n == m->flow_len);
+		for (size_t i = 16; i < (size_t)n; i++)
+			CHECK(m, buf[i] == pattern(1, 0, i));
+		if (side == 1) {
+			CHECK(m, tunnel_flow_send(f, buf, (size_t)n) == 0);
+			continue;
+		}
+		CHECK(m, seq < m->flow_sent && seq < 8192);
+		CHECK(m, !(m->flow_seen[seq / 64] >> seq % 64 & 1));
+		m->flow_seen[seq / 64] |= UINT64_C(1) << seq % 64;
+		m->flow_back++;
+		m->flow_worst_us = MAX(m->flow_worst_us, m->now_us - sent);
+	}
+}
+
+#endif

@@ -1,0 +1,213 @@
+/* Loss and speed: the five lines of the issue's table, a warm tunnel, an echo beside a transfer,
+ * lines that change, and rivals on the same line (rivals.h). */
+#ifndef SIM_SCENARIOS_LINES_H
+#define SIM_SCENARIOS_LINES_H
+
+#include "rivals.h"
+
+/* Queue of 100 ms each; the random losses are taken behind it, so that limit = rate x (1 - loss). */
+#define LINE(mbit, rtt_ms, ppm) \
+	{ \
+		.rate_bps = (mbit)*1000000, .queue_us = 100 * MS_US, \
+		.delay_us = (rtt_ms)*MS_US / 2, .loss_ppm = (ppm) \
+	}
+static const struct way rate_lines[] = {
+    LINE(100, 100, 10000),
+    LINE(100, 200, 50000),
+    {.rate_bps = 50000000,
+     .queue_us = 100 * MS_US,
+     .delay_us = 75 * MS_US,
+     .jitter_us = 5 * MS_US,
+     .ordered = true,
+     .bad_us = 20 * MS_US,
+     .good_us = 647 * MS_US},
+    LINE(200, 60, 1000),
+    LINE(200, 200, 100000),
+};
+
+static double line_limit(const struct way *w)
+{
+	double loss = w->loss_ppm / 1e6;
+
+	if (w->bad_us)
+		loss = (double)w->bad_us / (double)(w->bad_us + w->good_us);
+	return (double)w->rate_bps / 1e6 * (1 - loss);
+}
+
+static uint64_t got_of(const struct sim *m, unsigned i)
+{
+	const struct end *c = m->end[0][i], *s = m->end[1][i];
+
+	return (c ? c->got : 0) + (s ? s->got : 0);
+}
+
+/* Mbit/s of stream i over the next us. */
+static double goodput_for(struct sim *m, unsigned i, int64_t us)
+{
+	uint64_t before = got_of(m, i);
+
+	run(m, m->now_us + us, NULL);
+	return (double)(got_of(m, i) - before) * 8 / (double)us;
+}
+
+static bool connected(const struct sim *m)
+{
+	return m->connected && m->server;
+}
+
+static void bulk_start(struct sim *m, bool down)
+{
+	uint64_t much = UINT64_C(1) << 40;
+
+	plan_add(m, (struct plan){.up = down ? 10 : much, .down = down ? much : 10});
+	open_all(m);
+}
+
+/* From cold, then steady; direction by seed. */
+static void line_check(struct sim *m, const struct way *w, double part_cold, double part)
+{
+	double limit = line_limit(w), cold, steady;
+	struct tunnel_stats st;
+	bool down = m->seed % 2;
+
+	run(m, m->now_us + 5 * SEC_US, connected);
+	bulk_start(m, down);
+	cold = goodput_for(m, 0, 50 * 8 * SEC_US / (int64_t)(w->rate_bps / 1000000));
+	run(m, m->now_us + SEC_US, NULL);
+	steady = goodput_for(m, 0, 8 * SEC_US);
+	tunnel_stats(down ? m->server : m->client, &st);
+	figure(0, "first 50 MB, % of limit", 100 * cold / limit);
+	figure(1, "steady, % of limit", 100 * steady / limit);
+	figure(2, "sent / delivered - 1, %",
+	       100 * ((double)st.bytes_sent * (limit * 1e6 / (double)w->rate_bps) /
+			  (double)got_of(m, 0) -
+		      1));
+	CHECK(m, cold >= part_cold * limit && steady >= part * limit);
+}
+
+#define LINE_SCENARIO(n, cold, part) \
+	static void l##n##_set(struct sim *m) \
+	{ \
+		lines(m, rate_lines[(n)-1]); \
+		connect_ends(m, NULL, 0); \
+	} \
+	static void l##n##_check(struct sim *m) \
+	{ \
+		line_check(m, &rate_lines[(n)-1], cold, part); \
+	}
+LINE_SCENARIO(1, 0, 0)
+LINE_SCENARIO(2, 0, 0)
+LINE_SCENARIO(3, 0, 0)
+LINE_SCENARIO(4, 0, 0)
+LINE_SCENARIO(5, 0, 0)
+
+/* Fetches on L1, on a tunnel that has carried nothing else. */
+static double fetch_median(struct sim *m, uint64_t size)
+{
+	double times[15];
+
+	for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+		const struct end *e;
+
+		plan_add(m, (struct plan){.up = 80, .down = size});
+		open_all(m);
+		finish_plan(m);
+		e = m->end[0][m->n_plans - 1];
+		times[i] = (double)(e->done_us - e->opened_us) / 1e3;
+		run(m, m->now_us + (int64_t)rnd_to(&m->rng, 1000000), NULL);
+	}
+	qsort(times, ARRAY_LEN(times), sizeof(times[0]), by_value);
+	return times[ARRAY_LEN(times) / 2];
+}
+
+static void fetch_check(struct sim *m)
+{
+	double ms[3];
+
+	run(m, m->now_us + 3 * SEC_US, NULL);
+	ms[0] = fetch_median(m, 1000);
+	ms[1] = fetch_median(m, 100000);
+	ms[2] = fetch_median(m, 1000000);
+	figure(0, "1 KB, median ms", ms[0]);
+	figure(1, "100 KB, median ms", ms[1]);
+	figure(2, "1 MB, median ms", ms[2]);
+}
+
+/* A datagram echo and a transfer on L1. */
+static void beside_check(struct sim *m)
+{
+	run(m, m->now_us + 2 * SEC_US, NULL);
+	bulk_start(m, false);
+	run(m, m->now_us + 2 * SEC_US, NULL);
+	flow_run(m, 100, 33 * MS_US);
+	figure(1, "bulk, % of limit",
+	       100 * goodput_for(m, 0, 10 * SEC_US) / line_limit(&rate_lines[0]));
+	figure(0, "worst round trip, ms", (double)m->flow_worst_us / 1e3);
+}
+
+/* ---- rivals ---- */
+
+static void duel_check_(struct sim *m, struct way w, enum rival a, enum rival b)
+{
+	struct duel d;
+	double share[2];
+
+	duel_init(&d, &w, m->seed);
+	duel_add(&d, a, 0);
+	duel_add(&d, b, 5 * SEC_US);
+	duel_run(&d, 15 * SEC_US);
+	duel_mark(&d);
+	duel_run(&d, 45 * SEC_US);
+	share[0] = duel_mbit(&d, 0);
+	share[1] = duel_mbit(&d, 1);
+	figure(0, "the first has, %", 100 * share[0] / (share[0] + share[1]));
+	figure(1, "both, Mbit/s", share[0] + share[1]);
+	figure(2, "mean queue, ms", duel_queue_ms(&d));
+	duel_finish(&d);
+}
+
+static void no_set(struct sim *m)
+{
+	m->n_plans = 0;
+}
+
+static void two_check(struct sim *m)
+{
+	duel_check_(m, rate_lines[3], RIVAL_GEX, RIVAL_GEX);
+}
+
+static void bbr_check(struct sim *m)
+{
+	bool first = m->seed % 2;
+
+	duel_check_(m, rate_lines[3], first ? RIVAL_GEX : RIVAL_BBR, first ? RIVAL_BBR : RIVAL_GEX);
+}
+
+static void bbrs_check(struct sim *m)
+{
+	duel_check_(m, rate_lines[3], RIVAL_BBR, RIVAL_BBR);
+}
+
+static void cubic_check(struct sim *m)
+{
+	struct way w = rate_lines[3];
+
+	w.loss_ppm = 0;
+	duel_check_(m, w, RIVAL_GEX, RIVAL_CUBIC);
+}
+
+#define SCENARIOS_LINES \
+	{"L1", "100 Mbit/s, 100 ms, 1 %", l1_set, l1_check, 60 * SEC_US, true}, \
+	    {"L2", "100 Mbit/s, 200 ms, 5 %", l2_set, l2_check, 60 * SEC_US, true}, \
+	    {"L3", "50 Mbit/s, 150 ms, 3 % in bursts", l3_set, l3_check, 60 * SEC_US, true}, \
+	    {"L4", "200 Mbit/s, 60 ms, 0.1 %", l4_set, l4_check, 60 * SEC_US, true}, \
+	    {"L5", "200 Mbit/s, 200 ms, 10 %", l5_set, l5_check, 60 * SEC_US, true}, \
+	    {"fetch", "fetches on L1", l1_set, fetch_check, 60 * SEC_US, false}, \
+	    {"beside", "30 Hz echo beside a transfer on L1", l1_set, beside_check, 60 * SEC_US, \
+	     true}, \
+	    {"two", "two tunnels on L4", no_set, two_check, 60 * SEC_US, true}, \
+	    {"bbr", "a kernel's BBR beside, L4", no_set, bbr_check, 60 * SEC_US, true}, \
+	    {"bbrs", "two kernels' BBR, L4", no_set, bbrs_check, 60 * SEC_US, true}, \
+	    {"cubic", "CUBIC beside, L4 without loss", no_set, cubic_check, 60 * SEC_US, true},
+
+#endif
