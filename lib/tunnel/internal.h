@@ -158,6 +158,7 @@ struct tn_path {
 	bool ping; /* something that wants an ACK is to be sent */
 	int64_t spoke_us;
 
+	size_t warm_left; /* bytes of padding that may still be sent to measure it */
 	size_t dgram, mtu_try;
 	unsigned mtu_tries;
 	int64_t mtu_us; /* next probe */

@@ -62,6 +62,14 @@ static bool mtu_wanted(const struct tunnel *t, const struct tn_path *p)
 	return p->mtu_us <= t->now_us && p->mtu_try > p->dgram && p->largest_acked > 0;
 }
 
+/* A new path is measured with padding where there is no data, so that the first stream that has much
+ * to send finds the line's rate known. */
+static bool warm_wanted(const struct tunnel *t, const struct tn_path *p)
+{
+	return t->state == TUNNEL_OPEN && p->warm_left >= p->dgram && p->largest_acked > 0 &&
+	       tn_rate_searching(&p->rate);
+}
+
 /* ---- frames that are not data ---- */
 
 static struct tn_ref *new_ref(struct build *b, uint8_t kind, uint64_t id)
@@ -205,6 +213,14 @@ static void put_data(struct build *b, int level)
 	}
 }
 
+static void put_padding(struct build *b)
+{
+	b->eliciting = true;
+	wr_u8(&b->w, TN_F_PING);
+	memset(b->w.p, TN_F_PADDING, wr_left(&b->w));
+	b->w.p = b->w.end;
+}
+
 /* A packet as large as the path may take: if it is acknowledged, it does. */
 static void put_mtu_probe(struct build *b)
 {
@@ -212,10 +228,7 @@ static void put_mtu_probe(struct build *b)
 	struct tn_path *p = b->p;
 
 	b->s->mtu_probe = true;
-	b->eliciting = true;
-	wr_u8(&b->w, TN_F_PING);
-	memset(b->w.p, TN_F_PADDING, wr_left(&b->w));
-	b->w.p = b->w.end;
+	put_padding(b);
 	p->mtu_us = b->t->now_us + MAX(2 * p->srtt_us, SEC_US / 2);
 	if (++p->mtu_tries < MTU_TRIES)
 		return;
@@ -304,6 +317,32 @@ static size_t build_close(struct build *b, uint8_t *buf)
 	return seal(b, buf);
 }
 
+/* There is nothing to say: a packet to learn something, if one is due. */
+static size_t build_probe(struct build *b, uint8_t *buf, int level)
+{
+	struct tunnel *t = b->t;
+	struct tn_path *p = b->p;
+	size_t n;
+
+	if (mtu_wanted(t, p)) {
+		begin(b, buf, p->mtu_try);
+		put_mtu_probe(b);
+		return seal(b, buf);
+	}
+	if (!warm_wanted(t, p)) {
+		note_idle(t, p, level);
+		return 0;
+	}
+	if (level < TN_LEVELS - 1)
+		return 0;
+	begin(b, buf, p->dgram);
+	put_padding(b);
+	n = seal(b, buf);
+	p->warm_left -= n;
+	t->stats.bytes_padded += n;
+	return n;
+}
+
 size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t cap)
 {
 	struct build b = {.t = t, .p = p};
@@ -316,14 +355,8 @@ size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t
 	tn_path_fill(p, t->now_us);
 	level = level_now(p);
 	if (!ack_due(t, p) && !control_wanted(t, p) && !echo_due(t, p) &&
-	    level_wanted(t, p) > level) {
-		note_idle(t, p, level);
-		if (!mtu_wanted(t, p))
-			return 0;
-		begin(&b, buf, p->mtu_try);
-		put_mtu_probe(&b);
-		return seal(&b, buf);
-	}
+	    level_wanted(t, p) > level)
+		return build_probe(&b, buf, level);
 	begin(&b, buf, p->dgram);
 	put_ack(&b);
 	put_control(&b);
@@ -350,7 +383,8 @@ static int64_t pace_wake(const struct tunnel *t, const struct tn_path *p, int wa
 
 int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p)
 {
-	int wanted = level_wanted(t, p);
+	int wanted =
+	    warm_wanted(t, p) ? MIN(level_wanted(t, p), TN_LEVELS - 1) : level_wanted(t, p);
 	int64_t at = p->spoke_us + t->conf.keepalive_us;
 
 	if (control_wanted(t, p) || wanted <= level_now(p) || (p->ack_pending && p->ack_now))

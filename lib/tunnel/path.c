@@ -20,6 +20,7 @@ void tn_path_init(struct tn_path *p, const struct tunnel_conf *conf, int id,
 	p->dgram = TUNNEL_DGRAM_MIN;
 	p->mtu_try = conf->dgram_max;
 	p->mtu_us = now_us;
+	p->warm_left = conf->warm_bytes;
 	p->tokens_us = now_us;
 	p->tokens = 10 * TUNNEL_DGRAM_MAX;
 	tn_rate_init(&p->rate, conf->rate_bps, RTT_GUESS_US);

@@ -19,9 +19,11 @@ struct tn_rate_sample {
 	uint64_t in_flight; /* after */
 	uint64_t goodput;   /* bytes a second that arrived, 0: none usable */
 	uint64_t passed;    /* and that arrived or were lost; losses over 20 % do not count */
-	uint64_t came_out;  /* as passed, over the time of the acknowledgements alone */
-	bool app_limited;   /* the sender had nothing to send: the rates are lower bounds */
-	bool round;	    /* a packet was acknowledged that was sent after the last round's end */
+	/* What the line gave, over the time of the acknowledgements alone: arrived; and lost.
+	 * 0: there was a pause. */
+	uint64_t out_arrived, out_lost;
+	bool app_limited; /* the sender had nothing to send: the rates are lower bounds */
+	bool round;	  /* a packet was acknowledged that was sent after the last round's end */
 };
 
 /* What both controllers look at. A round is about a round trip. */
@@ -86,6 +88,8 @@ void tn_rate_meter_take(struct tn_rate_meter *m, const struct tn_rate_sample *s)
 void tn_rate_meter_round(struct tn_rate_meter *m, bool random);
 /* x with losses made up for, up to 20 %. */
 uint64_t tn_rate_made_up(const struct tn_rate_meter *m, uint64_t x);
+/* The line's rate is not known yet, and only sending more would tell. */
+bool tn_rate_searching(const struct tn_rate *r);
 extern const struct tn_rate_ops tn_rate_fixed, tn_rate_auto;
 
 #endif

@@ -23,7 +23,8 @@
 #include "tunnel/rate.h"
 
 #define MSS TN_RATE_MSS
-#define CWND_INIT (40 * MSS)
+#define CWND_INIT (64 * MSS)
+#define INIT_US (20 * MS_US) /* in which the first window leaves */
 #define CWND_MIN (8 * MSS)
 #define SLACK_US (30 * MS_US) /* acknowledgements may come so late */
 #define BATCH_US (1 * MS_US)  /* of data held back by hosts that work in batches */
@@ -84,21 +85,30 @@ static uint64_t shared_bw(const struct tn_rate *r)
 
 /* ---- bw ---- */
 
+/* What the line gives while there is a queue. Losses beside a long one may be its own. */
+static uint64_t came_out(const struct tn_rate *r, const struct tn_rate_sample *s)
+{
+	if (r->m.queue_us > too_long(r))
+		return s->out_arrived + MIN(s->out_lost, s->out_arrived / 4);
+	return s->out_arrived + s->out_lost;
+}
+
 static void take_bw(struct tn_rate *r, const struct tn_rate_sample *s)
 {
 	struct tn_rate_auto *a = &r->a;
 	uint64_t pipe = MAX(bdp(r, a->bw), (uint64_t)MSS), step = MIN(2 * s->acked, pipe);
-	uint64_t x = s->passed, out = s->came_out;
+	uint64_t x = s->passed, out;
 
 	if (x == 0 || (s->app_limited && x <= a->bw))
 		return;
+	out = came_out(r, s);
 	if (a->mode == TN_RATE_STARTUP) {
 		a->bw = MAX(a->bw, x);
 		return;
 	}
 	if (x > a->bw)
 		a->bw += (uint64_t)base_scale((int64_t)(x - a->bw), (int64_t)step, (int64_t)pipe);
-	else if (out < a->bw && r->m.queue_us > target(r) / 2)
+	else if (out && out < a->bw && r->m.queue_us > target(r) / 2)
 		a->bw -= (uint64_t)base_scale((int64_t)(a->bw - out), (int64_t)step, (int64_t)pipe);
 }
 
@@ -137,7 +147,7 @@ static void startup_round(struct tn_rate_auto *a)
 
 static void startup_step(struct tn_rate *r, const struct tn_rate_sample *s)
 {
-	if (r->a.mode == TN_RATE_STARTUP && r->a.bw && r->m.queue_us > too_long(r))
+	if (r->a.mode == TN_RATE_STARTUP && r->a.bw && r->m.queue_us > target(r) + 4 * MS_US)
 		r->a.mode = TN_RATE_DRAIN;
 	if (r->a.mode == TN_RATE_DRAIN && (s->in_flight <= bdp(r, r->a.bw)))
 		go_alone(r, s->now_us);
@@ -271,11 +281,11 @@ static int64_t alone_factor(const struct tn_rate *r)
 
 static uint64_t auto_pacing(const struct tn_rate *r)
 {
-	uint64_t first = CWND_INIT * SEC_US / (uint64_t)MAX(r->m.min_rtt_us, 1) / 2, x = 0;
+	uint64_t first = CWND_INIT * SEC_US / INIT_US, x = 0;
 
 	switch (r->a.mode) {
 	case TN_RATE_STARTUP:
-		x = MAX(r->a.bw, first) * PCT_STARTUP / 100;
+		x = MAX(r->a.bw * PCT_STARTUP / 100, first);
 		break;
 	case TN_RATE_DRAIN:
 		x = r->a.bw * PCT_DRAIN / 100;
@@ -296,13 +306,18 @@ static uint64_t auto_cwnd(const struct tn_rate *r)
 
 	switch (r->a.mode) {
 	case TN_RATE_STARTUP:
-		return MAX(CWND_INIT, pipe * PCT_STARTUP / 100);
+		return MAX(CWND_INIT, pipe * PCT_STARTUP / 100) + r->a.bw * BATCH_US / SEC_US;
 	case TN_RATE_SHARED:
 		pipe = bdp(r, shared_bw(r));
 		return MAX(2 * pipe + MAX(20 * MSS, shared_bw(r) * BATCH_US / SEC_US), CWND_MIN);
 	default:
 		return MAX(pipe * 5 / 4 + r->a.bw * SLACK_US / SEC_US + 10 * MSS, CWND_MIN);
 	}
+}
+
+bool tn_rate_searching(const struct tn_rate *r)
+{
+	return r->ops == &tn_rate_auto && r->a.mode == TN_RATE_STARTUP;
 }
 
 const struct tn_rate_ops tn_rate_auto = {"auto", auto_on_ack, auto_pacing, auto_cwnd};

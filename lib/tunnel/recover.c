@@ -166,9 +166,11 @@ static void rates(const struct tunnel *t, const struct tn_path *p, struct news *
 	if (out_us <= 0 || dt < n->rate.min_rtt_us / 2)
 		return;
 	n->rate.goodput = got * SEC_US / (uint64_t)dt;
-	lost = MIN(lost, got / 4);
-	n->rate.passed = (got + lost) * SEC_US / (uint64_t)dt;
-	n->rate.came_out = (got + lost) * SEC_US / (uint64_t)out_us;
+	n->rate.passed = (got + MIN(lost, got / 4)) * SEC_US / (uint64_t)dt;
+	if (out_us > 2 * p->latest_us + ACK_DELAY_MAX_US)
+		return;
+	n->rate.out_arrived = got * SEC_US / (uint64_t)out_us;
+	n->rate.out_lost = lost * SEC_US / (uint64_t)out_us;
 }
 
 static void tell_rate(struct tunnel *t, struct tn_path *p, struct news *n)

@@ -10,7 +10,7 @@
 #include "scenarios_lines.h"
 
 static const struct scenario scenarios[] = {
-    SCENARIOS_LINES
+    SCENARIOS_LINES,
     {"bulk", "20 MB at 50 Mbit/s, 100 ms, 1 %", main_set, bulk_check, 60 * SEC_US, true},
     {"fast", "200 MB at 500 Mbit/s, 50 ms, no loss", fast_set, fast_check, 60 * SEC_US, true},
     {"heavy", "10 MB at 20 Mbit/s, 200 ms, 10 %", heavy_set, heavy_check, 60 * SEC_US, true},

@@ -208,6 +208,8 @@ static void cubic_check(struct sim *m)
 	    {"two", "two tunnels on L4", no_set, two_check, 60 * SEC_US, true}, \
 	    {"bbr", "a kernel's BBR beside, L4", no_set, bbr_check, 60 * SEC_US, true}, \
 	    {"bbrs", "two kernels' BBR, L4", no_set, bbrs_check, 60 * SEC_US, true}, \
-	    {"cubic", "CUBIC beside, L4 without loss", no_set, cubic_check, 60 * SEC_US, true},
+	{ \
+		"cubic", "CUBIC beside, L4 without loss", no_set, cubic_check, 60 * SEC_US, true \
+	}
 
 #endif

@@ -160,7 +160,9 @@ static void line_round(struct tn_rate *r, struct tn_rate_sample *s, int64_t *que
 	s->acked = (uint64_t)out * 9 / 10;
 	s->lost = (uint64_t)out / 10;
 	s->goodput = s->acked * 10;
-	s->passed = s->came_out = (uint64_t)out * 10;
+	s->passed = (uint64_t)out * 10;
+	s->out_arrived = s->acked * 10;
+	s->out_lost = s->lost * 10;
 	s->in_flight = (uint64_t)(in + *queued);
 	s->rtt_us = 100 * MS_US + *queued * SEC_US / line;
 	s->round = true;
@@ -204,7 +206,7 @@ static void test_auto(void **state)
 	/* What the application did not send says nothing of the line. */
 	for (int i = 0; i < 50; i++) {
 		s.now_us += 100 * MS_US;
-		s.goodput = s.passed = s.came_out = 1000;
+		s.goodput = s.passed = s.out_arrived = 1000;
 		s.rtt_us = 100 * MS_US;
 		s.app_limited = true;
 		r.ops->on_ack(&r, &s);
