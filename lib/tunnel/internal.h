@@ -136,6 +136,7 @@ struct tn_path {
 	unsigned pto_count, probes;
 	uint64_t reorder; /* packets behind the largest that may still come */
 	int64_t reorder_eighths;
+	unsigned calm_rounds; /* since a loss was spurious */
 
 	int64_t srtt_us, rttvar_us, latest_us;
 	int64_t min_rtt_us, min_next_us, min_since_us; /* window; the next window's; since */

@@ -6,7 +6,10 @@
 #define PTO_VAR_MIN_US (4 * MS_US)
 #define ACK_DELAY_MAX_US (5 * MS_US)
 #define PTO_MAX_US (1 * SEC_US)
-#define REORDER_MAX 256
+#define REORDER_MIN 3	      /* packets: RFC 9002, 6.1.1 */
+#define REORDER_MAX 256	      /* more are told by time alone, as in RFC 8985 */
+#define REORDER_EIGHTHS_MAX 4 /* of a round trip */
+#define REORDER_CALM 16	      /* rounds without a spurious loss, then a step back */
 #define MTU_DOUBT 3 /* probe timeouts in a row after which large datagrams may be what is lost */
 #define MTU_AGAIN_US (30 * SEC_US)
 
@@ -78,9 +81,21 @@ static void spurious(struct tunnel *t, struct tn_path *p, uint64_t number)
 
 	t->stats.packets_lost_spurious++;
 	p->lost_bytes -= MIN(p->lost_bytes, tn_sent_slot(p, number)->size);
-	p->reorder = MIN(MAX(p->reorder, behind + 1), (uint64_t)REORDER_MAX);
-	if (p->reorder_eighths < 4)
+	p->reorder = MAX(p->reorder, behind + 1);
+	if (p->reorder > REORDER_MAX)
+		p->reorder = UINT32_MAX;
+	if (p->calm_rounds > 0 && p->reorder_eighths < REORDER_EIGHTHS_MAX)
 		p->reorder_eighths++;
+	p->calm_rounds = 0;
+}
+
+/* Patience costs time with each real loss: where nothing is reordered any more it wears off. */
+static void calm_round(struct tn_path *p)
+{
+	if (++p->calm_rounds % REORDER_CALM)
+		return;
+	p->reorder = MAX(MIN(p->reorder, (uint64_t)REORDER_MAX) / 2, (uint64_t)REORDER_MIN);
+	p->reorder_eighths = MAX(p->reorder_eighths - 1, 1);
 }
 
 /* ---- acknowledgements ---- */
@@ -184,6 +199,7 @@ static void tell_rate(struct tunnel *t, struct tn_path *p, struct news *n)
 		rates(t, p, n);
 		if (n->prior_delivered >= p->round_end) {
 			s->round = true;
+			calm_round(p);
 			p->round_end = p->delivered;
 		}
 	}
