@@ -53,6 +53,7 @@ struct tn_rate_auto {
 	int64_t up_ppm;
 	uint64_t full_bw;     /* startup: the last bw that was a real growth */
 	unsigned full_rounds; /* rounds without one */
+	uint64_t line;	      /* what it was when we were alone */
 	/* alone */
 	int64_t empty_us;	  /* when the path was seen empty last, or was made so */
 	int64_t drain_end_us;	  /* of a short drain that is under way; 0: none */
@@ -61,7 +62,8 @@ struct tn_rate_auto {
 	/* shared */
 	unsigned phase, cycles;
 	int64_t phase_us, phase_queue_us, usual_queue_us;
-	bool emptying;
+	bool emptying; /* lets its part of the queue drain, to see what stays */
+	uint64_t kept; /* goodput before that */
 };
 
 struct tn_rate;

@@ -39,7 +39,9 @@
 #define DOWN_MAX_PPM 400000
 #define EMPTY_EVERY_US (3 * SEC_US)
 #define STANDING_ROUNDS 4
-#define EMPTY_CYCLES 5
+#define EMPTY_CYCLES 8
+#define SHARED_MIN_PCT 200 /* round trips worth in flight */
+#define SHARED_MAX_PCT 260
 
 /* Percent of bw in the phases of a SHARED cycle, each a round trip long. */
 static const unsigned cycle[] = {125, 75, 100, 100, 100, 100, 100, 100};
@@ -126,6 +128,7 @@ static void go_alone(struct tn_rate *r, int64_t now_us)
 static void go_shared(struct tn_rate *r, int64_t now_us)
 {
 	r->a.mode = TN_RATE_SHARED;
+	r->a.line = MAX(r->a.line, r->m.goodput);
 	r->a.phase = 2;
 	r->a.phase_us = now_us;
 	r->a.cycles = 0;
@@ -147,7 +150,9 @@ static void startup_round(struct tn_rate_auto *a)
 
 static void startup_step(struct tn_rate *r, const struct tn_rate_sample *s)
 {
-	if (r->a.mode == TN_RATE_STARTUP && r->a.bw && r->m.queue_us > target(r) + 4 * MS_US)
+	/* A queue beside little in flight is not ours. */
+	if (r->a.mode == TN_RATE_STARTUP && r->m.queue_us > target(r) + 4 * MS_US &&
+	    s->in_flight > bdp(r, r->a.bw))
 		r->a.mode = TN_RATE_DRAIN;
 	if (r->a.mode == TN_RATE_DRAIN && (s->in_flight <= bdp(r, r->a.bw)))
 		go_alone(r, s->now_us);
@@ -165,6 +170,7 @@ static void alone_round(struct tn_rate *r, int64_t now_us)
 	a->up_ppm = MAX(a->up_ppm, target(r) * PPM / horizon(r));
 	if (queue <= too_long(r)) {
 		a->standing_us = 0;
+		a->line = MAX(a->line - a->line / 64, a->bw);
 	} else if (a->standing_us == 0) {
 		a->standing_us = queue;
 		a->standing_rounds = 0;
@@ -206,6 +212,9 @@ static void next_phase(struct tn_rate *r, int64_t now_us)
 			a->bw = shared_bw(r);
 			return;
 		}
+		/* The other has taken our place meanwhile, and remembers it for ten rounds. */
+		r->m.best[r->m.best_at] = MAX(r->m.best[r->m.best_at], a->kept);
+		r->m.goodput = MAX(r->m.goodput, a->kept);
 	} else {
 		a->phase = (a->phase + 1) % ARRAY_LEN(cycle);
 		a->cycles += a->phase == 0;
@@ -227,6 +236,7 @@ static void shared_step(struct tn_rate *r, const struct tn_rate_sample *s)
 	} else if (a->cycles >= EMPTY_CYCLES ||
 		   (a->phase > 2 && a->cycles && r->m.queue_us < a->usual_queue_us * 6 / 10)) {
 		a->emptying = true;
+		a->kept = r->m.goodput;
 		a->phase_us = s->now_us;
 		a->phase_queue_us = NEVER_US;
 		return;
@@ -300,6 +310,17 @@ static uint64_t auto_pacing(const struct tn_rate *r)
 	return MAX(x, (uint64_t)4 * MSS);
 }
 
+/* Where windows fill the queue, shares are as windows, whatever they are: two round trips' worth hold
+ * what there is. Somewhat more, while it is less than half of the line as we knew it. */
+static uint64_t shared_cwnd(const struct tn_rate *r)
+{
+	uint64_t bw = shared_bw(r), share = r->m.goodput * 100 / MAX(r->a.line, UINT64_C(1));
+	uint64_t pct =
+	    (uint64_t)CLAMP(200 + 2 * (50 - (int64_t)share), SHARED_MIN_PCT, SHARED_MAX_PCT);
+
+	return bdp(r, bw) * pct / 100 + MAX(20 * MSS, bw * BATCH_US / SEC_US);
+}
+
 static uint64_t auto_cwnd(const struct tn_rate *r)
 {
 	uint64_t pipe = bdp(r, r->a.bw);
@@ -308,8 +329,7 @@ static uint64_t auto_cwnd(const struct tn_rate *r)
 	case TN_RATE_STARTUP:
 		return MAX(CWND_INIT, pipe * PCT_STARTUP / 100) + r->a.bw * BATCH_US / SEC_US;
 	case TN_RATE_SHARED:
-		pipe = bdp(r, shared_bw(r));
-		return MAX(2 * pipe + MAX(20 * MSS, shared_bw(r) * BATCH_US / SEC_US), CWND_MIN);
+		return MAX(shared_cwnd(r), CWND_MIN);
 	default:
 		return MAX(pipe * 5 / 4 + r->a.bw * SLACK_US / SEC_US + 10 * MSS, CWND_MIN);
 	}
