@@ -47,7 +47,7 @@ size_t server_tunnels(const struct server *s);
 void server_stop(struct server *s);
 /* Says goodbye on all tunnels and calls done(arg) when that is sent, or soon. */
 void server_close(struct server *s, void (*done)(void *arg), void *arg);
-/* For handshakes from now on. */
+/* For handshakes from now on; tunnels whose key is not in it any more end. */
 void server_set_keys(struct server *s, const struct crypt_ring *ring);
 struct relay_figures *server_figures(struct server *s);
 

@@ -7,8 +7,7 @@
 
 #define PATHS_MAX 16
 #define RUNS_MAX (2 * UDP_BATCH)
-#define OUT_SIZE ((size_t)256 << 10) /* bytes of one fill */
-#define FILLS_MAX 8		     /* before others get their turn */
+#define OUT_SIZE ((size_t)128 << 10) /* bytes of one turn, before others get theirs */
 
 /* What the core is, without saying which. */
 struct core {
@@ -263,16 +262,11 @@ static void turn(struct carrier *c)
 	c->events(c->arg);
 	if (c->dead || !c->core || !flush(c))
 		return;
-	for (int i = 0; i < FILLS_MAX; i++) {
-		fill(c);
-		if (!c->nruns) {
-			loop_timer_at(&c->timer, c->core->wake(c->core_arg));
-			return;
-		}
-		if (!flush(c))
-			return;
-	}
-	carrier_kick(c);
+	fill(c);
+	if (!c->nruns)
+		loop_timer_at(&c->timer, c->core->wake(c->core_arg));
+	else if (flush(c))
+		carrier_kick(c);
 }
 
 static void on_kick(uv_idle_t *idle)

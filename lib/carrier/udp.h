@@ -47,10 +47,11 @@ int udp_open(struct udp_socket *u, const struct udp_conf *conf) MUST_USE;
 void udp_close(struct udp_socket *u);
 int udp_local(const struct udp_socket *u, struct net_addr *out) MUST_USE;
 
-/* Receives up to UDP_BATCH messages; *msgs points to them until the next call with b. Returns their
- * number, or a negative errno: -EAGAIN none now, -ECONNREFUSED the connected peer has no such port
+/* Receives up to `max` (at most UDP_BATCH) messages; *msgs points to them until the next call with b. Returns
+ * their number, or a negative errno: -EAGAIN none now, -ECONNREFUSED the connected peer has no such port
  * (go on). */
-int udp_recv(struct udp_socket *u, struct udp_batch *b, const struct udp_message **msgs);
+int udp_recv(struct udp_socket *u, struct udp_batch *b, unsigned max,
+	     const struct udp_message **msgs);
 
 /* Sends messages in order. Returns how many were taken, at least one, or why the first was not:
  * -EAGAIN the kernel's buffer is full, else the message can be dropped by the caller. A run that

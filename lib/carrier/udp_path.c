@@ -9,13 +9,14 @@
 
 #define SOCKET_BUFFER ((size_t)8 << 20)
 #define SOCKET_BUFFER_MIN (2 << 20)
-#define RECV_ROUNDS 8 /* calls of recvmmsg before others get their turn */
+#define RECV_TURN ((size_t)128 << 10) /* bytes received before others get their turn */
 
 struct udp_path {
 	struct carrier_path base;
 	struct udp_socket sock;
 	uv_poll_t poll;
 	bool connected, closed, blocked;
+	size_t largest; /* message of the last batch */
 	struct log_limit limit;
 	/* Addresses of this host that peers have used, when bound to all: answers go out from the
 	 * same one. An address of the core names them by index + 1. */
@@ -83,20 +84,33 @@ static void take(struct udp_path *p, const struct udp_message *m)
 	}
 }
 
+/* So many messages as the last ones were large: a batch of whole runs is a megabyte. */
+static unsigned batch_now(const struct udp_path *p)
+{
+	return (unsigned)CLAMP(RECV_TURN / 2 / p->largest, (size_t)2, (size_t)UDP_BATCH);
+}
+
 static void receive(struct udp_path *p)
 {
 	struct carrier_stats *counts = carrier_counts(p->base.carrier);
 	const struct udp_message *msgs;
-	int n = UDP_BATCH;
+	unsigned max;
+	size_t total = 0;
+	int n;
 
-	for (int round = 0; round < RECV_ROUNDS && n == UDP_BATCH && !p->closed; round++) {
+	do {
+		max = batch_now(p);
 		counts->recv_calls++;
-		n = udp_recv(&p->sock, carrier_batch(p->base.carrier), &msgs);
+		n = udp_recv(&p->sock, carrier_batch(p->base.carrier), max, &msgs);
 		if (n == -ECONNREFUSED)
 			counts->refused++;
-		for (int i = 0; i < n; i++)
+		p->largest = TUNNEL_DGRAM_MIN;
+		for (int i = 0; i < n; i++) {
+			p->largest = MAX(p->largest, msgs[i].len);
+			total += msgs[i].len;
 			take(p, &msgs[i]);
-	}
+		}
+	} while (n == (int)max && total < RECV_TURN && !p->closed);
 	if (!p->closed)
 		carrier_received(&p->base);
 }
@@ -232,6 +246,7 @@ int udp_path_create(struct carrier *c, int index, const struct net_addr *bind,
 		return -ENOMEM;
 	p->base = (struct carrier_path){&udp_path_ops, c, index};
 	p->connected = peer->family != 0;
+	p->largest = TUNNEL_DGRAM_MIN;
 	r = udp_open(&p->sock, &conf);
 	if (r)
 		goto fail;

@@ -19,30 +19,37 @@
 
 #define CRYPT_KEY_LEN 32
 #define CRYPT_NAME_MAX 63
-#define CRYPT_RING_MAX 8
+#define CRYPT_WORDS_MAX 255
+#define CRYPT_RING_MAX 64
 
 /* ---- keys ---- */
 
-/* name is the PSK identity, sent in clear in the handshake. */
+/* name is the PSK identity, sent in clear in the handshake. words is what stands behind the secret,
+ * with one blank between two words: what it means is the application's affair. */
 struct crypt_key {
 	char name[CRYPT_NAME_MAX + 1];
 	uint8_t secret[CRYPT_KEY_LEN];
+	char words[CRYPT_WORDS_MAX + 1];
 };
 
-/* A client uses key[0]; a server takes any of them. Plain memory: wipe it with crypt_wipe when
- * done. */
+/* A client uses one of them at a time; a server takes any. Plain memory: wipe it with crypt_wipe
+ * when done. */
 struct crypt_ring {
 	struct crypt_key key[CRYPT_RING_MAX];
 	size_t n;
 };
 
-/* Parses the text of a key file: one key a line, `HEX` or `NAME HEX`, HEX being 64 digits (openssl
+/* Parses the text of a key file: one key a line, `[NAME] HEX [WORD...]`, HEX being 64 digits (openssl
  * rand -hex 32); empty lines and lines from `#` are skipped. A key without a name is named by its
  * fingerprint, so that both sides agree on it without being told. Returns 0; -EINVAL (a line that
- * is no key, or none at all, or two of a name), -E2BIG (more than CRYPT_RING_MAX); *line is then
- * the line's number from 1, 0 when it is the file as a whole. On failure the ring is wiped. Reading
+ * is no key, or none at all), -EEXIST (two of a name, or the same key twice), -E2BIG (more than
+ * CRYPT_RING_MAX); *line is then the line's number from 1, 0 when it is the file as a whole. On failure the ring is wiped. Reading
  * the file, and refusing one that others can read, is the caller's part. */
 int crypt_ring_parse(struct crypt_ring *ring, const char *text, size_t len, int *line) MUST_USE;
+/* The same secret, compared in constant time. */
+bool crypt_key_same(const struct crypt_key *a, const struct crypt_key *b);
+/* True when `word` is among its words. */
+bool crypt_key_has_word(const struct crypt_key *k, const char *word);
 /* The key of that name, or NULL. */
 const struct crypt_key *crypt_ring_find(const struct crypt_ring *ring, const char *name);
 

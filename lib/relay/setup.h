@@ -63,7 +63,7 @@ void relay_setup_conf(const struct relay_setup *s, struct tunnel_conf *out);
 int relay_setup_keys(const struct relay_setup *s, struct crypt_ring *ring, char *err,
 		     size_t cap) MUST_USE;
 
-/* The keys of the file as it is now, for handshakes from now on; tunnels that are up keep theirs. False, and the ring as
+/* The keys of the file as it is now. False, and the ring as
  * it was, when they cannot be read. Logs either way. */
 bool relay_setup_reload(const struct relay_setup *s, struct crypt_ring *ring);
 
@@ -84,7 +84,7 @@ struct relay_figures {
 	/* Of the status line: what was there a second ago. */
 	struct tunnel_stats before;
 	int64_t before_us;
-	struct relay_figure exported[32];
+	struct relay_figure exported[40];
 };
 
 /* Sums what can be summed; of rtt, rate and the like the worst or the first known stays. */

@@ -121,8 +121,8 @@ static void report(struct acceptor *a, const struct tunnel *t, int why)
 	if (a->failure_n == FAILURES || why == -ETIMEDOUT)
 		return;
 	a->failure_n++;
-	*f =
-	    (struct acceptor_failure){.why = why, .path = t->path[0]->id, .from = t->path[0]->addr};
+	*f = (struct acceptor_failure){
+	    .why = why, .path = t->path[0]->at.id, .from = t->path[0]->at.addr};
 	str_copy(f->key_name, sizeof(f->key_name), t->key_name);
 }
 
@@ -199,15 +199,15 @@ static int input_sealed(struct acceptor *a, const uint8_t *d, size_t n, int path
 	uint64_t id;
 
 	rd_u8(&r);
-	id = rd_u64(&r);
-	if (r.bad || n < TN_HEADER_LEN + CRYPT_TAG_LEN)
+	id = rd_u32(&r);
+	if (r.bad || n < TN_HEADER_MIN + CRYPT_TAG_LEN)
 		return drop(a, TUNNEL_DROP_FORGED, -EBADMSG);
 	e = tn_idmap_get(&a->by_id, id);
 	if (e)
 		return tunnel_input(container_of(e, struct tunnel, node), d, n, path, from,
 				    a->now_us);
 	wr_u8(&w, TN_LOST_FLAG);
-	wr_u64(&w, id);
+	wr_u32(&w, (uint32_t)id);
 	if (tn_door_lost(&a->door, a->now_us))
 		answer(a, path, from, lost, sizeof(lost));
 	return drop(a, TUNNEL_DROP_FORGED, -EBADMSG);
@@ -223,7 +223,7 @@ struct crowd {
 
 static uint16_t *crowd_of(struct crowd *c, const struct tunnel *t)
 {
-	uint32_t host = tn_door_host(&t->path[0]->addr), i = host % ARRAY_LEN(c->of);
+	uint32_t host = tn_door_host(&t->path[0]->at.addr), i = host % ARRAY_LEN(c->of);
 
 	while (c->of[i].n && c->of[i].host != host)
 		i = (i + 1) % ARRAY_LEN(c->of);

@@ -1,14 +1,17 @@
 /* What is measured of a path: its queue, its goodput, its losses. */
 #include "tunnel/rate.h"
 
-#define BIN 8 /* samples */
+#define BIN 8		   /* samples, and as many as come in BIN_US */
+#define BIN_US (8 * MS_US) /* a busy host is late by some ms, though seldom for so long */
 #define LOSS_MAX_PPM 200000
 
 static void take_rtt(struct tn_rate_meter *m, const struct tn_rate_sample *s)
 {
+	int64_t bin = MIN(MAX(m->min_rtt_us / 8, BIN_US), m->min_rtt_us);
+
 	if (s->rtt_us == 0)
 		return;
-	if (m->bin_n++ >= BIN && s->now_us - m->bin_since_us >= m->min_rtt_us / 8) {
+	if (m->bin_n++ >= BIN && s->now_us - m->bin_since_us >= bin) {
 		m->bin_us[0] = m->bin_us[1];
 		m->bin_us[1] = NEVER_US;
 		m->bin_n = 1;

@@ -31,10 +31,10 @@
 #define PCT_STARTUP 277
 #define PCT_DRAIN 40
 #define PPM INT64_C(1000000)
-#define TARGET_US (5 * MS_US) /* at TARGET_BW bytes a second */
+#define TARGET_US (8 * MS_US) /* at TARGET_BW bytes a second */
 #define TARGET_BW 12500000
-#define TARGET_MIN_US (2 * MS_US)
-#define TARGET_MAX_US (12 * MS_US)
+#define TARGET_MIN_US (3 * MS_US)
+#define TARGET_MAX_US (16 * MS_US)
 #define UP_MAX_PPM 250000
 #define DOWN_MAX_PPM 400000
 #define EMPTY_EVERY_US (3 * SEC_US)

@@ -4,18 +4,17 @@
 #
 #   tests/bench/accel.sh [-r ROW,...] [-l LINK,...] [-p PEER,...] [-n RUNS]
 #
-# Rows:  bulk fetch tcp-echo udp-echo
-# Links: L1 ... L5, see links_ in accel/bed.sh.   Peers: gex bbr cubic haproxy kcptun.
+# Rows:  line bulk fetch tcp-echo udp-echo mixed fair queue loopback rtt resume idle connects flows
+# Links: L1 ... L5, see accel/bed.sh.   Peers: gex bbr cubic haproxy kcptun.
 # -n: so many runs of each measurement, of which the median is printed (1).
 # A figure that falls short is said so and ends nothing; the exit status is 1 only where one could not be measured.
-# `load` is how many threads wanted a core meanwhile: where it is far above what the row itself uses, look again.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../net/netlib.sh"
 . "$(dirname "$0")/accel/table.sh"
 . "$(dirname "$0")/accel/bed.sh"
 . "$(dirname "$0")/accel/peers.sh"
 
-ALL_ROWS=(bulk fetch tcp-echo udp-echo)
+ALL_ROWS=(line bulk fetch tcp-echo udp-echo mixed fair queue loopback rtt resume idle connects flows)
 RUNS=1
 LINKS=(L1 L2 L3 L4 L5)
 PEERS=(gex bbr cubic haproxy kcptun)
@@ -43,9 +42,11 @@ for row in "${ROWS[@]}"; do
 	. "$(dirname "$0")/accel/$row.sh"
 done
 
+need haproxy kcptun-client kcptun-server iperf3
 bed_up
 table_head
 for row in "${ROWS[@]}"; do
 	"row_${row//-/_}"
+	table_row_end "$row"
 done
 table_foot

@@ -5,6 +5,7 @@
  *   tcp-load put HOST PORT [-t TIME] [-s TIME] [-c SIZE]     sends for TIME
  *   tcp-load fetch HOST PORT [-b SIZE] [-n COUNT]            COUNT (15) new connections, one after another
  *   tcp-load echo HOST PORT [-n COUNT] [-i TIME] [-b SIZE]   messages at a steady pace, each echoed
+ *   tcp-load clock                                           prints the monotonic clock in seconds
  *
  * get and put print what the receiving end saw, every byte compared: bytes=, mbit= over all but the
  * first -s (5 s), cold_mbit= from the start to byte -c (50M), first_ms=, and the longest silence gap_ms=
@@ -457,6 +458,10 @@ int main(int argc, char **argv)
 			    .interval_us = 33333};
 	const char *what = argc >= 4 ? argv[1] : "";
 
+	if (argc == 2 && !strcmp(argv[1], "clock")) {
+		printf("%.3f\n", (double)now_ns() / 1e9);
+		return 0;
+	}
 	pattern_init();
 	if (!strcmp(what, "serve"))
 		serve(argc, argv);

@@ -50,7 +50,7 @@ static unsigned receive(struct sockets *s, size_t want, size_t segment, struct u
 
 	while (at < want) {
 		assert_int_equal(poll(&p, 1, 2000), 1);
-		int n = udp_recv(&s->b, s->batch, &m);
+		int n = udp_recv(&s->b, s->batch, UDP_BATCH, &m);
 
 		assert_true(n > 0);
 		for (int i = 0; i < n; i++)
@@ -63,7 +63,7 @@ static unsigned receive(struct sockets *s, size_t want, size_t segment, struct u
 		*last = m[n - 1];
 	}
 	assert_int_equal(at, want);
-	assert_int_equal(udp_recv(&s->b, s->batch, &m), -EAGAIN);
+	assert_int_equal(udp_recv(&s->b, s->batch, UDP_BATCH, &m), -EAGAIN);
 	return dgrams;
 }
 
@@ -130,7 +130,7 @@ static void test_noted(void **state)
 	p = (struct pollfd){s.a.fd, POLLIN, 0};
 	assert_int_equal(poll(&p, 1, 2000),
 			 1); /* a connected socket takes it from 127.0.0.9 only */
-	assert_int_equal(udp_recv(&s.a, s.batch, &back), 1);
+	assert_int_equal(udp_recv(&s.a, s.batch, UDP_BATCH, &back), 1);
 	close_pair(&s);
 }
 
@@ -149,7 +149,7 @@ static void test_refused(void **state)
 	assert_int_equal(second.fd, -1);
 	udp_close(&s.b);
 	assert_int_equal(udp_send(&s.a, &m, 1), 1);
-	assert_int_equal(udp_recv(&s.a, s.batch, &got), -ECONNREFUSED);
+	assert_int_equal(udp_recv(&s.a, s.batch, UDP_BATCH, &got), -ECONNREFUSED);
 	close_pair(&s);
 }
 

@@ -6,7 +6,7 @@
 #   plain NAME LINK UNIT KEY      the same for what nothing is asked of
 
 declare -A GOT=()
-MISSING=0 SHORT=0 MET=0
+MISSING=0 SHORT=0 MET=0 IDLE=0 IDLE_WAS=0 ALL_WAS=0
 
 has() {
 	local want=$1 i
@@ -34,40 +34,56 @@ middle_() {
 		echo .
 	elif has - "${values[@]}"; then
 		echo -
+	elif has none "${values[@]}"; then
+		echo none
 	else
 		median "${values[@]}" | awk '{ printf(($1 >= 1000 ? "%.0f" : ($1 < 10 ? "%.2f" : "%.1f")), $1) }'
 	fi
 }
 
-# verdict VALUE '<= 10': ok or SHORT.
+# verdict_ VALUE MUST: ok or SHORT; MUST is `<= 10`, `>= 10` or `10..20`.
 verdict_() {
 	awk -v v="$1" -v must="$2" 'BEGIN {
-		split(must, m, " ")
-		if (m[1] == "<=") ok = (v <= m[2]); else ok = (v >= m[2])
-		print(ok ? "ok" : "SHORT") }'
+		if (split(must, m, "[.][.]") == 2)
+			ok = (v + 0 >= m[1] + 0 && v + 0 <= m[2] + 0)
+		else if (split(must, m, " ") && m[1] == "<=")
+			ok = (v + 0 <= m[2] + 0)
+		else
+			ok = (v + 0 >= m[2] + 0)
+		print(v != "none" && ok ? "ok" : "SHORT") }'
+}
+
+# The share of the cores that nobody used since it was asked last, in percent.
+idle_percent_() {
+	local _ user nice system idle wait rest all
+	read -r _ user nice system idle wait rest </proc/stat
+	all=$((user + nice + system + idle + wait + ${rest// /+}))
+	idle=$((idle + wait))
+	IDLE=$((100 * (idle - IDLE_WAS) / (all - ALL_WAS + 1)))
+	IDLE_WAS=$idle ALL_WAS=$all
 }
 
 table_head() {
 	local peer
-	printf '%-30s %-4s %-7s %9s' figure link unit must
-	for peer in "${PEERS[@]}"; do printf ' %8s' "$peer"; done
-	printf ' %6s  %s\n' load verdict
+	idle_percent_
+	printf '%-26s %-4s %-6s %9s' figure link unit must
+	for peer in "${PEERS[@]}"; do printf ' %7s' "$peer"; done
+	printf '  verdict\n'
 }
 
 # line_ NAME LINK MUST UNIT KEY
 line_() {
 	local name=$1 link=$2 must=$3 unit=$4 key=$5 peer v word=
-	printf '%-30s %-4s %-7s %9s' "$name" "$link" "$unit" "$must"
+	printf '%-26s %-4s %-6s %9s' "$name" "$link" "$unit" "$must"
 	for peer in "${PEERS[@]}"; do
 		v=$(middle_ "$key" "$peer")
-		printf ' %8s' "$v"
-		case $v in -) MISSING=$((MISSING + 1)) ;; esac
+		printf ' %7s' "${v/#./}"
+		[ "$v" != - ] || MISSING=$((MISSING + 1))
 		[ "$peer" = gex ] && [ -n "$must" ] || continue
-		word=missing
-		case $v in -) ;; .) word= ;; *) word=$(verdict_ "$v" "$must") ;; esac
+		case $v in -) word=missing ;; .) ;; *) word=$(verdict_ "$v" "$must") ;; esac
 	done
 	case $word in ok) MET=$((MET + 1)) ;; SHORT) SHORT=$((SHORT + 1)) ;; esac
-	printf ' %6s  %s\n' "$(cut -d' ' -f1 /proc/loadavg)" "$word"
+	printf '  %s\n' "$word"
 }
 
 figure() {
@@ -82,7 +98,13 @@ note() {
 	echo "  $*"
 }
 
+# Between two rows: how much of the machine was left over meanwhile.
+table_row_end() {
+	idle_percent_
+	[ "$IDLE" -ge 20 ] || echo "  ($1: only $IDLE % of the cores were idle)"
+}
+
 table_foot() {
-	echo "$MET reached, $SHORT short, $MISSING could not be measured; medians of $RUNS"
+	echo "$MET reached, $SHORT short, $MISSING could not be measured; each the median of $RUNS, in ${SECONDS} s"
 	[ "$MISSING" = 0 ] || exit 1
 }
