@@ -54,6 +54,8 @@ struct tn_rate_auto {
 	uint64_t full_bw;     /* startup: the last bw that was a real growth */
 	unsigned full_rounds; /* rounds without one */
 	uint64_t line;	      /* what it was when we were alone */
+	int64_t known_us;     /* when the sender last had enough to send to know */
+	unsigned old;	      /* minutes since then, as far as they were counted */
 	/* alone */
 	int64_t empty_us;	  /* when the path was seen empty last, or was made so */
 	int64_t drain_end_us;	  /* of a short drain that is under way; 0: none */

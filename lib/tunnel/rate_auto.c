@@ -39,6 +39,8 @@
 #define DOWN_MAX_PPM 400000
 #define EMPTY_EVERY_US (3 * SEC_US)
 #define STANDING_ROUNDS 4
+#define OLD_US (60 * SEC_US)
+#define OLD_MAX 6
 #define EMPTY_CYCLES 8
 #define SHARED_MIN_PCT 200 /* round trips worth in flight */
 #define SHARED_MAX_PCT 260
@@ -262,10 +264,27 @@ static void round_over(struct tn_rate *r, const struct tn_rate_sample *s)
 			    a->mode != TN_RATE_SHARED && r->m.round_queue_us <= 2 * too_long(r));
 }
 
+/* What is known of the line grows old in minutes: a tenth of it each, down to about half. */
+static void grow_old(struct tn_rate *r, int64_t now_us)
+{
+	struct tn_rate_auto *a = &r->a;
+
+	if (!r->m.round_limited || a->mode == TN_RATE_STARTUP) {
+		a->known_us = now_us;
+		a->old = 0;
+	}
+	if (now_us - a->known_us < OLD_US || a->old >= OLD_MAX)
+		return;
+	a->known_us += OLD_US;
+	a->bw -= a->bw / 10;
+	a->old++;
+}
+
 static void auto_on_ack(struct tn_rate *r, const struct tn_rate_sample *s)
 {
 	tn_rate_meter_take(&r->m, s);
 	take_bw(r, s);
+	grow_old(r, s->now_us);
 	if (s->round)
 		round_over(r, s);
 	startup_step(r, s);
