@@ -26,17 +26,17 @@ DEPS_TEST  := libcmocka-dev ffmpeg chromium nginx libnginx-mod-rtmp iproute2 cur
 DEPS_CMDS  := node=nodejs npm=npm
 
 # Modules, bottom up: one may include only those before it (make lint checks).
-MODULES := base log buf conf metrics os loop net fan crypt tunnel carrier relay media stream cmaf http tool
+MODULES := base log buf conf metrics os loop net fan crypt tunnel srtsock carrier relay media stream cmaf http tool
 TOOLS   := gex-listen gex-endpoint gex-transcode gex-package gex-restream gex-record
 
 # What each tool links: this is the dependency diagram.
 GROUND := base log buf conf metrics os loop net http tool
-MODS_gex-listen    := $(GROUND) crypt tunnel carrier relay
-MODS_gex-endpoint  := $(GROUND) crypt tunnel carrier relay
-MODS_gex-transcode := $(GROUND) fan media stream
-MODS_gex-package   := $(GROUND) fan media stream cmaf
-MODS_gex-restream  := $(GROUND) fan media stream
-MODS_gex-record    := $(GROUND) fan media stream cmaf
+MODS_gex-listen    := $(GROUND) crypt tunnel srtsock carrier relay
+MODS_gex-endpoint  := $(GROUND) crypt tunnel srtsock carrier relay
+MODS_gex-transcode := $(GROUND) fan media srtsock stream
+MODS_gex-package   := $(GROUND) fan media srtsock stream cmaf
+MODS_gex-restream  := $(GROUND) fan media srtsock stream
+MODS_gex-record    := $(GROUND) fan media srtsock stream cmaf
 
 # The foreign libraries of a module.
 PKG_conf    := inih
@@ -46,7 +46,8 @@ PKG_tunnel  := libisal
 PKG_carrier := libuv
 PKG_relay   := libuv
 PKG_media   := libavformat libavcodec libavutil libswresample zimg
-PKG_stream  := libuv srt
+PKG_srtsock := srt
+PKG_stream  := libuv
 PKG_http    := libuv
 PKG_test    := cmocka
 

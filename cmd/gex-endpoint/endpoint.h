@@ -22,6 +22,8 @@ struct service_conf {
 struct conf {
 	struct relay_setup tunnel;
 	VEC(struct net_addr) listen;
+	bool udp, tls; /* by which carriers, there */
+	VEC(struct net_addr) listen_srt;
 	int64_t max_tunnels;
 	int64_t connect_us; /* for each address of a backend */
 	int64_t resolve_us; /* an answer of DNS serves so long */

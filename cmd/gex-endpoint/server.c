@@ -245,6 +245,19 @@ ACCEPTOR_FIGURE(read_failed, failed)
 ACCEPTOR_FIGURE(read_tunnels, tunnels)
 ACCEPTOR_FIGURE(read_stray, drops[TUNNEL_DROP_FORGED])
 
+#define CARRIER_FIGURE(name, field) \
+	static double name(void *arg) \
+	{ \
+		struct server *s = arg; \
+		struct carrier_stats x; \
+\
+		carrier_stats(s->carrier, &x); \
+		return (double)x.field; \
+	}
+CARRIER_FIGURE(read_dropped, dropped)
+CARRIER_FIGURE(read_tls_opened, tls_opened)
+CARRIER_FIGURE(read_tls_refused, tls_refused)
+
 static void export_figures(struct server *s, struct metrics *m)
 {
 	relay_figures_export(&s->figures, m);
@@ -253,6 +266,9 @@ static void export_figures(struct server *s, struct metrics *m)
 	s->unknown_total =
 	    metrics_counter(m, "gex_endpoint_unknown_service_total",
 			    "Connections and flows for a service that is not here.", NULL);
+	metrics_counter_fn(m, "gex_endpoint_tunnel_drop_local_total",
+			   "Datagrams of tunnels that found this host's receive buffer full.", NULL,
+			   read_dropped, s);
 	metrics_gauge_fn(m, "gex_endpoint_tunnels", "Tunnels now.", NULL, read_tunnels, s);
 	metrics_counter_fn(m, "gex_endpoint_handshakes_total",
 			   "Handshakes begun by proven addresses.", NULL, read_handshakes, s);
@@ -262,6 +278,12 @@ static void export_figures(struct server *s, struct metrics *m)
 			   "reason=\"timeout\"", read_timed_out, s);
 	metrics_counter_fn(m, "gex_endpoint_handshake_failures_total", "Handshakes that failed.",
 			   "reason=\"other\"", read_failed, s);
+	metrics_counter_fn(m, "gex_endpoint_tls_connections_total",
+			   "Connections of the tls carrier by peers with a key.", NULL,
+			   read_tls_opened, s);
+	metrics_counter_fn(m, "gex_endpoint_tls_refused_total",
+			   "Connections of the tls carrier by anybody else, or too many at a time.",
+			   NULL, read_tls_refused, s);
 	metrics_counter_fn(m, "gex_endpoint_stray_datagrams_total",
 			   "Datagrams that belong to no tunnel.", NULL, read_stray, s);
 }
@@ -292,24 +314,49 @@ static void note_services(const struct server *s)
 
 /* ---- the whole ---- */
 
-static int open_paths(struct server *s, const struct conf *c, char *err, size_t cap)
+static int cannot_listen(const char *kind, const struct net_addr *a, int r, char *err, size_t cap)
 {
-	static const struct net_addr anyone;
 	char text[NET_ADDR_TEXT];
-	struct net_addr *a;
 
-	vec_for (a, &c->listen) {
-		int r = carrier_add_udp(s->carrier, a, &anyone);
+	snprintf(err, cap, "cannot listen on %s:%s: %s", kind,
+		 net_addr_format(a, text, sizeof(text)), strerror(-r));
+	return r;
+}
 
-		if (r < 0) {
-			snprintf(err, cap, "cannot listen on udp:%s: %s",
-				 net_addr_format(a, text, sizeof(text)), strerror(-r));
-			return r;
-		}
-		if (!carrier_local(s->carrier, r, a))
-			log_info("tunnel", "listening on udp:%s",
-				 net_addr_format(a, text, sizeof(text)));
+/* A port that the kernel chose for udp is that of tls too. */
+static int open_at(struct server *s, const struct conf *c, const struct crypt_ring *ring,
+		   struct net_addr *a, char *err, size_t cap)
+{
+	char text[NET_ADDR_TEXT];
+	int r;
+
+	if (c->udp) {
+		r = carrier_listen(s->carrier, CARRIER_UDP, a, ring, 0);
+		if (r < 0 || (r = carrier_local(s->carrier, r, a)) < 0)
+			return cannot_listen("udp", a, r, err, cap);
 	}
+	if (c->tls) {
+		r = carrier_listen(s->carrier, CARRIER_TLS, a, ring, (unsigned)c->max_tunnels);
+		if (r < 0 || (r = carrier_local(s->carrier, r, a)) < 0)
+			return cannot_listen("tls", a, r, err, cap);
+	}
+	log_info("tunnel", "listening on %s:%s",
+		 !c->tls  ? "udp"
+		 : c->udp ? "udp and tls"
+			  : "tls",
+		 net_addr_format(a, text, sizeof(text)));
+	return 0;
+}
+
+static int open_srt(struct server *s, const struct crypt_ring *ring, struct net_addr *a, char *err,
+		    size_t cap)
+{
+	char text[NET_ADDR_TEXT];
+	int r = carrier_listen(s->carrier, CARRIER_SRT, a, ring, 0);
+
+	if (r < 0 || (r = carrier_local(s->carrier, r, a)) < 0)
+		return cannot_listen("srt", a, r, err, cap);
+	log_info("tunnel", "listening on srt:%s", net_addr_format(a, text, sizeof(text)));
 	return 0;
 }
 
@@ -341,6 +388,7 @@ int server_create(struct server **out, struct loop *l, struct relay *relay, cons
 {
 	struct server *s = calloc(1, sizeof(*s) + c->services.len * sizeof(s->service[0]));
 	struct tunnel_conf tc;
+	struct net_addr *a;
 	int r = -ENOMEM;
 
 	if (!s)
@@ -366,9 +414,16 @@ int server_create(struct server **out, struct loop *l, struct relay *relay, cons
 	r = carrier_create(&s->carrier, l, on_events, s);
 	if (r)
 		goto fail;
-	r = open_paths(s, c, err, cap);
-	if (r)
-		goto fail;
+	vec_for (a, &c->listen) {
+		r = open_at(s, c, ring, a, err, cap);
+		if (r)
+			goto fail;
+	}
+	vec_for (a, &c->listen_srt) {
+		r = open_srt(s, ring, a, err, cap);
+		if (r)
+			goto fail;
+	}
 	carrier_drive_acceptor(s->carrier, s->acceptor);
 	loop_timer_in(&s->watch, WATCH_US);
 	*out = s;
@@ -451,6 +506,7 @@ void server_set_keys(struct server *s, const struct crypt_ring *ring)
 		tunnel_close(x->tunnel, 0, "the key was taken away");
 	}
 	acceptor_set_ring(s->acceptor, ring);
+	carrier_set_ring(s->carrier, ring);
 	if (keys_set(&s->keys, ring))
 		log_error("tunnel", "no memory to count what each key does");
 	note_services(s);

@@ -16,13 +16,18 @@ struct udp_socket {
 	bool v6;
 	bool runs;    /* the kernel cuts and joins runs */
 	bool noted;   /* bound to all addresses: each message says which one it came to */
+	bool counted; /* the kernel says what it dropped */
 	bool refused; /* set when the connected peer's host said that nobody listens there */
 	uint64_t cut; /* runs the kernel would not take, sent one by one */
+	/* Datagrams that the kernel dropped because its buffer was full: we were away for too long. It
+	 * says so with the next one that it takes. */
+	uint32_t dropped;
 };
 
 struct udp_conf {
 	struct net_addr bind; /* zero: all addresses, or with a peer any one of its family */
 	struct net_addr peer; /* connect(2) to it; family 0: do not */
+	const char *device;   /* a network device to go by; NULL or "": any */
 	size_t buffer;	      /* of the kernel, each way; 0: as it is */
 	bool whole; /* never fragment: don't-fragment set, the sender probes for the size */
 	bool runs;  /* join and cut runs */

@@ -53,6 +53,8 @@ void carrier_addr(const struct net_addr *a, struct tunnel_addr *out)
 void carrier_peer(const struct tunnel_addr *t, struct net_addr *out)
 {
 	memcpy(out, t->bytes, sizeof(*out));
+	if (t->len > LOCAL_AT + 1)
+		out->zone = 0; /* a connection's serial number is in its place */
 }
 
 static uint8_t local_index(struct udp_path *p, const struct net_addr *local)
@@ -90,6 +92,19 @@ static unsigned batch_now(const struct udp_path *p)
 	return (unsigned)CLAMP(RECV_TURN / 2 / p->largest, (size_t)2, (size_t)UDP_BATCH);
 }
 
+/* It looks like loss of the line, and is not. */
+static void note_dropped(struct udp_path *p, uint32_t n)
+{
+	struct carrier *c = p->base.carrier;
+
+	carrier_counts(c)->dropped += n;
+	if (log_allow(&p->limit, 1, 10 * SEC_US, loop_now_us(carrier_loop(c))))
+		log_warn("udp",
+			 "%llu datagrams lost in this host so far: its receive buffer was full "
+			 "(processor busy, or net.core.rmem_max too small)",
+			 (unsigned long long)carrier_counts(c)->dropped);
+}
+
 static void receive(struct udp_path *p)
 {
 	struct carrier_stats *counts = carrier_counts(p->base.carrier);
@@ -99,11 +114,15 @@ static void receive(struct udp_path *p)
 	int n;
 
 	do {
+		uint32_t dropped = p->sock.dropped;
+
 		max = batch_now(p);
 		counts->recv_calls++;
 		n = udp_recv(&p->sock, carrier_batch(p->base.carrier), max, &msgs);
 		if (n == -ECONNREFUSED)
 			counts->refused++;
+		if (p->sock.dropped != dropped)
+			note_dropped(p, p->sock.dropped - dropped);
 		p->largest = TUNNEL_DGRAM_MIN;
 		for (int i = 0; i < n; i++) {
 			p->largest = MAX(p->largest, msgs[i].len);
@@ -203,7 +222,7 @@ static void on_closed(uv_handle_t *h)
 {
 	struct udp_path *p = container_of((uv_poll_t *)h, struct udp_path, poll);
 
-	carrier_path_gone(p->base.carrier);
+	carrier_unpin(p->base.carrier);
 	free(p);
 }
 
@@ -232,29 +251,38 @@ static void check_buffer(const struct udp_path *p)
 			 size / 2 / 1024, SOCKET_BUFFER_MIN);
 }
 
-static const struct carrier_path_ops udp_path_ops = {path_send, path_local, path_close};
+static const struct carrier_path_ops udp_path_ops = {
+    .send = path_send,
+    .local = path_local,
+    .close = path_close,
+};
 
-int udp_path_create(struct carrier *c, int index, const struct net_addr *bind,
-		    const struct net_addr *peer, struct carrier_path **out)
+int udp_path_create(struct carrier *c, int index, const struct carrier_to *to,
+		    struct carrier_path **out)
 {
-	struct udp_conf conf = {
-	    .bind = *bind, .peer = *peer, .buffer = SOCKET_BUFFER, .whole = true, .runs = true};
+	struct udp_conf conf = {.bind = to->bind,
+				.peer = to->peer,
+				.device = to->device,
+				.buffer = SOCKET_BUFFER,
+				.whole = true,
+				.runs = true};
 	struct udp_path *p = calloc(1, sizeof(*p));
 	int r;
 
 	if (!p)
 		return -ENOMEM;
 	p->base = (struct carrier_path){&udp_path_ops, c, index};
-	p->connected = peer->family != 0;
+	p->connected = to->peer.family != 0;
 	p->largest = TUNNEL_DGRAM_MIN;
 	r = udp_open(&p->sock, &conf);
 	if (r)
 		goto fail;
-	if (!peer->family)
+	if (!to->peer.family)
 		check_buffer(p);
 	r = uv_poll_init(loop_uv(carrier_loop(c)), &p->poll, p->sock.fd);
 	if (r)
 		goto fail;
+	carrier_pin(c);
 	r = watch(p);
 	if (r)
 		log_error("udp", "cannot watch a socket: %s", uv_strerror(r));

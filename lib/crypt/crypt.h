@@ -1,6 +1,6 @@
 /* crypt: cryptography for the accelerator's tunnel, and the only module that includes OpenSSL.
  *
- * Three things, in the order in which a tunnel uses them:
+ * Four things, in the order in which a tunnel uses them:
  *  - keys: what a key file holds, as a ring of named 32-byte secrets (the second one is for
  * roll-over);
  *  - gate and shake: a DTLS 1.2 handshake (RFC 6347) with ECDHE-PSK-CHACHA20-POLY1305 (RFC 7905),
@@ -8,7 +8,8 @@
  * (HelloVerifyRequest cookies); a shake is one handshake on either side. No clock in it: the owner
  * asks for a resend when its own timer says so;
  *  - seals: AEAD contexts for the tunnel's datagrams, one a direction, keyed from secrets exported
- * from the handshake (RFC 5705), and the window that refuses a datagram number seen before.
+ * from the handshake (RFC 5705), and the window that refuses a datagram number seen before;
+ *  - tls: a TLS 1.3 connection by the same keys, over memory, for where only TCP passes.
  *
  * Not safe for use by two threads on one object; different objects may live in different threads.
  */
@@ -16,6 +17,7 @@
 #define GEX_CRYPT_H
 
 #include "base/base.h"
+#include <sys/types.h>
 
 #define CRYPT_KEY_LEN 32
 #define CRYPT_NAME_MAX 63
@@ -52,6 +54,9 @@ bool crypt_key_same(const struct crypt_key *a, const struct crypt_key *b);
 bool crypt_key_has_word(const struct crypt_key *k, const char *word);
 /* The key of that name, or NULL. */
 const struct crypt_key *crypt_ring_find(const struct crypt_ring *ring, const char *name);
+
+/* A secret for another use of the key: HMAC-SHA256 under it of the label. */
+void crypt_key_derive(const struct crypt_key *k, const char *label, uint8_t out[32]);
 
 /* Overwrites memory in a way that the compiler keeps. */
 void crypt_wipe(void *p, size_t n);
@@ -164,5 +169,33 @@ int crypt_gate_input(struct crypt_gate *g, const void *peer, size_t peer_len, co
 /* Server: makes the first flight. This is what costs time (a key exchange), so it is apart. Returns
  * as crypt_shake_input. */
 int crypt_shake_start(struct crypt_shake *s) MUST_USE;
+
+/* ---- tls: a stream of bytes between two who share a key ---- */
+
+/* TLS 1.3 (RFC 8446) by external PSK with an ephemeral exchange (psk_dhe_ke) and no certificates:
+ * whoever has no key of the ring is refused. The identity is the key's name; the PSK is derived from
+ * the key. Over memory: what came goes to crypt_tls_input and then out of crypt_tls_read, what is to
+ * be sent is at crypt_tls_output. */
+struct crypt_tls;
+
+/* A client uses key[0], and its hello is ready at once; a server takes any. The ring must stay until
+ * the handshake is over. -ENOMEM, -EIO (OpenSSL refused). */
+int crypt_tls_create(const struct crypt_ring *ring, bool server, struct crypt_tls **out) MUST_USE;
+void crypt_tls_destroy(struct crypt_tls *t);
+/* Bytes that came; they must stay until crypt_tls_read has returned 0. Returns 1 when the handshake
+ * is complete, 0 while it goes on, or why the connection is over: -EACCES (no common key), -EPROTO,
+ * -ECONNRESET (the peer said goodbye). An alert may be left to send. */
+int crypt_tls_input(struct crypt_tls *t, const void *data, size_t n) MUST_USE;
+/* What they mean: the number of bytes, 0 when there are no more, or why it is over, as above. */
+ssize_t crypt_tls_read(struct crypt_tls *t, void *buf, size_t cap) MUST_USE;
+/* Seals all of it. 0; -EAGAIN before the handshake is complete; why it is over. */
+int crypt_tls_write(struct crypt_tls *t, const void *data, size_t n) MUST_USE;
+/* A goodbye to send. */
+void crypt_tls_close(struct crypt_tls *t);
+/* What is to be sent: at *data until the next call but this; then tell how much was. */
+size_t crypt_tls_output(const struct crypt_tls *t, const void **data);
+void crypt_tls_sent(struct crypt_tls *t, size_t n);
+/* The name of the key; of a server's peer before the handshake is complete: what it claims. */
+const char *crypt_tls_key_name(const struct crypt_tls *t);
 
 #endif

@@ -43,6 +43,7 @@ void relay_setup_conf(const struct relay_setup *s, struct tunnel_conf *out)
 	tunnel_conf_default(out);
 	out->handshake_us = s->handshake_us;
 	out->idle_us = s->idle_us;
+	out->resume_us = s->resume_us;
 	out->keepalive_us = s->keepalive_us;
 	out->flow_idle_us = s->flow_idle_us;
 	out->rate_bps = s->rate_bps;

@@ -410,6 +410,14 @@ int64_t acceptor_wake(const struct acceptor *a)
 	return first ? first->at_us : NEVER_US;
 }
 
+void acceptor_hold(struct acceptor *a, int path, const struct tunnel_addr *to, bool hold)
+{
+	struct tunnel *t;
+
+	list_for (t, &a->all, a_all)
+		tunnel_hold(t, path, to, hold);
+}
+
 bool acceptor_event(struct acceptor *a, struct tunnel_event *ev)
 {
 	struct tunnel *t;

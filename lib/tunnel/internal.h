@@ -158,8 +158,9 @@ struct tn_path {
 	unsigned number; /* on the wire, and its place in the tunnel's table */
 	enum tn_path_state state;
 	struct tn_where at;
-	uint64_t moved_at; /* the number of the packet that named `at` last, + 1 */
-	bool proven;	   /* the peer receives there */
+	struct tn_where held; /* the carrier takes no more for there; hold.c */
+	uint64_t moved_at;    /* the number of the packet that named `at` last, + 1 */
+	bool proven;	      /* the peer receives there */
 	struct tn_trial *trial;
 	bool respond;
 	uint64_t response;
@@ -458,6 +459,9 @@ struct tn_path *tn_paths_of(struct tunnel *t, unsigned number, const struct tn_w
 void tn_path_retire(struct tunnel *t, struct tn_path *p);
 void tn_paths_take_gone(struct tunnel *t, uint64_t number);
 bool tn_where_same(const struct tn_where *a, const struct tn_where *b);
+
+/* hold.c: the carrier takes no more for where the path goes to. */
+bool tn_held(const struct tn_path *p);
 
 /* life.c */
 void tn_life_up(struct tunnel *t, struct tn_path *p);

@@ -138,7 +138,7 @@ int64_t tn_life_wake(const struct tunnel *t, const struct tn_path *p)
 {
 	if (p->state == TN_PATH_UP)
 		return MIN(MIN(down_due(t, p), ask_due(t, p)),
-			   p->last_sent_us + t->conf.keepalive_us);
+			   tn_held(p) ? NEVER_US : p->last_sent_us + t->conf.keepalive_us);
 	return p->proven ? p->probe_us : NEVER_US;
 }
 

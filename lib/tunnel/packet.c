@@ -37,6 +37,8 @@ int tn_packet_level(const struct tn_path *p)
 {
 	uint64_t cwnd = p->rate.ops->cwnd(&p->rate);
 
+	if (tn_held(p))
+		return -1;
 	if (p->probes)
 		return TN_LEVELS - 1;
 	if (p->in_flight >= cwnd + OVER_CWND || p->tokens <= -debt(p))
@@ -510,7 +512,7 @@ static size_t build(struct tunnel *t, struct tn_path *p, uint8_t *buf)
 	size_t budget = tn_trial_budget(p);
 	int level;
 
-	if (tn_sent_reserve(t, p) < 0 || budget < SMALL_LEN)
+	if (tn_held(p) || tn_sent_reserve(t, p) < 0 || budget < SMALL_LEN)
 		return 0;
 	if (t->state == TUNNEL_CLOSING)
 		return build_close(&b, buf);
@@ -566,7 +568,7 @@ int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p)
 	    warm_wanted(t, p) ? MIN(level_wanted(t, p), TN_LEVELS - 1) : level_wanted(t, p);
 	int64_t at = MIN(tn_life_wake(t, p), tn_trial_wake(p));
 
-	if (tn_trial_budget(p) < SMALL_LEN)
+	if (tn_trial_budget(p) < SMALL_LEN || tn_held(p))
 		return at;
 	if (control_wanted(t, p) || wanted <= tn_packet_level(p) ||
 	    (p->ack_pending && p->ack_now) || relay_due(t, p))

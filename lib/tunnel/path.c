@@ -52,6 +52,11 @@ void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const stru
 	tn_loss_init(&p->loss);
 	p->watch.told = p->watch.settled = p->watch.mark = p->recv_next;
 	tn_rate_init(&p->rate, conf->rate_bps, RTT_GUESS_US);
+	if (!(at->addr.len & TUNNEL_ADDR_RELIABLE))
+		return;
+	p->dgram = conf->dgram_max;
+	if (!conf->rate_bps)
+		p->rate.ops = &tn_rate_carried;
 }
 
 void tn_path_finish(struct tn_path *p)

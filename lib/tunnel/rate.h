@@ -95,5 +95,7 @@ uint64_t tn_rate_made_up(const struct tn_rate_meter *m, uint64_t x);
 /* The line's rate is not known yet, and only sending more would tell. */
 bool tn_rate_searching(const struct tn_rate *r);
 extern const struct tn_rate_ops tn_rate_fixed, tn_rate_auto;
+/* For a carrier with a congestion control of its own: whatever it takes. */
+extern const struct tn_rate_ops tn_rate_carried;
 
 #endif

@@ -108,6 +108,7 @@ int tn_create(const struct tunnel_conf *conf, bool server, int path, const struc
 	t->next_stream = t->next_flow = server;
 	t->key_life = (struct tn_key_life){TN_KEY_PACKETS, TN_KEY_TIME_US};
 	t->data_peer_max = t->data_max = TN_TUNNEL_CREDIT;
+	tn_pool_init(&t->pool);
 	list_init(&t->all_streams);
 	list_init(&t->flow_age);
 	list_init(&t->closed_flows);
@@ -554,11 +555,11 @@ size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct 
 
 	tn_now(t, now_us);
 	timers(t);
-	if (t->shake)
+	if (t->shake && !tn_held(t->best))
 		n = crypt_shake_output(t->shake, buf, cap);
 	if (n == 0 && t->state == TUNNEL_OPEN)
 		n = output_open(t, buf, cap, &at);
-	if (n == 0 && t->state == TUNNEL_CLOSING) {
+	if (n == 0 && t->state == TUNNEL_CLOSING && !tn_held(t->best)) {
 		n = tn_packet_build(t, t->best, buf, cap);
 		if (n == 0 || --t->closes == 0)
 			tn_closed(t, t->reason);
@@ -578,7 +579,7 @@ int64_t tunnel_wake(const struct tunnel *t)
 	if (t->shake && t->state <= TUNNEL_OPEN)
 		at = MIN(t->shake_us, t->state == TUNNEL_HANDSHAKE ? t->shake_end_us : NEVER_US);
 	if (t->state == TUNNEL_CLOSING)
-		return t->now_us;
+		return tn_held(t->best) ? NEVER_US : t->now_us;
 	if (t->state != TUNNEL_OPEN)
 		return at;
 	at = MIN(at, tn_life_end(t));

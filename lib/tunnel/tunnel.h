@@ -67,8 +67,13 @@ struct acceptor;
 /* Where datagrams come from and go to: bytes that only the carrier understands (a sockaddr, say).
  * Unused bytes are zero: addresses are compared as bytes. The last four, from TUNNEL_ADDR_HOST on,
  * are what the addresses of one machine or network have in common (a hash of it, say): they share
- * what a peer may take before it is proven. */
+ * what a peer may take before it is proven.
+ *
+ * TUNNEL_ADDR_RELIABLE is added to len where what is sent arrives whole and in order at a rate that
+ * the carrier finds out (TCP), or the address has ended. The tunnel then neither probes for the size
+ * nor controls the rate; the carrier says by tunnel_hold when it takes no more. */
 #define TUNNEL_ADDR_HOST 27
+#define TUNNEL_ADDR_RELIABLE 0x80
 struct tunnel_addr {
 	uint8_t len;
 	uint8_t bytes[TUNNEL_ADDR_HOST + 4];
@@ -132,6 +137,9 @@ int tunnel_input(struct tunnel *t, const void *dgram, size_t n, int path,
  * TUNNEL_DGRAM_MAX. */
 size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct tunnel_addr *to,
 		     int64_t now_us);
+/* The address on that path takes no more datagrams (hold), or does again: until then output has
+ * none for it. An address that is not the peer's is ignored. */
+void tunnel_hold(struct tunnel *t, int path, const struct tunnel_addr *to, bool hold);
 /* When the tunnel must be pumped next (events, then output); not after now while there are events;
  * NEVER_US. */
 int64_t tunnel_wake(const struct tunnel *t);
@@ -327,6 +335,7 @@ int acceptor_input(struct acceptor *a, const void *dgram, size_t n, int path,
 size_t acceptor_output(struct acceptor *a, void *buf, size_t cap, int *path, struct tunnel_addr *to,
 		       int64_t now_us);
 int64_t acceptor_wake(const struct acceptor *a);
+void acceptor_hold(struct acceptor *a, int path, const struct tunnel_addr *to, bool hold);
 /* Events of all its tunnels (ev->tunnel says whose), CONNECTED first for each. */
 bool acceptor_event(struct acceptor *a, struct tunnel_event *ev);
 /* A handshake that failed since the last question, for the log: the address is proven, the name of

@@ -60,6 +60,12 @@ stop paris
 from false "$TMP/false" -l tcp:127.0.0.1:0=web
 wait_log endpoint '127.0.0.1:[0-9]+, key seoul: wrong key, the one of that name here is another' 12
 stop false
+# A listener with two keys: the second when the first is refused.
+keys "$TMP/two" "old $(hex)" "tokyo $TOKYO"
+from two "$TMP/two" -l tcp:127.0.0.1:0=web
+wait_log two 'key refused by .*; the next one of the file is tried'
+wait_log two 'up after'
+stop two
 refuse "no key appears in a log" 1 grep -qE "$SEOUL|$TOKYO" "$TMP"/*.log
 
 # Noise at the door, and a key that goes: its tunnels end, the other's do not notice.
@@ -73,7 +79,7 @@ wait_log endpoint 'key seoul: ends, as its key was taken away'
 wait_log seoul 'closed by the endpoint: the key was taken away'
 wait_log endpoint 'key seoul: wrong key, there is none'
 step "the other key's tunnel is untouched" works "$TG"
-at_most "times that tokyo came up" "$(grep -c 'key tokyo: up' "$TMP/endpoint.log")" 1
+at_most "times that tokyo came up" "$(grep -c 'key tokyo.*: up' "$TMP/endpoint.log")" 2
 at_most "seoul's tunnels" "$(metric "$M" 'gex_endpoint_key_tunnels{key="seoul"}')" 0
 # It comes back when its key does.
 keys "$TMP/key" "tokyo $TOKYO" "seoul $SEOUL"

@@ -116,6 +116,13 @@ static void accepted(struct sim *m, struct tunnel_stream *s)
 
 /* ---- flows: numbered datagrams with the time in them, sent back by the server ---- */
 
+static void flow_queue(struct sim *m, struct tunnel_flow *f, const void *data, size_t n)
+{
+	int r = tunnel_flow_send(f, data, n);
+
+	CHECK(m, r == 0 || (r == -ENOBUFS && m->flow_full));
+}
+
 static void flow_send(struct sim *m)
 {
 	uint8_t buf[8192] = {0};
@@ -127,7 +134,7 @@ static void flow_send(struct sim *m)
 	wr_u64(&w, m->flow_sent++);
 	wr_u64(&w, (uint64_t)m->now_us);
 	fill(buf + 16, 1, 0, 16, m->flow_len - 16);
-	CHECK(m, tunnel_flow_send(m->flow[0], buf, m->flow_len) == 0);
+	flow_queue(m, m->flow[0], buf, m->flow_len);
 	m->flow_next_us =
 	    m->now_us + m->flow_gap_us >= m->flow_end_us ? NEVER_US : m->now_us + m->flow_gap_us;
 }
@@ -152,7 +159,7 @@ static void flow_read(struct sim *m, struct tunnel_flow *f, int side)
 		for (size_t i = 16; i < (size_t)n; i++)
 			CHECK(m, buf[i] == pattern(1, 0, i));
 		if (side == 1) {
-			CHECK(m, tunnel_flow_send(f, buf, (size_t)n) == 0);
+			flow_queue(m, f, buf, (size_t)n);
 			continue;
 		}
 		CHECK(m, seq < m->flow_sent && seq < FLOW_SEQ_MAX);

@@ -50,11 +50,6 @@ static double goodput_for(struct sim *m, unsigned i, int64_t us)
 	return (double)(got_of(m, i) - before) * 8 / (double)us;
 }
 
-static bool connected(const struct sim *m)
-{
-	return m->connected && m->server;
-}
-
 static void bulk_start(struct sim *m, bool down)
 {
 	uint64_t much = UINT64_C(1) << 40;
@@ -74,7 +69,7 @@ static void line_check(struct sim *m, const struct way *w, double part_cold, dou
 	bulk_start(m, down);
 	cold = goodput_for(m, 0, 50 * 8 * SEC_US / (int64_t)(w->rate_bps / 1000000));
 	run(m, m->now_us + SEC_US, NULL);
-	steady = goodput_for(m, 0, 8 * SEC_US);
+	steady = goodput_for(m, 0, 5 * SEC_US);
 	tunnel_stats(down ? m->server : m->client, &st);
 	figure(0, "first 50 MB, % of limit", 100 * cold / limit);
 	figure(1, "steady, % of limit", 100 * steady / limit);
@@ -194,9 +189,9 @@ static void duel_check(struct sim *m, struct way w, enum rival a, enum rival b, 
 	duel_init(&d, &w, m->seed);
 	duel_add(&d, a, 0);
 	duel_add(&d, b, 5 * SEC_US);
-	duel_run(&d, 12 * SEC_US);
+	duel_run(&d, 10 * SEC_US);
 	duel_mark(&d);
-	duel_run(&d, 25 * SEC_US);
+	duel_run(&d, 20 * SEC_US);
 	share[0] = duel_mbit(&d, 0);
 	share[1] = duel_mbit(&d, 1);
 	figure(0, "the first has, %", 100 * share[0] / (share[0] + share[1]));
@@ -236,16 +231,16 @@ static void cubic_check(struct sim *m)
 }
 
 #define SCENARIOS_LINES \
-	{"L1", "100 Mbit/s, 100 ms, 1 %", l1_set, l1_check, 60 * SEC_US, 40}, \
-	    {"L2", "100 Mbit/s, 200 ms, 5 %", l2_set, l2_check, 60 * SEC_US, 40}, \
-	    {"L3", "50 Mbit/s, 150 ms, 3 % in bursts", l3_set, l3_check, 60 * SEC_US, 40}, \
-	    {"L4", "200 Mbit/s, 60 ms, 0.1 %", l4_set, l4_check, 60 * SEC_US, 40}, \
-	    {"L5", "200 Mbit/s, 200 ms, 10 %", l5_set, l5_check, 60 * SEC_US, 40}, \
-	    {"fetch", "fetches on L1", l1_set, fetch_check, 60 * SEC_US, 20}, \
-	    {"beside", "30 Hz echo beside a transfer", l1_set, beside_check, 60 * SEC_US, 40}, \
-	    {"change", "100, 50, 150 Mbit/s", change_set, change_check, 60 * SEC_US, 40}, \
-	    {"two", "two tunnels on L4", no_set, two_check, 60 * SEC_US, 100}, \
-	    {"bbr", "a kernel's BBR beside, L4", no_set, bbr_check, 60 * SEC_US, 100}, \
+	{"L1", "100 Mbit/s, 100 ms, 1 %", l1_set, l1_check, 60 * SEC_US, 200}, \
+	    {"L2", "100 Mbit/s, 200 ms, 5 %", l2_set, l2_check, 60 * SEC_US, 200}, \
+	    {"L3", "50 Mbit/s, 150 ms, 3 % in bursts", l3_set, l3_check, 60 * SEC_US, 200}, \
+	    {"L4", "200 Mbit/s, 60 ms, 0.1 %", l4_set, l4_check, 60 * SEC_US, 200}, \
+	    {"L5", "200 Mbit/s, 200 ms, 10 %", l5_set, l5_check, 60 * SEC_US, 200}, \
+	    {"fetch", "fetches on L1", l1_set, fetch_check, 60 * SEC_US, 40}, \
+	    {"beside", "30 Hz echo beside a transfer", l1_set, beside_check, 60 * SEC_US, 200}, \
+	    {"change", "100, 50, 150 Mbit/s", change_set, change_check, 60 * SEC_US, 200}, \
+	    {"two", "two tunnels on L4", no_set, two_check, 60 * SEC_US, 200}, \
+	    {"bbr", "a kernel's BBR beside, L4", no_set, bbr_check, 60 * SEC_US, 200}, \
 	{ \
 		"cubic", "CUBIC beside, L4 without loss", no_set, cubic_check, 60 * SEC_US, 100 \
 	}
