@@ -62,6 +62,7 @@ void carrier_set_ring(struct carrier *c, const struct crypt_ring *ring);
 /* Closes a path; its number may be given to another one that is added later. The core must not use
  * it any more. */
 void carrier_remove(struct carrier *c, int path);
+enum carrier_kind carrier_path_kind(const struct carrier *c, int path);
 /* 0: usable, as far as one can know; -EINPROGRESS: its first connection is not there yet; else why
  * the last one failed or ended (-EACCES: no common key), while it tries again. */
 int carrier_path_status(const struct carrier *c, int path);

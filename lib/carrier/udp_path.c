@@ -252,6 +252,7 @@ static void check_buffer(const struct udp_path *p)
 }
 
 static const struct carrier_path_ops udp_path_ops = {
+    .kind = CARRIER_UDP,
     .send = path_send,
     .local = path_local,
     .close = path_close,

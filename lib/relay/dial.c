@@ -289,6 +289,7 @@ void relay_connect(struct relay_link *k, struct tunnel_stream *s, struct relay_b
 	struct relay_dial *d = NULL;
 	struct relay_conn *c;
 
+	tunnel_stream_set_repair(s, &b->conf.repair);
 	if (conn_create(k, s, b->conf.meter, &c))
 		return;
 	if (port >= 0)

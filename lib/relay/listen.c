@@ -44,7 +44,8 @@ void listener_open(const struct relay_port *p, struct tunnel_open *out)
 {
 	const struct relay_listener_conf *conf = &p->listener->conf;
 
-	*out = (struct tunnel_open){.offset = p->offset, .class = conf->class};
+	*out =
+	    (struct tunnel_open){.offset = p->offset, .class = conf->class, .repair = conf->repair};
 	str_copy(out->service, sizeof(out->service), conf->service);
 }
 
