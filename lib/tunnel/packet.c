@@ -7,6 +7,7 @@
 #define DEBT_US (20 * MS_US)
 #define ACKS_ALONE 24 /* after so many packets with only an ACK, one asks for an ACK itself */
 #define MTU_TRIES 3
+#define WARM_WAIT_US (100 * MS_US)
 #define URGENT 2		/* levels below it are */
 #define MANY_US (3 * MS_US / 2) /* between urgent packets: closer ones share symbols */
 #define NUMBER_NEAR (1 << 14)	/* two bytes tell such a number from those that the peer has */
@@ -19,6 +20,7 @@ struct build {
 	size_t head; /* bytes before the frames */
 	struct tn_sent *s;
 	bool eliciting, symbols;
+	bool game; /* has data of the highest class */
 	bool soon; /* the ACK is not to wait */
 	enum tn_guard guard;
 	int percent;	    /* that may be spent on that, 0: the usual */
@@ -75,6 +77,25 @@ static int64_t mtu_due(const struct tn_path *p)
 static bool mtu_wanted(const struct tunnel *t, const struct tn_path *p)
 {
 	return mtu_due(p) <= t->now_us;
+}
+
+/* A new path is measured with padding where there is no data, so that the first stream that has much
+ * to send finds the line's rate known. Not while the other side sends much, or its queue would pass
+ * for ours; the client goes first. */
+static int64_t warm_due(const struct tunnel *t, const struct tn_path *p)
+{
+	if (t->state != TUNNEL_OPEN || p->state != TN_PATH_UP || p->warm_left < p->dgram ||
+	    p->largest_acked == 0 || !tn_rate_searching(&p->rate))
+		return NEVER_US;
+	if (t->server && !p->heavy)
+		return p->heavy_us + 4 * p->srtt_us +
+		       WARM_WAIT_US; /* its first may be on the way */
+	return p->heavy_us + p->srtt_us + (t->server ? p->srtt_us / 2 : 0);
+}
+
+static bool warm_wanted(const struct tunnel *t, const struct tn_path *p)
+{
+	return warm_due(t, p) <= t->now_us;
 }
 
 /* ---- frames that are not data ---- */
@@ -174,7 +195,6 @@ static void put_control(struct build *b)
 	struct tunnel *t = b->t;
 	struct tunnel_stream *s;
 
-	put_response(b);
 	if (!tn_schedule_controls(t, b->p))
 		return;
 	put_max_data(b);
@@ -267,8 +287,17 @@ static void put_data(struct build *b, int level)
 				       : put_flow(b, container_of(s, struct tunnel_flow, snd));
 			if (!put)
 				return;
+			b->game = b->game || i == 0;
 		}
 	}
+}
+
+static void put_padding(struct build *b)
+{
+	b->eliciting = b->soon = true;
+	wr_u8(&b->w, TN_F_PING);
+	memset(b->w.p, TN_F_PADDING, wr_left(&b->w));
+	b->w.p = b->w.end;
 }
 
 /* Of what kind of block will what is sent now be a part? */
@@ -278,7 +307,7 @@ static enum tn_guard mark_for(const struct tunnel *t, const struct tn_path *p, i
 	struct tn_line l = tn_repair_line(p);
 	const struct tn_sender *s;
 
-	if (wanted > level)
+	if (wanted > level || (wanted == 0 && tn_schedule_spare(t, p)))
 		return TN_GUARD_NONE;
 	s = list_first(&t->ready[wanted], struct tn_sender, link);
 	if (s->kind == TN_STREAM &&
@@ -328,10 +357,7 @@ static void put_mtu_probe(struct build *b)
 	struct tn_path *p = b->p;
 
 	b->s->mtu_probe = true;
-	b->eliciting = true;
-	wr_u8(&b->w, TN_F_PING);
-	memset(b->w.p, TN_F_PADDING, wr_left(&b->w));
-	b->w.p = b->w.end;
+	put_padding(b);
 	p->mtu_us = b->t->now_us + MAX(2 * p->srtt_us, SEC_US / 2);
 	if (++p->mtu_tries < MTU_TRIES)
 		return;
@@ -401,7 +427,7 @@ static bool relay_due(const struct tunnel *t, const struct tn_path *p)
 static void guard(struct build *b, const uint8_t *frames)
 {
 	tn_repair_take(b->t, b->p, b->s, frames + b->from, b->to - b->from, b->guard, b->mark,
-		       b->percent);
+		       b->game, b->percent);
 	if (b->s->guard_us)
 		b->s->acks = 0;
 }
@@ -448,7 +474,7 @@ static size_t seal(struct build *b, uint8_t *buf)
 		tn_sent_mark(t, p, b->s, size + TN_UDP_IP);
 		p->probes -= p->probes > 0;
 		p->acks_alone = 0;
-		p->ping = false;
+		p->ping = p->ping && b->s->crossed; /* what proves nothing does not do */
 		p->sent_lazy = b->s->lazy = !b->soon;
 	}
 	if (b->symbols && p->flight)
@@ -495,6 +521,32 @@ static size_t build_close(struct build *b, uint8_t *buf)
 	return seal(b, buf);
 }
 
+/* There is nothing to say: a packet to learn something, if one is due. */
+static size_t build_probe(struct build *b, uint8_t *buf, int level)
+{
+	struct tunnel *t = b->t;
+	struct tn_path *p = b->p;
+	size_t n;
+
+	if (mtu_wanted(t, p)) {
+		begin(b, buf, p->mtu_try);
+		put_mtu_probe(b);
+		return seal(b, buf);
+	}
+	if (!warm_wanted(t, p)) {
+		note_idle(t, p, level);
+		return 0;
+	}
+	if (level < TN_LEVELS - 1)
+		return 0;
+	begin(b, buf, p->dgram);
+	put_padding(b);
+	n = seal(b, buf);
+	p->warm_left -= n;
+	t->stats.bytes_padded += n;
+	return n;
+}
+
 size_t tn_packet_challenge(struct tunnel *t, struct tn_path *p, uint8_t *buf, uint64_t token)
 {
 	struct build b = {.t = t, .p = p, .eliciting = true};
@@ -520,17 +572,12 @@ static size_t build(struct tunnel *t, struct tn_path *p, uint8_t *buf)
 	tn_path_fill(p, t->now_us);
 	level = tn_packet_level(p);
 	if (!ack_due(t, p) && !relay_due(t, p) && !control_wanted(t, p) && !tn_repair_ready(t, p) &&
-	    level_wanted(t, p) > level) {
-		note_idle(t, p, level);
-		if (!mtu_wanted(t, p))
-			return 0;
-		begin(&b, buf, p->mtu_try);
-		put_mtu_probe(&b);
-		return seal(&b, buf);
-	}
+	    level_wanted(t, p) > level)
+		return build_probe(&b, buf, level);
 	begin(&b, buf, MIN(p->dgram, budget));
 	put_ack(&b);
 	tn_loss_put(p, &b.w, t->now_us);
+	put_response(&b); /* not to be recovered: it is worth something where it came from */
 	if (!put_symbols(&b))
 		put_frames(&b, level);
 	if (p->ping &&
@@ -562,9 +609,10 @@ static int64_t pace_wake(const struct tunnel *t, const struct tn_path *p, int wa
 	return p->tokens_us + (level + quantum - p->tokens) * SEC_US / rate + 1;
 }
 
-int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p)
+int64_t tn_packet_wake(const struct tunnel *t, struct tn_path *p)
 {
-	int wanted = MIN(level_wanted(t, p), tn_repair_bulk(p) ? TN_LEVELS - 1 : TN_LEVELS);
+	bool bulk = tn_repair_bulk(p) || warm_wanted(t, p);
+	int wanted = MIN(level_wanted(t, p), bulk ? TN_LEVELS - 1 : TN_LEVELS);
 	int64_t at = MIN(tn_life_wake(t, p), tn_trial_wake(p));
 
 	if (tn_trial_budget(p) < SMALL_LEN || tn_held(p))
@@ -577,5 +625,7 @@ int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p)
 	if (wanted < TN_LEVELS)
 		at = MIN(at, pace_wake(t, p, wanted));
 	at = MIN(at, MIN(tn_repair_wake(p), mtu_due(p)));
+	if (warm_due(t, p) > t->now_us)
+		at = MIN(at, warm_due(t, p));
 	return MIN(at, MIN(p->loss_us, tn_pto_due(p)));
 }

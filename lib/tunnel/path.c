@@ -40,12 +40,16 @@ void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const stru
 	p->min_rtt_us = p->min_next_us = NEVER_US;
 	p->min_since_us = now_us;
 	p->delivered_us = p->first_us = p->last_sent_us = now_us;
-	p->loss_us = p->ack_us = NEVER_US;
+	p->loss_us = p->ack_us = p->suspect_us = NEVER_US;
+	p->plain_us = now_us;
+	p->proof = p->suspect = old.next;
 	p->reorder = 3;
 	p->reorder_eighths = 1;
 	p->dgram = TUNNEL_DGRAM_MIN;
 	p->mtu_try = conf->dgram_max;
 	p->mtu_us = now_us;
+	p->warm_left = conf->warm_bytes;
+	p->heavy_us = now_us;
 	p->tokens_us = now_us;
 	p->tokens = 10 * TUNNEL_DGRAM_MAX;
 	tn_loss_init(&p->loss);
