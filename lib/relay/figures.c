@@ -37,6 +37,8 @@ static const struct row rows[] = {
      1, false},
     {"tunnel_repair_wasted_packets_total", "Repair symbols received of which nothing was lost.",
      AT(repair_wasted), SUM, 1, false},
+    {"tunnel_repair_failed_total", "Blocks that symbols sufficed for, but too little was kept of.",
+     AT(repair_failed), SUM, 1, false},
     {"tunnel_repair_recovered_packets_total", "Lost datagrams that repair symbols made up for.",
      AT(repair_recovered), SUM, 1, false},
     {"tunnel_stream_sent_bytes_total", "Stream bytes sent, each once.", AT(stream_bytes_sent), SUM,

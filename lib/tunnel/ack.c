@@ -4,7 +4,7 @@
 #define ACK_EVERY_FIRST 2 /* packets, while the path is new */
 #define ACK_EVERY 10
 #define ACK_NEW 100
-#define LEISURE_MAX_US (60 * MS_US)
+#define LEISURE_MAX_US (100 * MS_US)
 
 int64_t tn_ack_leisure(const struct tn_path *p)
 {
@@ -44,9 +44,9 @@ void tn_ack_acked(struct tn_path *p, uint64_t acks)
 		tn_spans_remove(&p->recv, 0, MIN(acks - 1, p->recv_next - 1));
 }
 
-/* ACK: path, highest number, delay in 8 us, further ranges, length of the first less 1; then for each
+/* ACK: [path], highest number, delay in 8 us, further ranges, length of the first less 1; then for each
  * further range the gap less 2 and its length less 1, downwards (RFC 9000, section 19.3). */
-uint64_t tn_ack_put(const struct tn_path *p, struct wr *w, int64_t now_us)
+uint64_t tn_ack_put(const struct tn_path *p, struct wr *w, bool here, int64_t now_us)
 {
 	const struct tn_spans *s = &p->recv;
 	uint64_t largest;
@@ -56,8 +56,9 @@ uint64_t tn_ack_put(const struct tn_path *p, struct wr *w, int64_t now_us)
 		return 0;
 	largest = s->at[s->n - 1].hi - 1;
 	n = MIN(s->n, 1 + (wr_left(w) - 40) / 8);
-	wr_u8(w, TN_F_ACK);
-	wr_varint(w, p->number);
+	wr_u8(w, here ? TN_F_ACK_HERE : TN_F_ACK);
+	if (!here)
+		wr_varint(w, p->number);
 	wr_varint(w, largest);
 	wr_varint(w, (uint64_t)MAX(now_us - p->recv_us, 0) / TN_ACK_UNIT_US);
 	wr_varint(w, n - 1);

@@ -76,10 +76,11 @@ static int malformed(struct tunnel *t)
 	return tn_broken(t, "malformed frame");
 }
 
-static int take_ack(struct tunnel *t, struct tn_path *p, struct rd *r)
+static int take_ack(struct tunnel *t, struct tn_path *p, unsigned type, struct rd *r)
 {
 	struct tn_span range[TN_ACK_RANGES];
-	uint64_t path = rd_varint(r), largest = rd_varint(r), delay = rd_varint(r);
+	uint64_t path = type == TN_F_ACK ? rd_varint(r) : p->number;
+	uint64_t largest = rd_varint(r), delay = rd_varint(r);
 	uint64_t more = rd_varint(r), len = rd_varint(r);
 
 	if (r->bad || path >= TN_PATHS || !t->path[path] || more >= TN_ACK_RANGES || len > largest)
@@ -256,7 +257,8 @@ static int take(struct tunnel *t, struct tn_path *p, const struct tn_where *from
 	case TN_F_KEEP:
 		return 0;
 	case TN_F_ACK:
-		return take_ack(t, p, r);
+	case TN_F_ACK_HERE:
+		return take_ack(t, p, type, r);
 	case TN_F_LOSS:
 		return tn_loss_take(t, r) < 0 ? malformed(t) : 0;
 	case TN_F_MAX_DATA:
@@ -289,8 +291,9 @@ static enum tn_wants wants_of(unsigned type)
 {
 	if (type >> 3 == TN_F_FLOW >> 3)
 		return TN_WANTS_LAZY;
-	if (type == TN_F_ACK || type == TN_F_PADDING || type == TN_F_CLOSE || type == TN_F_LOSS ||
-	    type == TN_F_KEEP || type >> 3 == TN_F_REPAIR >> 3)
+	if (type == TN_F_ACK || type == TN_F_ACK_HERE || type == TN_F_PADDING ||
+	    type == TN_F_CLOSE || type == TN_F_LOSS || type == TN_F_KEEP ||
+	    type >> 3 == TN_F_REPAIR >> 3)
 		return TN_WANTS_NO_ACK;
 	return TN_WANTS_SOON;
 }

@@ -29,6 +29,7 @@ enum {
 	TN_F_PADDING = 0x00,
 	TN_F_PING = 0x01,
 	TN_F_ACK = 0x02,
+	TN_F_ACK_HERE = 0x0c, /* the same of the path that it is on */
 	TN_F_MAX_DATA = 0x03,
 	TN_F_MAX_STREAM = 0x04,
 	TN_F_RESET = 0x05,
@@ -533,8 +534,8 @@ void tn_ack_received(struct tn_path *p, uint64_t number, enum tn_wants wants, in
 /* How long an ACK waits for a ride, on either side. */
 int64_t tn_ack_leisure(const struct tn_path *p);
 void tn_ack_acked(struct tn_path *p, uint64_t acks);
-/* Writes an ACK frame of that path; returns the highest number in it + 1, 0 when there was no room. */
-uint64_t tn_ack_put(const struct tn_path *p, struct wr *w, int64_t now_us);
+/* Writes an ACK frame of that path, which may be the one that it goes by (here); returns the highest number in it + 1, 0 when there was no room. */
+uint64_t tn_ack_put(const struct tn_path *p, struct wr *w, bool here, int64_t now_us);
 void tn_ack_sent(struct tn_path *p);
 
 /* loss.c */

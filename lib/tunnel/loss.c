@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #define SETTLE_US (30 * MS_US) /* what has not come by then is lost */
-#define TELL_US SEC_US
+#define TELL_US (2 * SEC_US)
 #define TELL_YOUNG_US (100 * MS_US)
 #define YOUNG 1000 /* numbers */
 #define TELL_NUMBERS 512

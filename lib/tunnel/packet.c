@@ -378,13 +378,13 @@ static bool ack_due(const struct tunnel *t, const struct tn_path *p)
 	return p->ack_pending && (p->ack_now || p->ack_us <= t->now_us);
 }
 
-/* An ACK at leisure is of more than one, and rides on a copy rather than on what is going to be
- * copied. */
+/* An ACK at leisure waits for the last ride before its time, and takes a copy rather than what is
+ * going to be copied. */
 static bool ack_waits(const struct tunnel *t, struct tn_path *p)
 {
 	if (p->ack_soon || ack_due(t, p))
 		return false;
-	if (p->ack_pending == 1 && p->ack_us > t->now_us + tn_ack_leisure(p) / 4 * 3)
+	if (p->ack_us > t->now_us + p->repair.gap_us * 4 / 3)
 		return true;
 	return level_wanted(t, p) < 2 && tn_repair_next(p) && !tn_repair_ready(t, p);
 }
@@ -395,7 +395,7 @@ static void put_ack(struct build *b)
 	struct tn_path *p = b->p, *other;
 
 	if (p->ack_pending && !ack_waits(t, p)) {
-		b->s->acks = tn_ack_put(p, &b->w, t->now_us);
+		b->s->acks = tn_ack_put(p, &b->w, true, t->now_us);
 		b->s->acks_path = (uint8_t)p->number;
 		if (b->s->acks)
 			tn_ack_sent(p);
@@ -405,7 +405,7 @@ static void put_ack(struct build *b)
 	/* What came on a path that may not be able to answer. */
 	tn_paths_for (other, t) {
 		if (other->relay_ack && other != p)
-			tn_ack_put(other, &b->w, t->now_us);
+			tn_ack_put(other, &b->w, false, t->now_us);
 		other->relay_ack = false;
 	}
 }

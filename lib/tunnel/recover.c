@@ -5,7 +5,7 @@
 #define GRANULE_US (1 * MS_US)
 #define PTO_VAR_MIN_US (4 * MS_US)
 #define ACK_DELAY_MAX_US (5 * MS_US) /* of what wants an ACK soon */
-#define DELAY_TOLD_MAX_US (70 * MS_US)
+#define DELAY_TOLD_MAX_US (120 * MS_US)
 #define PTO_MAX_US (1 * SEC_US)
 #define REORDER_MIN 3	      /* packets: RFC 9002, 6.1.1 */
 #define REORDER_MAX 256	      /* more are told by time alone, as in RFC 8985 */
