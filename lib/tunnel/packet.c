@@ -20,6 +20,7 @@ struct build {
 	size_t head; /* bytes before the frames */
 	struct tn_sent *s;
 	bool eliciting, symbols;
+	bool game; /* has data of the highest class */
 	bool soon; /* the ACK is not to wait */
 	enum tn_guard guard;
 	int percent;	    /* that may be spent on that, 0: the usual */
@@ -194,7 +195,6 @@ static void put_control(struct build *b)
 	struct tunnel *t = b->t;
 	struct tunnel_stream *s;
 
-	put_response(b);
 	if (!tn_schedule_controls(t, b->p))
 		return;
 	put_max_data(b);
@@ -287,6 +287,7 @@ static void put_data(struct build *b, int level)
 				       : put_flow(b, container_of(s, struct tunnel_flow, snd));
 			if (!put)
 				return;
+			b->game = b->game || i == 0;
 		}
 	}
 }
@@ -306,7 +307,7 @@ static enum tn_guard mark_for(const struct tunnel *t, const struct tn_path *p, i
 	struct tn_line l = tn_repair_line(p);
 	const struct tn_sender *s;
 
-	if (wanted > level)
+	if (wanted > level || (wanted == 0 && tn_schedule_spare(t, p)))
 		return TN_GUARD_NONE;
 	s = list_first(&t->ready[wanted], struct tn_sender, link);
 	if (s->kind == TN_STREAM &&
@@ -426,7 +427,7 @@ static bool relay_due(const struct tunnel *t, const struct tn_path *p)
 static void guard(struct build *b, const uint8_t *frames)
 {
 	tn_repair_take(b->t, b->p, b->s, frames + b->from, b->to - b->from, b->guard, b->mark,
-		       b->percent);
+		       b->game, b->percent);
 	if (b->s->guard_us)
 		b->s->acks = 0;
 }
@@ -473,7 +474,7 @@ static size_t seal(struct build *b, uint8_t *buf)
 		tn_sent_mark(t, p, b->s, size + TN_UDP_IP);
 		p->probes -= p->probes > 0;
 		p->acks_alone = 0;
-		p->ping = false;
+		p->ping = p->ping && b->s->crossed; /* what proves nothing does not do */
 		p->sent_lazy = b->s->lazy = !b->soon;
 	}
 	if (b->symbols && p->flight)
@@ -576,6 +577,7 @@ static size_t build(struct tunnel *t, struct tn_path *p, uint8_t *buf)
 	begin(&b, buf, MIN(p->dgram, budget));
 	put_ack(&b);
 	tn_loss_put(p, &b.w, t->now_us);
+	put_response(&b); /* not to be recovered: it is worth something where it came from */
 	if (!put_symbols(&b))
 		put_frames(&b, level);
 	if (p->ping &&
@@ -607,7 +609,7 @@ static int64_t pace_wake(const struct tunnel *t, const struct tn_path *p, int wa
 	return p->tokens_us + (level + quantum - p->tokens) * SEC_US / rate + 1;
 }
 
-int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p)
+int64_t tn_packet_wake(const struct tunnel *t, struct tn_path *p)
 {
 	bool bulk = tn_repair_bulk(p) || warm_wanted(t, p);
 	int wanted = MIN(level_wanted(t, p), bulk ? TN_LEVELS - 1 : TN_LEVELS);

@@ -93,17 +93,16 @@ void tn_repair_finish(struct tn_repair *r)
 
 /* ---- what is sent is protected ---- */
 
-/* Another path for copies: what takes one does not take the other. */
-static struct tn_path *via(const struct tunnel *t, struct tn_path *p)
+/* Another path for the first copy: what takes the packet is not there, so that it goes at once. Not
+ * one that is so much longer that sending again is as fast, unless all is sent on two. */
+static struct tn_path *other_path(const struct tunnel *t, const struct tn_path *p, size_t n,
+				  bool game)
 {
-	struct tn_path *other, *best = NULL;
+	struct tn_path *by = tn_schedule_spare(t, p);
 
-	tn_paths_for (other, t) {
-		if (other != p && other->state == TN_PATH_UP && other->proven &&
-		    (!best || other->srtt_us < best->srtt_us))
-			best = other;
-	}
-	return best ? best : p;
+	if (!by || n > tn_repair_space(by) || (!game && by->srtt_us > 3 * p->srtt_us))
+		return NULL;
+	return by;
 }
 
 bool tn_repair_next(const struct tn_path *p)
@@ -125,32 +124,46 @@ static unsigned copies(struct tn_path *p, const struct tn_line *l, enum tn_guard
 	return MIN(n, TN_COPIES_MAX);
 }
 
+static bool put_copy(const struct tn_path *p, struct tn_path *by, const void *plain, size_t n,
+		     int64_t due_us)
+{
+	struct tn_symbol *y = tn_symbol_make(by, n);
+
+	if (!y)
+		return false;
+	y->first = p->next;
+	y->map = 1;
+	y->path = (uint8_t)p->number;
+	y->due_us = due_us;
+	memcpy(y->data, plain, n);
+	tn_symbol_queue(by, y);
+	return true;
+}
+
 static void copy(struct tunnel *t, struct tn_path *p, struct tn_sent *s, const void *plain,
-		 size_t n, enum tn_guard guard)
+		 size_t n, enum tn_guard guard, bool game)
 {
 	struct tn_line l = tn_repair_line(p);
-	struct tn_path *by = via(t, p);
-	unsigned m = n <= tn_repair_space(by) ? copies(p, &l, guard) : 0;
+	struct tn_path *other = other_path(t, p, n, game);
+	unsigned m = n <= tn_repair_space(p) ? copies(p, &l, guard) : 0;
 
+	if (other && (m || game) && tn_repair_pay(&p->repair, guard, n) &&
+	    put_copy(p, other, plain, n, t->now_us)) {
+		s->crossed = true;
+		s->guard_us = t->now_us + MAX(other->srtt_us - p->srtt_us, 0) / 2;
+		m -= m > 0;
+	}
 	for (unsigned i = 0; i < m && tn_repair_pay(&p->repair, guard, n); i++) {
-		struct tn_symbol *y = tn_symbol_make(by, n);
+		int64_t at = t->now_us + tn_plan_offset(&l, guard, i);
 
-		if (!y)
+		if (!put_copy(p, p, plain, n, at))
 			return;
-		y->first = p->next;
-		y->map = 1;
-		y->path = (uint8_t)p->number;
-		y->due_us = t->now_us + tn_plan_offset(&l, guard, i);
-		if (by != p && i == 0)
-			y->due_us = t->now_us;
-		memcpy(y->data, plain, n);
-		tn_symbol_queue(by, y);
-		s->guard_us = y->due_us;
+		s->guard_us = MAX(s->guard_us, at);
 	}
 }
 
 void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, const void *plain,
-		    size_t n, enum tn_guard guard, bool marked, int percent)
+		    size_t n, enum tn_guard guard, bool marked, bool game, int percent)
 {
 	struct tn_repair *r = &p->repair;
 
@@ -163,7 +176,7 @@ void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, cons
 		tn_block_add(t, p, guard == TN_GUARD_BURST ? &r->burst : &r->block, plain, n,
 			     guard);
 	else if (guard >= TN_GUARD_FLOW)
-		copy(t, p, s, plain, n, guard);
+		copy(t, p, s, plain, n, guard, game);
 }
 
 /* ---- sending symbols ---- */

@@ -34,6 +34,7 @@ void tunnel_conf_default(struct tunnel_conf *conf)
 
 void tn_touch(struct tunnel *t)
 {
+	t->timed = false;
 	if (t->acceptor)
 		tn_acceptor_touch(t);
 }
@@ -273,7 +274,10 @@ int tn_broken(struct tunnel *t, const char *how)
 
 void tn_now(struct tunnel *t, int64_t now_us)
 {
-	t->now_us = MAX(t->now_us, now_us);
+	if (now_us <= t->now_us)
+		return;
+	t->now_us = now_us;
+	t->timed = false;
 }
 
 void tn_note_add(struct tunnel *t, uint8_t type, uint64_t id)
@@ -503,8 +507,9 @@ static void timers(struct tunnel *t)
 
 	if (t->shake)
 		shake_timers(t);
-	if (t->state != TUNNEL_OPEN)
+	if (t->state != TUNNEL_OPEN || t->timed)
 		return;
+	t->timed = true;
 	if (t->now_us >= tn_life_end(t)) {
 		begin_close(t, -ETIMEDOUT, 0, "silence");
 		return;
@@ -547,6 +552,18 @@ static size_t output_open(struct tunnel *t, void *buf, size_t cap, struct tn_whe
 	return n;
 }
 
+/* Not all on one path: it may have died without our knowing. */
+static size_t output_close(struct tunnel *t, void *buf, size_t cap, struct tn_where *to)
+{
+	struct tn_path *p = t->closes % 2 || !t->spare ? t->best : t->spare;
+	size_t n = tn_packet_build(t, p, buf, cap);
+
+	if (n == 0 || --t->closes == 0)
+		tn_closed(t, t->reason);
+	*to = p->at;
+	return n;
+}
+
 size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct tunnel_addr *to,
 		     int64_t now_us)
 {
@@ -559,11 +576,8 @@ size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct 
 		n = crypt_shake_output(t->shake, buf, cap);
 	if (n == 0 && t->state == TUNNEL_OPEN)
 		n = output_open(t, buf, cap, &at);
-	if (n == 0 && t->state == TUNNEL_CLOSING && !tn_held(t->best)) {
-		n = tn_packet_build(t, t->best, buf, cap);
-		if (n == 0 || --t->closes == 0)
-			tn_closed(t, t->reason);
-	}
+	if (n == 0 && t->state == TUNNEL_CLOSING && !tn_held(t->best))
+		n = output_close(t, buf, cap, &at);
 	*path = at.id;
 	*to = at.addr;
 	return n;
@@ -571,7 +585,7 @@ size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct 
 
 int64_t tunnel_wake(const struct tunnel *t)
 {
-	const struct tn_path *p;
+	struct tn_path *p;
 	int64_t at = NEVER_US;
 
 	if (t->ev_bits || !list_empty(&t->events))
