@@ -11,7 +11,6 @@
 #define REORDER_MAX 256	      /* more are told by time alone, as in RFC 8985 */
 #define REORDER_EIGHTHS_MAX 4 /* of a round trip */
 #define REORDER_CALM 16	      /* rounds without a spurious loss, then a step back */
-#define LOSS_PACKETS 64	      /* the loss rate is that of about so many */
 #define MTU_DOUBT 3 /* probe timeouts in a row after which large datagrams may be what is lost */
 #define MTU_AGAIN_US (30 * SEC_US)
 

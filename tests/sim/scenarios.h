@@ -39,7 +39,7 @@ static const struct scenario scenarios[] = {
     {"tcp-1", "30 Hz TCP echo, 100 ms, 1 %", line_1_set, tcp_check, 60 * SEC_US, 40},
     {"tcp-2", "30 Hz TCP echo, 200 ms, 5 %", line_2_set, tcp_check, 60 * SEC_US, 40},
     {"tcp-3", "30 Hz TCP echo, 150 ms, 3 % in bursts", line_3_set, tcp_check, 60 * SEC_US, 40},
-    {"beside", "30 Hz echo beside a transfer, 100 ms, 1 %", line_1_set, beside_check, 60 * SEC_US,
+    {"echo_beside", "30 Hz echo beside a transfer, 100 ms, 1 %", line_1_set, echo_beside_check, 60 * SEC_US,
      20},
     {"fetch", "100 KB and 1 MB at 100 Mbit/s, 100 ms, 1 %", line_1_set, fetch_check, 60 * SEC_US,
      20},

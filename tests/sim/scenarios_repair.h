@@ -99,7 +99,7 @@ static void tcp_check(struct sim *m)
 }
 
 /* The same beside a transfer that fills the line: of datagrams or of a stream. */
-static void beside_check(struct sim *m)
+static void echo_beside_check(struct sim *m)
 {
 	struct echoes e;
 
