@@ -314,10 +314,11 @@ static void test_many_hosts(void **state)
 	uint8_t buf[TUNNEL_DGRAM_MAX];
 	struct acceptor_stats st;
 	struct net n;
-	size_t len;
+	size_t len, before;
 	int path;
 
 	net_make(&n, NULL);
+	before = taken();
 	for (unsigned i = 0; i < 600; i++) {
 		from = stranger(1 + i % 12, i);
 		knock(&n, &from, true);
@@ -330,6 +331,7 @@ static void test_many_hosts(void **state)
 	}
 	acceptor_stats(n.a, &st);
 	assert_int_equal(st.pending, 256);
+	print_message("256 handshakes: %zu KB each\n", (taken() - before) / 256 / 1024);
 	assert_true(st.evicted > 200);
 	while ((len = acceptor_output(n.a, buf, sizeof(buf), &path, &to, n.now_us)) > 0)
 		if (to.bytes[0] == 1)
