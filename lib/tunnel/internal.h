@@ -109,8 +109,8 @@ struct tn_sent {
 	int64_t guard_us; /* when the last symbol that can recover it goes; 0: none does */
 	uint16_t size;	  /* on the wire, with headers */
 	uint8_t state, refs, acks_path;
-	bool lazy; /* its ACK may wait */
-	bool app_limited, mtu_probe;
+	bool lazy;			      /* its ACK may wait */
+	bool app_limited, mtu_probe, crossed; /* crossed: a copy went over another path */
 	struct tn_ref ref[TN_REFS];
 };
 
@@ -167,8 +167,12 @@ struct tn_path {
 	struct tn_ev ev;
 	int64_t probe_us, down_us; /* not up: the next probe; since when */
 	int64_t asked_us; /* up: when the packet was sent whose silence it was asked about */
-	bool relay_ack;	  /* what came here is acknowledged on another path as well */
-	int64_t loss_ppm;
+	unsigned asks;
+	int64_t plain_us; /* when the last packet was sent whose ACK proves that the path lives */
+	uint64_t proof;	  /* the highest of them that was acknowledged, + 1 */
+	uint64_t suspect; /* the first after it; suspect_us: when it was sent, NEVER_US: none */
+	int64_t suspect_us;
+	bool relay_ack; /* what came here is acknowledged on another path as well */
 	struct {
 		uint64_t packets_sent, bytes_sent, packets_received, bytes_received;
 		uint64_t packets_lost, deaths, moved;
@@ -352,7 +356,7 @@ struct tunnel {
 	struct tn_id node; /* the id of datagrams to us, in the acceptor's map */
 
 	struct tn_path *path[TN_PATHS]; /* by number; NULL: none. 0 is always there */
-	struct tn_path *best;
+	struct tn_path *best, *spare;	/* spare: the second best, may be NULL */
 	unsigned n_up;
 	uint8_t gone_wanted; /* a bit for each path that the peer is to forget */
 	int64_t schedule_us; /* when `best` is looked at again */
@@ -360,6 +364,7 @@ struct tunnel {
 	    lost_end_us;     /* lost_end_us: patience with a peer that seems to be another */
 	int64_t resuming_us; /* since when no path is up; NEVER_US: one is */
 	unsigned closes;     /* CLOSE datagrams still to be sent */
+	bool timed;	     /* what is due at now_us has been done */
 
 	struct tn_idmap streams, flows;
 	struct list all_streams, flow_age, closed_flows, updates;
@@ -431,7 +436,7 @@ size_t tn_packet_challenge(struct tunnel *t, struct tn_path *p, uint8_t *buf, ui
 /* The lowest priority that may send now; -1: none. */
 int tn_packet_level(const struct tn_path *p);
 /* When that path must be looked at again. */
-int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p);
+int64_t tn_packet_wake(const struct tunnel *t, struct tn_path *p);
 
 /* path.c */
 /* Begins anew: nothing is known of it but its numbers, keys and place. */
@@ -466,7 +471,7 @@ void tn_life_heard(struct tunnel *t, struct tn_path *p);
 /* The peer acknowledged something that went over it. */
 void tn_life_acked(struct tunnel *t, struct tn_path *p);
 void tn_life_timers(struct tunnel *t, struct tn_path *p);
-int64_t tn_life_wake(const struct tunnel *t, const struct tn_path *p);
+int64_t tn_life_wake(const struct tunnel *t, struct tn_path *p);
 /* When the peer's silence ends the tunnel. */
 int64_t tn_life_end(const struct tunnel *t);
 void tn_life_ping(struct tunnel *t);
@@ -494,17 +499,22 @@ void tn_schedule(struct tunnel *t);
 bool tn_schedule_takes(const struct tunnel *t, const struct tn_path *p, int level);
 /* And frames that belong to no path? */
 bool tn_schedule_controls(const struct tunnel *t, const struct tn_path *p);
+/* Another path for copies of what goes over p; NULL: none. */
+struct tn_path *tn_schedule_spare(const struct tunnel *t, const struct tn_path *p);
 /* The longest round trip of a path that is up. */
 int64_t tn_schedule_rtt_max(const struct tunnel *t);
 
 /* recover.c */
 struct tn_sent *tn_sent_slot(const struct tn_path *p, uint64_t number);
 int tn_sent_reserve(struct tunnel *t, struct tn_path *p);
+/* Nothing happens here now: gives memory back. */
+void tn_sent_trim(struct tn_path *p);
 void tn_sent_mark(struct tunnel *t, struct tn_path *p, struct tn_sent *s, size_t size);
 /* What the path has in flight goes over the others. */
 void tn_sent_give(struct tunnel *t, struct tn_path *p);
-/* When the oldest packet was sent that nothing newer was acknowledged of; NEVER_US: none. */
-int64_t tn_sent_oldest(const struct tn_path *p);
+/* When the oldest packet was sent that should prove that the path lives and did not yet; NEVER_US:
+ * none. */
+int64_t tn_sent_suspect(struct tn_path *p);
 /* An ACK of packets of p. same_way: it came on p, so that its time is p's round trip. */
 int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, size_t n,
 	     int64_t delay_us, bool same_way);
@@ -532,7 +542,7 @@ int tn_loss_take(struct tunnel *t, struct rd *r); /* -EPROTO: malformed */
 void tn_repair_finish(struct tn_repair *r);
 /* A packet of that path is about to be sent, whose frames (a part of them) are to be protected. */
 void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, uint64_t number,
-		    const void *plain, size_t n, enum tn_guard guard);
+		    const void *plain, size_t n, enum tn_guard guard, bool game);
 /* When the next symbol is to go over that path, or may turn out to be needless. */
 int64_t tn_repair_wake(const struct tn_path *p);
 /* The same, after the needless were dropped. */

@@ -17,6 +17,7 @@ struct build {
 	size_t head; /* bytes before the frames */
 	struct tn_sent *s;
 	bool eliciting, symbols;
+	bool game; /* has data of the highest class */
 	bool soon; /* the ACK is not to wait */
 	enum tn_guard guard;
 	size_t tail, tail_end, tail_bytes; /* the last frame whose length can be left out */
@@ -170,7 +171,6 @@ static void put_control(struct build *b)
 	struct tunnel *t = b->t;
 	struct tunnel_stream *s;
 
-	put_response(b);
 	if (!tn_schedule_controls(t, b->p))
 		return;
 	put_max_data(b);
@@ -251,6 +251,7 @@ static void put_data(struct build *b, int level)
 				       : put_flow(b, container_of(s, struct tunnel_flow, snd));
 			if (!put)
 				return;
+			b->game = b->game || i == 0;
 		}
 	}
 }
@@ -346,7 +347,8 @@ static bool relay_due(const struct tunnel *t, const struct tn_path *p)
 /* Its ACK is not recovered, so the peer may miss it. */
 static void guard(struct build *b, const uint8_t *frames)
 {
-	tn_repair_take(b->t, b->p, b->s, b->p->next, frames + b->from, b->to - b->from, b->guard);
+	tn_repair_take(b->t, b->p, b->s, b->p->next, frames + b->from, b->to - b->from, b->guard,
+		       b->game);
 	if (b->s->guard_us)
 		b->s->acks = 0;
 }
@@ -392,7 +394,7 @@ static size_t seal(struct build *b, uint8_t *buf)
 		tn_sent_mark(t, p, b->s, size + TN_UDP_IP);
 		p->probes -= p->probes > 0;
 		p->acks_alone = 0;
-		p->ping = false;
+		p->ping = p->ping && b->s->crossed; /* what proves nothing does not do */
 		p->sent_lazy = b->s->lazy = !b->soon;
 	}
 	if (b->symbols && p->flight)
@@ -475,6 +477,7 @@ static size_t build(struct tunnel *t, struct tn_path *p, uint8_t *buf)
 	begin(&b, buf, MIN(p->dgram, budget));
 	put_ack(&b);
 	tn_loss_put(p, &b.w, t->now_us);
+	put_response(&b); /* not to be recovered: it is worth something where it came from */
 	b.from = wr_len(&b.w);
 	put_control(&b);
 	put_protected(&b, level);
@@ -513,7 +516,7 @@ static int64_t pace_wake(const struct tunnel *t, const struct tn_path *p, int wa
 	return p->tokens_us + (level + quantum - p->tokens) * SEC_US / rate + 1;
 }
 
-int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p)
+int64_t tn_packet_wake(const struct tunnel *t, struct tn_path *p)
 {
 	int wanted = level_wanted(t, p);
 	int64_t at = MIN(tn_life_wake(t, p), tn_trial_wake(p));

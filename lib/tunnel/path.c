@@ -39,7 +39,9 @@ void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const stru
 	p->min_rtt_us = p->min_next_us = NEVER_US;
 	p->min_since_us = now_us;
 	p->delivered_us = p->first_us = p->last_sent_us = now_us;
-	p->loss_us = p->ack_us = NEVER_US;
+	p->loss_us = p->ack_us = p->suspect_us = NEVER_US;
+	p->plain_us = now_us;
+	p->proof = p->suspect = old.next;
 	p->reorder = 3;
 	p->reorder_eighths = 1;
 	p->dgram = TUNNEL_DGRAM_MIN;

@@ -8,7 +8,6 @@
 #define DELAY_TOLD_MAX_US (70 * MS_US)
 #define PTO_MAX_US (1 * SEC_US)
 #define REORDER_MAX 256
-#define LOSS_PACKETS 64 /* the loss rate is that of about so many */
 #define MTU_DOUBT 3 /* probe timeouts in a row after which large datagrams may be what is lost */
 #define MTU_AGAIN_US (30 * SEC_US)
 
@@ -38,7 +37,6 @@ static void declare_lost(struct tunnel *t, struct tn_path *p, struct tn_sent *s,
 	t->stats.packets_lost++;
 	p->n.packets_lost++;
 	if (!s->mtu_probe) {
-		p->loss_ppm += (1000000 - p->loss_ppm) / LOSS_PACKETS;
 		p->lost_bytes += s->size;
 		*bytes += s->size;
 	}
@@ -138,8 +136,10 @@ static void packet_acked(struct tunnel *t, struct tn_path *p, uint64_t number, s
 		spurious(t, p, number);
 	else if (s->state == TN_SENT_FLIGHT)
 		leave_flight(p, s);
-	n->alive = true;
-	p->loss_ppm -= p->loss_ppm / LOSS_PACKETS;
+	if (!s->crossed && !s->mtu_probe) {
+		n->alive = true;
+		p->proof = MAX(p->proof, number + 1);
+	}
 	p->delivered += s->size;
 	p->delivered_us = t->now_us;
 	n->rate.acked += s->size;
@@ -212,7 +212,7 @@ int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, s
 
 		p->largest_acked = range[0].hi;
 		s = tn_sent_slot(p, range[0].hi - 1);
-		if (range[0].hi > p->low && same_way && s->left_us &&
+		if (range[0].hi > p->low && same_way && !s->crossed && s->left_us &&
 		    (s->state == TN_SENT_FLIGHT || s->state == TN_SENT_GIVEN ||
 		     s->state == TN_SENT_NONE)) {
 			tn_path_rtt(p, t->now_us - s->left_us, MIN(delay_us, DELAY_TOLD_MAX_US),
@@ -234,19 +234,39 @@ int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, s
 	news.rate.lost = detect_lost(t, p);
 	if (news.any)
 		tell_rate(t, p, &news);
-	if (news.alive) {
+	if (news.any || news.alive)
 		p->pto_count = 0;
+	if (news.alive)
 		tn_life_acked(t, p);
-	}
 	forget(t, p);
 	return 0;
 }
 
 /* ---- sending ---- */
 
+static int sent_resize(struct tn_path *p, size_t cap)
+{
+	struct tn_sent *to = calloc(cap, sizeof(*to));
+
+	if (!to)
+		return -ENOMEM;
+	for (uint64_t n = p->low; n < p->next; n++)
+		to[n & (cap - 1)] = *tn_sent_slot(p, n);
+	free(p->sent);
+	p->sent = to;
+	p->sent_cap = cap;
+	return 0;
+}
+
+/* When that fails the table stays as large as it is. */
+void tn_sent_trim(struct tn_path *p)
+{
+	if (p->sent_cap > 8 * SENT_MIN && p->next - p->low < SENT_MIN)
+		(void)!sent_resize(p, 2 * SENT_MIN);
+}
+
 int tn_sent_reserve(struct tunnel *t, struct tn_path *p)
 {
-	struct tn_sent *big;
 	size_t cap = p->sent_cap ? p->sent_cap * 2 : SENT_MIN;
 
 	if (p->next - p->low < p->sent_cap)
@@ -263,15 +283,7 @@ int tn_sent_reserve(struct tunnel *t, struct tn_path *p)
 		tn_spans_remove(&p->acked, 0, p->low);
 		return 0;
 	}
-	big = calloc(cap, sizeof(*big));
-	if (!big)
-		return -ENOMEM;
-	for (uint64_t n = p->low; n < p->next; n++)
-		big[n & (cap - 1)] = *tn_sent_slot(p, n);
-	free(p->sent);
-	p->sent = big;
-	p->sent_cap = cap;
-	return 0;
+	return sent_resize(p, cap);
 }
 
 /* An eliciting packet of `size` bytes (with UDP and IP) leaves. */
@@ -289,20 +301,35 @@ void tn_sent_mark(struct tunnel *t, struct tn_path *p, struct tn_sent *s, size_t
 	p->in_flight += size;
 	p->flight++;
 	p->last_sent_us = t->now_us;
+	if (!s->crossed)
+		p->plain_us = t->now_us;
 }
 
 /* ---- a path that fell silent ---- */
 
-/* An MTU probe says nothing of the path when it is lost. */
-int64_t tn_sent_oldest(const struct tn_path *p)
+/* A packet whose loss or whose ACK tells whether the path lives: an MTU probe may be too large, and a
+ * copy may have come another way. */
+static bool is_plain(const struct tn_sent *s)
 {
-	for (uint64_t k = MAX(p->low_flight, p->largest_acked); p->flight && k < p->next; k++) {
-		const struct tn_sent *s = &p->sent[k & (p->sent_cap - 1)];
+	return (s->state == TN_SENT_FLIGHT || s->state == TN_SENT_LOST) && !s->mtu_probe &&
+	       !s->crossed;
+}
 
-		if (s->state == TN_SENT_FLIGHT && !s->mtu_probe)
-			return s->sent_us;
+int64_t tn_sent_suspect(struct tn_path *p)
+{
+	if (p->suspect_us != NEVER_US && p->suspect >= p->proof)
+		return p->suspect_us;
+	p->suspect_us = NEVER_US;
+	p->suspect = MAX(MAX(p->suspect, p->proof), p->low);
+	for (; p->suspect < p->next; p->suspect++) {
+		const struct tn_sent *s = tn_sent_slot(p, p->suspect);
+
+		if (!is_plain(s))
+			continue;
+		p->suspect_us = s->sent_us;
+		break;
 	}
-	return NEVER_US;
+	return p->suspect_us;
 }
 
 /* They are not losses: what the line does is not to be learnt from its death. */
@@ -320,8 +347,11 @@ void tn_sent_give(struct tunnel *t, struct tn_path *p)
 		requeue(t, s);
 	}
 	p->low_flight = p->next;
+	p->proof = p->next;
+	p->suspect_us = NEVER_US;
 	p->loss_us = NEVER_US;
 	p->pto_count = p->probes = 0;
+	tn_repair_finish(&p->repair);
 	forget(t, p);
 }
 

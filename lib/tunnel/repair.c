@@ -125,24 +125,52 @@ void tn_repair_finish(struct tn_repair *r)
 		drop_first(r);
 }
 
-void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, uint64_t number,
-		    const void *plain, size_t n, enum tn_guard guard)
+/* Another path for the first copy: what takes the packet is not there, so that it goes at once. Not
+ * one that is so much longer that sending again is as fast, unless all is sent on two. */
+static struct tn_path *other_path(const struct tunnel *t, const struct tn_path *p, size_t n,
+				  bool game)
 {
+	struct tn_path *via = tn_schedule_spare(t, p);
+
+	if (!via || n + TN_REPAIR_HEAD > space(via) || (!game && via->srtt_us > 3 * p->srtt_us))
+		return NULL;
+	return via;
+}
+
+static struct tn_symbol *copy(const struct tn_path *p, struct tn_path *via, uint64_t number,
+			      const void *plain, size_t n, int64_t due_us)
+{
+	struct tn_symbol *y = symbol_make(via, n);
+
+	if (!y)
+		return NULL;
+	y->first = number;
+	y->map = 1;
+	y->path = (uint8_t)p->number;
+	y->due_us = due_us;
+	memcpy(y->data, plain, n);
+	queue(&via->repair, y);
+	return y;
+}
+
+void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, uint64_t number,
+		    const void *plain, size_t n, enum tn_guard guard, bool game)
+{
+	struct tn_path *other = other_path(t, p, n, game);
 	unsigned m = n + TN_REPAIR_HEAD <= space(p) ? copies(p, guard) : 0;
 
+	if (other && (m || game) && copy(p, other, number, plain, n, t->now_us)) {
+		s->crossed = true;
+		s->guard_us = t->now_us + MAX(other->srtt_us - p->srtt_us, 0) / 2;
+		m -= m > 0;
+	}
 	for (unsigned i = 0; i < m; i++) {
-		struct tn_symbol *y = symbol_make(p, n);
+		const struct tn_symbol *y =
+		    copy(p, p, number, plain, n, t->now_us + offset_us(p, &plans[guard], i));
 
 		if (!y)
 			return;
-		y->first = number;
-		y->map = 1;
-		y->path = (uint8_t)p->number;
-		y->index = (uint8_t)i;
-		y->due_us = t->now_us + offset_us(p, &plans[guard], i);
-		memcpy(y->data, plain, n);
-		queue(&p->repair, y);
-		s->guard_us = y->due_us;
+		s->guard_us = MAX(s->guard_us, y->due_us);
 	}
 }
 

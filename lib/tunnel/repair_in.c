@@ -20,6 +20,7 @@ static int recover(struct tunnel *t, struct tn_path *p, uint64_t number, const v
 	t->mending = false;
 	if (r == 0)
 		tn_ack_received(p, number, wants, t->now_us);
+	p->relay_ack = p->relay_ack || (wants && p->state != TN_PATH_UP);
 	return r;
 }
 

@@ -33,6 +33,7 @@ void tunnel_conf_default(struct tunnel_conf *conf)
 
 void tn_touch(struct tunnel *t)
 {
+	t->timed = false;
 	if (t->acceptor)
 		tn_acceptor_touch(t);
 }
@@ -271,7 +272,10 @@ int tn_broken(struct tunnel *t, const char *how)
 
 void tn_now(struct tunnel *t, int64_t now_us)
 {
-	t->now_us = MAX(t->now_us, now_us);
+	if (now_us <= t->now_us)
+		return;
+	t->now_us = now_us;
+	t->timed = false;
 }
 
 void tn_note_add(struct tunnel *t, uint8_t type, uint64_t id)
@@ -497,8 +501,9 @@ static void timers(struct tunnel *t)
 
 	if (t->shake)
 		shake_timers(t);
-	if (t->state != TUNNEL_OPEN)
+	if (t->state != TUNNEL_OPEN || t->timed)
 		return;
+	t->timed = true;
 	if (t->now_us >= tn_life_end(t)) {
 		begin_close(t, -ETIMEDOUT, 0, "silence");
 		return;
@@ -565,7 +570,7 @@ size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct 
 
 int64_t tunnel_wake(const struct tunnel *t)
 {
-	const struct tn_path *p;
+	struct tn_path *p;
 	int64_t at = NEVER_US;
 
 	if (t->ev_bits || !list_empty(&t->events))
