@@ -43,6 +43,25 @@ static void sum_figures(void *arg, struct tunnel_stats *out)
 	}
 }
 
+static uint64_t dropped_by(const struct link *l)
+{
+	struct carrier_stats s;
+
+	carrier_stats(l->carrier, &s);
+	return s.dropped;
+}
+
+static double summed_dropped(void *arg)
+{
+	const struct links *ls = arg;
+	uint64_t n = ls->dropped;
+	struct link *l;
+
+	list_for (l, &ls->all, in)
+		n += dropped_by(l);
+	return (double)n;
+}
+
 /* ---- the life of a link ---- */
 
 static void link_destroy(struct link *l)
@@ -55,6 +74,7 @@ static void link_destroy(struct link *l)
 		ls->attempt = NULL;
 	relay_link_finish(&l->relay);
 	relay_figures_end(&ls->figures, l->tunnel);
+	ls->dropped += dropped_by(l);
 	carrier_destroy(l->carrier);
 	tunnel_destroy(l->tunnel);
 	list_remove(&l->in);
@@ -462,6 +482,9 @@ int links_create(struct links **out, struct loop *l, struct relay *r, const stru
 	first_kind(ls);
 	ls->figures = (struct relay_figures){.sum = sum_figures, .arg = ls, .tool = "listen"};
 	relay_figures_export(&ls->figures, conf->metrics);
+	metrics_counter_fn(conf->metrics, "gex_listen_tunnel_drop_local_total",
+			   "Datagrams of tunnels that found this host's receive buffer full.", NULL,
+			   summed_dropped, ls);
 	metrics_gauge_fn(conf->metrics, "gex_listen_tunnel_up", "1 while there is a tunnel.", NULL,
 			 summed_state, ls);
 	ls->connects_total = metrics_counter(conf->metrics, "gex_listen_tunnel_connects_total",
@@ -505,7 +528,8 @@ size_t links_busy(const struct links *ls)
 	size_t n = 0;
 
 	list_for (l, &ls->all, in)
-		n += l->relay.nconns;
+		if (!l->suspect) /* silent: they do not end in time */
+			n += l->relay.nconns;
 	return n;
 }
 

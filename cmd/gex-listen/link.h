@@ -77,6 +77,7 @@ struct links {
 	struct loop_timer retry, tick;
 	struct log_limit limit;
 	struct relay_figures figures;
+	uint64_t dropped; /* by the carriers of links that have ended */
 	struct metric *connects_total, *failures_total;
 	int64_t closing; /* until when goodbyes may take; 0: not closing */
 	void (*done)(void *arg);

@@ -245,6 +245,7 @@ void relay_attach(struct relay_link *k, struct tunnel_flow *t, struct relay_back
 		tunnel_flow_release(t);
 		return;
 	}
+	tunnel_flow_set_repair(t, &b->conf.repair);
 	f->backend = b;
 	f->sock.fd = -1;
 	f->wait = (struct resolve_wait){.fn = on_resolved, .arg = f};

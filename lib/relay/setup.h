@@ -18,6 +18,9 @@ struct relay_setup {
 
 /* value: "auto" or a rate; for CONF_FN, into the int64_t that base is. */
 int relay_parse_rate(int64_t *out, const char *value, char *err, size_t cap);
+/* "auto", "off" or a part of the bytes, "50%"; "auto", "off" or a time. */
+int relay_parse_redundancy(struct tunnel_repair *out, const char *value, char *err, size_t cap);
+int relay_parse_deadline(struct tunnel_repair *out, const char *value, char *err, size_t cap);
 int relay_parse_class(enum tunnel_class *out, const char *value, char *err, size_t cap);
 
 /* The rows of a tool's key table. T: its root struct, M: the struct relay_setup in it, RATE: the

@@ -37,6 +37,7 @@ enum {
 	TN_F_RESPONSE = 0x08,
 	TN_F_PATH_GONE = 0x09,
 	TN_F_LOSS = 0x0a,
+	TN_F_KEEP = 0x0b,   /* what follows, up to a REPAIR, is a piece of a block */
 	TN_F_STREAM = 0x10, /* to 0x13 */
 	TN_F_STREAM_FIN = 0x01,
 	TN_F_STREAM_OPEN = 0x02,
@@ -48,13 +49,14 @@ enum {
 	TN_F_FLOW_GONE = 0x29,
 	TN_F_REPAIR = 0x30, /* to 0x37 */
 	TN_F_REPAIR_PATH = 0x01,
-	TN_F_REPAIR_NONE = 0x02,
+	TN_F_REPAIR_BLOCK = 0x02,
 };
 
 /* Credit that both sides have from the start. */
 #define TN_STREAM_CREDIT (1024 * 1024)
 #define TN_TUNNEL_CREDIT (8 * 1024 * 1024)
 #define TN_ACK_RANGES 32
+#define TN_ACK_UNIT_US 8     /* of its delay */
 #define TN_ID_GAPS 4096	     /* stream ids skipped by the peer */
 #define TN_STREAM_GAPS 16384 /* holes in one stream */
 #define TN_PACKETS_MAX 65536 /* numbers remembered of packets sent */
@@ -199,6 +201,7 @@ struct tn_path {
 	uint64_t limited_until, round_end;
 
 	struct tn_repair repair;
+	struct tn_mend mend;
 	struct tn_loss loss; /* of what we send */
 	int64_t burst_us;
 	struct tn_watch watch; /* over what we receive */
@@ -294,8 +297,7 @@ struct tunnel_flow {
 	int64_t used_us;
 	struct tn_dgrams out, kept, in; /* kept: sent, not acknowledged */
 	unsigned n_again;		/* of those kept, how many have pieces to be sent again */
-	int64_t deadline_us; /* what is lost is sent again while it is younger; 0: never */
-	uint64_t seq;	     /* of the next datagram sent */
+	uint64_t seq;			/* of the next datagram sent */
 	struct tn_seen seen;
 };
 
@@ -538,23 +540,52 @@ void tn_loss_sent(struct tn_path *p, int64_t now_us);  /* the packet p->next lea
 void tn_loss_put(struct tn_path *p, struct wr *w, int64_t now_us);
 int tn_loss_take(struct tunnel *t, struct rd *r); /* -EPROTO: malformed */
 
-/* repair.c: the sender; repair_in.c: the receiver */
+/* repair.c */
 void tn_repair_finish(struct tn_repair *r);
-/* A packet of that path is about to be sent, whose frames (a part of them) are to be protected. */
-void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, uint64_t number,
-		    const void *plain, size_t n, enum tn_guard guard, bool game);
-/* When the next symbol is to go over that path, or may turn out to be needless. */
+struct tn_line tn_repair_line(const struct tn_path *p);
+/* Bytes that a symbol may have on that path. */
+size_t tn_repair_space(const struct tn_path *p);
+/* Packet p->next is about to be sent; its frames, or a part of them, are to be protected. marked: they
+ * begin with KEEP. game: they are to go over
+  * two paths, if there are. percent: of their bytes that may be spent on it, 0: as is usual. */
+void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, const void *plain,
+		    size_t n, enum tn_guard guard, bool marked, bool game, int percent);
+/* When the next symbol is to go over that path. Symbols of bursts go when the pace lets them. */
 int64_t tn_repair_wake(const struct tn_path *p);
-/* The same, after the needless were dropped. */
-int64_t tn_repair_due(const struct tunnel *t, struct tn_path *p);
-/* Writes a REPAIR frame that is due; returns the length of its symbol, 0 when there is none, or no
- * room. */
+/* May so many bytes be spent on what is guarded so? They are then. */
+bool tn_repair_pay(struct tn_repair *r, enum tn_guard guard, size_t n);
+bool tn_repair_bulk(const struct tn_path *p);
+/* Is one to be sent now? Closes blocks whose time it is. */
+bool tn_repair_ready(const struct tunnel *t, struct tn_path *p);
+/* Writes a REPAIR frame; returns the length of its symbol, 0 when there is none, or no room. */
 size_t tn_repair_put(struct tunnel *t, struct tn_path *p, struct wr *w);
 /* Will the next packet of a flow have a copy? */
 bool tn_repair_next(const struct tn_path *p);
-/* A symbol that covers that number of that path. 0, or -EPROTO (the tunnel is then closing). */
-int tn_repair_input(struct tunnel *t, struct tn_path *p, uint64_t number, const uint8_t *data,
-		    size_t n);
+/* Symbols that are to wait; a queue takes them. NULL: no memory, or too many wait. */
+struct tn_symbol *tn_symbol_make(struct tn_path *p, size_t len);
+void tn_symbol_queue(struct tn_path *p, struct tn_symbol *y);
+void tn_symbol_queue_bulk(struct tn_path *p, struct tn_symbol *y);
+
+/* block.c */
+void tn_block_finish(struct tn_block *b);
+/* Adds the frames of packet p->next. */
+void tn_block_add(const struct tunnel *t, struct tn_path *p, struct tn_block *b, const void *plain,
+		  size_t n, enum tn_guard guard);
+/* dry: nothing waits to be sent. */
+void tn_block_dry(const struct tunnel *t, struct tn_path *p, bool dry);
+int64_t tn_block_due(const struct tn_block *b);
+void tn_block_timer(const struct tunnel *t, struct tn_path *p, struct tn_block *b);
+
+/* repair_in.c */
+void tn_mend_finish(struct tn_mend *m);
+void tn_mend_timer(struct tn_path *p, int64_t now_us);
+/* A piece of a block came. As tn_repair_input. */
+int tn_mend_keep(struct tunnel *t, struct tn_path *p, uint64_t number, const uint8_t *data,
+		 size_t n);
+/* A symbol came, of p's packets: head tells all but its data. 0, or -EPROTO (the tunnel is then
+ * closing). */
+int tn_repair_input(struct tunnel *t, struct tn_path *p, const struct tn_symbol *head,
+		    const uint8_t *data);
 
 /* stream.c: the application's side and the sender; stream_in.c: the receiver */
 struct tunnel_stream *tn_stream_make(struct tunnel *t, uint64_t id);
@@ -569,6 +600,8 @@ unsigned tn_stream_level(const struct tunnel_stream *s);
 bool tn_stream_put(struct tunnel_stream *s, struct wr *w, struct tn_ref *r);
 /* A short write with nothing behind it: what is lost of it would be missed late. */
 bool tn_stream_short(const struct tunnel_stream *s, const struct tn_ref *r);
+/* The beginning of a transfer, with more than a short write to be sent, or something lost. */
+bool tn_stream_burst(const struct tunnel_stream *s);
 void tn_stream_acked(struct tunnel *t, const struct tn_ref *r);
 void tn_stream_lost(struct tunnel *t, const struct tn_ref *r);
 void tn_stream_reset(struct tunnel_stream *s, uint32_t code);

@@ -12,6 +12,7 @@ static void forget(struct tn_path *p)
 	tn_spans_finish(&p->recv);
 	tn_trial_end(p);
 	tn_repair_finish(&p->repair);
+	tn_mend_finish(&p->mend);
 }
 
 void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const struct tn_where *at,
@@ -50,13 +51,16 @@ void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const stru
 	p->tokens_us = now_us;
 	p->tokens = 10 * TUNNEL_DGRAM_MAX;
 	tn_loss_init(&p->loss);
+	p->repair.gap_us = SEC_US;
 	p->watch.told = p->watch.settled = p->watch.mark = p->recv_next;
 	tn_rate_init(&p->rate, conf->rate_bps, RTT_GUESS_US);
 	if (!(at->addr.len & TUNNEL_ADDR_RELIABLE))
 		return;
 	p->dgram = conf->dgram_max;
-	if (!conf->rate_bps)
-		p->rate.ops = &tn_rate_carried;
+	if (conf->rate_bps)
+		return;
+	p->rate.ops = &tn_rate_carried;
+	p->tokens = tn_path_burst(p);
 }
 
 void tn_path_finish(struct tn_path *p)

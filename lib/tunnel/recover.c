@@ -405,6 +405,7 @@ static void probe(struct tunnel *t, struct tn_path *p)
 
 void tn_recover_timers(struct tunnel *t, struct tn_path *p)
 {
+	tn_mend_timer(p, t->now_us);
 	if (p->loss_us <= t->now_us) {
 		struct tn_rate_sample s = {.now_us = t->now_us, .in_flight = p->in_flight};
 

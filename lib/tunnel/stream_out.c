@@ -4,6 +4,7 @@
 #define ROOM_EVENT (64 * 1024) /* WRITABLE is worth it from so many bytes of room */
 #define FRAME_MIN 32	       /* a smaller piece of a long write is not worth a frame */
 #define SHORT_LEN 1200
+#define BURST_GUARDED (3 << 19) /* bytes of a burst in which a loss is not to cost a round trip */
 
 bool tn_stream_sendable(const struct tunnel_stream *s)
 {
@@ -111,6 +112,11 @@ bool tn_stream_put(struct tunnel_stream *s, struct wr *w, struct tn_ref *r)
 bool tn_stream_short(const struct tunnel_stream *s, const struct tn_ref *r)
 {
 	return r->off + r->len == s->written && r->len <= SHORT_LEN && tn_stream_level(s) < 2;
+}
+
+bool tn_stream_burst(const struct tunnel_stream *s)
+{
+	return s->burst <= BURST_GUARDED && (s->lost.n || s->written - s->next > SHORT_LEN);
 }
 
 /* Streams that could not write because the tunnel's buffer was full. */

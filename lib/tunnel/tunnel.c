@@ -108,6 +108,7 @@ int tn_create(const struct tunnel_conf *conf, bool server, int path, const struc
 	t->next_stream = t->next_flow = server;
 	t->key_life = (struct tn_key_life){TN_KEY_PACKETS, TN_KEY_TIME_US};
 	t->data_peer_max = t->data_max = TN_TUNNEL_CREDIT;
+	tn_pool_init(&t->pool);
 	list_init(&t->all_streams);
 	list_init(&t->flow_age);
 	list_init(&t->closed_flows);
@@ -546,6 +547,18 @@ static size_t output_open(struct tunnel *t, void *buf, size_t cap, struct tn_whe
 	return n;
 }
 
+/* Not all on one path: it may have died without our knowing. */
+static size_t output_close(struct tunnel *t, void *buf, size_t cap, struct tn_where *to)
+{
+	struct tn_path *p = t->closes % 2 || !t->spare ? t->best : t->spare;
+	size_t n = tn_packet_build(t, p, buf, cap);
+
+	if (n == 0 || --t->closes == 0)
+		tn_closed(t, t->reason);
+	*to = p->at;
+	return n;
+}
+
 size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct tunnel_addr *to,
 		     int64_t now_us)
 {
@@ -558,11 +571,8 @@ size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct 
 		n = crypt_shake_output(t->shake, buf, cap);
 	if (n == 0 && t->state == TUNNEL_OPEN)
 		n = output_open(t, buf, cap, &at);
-	if (n == 0 && t->state == TUNNEL_CLOSING && !tn_held(t->best)) {
-		n = tn_packet_build(t, t->best, buf, cap);
-		if (n == 0 || --t->closes == 0)
-			tn_closed(t, t->reason);
-	}
+	if (n == 0 && t->state == TUNNEL_CLOSING && !tn_held(t->best))
+		n = output_close(t, buf, cap, &at);
 	*path = at.id;
 	*to = at.addr;
 	return n;

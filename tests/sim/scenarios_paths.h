@@ -330,20 +330,4 @@ static void pairs_check(struct sim *m)
 	stripe(m, 0.8);
 }
 
-#define PATHS_SCENARIOS \
-	{ \
-	    "switch", "one of two paths dies and comes back", two_set, switch_check, 60 * SEC_US, \
-	    20}, \
-	    {"shaky", "two bad lines that live", shaky_set, shaky_check, 90 * SEC_US, 10}, \
-	    {"gone", "no path for 10 s", gone_set, gone_check, 60 * SEC_US, 10}, \
-	    {"given_up", "no path for 40 s", gone_set, given_up_check, 60 * SEC_US, 2}, \
-	    {"roam", "a new address in a transfer", main_set, roam_check, 60 * SEC_US, 10}, \
-	    {"forged", "a forged address", main_set, forged_check, 60 * SEC_US, 10}, \
-	    {"pairs", "any two lines as one", pairs_set, pairs_check, 90 * SEC_US, 20}, \
-	    {"twins", "a game on two paths, one of them bad", two_set, twins_check, 30 * SEC_US, 4}, \
-	{ \
-		"stripe", "40 and 20 Mbit/s, 40 and 160 ms, as one", two_set, stripe_check, \
-		    60 * SEC_US, 40 \
-	}
-
 #endif

@@ -20,11 +20,12 @@ static uint64_t rnd(uint64_t n)
 static void test_ring(void **state)
 {
 	static uint8_t flat[1000000];
-	struct tn_pool pool = {0};
+	struct tn_pool pool;
 	struct tn_ring r = {0};
 	static uint8_t buf[60000];
 	uint64_t end = 0;
 
+	tn_pool_init(&pool);
 	for (size_t i = 0; i < sizeof(flat); i++)
 		flat[i] = (uint8_t)rnd(256);
 	while (r.start < sizeof(flat) - 100000) {
@@ -54,26 +55,33 @@ static void test_ring(void **state)
 	tn_pool_finish(&pool);
 }
 
-/* Chunks wait for the next burst, and go when none comes. */
+/* Slabs wait for the next burst, and go when none comes. */
 static void test_pool(void **state)
 {
-	static const uint8_t bytes[64 * TN_CHUNK];
-	struct tn_pool pool = {0};
-	struct tn_ring r = {0};
+	static const uint8_t bytes[1000 * TN_CHUNK];
 	int64_t now = SEC_US;
+	struct tn_pool pool;
+	struct tn_ring r = {0}, small = {0};
+	size_t most = 0;
 
-	tn_pool_age(&pool, now);
-	for (int i = 0; i < 10; i++) {
+	tn_pool_init(&pool);
+	for (int i = 0; i < 20; i++) {
 		assert_int_equal(tn_ring_put(&r, &pool, r.start, bytes, sizeof(bytes)), 0);
+		if (i == 10)
+			assert_int_equal(tn_ring_put(&small, &pool, 5, "x", 1), 0);
+		most = MAX(most, pool.slabs);
 		tn_ring_drop(&r, &pool, r.start + sizeof(bytes), true);
-		assert_int_equal(pool.nspare, 64);
+		assert_int_equal(pool.used, i >= 10);
 		tn_pool_age(&pool, now += TN_POOL_AGE_US / 2);
+		assert_true(pool.slabs + 1 >= most);
 	}
-	tn_pool_age(&pool, now += TN_POOL_AGE_US);
-	tn_pool_age(&pool, now += TN_POOL_AGE_US);
-	assert_int_equal(pool.nspare, 0);
-	tn_ring_finish(&r, &pool);
+	assert_true(most <= 17);
+	for (int i = 0; i < 3; i++)
+		tn_pool_age(&pool, now += TN_POOL_AGE_US);
+	assert_true(pool.slabs <= 2);
+	tn_ring_finish(&small, &pool);
 	tn_pool_finish(&pool);
+	assert_int_equal(pool.slabs, 0);
 }
 
 #define SPAN_MAX 300

@@ -318,6 +318,22 @@ static void test_memory(void **state_)
 	pair_destroy(&p);
 }
 
+/* The farewell is heard although the best path has just died. */
+static void test_farewell(void **state_)
+{
+	struct pair p;
+
+	pair_make(&p, NULL);
+	assert_int_equal(tunnel_path_add(p.c, 1, &addr_s), 1);
+	settle(&p, 100);
+	p.cut[p.c->best->number] = true;
+	tunnel_close(p.c, 7, "bye");
+	settle(&p, 20);
+	assert_int_equal(tunnel_state(p.c), TUNNEL_CLOSED);
+	assert_int_equal(tunnel_reason(p.s, NULL, NULL), -ECONNRESET);
+	pair_destroy(&p);
+}
+
 /* No path is left: what is open waits, for its time; what comes meanwhile waits as well. */
 static void test_resume(void **state_)
 {
@@ -417,11 +433,11 @@ static void test_frames(void **state_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_add),	      cmocka_unit_test(test_remove),
-	    cmocka_unit_test(test_budget),    cmocka_unit_test(test_stranger),
-	    cmocka_unit_test(test_death),     cmocka_unit_test(test_resume),
-	    cmocka_unit_test(test_frames),    cmocka_unit_test(test_memory),
-	    cmocka_unit_test(test_impatient),
+	    cmocka_unit_test(test_add),	     cmocka_unit_test(test_remove),
+	    cmocka_unit_test(test_budget),   cmocka_unit_test(test_stranger),
+	    cmocka_unit_test(test_death),    cmocka_unit_test(test_resume),
+	    cmocka_unit_test(test_frames),   cmocka_unit_test(test_memory),
+	    cmocka_unit_test(test_farewell), cmocka_unit_test(test_impatient),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
