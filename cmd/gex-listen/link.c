@@ -99,23 +99,28 @@ static int64_t pause_us(int64_t cap_us, unsigned n, uint32_t random)
 	return p / 2 + (int64_t)((uint64_t)(p / 2) * random >> 32);
 }
 
+/* With carrier = auto what served last comes first. */
 static void first_kind(struct links *ls)
 {
 	const struct route *r = route_nth(ls, ls->route);
 
 	ls->kind = r ? r->conf.carrier : CARRIER_UDP;
+	if (r && r->conf.automatic && r->told)
+		ls->kind = CARRIER_TLS;
+	ls->second = false;
 }
 
-/* Udp does not work there: tls? True when that is tried next. */
-static bool fall_back(struct links *ls, const char *where, const char *why)
+/* Udp does not work there: tls? True when the other one is tried next. */
+static bool try_second(struct links *ls, const char *where, const char *why)
 {
 	const struct route *r = route_nth(ls, ls->route);
 
-	if (!r || !r->conf.automatic || ls->kind != CARRIER_UDP || ls->closing)
+	if (!r || !r->conf.automatic || ls->second || ls->closing)
 		return false;
-	ls->kind = CARRIER_TLS;
-	str_copy(ls->udp_why, sizeof(ls->udp_why), why);
-	log_debug("tunnel", "%s: over udp %s", where, why);
+	log_debug("tunnel", "%s: over %s %s", where, carrier_kind_name(ls->kind), why);
+	str_copy(ls->first_why, sizeof(ls->first_why), why);
+	ls->kind = ls->kind == CARRIER_UDP ? CARRIER_TLS : CARRIER_UDP;
+	ls->second = true;
 	schedule(ls, 0);
 	return true;
 }
@@ -138,18 +143,20 @@ static bool go_on(struct links *ls)
 /* An attempt came to nothing: the next one, and after a round of all of them a pause. */
 static void failed(struct links *ls, const char *where, const char *why, enum log_level level)
 {
-	const struct route *r = route_nth(ls, ls->route);
-	bool both = r && r->conf.automatic && ls->kind == CARRIER_TLS && *where &&
-		    strcmp(why, ls->udp_why) != 0;
+	const char *first = ls->kind == CARRIER_UDP ? "tls" : "udp";
+	bool both = ls->second && *where && strcmp(why, ls->first_why) != 0;
 	uint32_t random;
 
-	if (level != LOG_ERROR && fall_back(ls, where, why))
+	if (level != LOG_ERROR && try_second(ls, where, why))
 		return;
 	metric_add(ls->failures_total, 1);
-	if (log_allow(&ls->limit, 3, 60 * SEC_US, loop_now_us(ls->loop)))
-		log_write(level, "tunnel", "%s%s%s%s%s%s", where, *where ? ": " : "",
-			  both ? "over udp " : "", both ? ls->udp_why : "",
-			  both ? ", over tls " : "", why);
+	if (!log_allow(&ls->limit, 3, 60 * SEC_US, loop_now_us(ls->loop)))
+		;
+	else if (both)
+		log_write(level, "tunnel", "%s: over %s %s, over %s %s", where, first,
+			  ls->first_why, carrier_kind_name(ls->kind), why);
+	else
+		log_write(level, "tunnel", "%s%s%s", where, *where ? ": " : "", why);
 	if (go_on(ls)) {
 		schedule(ls, 0);
 		return;
@@ -185,12 +192,6 @@ static void came_up(struct link *l)
 		tunnel_close(l->tunnel, 0, "not needed");
 		return;
 	}
-	l->leg[0].route->look_us = now + ls->conf.conf->udp_retry_us;
-	l->leg[0].was_up = true;
-	l->leg[0].state = TUNNEL_PATH_UP;
-	l->leg[0].since_us = now;
-	ls->route = 0;
-	first_kind(ls);
 	if (ls->current) {
 		ls->current->relay.stale = true;
 		ls->current->replaced_us = now;
@@ -203,6 +204,9 @@ static void came_up(struct link *l)
 	log_info("tunnel", "%s: up after %.1f ms%s%s", l->where, (double)(now - l->began_us) / 1e3,
 		 l->leg[0].kind == CARRIER_UDP ? "" : " over ",
 		 l->leg[0].kind == CARRIER_UDP ? "" : carrier_kind_name(l->leg[0].kind));
+	legs_begin(l);
+	ls->route = 0;
+	first_kind(ls);
 	ls->conf.up(ls->conf.arg);
 	legs_tend(l, now);
 }
@@ -233,8 +237,12 @@ static void went_down(struct link *l)
 		refused_key(ls, where);
 	else if (was_attempt)
 		failed(ls, where, why, LOG_WARN);
-	else if (was_current)
+	else if (was_current) {
+		/* Not after the pause that attempts beside it have come to meanwhile. */
+		loop_timer_stop(&ls->retry);
+		ls->failures = 0;
 		schedule(ls, RETRY_FIRST_US);
+	}
 }
 
 static void on_events(void *arg)

@@ -252,23 +252,30 @@ static void on_writable(struct tls_conn *c)
 
 /* ---- receiving ---- */
 
+/* How many bytes the datagram that has begun takes with its length; 0: it is none. */
+static size_t frame_len(const struct tls_conn *c)
+{
+	size_t n = (size_t)c->in[0] << 8 | c->in[1];
+
+	if (c->in_len < 2)
+		return 2;
+	return n == 0 || n > TUNNEL_DGRAM_MAX ? 0 : 2 + n;
+}
+
 /* Cuts the stream into datagrams. False when it is not of this kind. */
 static bool take(struct tls_conn *c, const uint8_t *data, size_t n)
 {
 	while (n > 0) {
-		size_t want = 2, more;
+		size_t more = MIN(n, frame_len(c) - c->in_len);
 
-		if (c->in_len >= 2)
-			want += (size_t)c->in[0] << 8 | c->in[1];
-		if (c->in_len >= 2 && (want == 2 || want > sizeof(c->in)))
-			return false;
-		more = MIN(n, want - c->in_len);
 		memcpy(c->in + c->in_len, data, more);
 		c->in_len += more;
 		data += more;
 		n -= more;
-		if (c->in_len > 2 && c->in_len == want) {
-			carrier_receive(c->path, c->in + 2, want - 2, &c->addr);
+		if (!frame_len(c))
+			return false;
+		if (c->in_len == frame_len(c)) {
+			carrier_receive(c->path, c->in + 2, c->in_len - 2, &c->addr);
 			c->in_len = 0;
 		}
 	}
