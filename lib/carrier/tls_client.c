@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #define RETRY_MIN_US (100 * MS_US)
-#define RETRY_MAX_US (5 * SEC_US)
+#define RETRY_MAX_US SEC_US
 
 struct tls_client {
 	struct carrier_path base;

@@ -45,7 +45,7 @@ int relay_parse_class(enum tunnel_class *out, const char *value, char *err, size
 	    {"tunnel",	    "drain", CONF_DURATION, RELAY_SETUP_AT(T, M, drain_us), "5s", 0, \
 	     3600 * SEC_US, 0,	     NULL}, \
 	    {"tunnel", "stream_window", CONF_SIZE, RELAY_SETUP_AT(T, M, stream_window), \
-	     "8M",     16 << 10,	256 << 20, 0, \
+	     "48M",    16 << 10,	256 << 20, 0, \
 	     NULL}, \
 	    {"tunnel", "tunnel_window", CONF_SIZE,	  RELAY_SETUP_AT(T, M, tunnel_window), \
 	     "64M",    64 << 10,	INT64_C(4) << 30, 0, \
@@ -89,7 +89,7 @@ struct relay_figures {
 	/* Of the status line: what was there a second ago. */
 	struct tunnel_stats before;
 	int64_t before_us;
-	struct relay_figure exported[40];
+	struct relay_figure exported[48];
 };
 
 /* Sums what can be summed; of rtt, rate and the like the worst or the first known stays. */

@@ -97,7 +97,7 @@ bool tunnel_path_stats(const struct tunnel *t, unsigned number, struct tunnel_pa
 	    .rtt_var_us = measured ? p->rttvar_us : 0,
 	    .loss_ppm = tn_loss_ppm(&p->loss),
 	    .rate_bps = (int64_t)p->rate.ops->pacing(&p->rate) * 8,
-	    .delivery_bps = (int64_t)p->rate.m.bw * 8,
+	    .delivery_bps = (int64_t)p->rate.m.goodput * 8,
 	    .cwnd = p->rate.ops->cwnd(&p->rate),
 	    .in_flight = p->in_flight,
 	    .dgram_size = p->dgram,

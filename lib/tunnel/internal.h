@@ -105,7 +105,7 @@ enum tn_sent_state { TN_SENT_NONE, TN_SENT_FLIGHT, TN_SENT_ACKED, TN_SENT_LOST, 
 
 struct tn_sent {
 	int64_t sent_us, left_us; /* left_us: of any packet */
-	uint64_t delivered;	  /* the path's counts when it was sent */
+	uint64_t delivered, lost; /* the path's counts when it was sent */
 	int64_t delivered_us, first_us;
 	uint64_t acks;	  /* it carried an ACK up to this number - 1; 0 none */
 	int64_t guard_us; /* when the last symbol that can recover it goes; 0: none does */
@@ -192,6 +192,7 @@ struct tn_path {
 	unsigned pto_count, probes;
 	uint64_t reorder; /* packets behind the largest that may still come */
 	int64_t reorder_eighths;
+	unsigned calm_rounds; /* since a loss was spurious */
 
 	int64_t srtt_us, rttvar_us, latest_us;
 	int64_t min_rtt_us, min_next_us, min_since_us; /* window; the next window's; since */
@@ -221,6 +222,9 @@ struct tn_path {
 	bool ping;	/* something that wants an ACK is to be sent */
 	bool sent_lazy; /* the newest in flight wants one only at leisure */
 
+	size_t warm_left; /* bytes of padding that may still be sent to measure it */
+	bool heavy;	  /* a large datagram has come: the other side has much to send */
+	int64_t heavy_us; /* when the last one came; before one, when the path was made */
 	size_t dgram, mtu_try;
 	unsigned mtu_tries;
 	int64_t mtu_us; /* next probe */

@@ -7,6 +7,7 @@
 #define DEBT_US (20 * MS_US)
 #define ACKS_ALONE 24 /* after so many packets with only an ACK, one asks for an ACK itself */
 #define MTU_TRIES 3
+#define WARM_WAIT_US (100 * MS_US)
 #define URGENT 2		/* levels below it are */
 #define MANY_US (3 * MS_US / 2) /* between urgent packets: closer ones share symbols */
 #define NUMBER_NEAR (1 << 14)	/* two bytes tell such a number from those that the peer has */
@@ -76,6 +77,25 @@ static int64_t mtu_due(const struct tn_path *p)
 static bool mtu_wanted(const struct tunnel *t, const struct tn_path *p)
 {
 	return mtu_due(p) <= t->now_us;
+}
+
+/* A new path is measured with padding where there is no data, so that the first stream that has much
+ * to send finds the line's rate known. Not while the other side sends much, or its queue would pass
+ * for ours; the client goes first. */
+static int64_t warm_due(const struct tunnel *t, const struct tn_path *p)
+{
+	if (t->state != TUNNEL_OPEN || p->state != TN_PATH_UP || p->warm_left < p->dgram ||
+	    p->largest_acked == 0 || !tn_rate_searching(&p->rate))
+		return NEVER_US;
+	if (t->server && !p->heavy)
+		return p->heavy_us + 4 * p->srtt_us +
+		       WARM_WAIT_US; /* its first may be on the way */
+	return p->heavy_us + p->srtt_us + (t->server ? p->srtt_us / 2 : 0);
+}
+
+static bool warm_wanted(const struct tunnel *t, const struct tn_path *p)
+{
+	return warm_due(t, p) <= t->now_us;
 }
 
 /* ---- frames that are not data ---- */
@@ -272,6 +292,14 @@ static void put_data(struct build *b, int level)
 	}
 }
 
+static void put_padding(struct build *b)
+{
+	b->eliciting = b->soon = true;
+	wr_u8(&b->w, TN_F_PING);
+	memset(b->w.p, TN_F_PADDING, wr_left(&b->w));
+	b->w.p = b->w.end;
+}
+
 /* Of what kind of block will what is sent now be a part? */
 static enum tn_guard mark_for(const struct tunnel *t, const struct tn_path *p, int level)
 {
@@ -329,10 +357,7 @@ static void put_mtu_probe(struct build *b)
 	struct tn_path *p = b->p;
 
 	b->s->mtu_probe = true;
-	b->eliciting = true;
-	wr_u8(&b->w, TN_F_PING);
-	memset(b->w.p, TN_F_PADDING, wr_left(&b->w));
-	b->w.p = b->w.end;
+	put_padding(b);
 	p->mtu_us = b->t->now_us + MAX(2 * p->srtt_us, SEC_US / 2);
 	if (++p->mtu_tries < MTU_TRIES)
 		return;
@@ -496,6 +521,32 @@ static size_t build_close(struct build *b, uint8_t *buf)
 	return seal(b, buf);
 }
 
+/* There is nothing to say: a packet to learn something, if one is due. */
+static size_t build_probe(struct build *b, uint8_t *buf, int level)
+{
+	struct tunnel *t = b->t;
+	struct tn_path *p = b->p;
+	size_t n;
+
+	if (mtu_wanted(t, p)) {
+		begin(b, buf, p->mtu_try);
+		put_mtu_probe(b);
+		return seal(b, buf);
+	}
+	if (!warm_wanted(t, p)) {
+		note_idle(t, p, level);
+		return 0;
+	}
+	if (level < TN_LEVELS - 1)
+		return 0;
+	begin(b, buf, p->dgram);
+	put_padding(b);
+	n = seal(b, buf);
+	p->warm_left -= n;
+	t->stats.bytes_padded += n;
+	return n;
+}
+
 size_t tn_packet_challenge(struct tunnel *t, struct tn_path *p, uint8_t *buf, uint64_t token)
 {
 	struct build b = {.t = t, .p = p, .eliciting = true};
@@ -521,14 +572,8 @@ static size_t build(struct tunnel *t, struct tn_path *p, uint8_t *buf)
 	tn_path_fill(p, t->now_us);
 	level = tn_packet_level(p);
 	if (!ack_due(t, p) && !relay_due(t, p) && !control_wanted(t, p) && !tn_repair_ready(t, p) &&
-	    level_wanted(t, p) > level) {
-		note_idle(t, p, level);
-		if (!mtu_wanted(t, p))
-			return 0;
-		begin(&b, buf, p->mtu_try);
-		put_mtu_probe(&b);
-		return seal(&b, buf);
-	}
+	    level_wanted(t, p) > level)
+		return build_probe(&b, buf, level);
 	begin(&b, buf, MIN(p->dgram, budget));
 	put_ack(&b);
 	tn_loss_put(p, &b.w, t->now_us);
@@ -566,7 +611,8 @@ static int64_t pace_wake(const struct tunnel *t, const struct tn_path *p, int wa
 
 int64_t tn_packet_wake(const struct tunnel *t, struct tn_path *p)
 {
-	int wanted = MIN(level_wanted(t, p), tn_repair_bulk(p) ? TN_LEVELS - 1 : TN_LEVELS);
+	bool bulk = tn_repair_bulk(p) || warm_wanted(t, p);
+	int wanted = MIN(level_wanted(t, p), bulk ? TN_LEVELS - 1 : TN_LEVELS);
 	int64_t at = MIN(tn_life_wake(t, p), tn_trial_wake(p));
 
 	if (tn_trial_budget(p) < SMALL_LEN || tn_held(p))
@@ -579,5 +625,7 @@ int64_t tn_packet_wake(const struct tunnel *t, struct tn_path *p)
 	if (wanted < TN_LEVELS)
 		at = MIN(at, pace_wake(t, p, wanted));
 	at = MIN(at, MIN(tn_repair_wake(p), mtu_due(p)));
+	if (warm_due(t, p) > t->now_us)
+		at = MIN(at, warm_due(t, p));
 	return MIN(at, MIN(p->loss_us, tn_pto_due(p)));
 }

@@ -48,6 +48,8 @@ void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const stru
 	p->dgram = TUNNEL_DGRAM_MIN;
 	p->mtu_try = conf->dgram_max;
 	p->mtu_us = now_us;
+	p->warm_left = conf->warm_bytes;
+	p->heavy_us = now_us;
 	p->tokens_us = now_us;
 	p->tokens = 10 * TUNNEL_DGRAM_MAX;
 	tn_loss_init(&p->loss);

@@ -7,7 +7,11 @@
 #define ACK_DELAY_MAX_US (5 * MS_US) /* of what wants an ACK soon */
 #define DELAY_TOLD_MAX_US (70 * MS_US)
 #define PTO_MAX_US (1 * SEC_US)
-#define REORDER_MAX 256
+#define REORDER_MIN 3	      /* packets: RFC 9002, 6.1.1 */
+#define REORDER_MAX 256	      /* more are told by time alone, as in RFC 8985 */
+#define REORDER_EIGHTHS_MAX 4 /* of a round trip */
+#define REORDER_CALM 16	      /* rounds without a spurious loss, then a step back */
+#define LOSS_PACKETS 64	      /* the loss rate is that of about so many */
 #define MTU_DOUBT 3 /* probe timeouts in a row after which large datagrams may be what is lost */
 #define MTU_AGAIN_US (30 * SEC_US)
 
@@ -90,16 +94,28 @@ static void spurious(struct tunnel *t, struct tn_path *p, uint64_t number)
 
 	t->stats.packets_lost_spurious++;
 	p->lost_bytes -= MIN(p->lost_bytes, tn_sent_slot(p, number)->size);
-	p->reorder = MIN(MAX(p->reorder, behind + 1), (uint64_t)REORDER_MAX);
-	if (p->reorder_eighths < 4)
+	p->reorder = MAX(p->reorder, behind + 1);
+	if (p->reorder > REORDER_MAX)
+		p->reorder = UINT32_MAX;
+	if (p->calm_rounds > 0 && p->reorder_eighths < REORDER_EIGHTHS_MAX)
 		p->reorder_eighths++;
+	p->calm_rounds = 0;
+}
+
+/* Patience costs time with each real loss: where nothing is reordered any more it wears off. */
+static void calm_round(struct tn_path *p)
+{
+	if (++p->calm_rounds % REORDER_CALM)
+		return;
+	p->reorder = MAX(MIN(p->reorder, (uint64_t)REORDER_MAX) / 2, (uint64_t)REORDER_MIN);
+	p->reorder_eighths = MAX(p->reorder_eighths - 1, 1);
 }
 
 /* ---- acknowledgements ---- */
 
 struct news {
 	struct tn_rate_sample rate;
-	uint64_t prior_delivered;
+	uint64_t prior_delivered, prior_lost;
 	int64_t prior_us, send_us;
 	bool any, alive;
 };
@@ -111,6 +127,7 @@ static void rate_news(struct tn_path *p, const struct tn_sent *s, struct news *n
 		return;
 	n->any = true;
 	n->prior_delivered = s->delivered;
+	n->prior_lost = s->lost;
 	n->prior_us = s->delivered_us;
 	n->send_us = s->sent_us - s->first_us;
 	n->rate.app_limited = s->app_limited;
@@ -174,6 +191,22 @@ static void forget(struct tunnel *t, struct tn_path *p)
 		tn_spans_remove(&p->acked, 0, p->low);
 }
 
+static void rates(const struct tunnel *t, const struct tn_path *p, struct news *n)
+{
+	int64_t out_us = t->now_us - n->prior_us, dt = MAX(n->send_us, out_us);
+	uint64_t got = p->delivered - n->prior_delivered;
+	uint64_t lost = p->lost_bytes > n->prior_lost ? p->lost_bytes - n->prior_lost : 0;
+
+	if (out_us <= 0 || dt < n->rate.min_rtt_us / 2)
+		return;
+	n->rate.goodput = got * SEC_US / (uint64_t)dt;
+	n->rate.passed = (got + MIN(lost, got / 4)) * SEC_US / (uint64_t)dt;
+	if (out_us > 2 * p->latest_us + ACK_DELAY_MAX_US)
+		return;
+	n->rate.out_arrived = got * SEC_US / (uint64_t)out_us;
+	n->rate.out_lost = lost * SEC_US / (uint64_t)out_us;
+}
+
 static void tell_rate(struct tunnel *t, struct tn_path *p, struct news *n)
 {
 	struct tn_rate_sample *s = &n->rate;
@@ -181,15 +214,11 @@ static void tell_rate(struct tunnel *t, struct tn_path *p, struct news *n)
 	s->now_us = t->now_us;
 	s->min_rtt_us = p->min_rtt_us == NEVER_US ? 0 : p->min_rtt_us;
 	s->in_flight = p->in_flight;
-	s->delivered = p->delivered;
 	if (n->any) {
-		int64_t dt = MAX(n->send_us, t->now_us - n->prior_us);
-
-		if (dt > 0 && dt >= s->min_rtt_us / 2)
-			s->bytes_per_s =
-			    (p->delivered - n->prior_delivered) * SEC_US / (uint64_t)dt;
+		rates(t, p, n);
 		if (n->prior_delivered >= p->round_end) {
 			s->round = true;
+			calm_round(p);
 			p->round_end = p->delivered;
 		}
 	}
@@ -295,6 +324,7 @@ void tn_sent_mark(struct tunnel *t, struct tn_path *p, struct tn_sent *s, size_t
 	s->sent_us = t->now_us;
 	s->size = (uint16_t)size;
 	s->delivered = p->delivered;
+	s->lost = p->lost_bytes;
 	s->delivered_us = p->delivered_us;
 	s->first_us = p->first_us;
 	s->app_limited = p->limited_until > 0;
@@ -412,7 +442,6 @@ void tn_recover_timers(struct tunnel *t, struct tn_path *p)
 		s.min_rtt_us = p->min_rtt_us == NEVER_US ? 0 : p->min_rtt_us;
 		s.lost = detect_lost(t, p);
 		s.in_flight = p->in_flight;
-		s.delivered = p->delivered;
 		if (s.lost)
 			p->rate.ops->on_ack(&p->rate, &s);
 	}

@@ -135,8 +135,12 @@ static void feed_starved(struct tunnel *t)
 static void bytes_acked(struct tunnel_stream *s, const struct tn_ref *r)
 {
 	uint64_t lo = MAX(r->off, s->out.start), hi = MAX(r->off + r->len, lo);
-	uint64_t front = s->out.start;
+	uint64_t front = s->out.start, fresh = 0, from = lo;
+	struct tn_span gap;
 
+	for (; tn_spans_gap(&s->acked, from, hi, &gap); from = gap.hi)
+		fresh += gap.hi - gap.lo;
+	s->t->stats.bytes_wasted += r->len - fresh;
 	tn_spans_remove(&s->lost, lo, hi);
 	if (lo == front) {
 		front = hi;

@@ -17,9 +17,10 @@ void tunnel_conf_default(struct tunnel_conf *conf)
 	    .keepalive_us = SEC_US,
 	    .flow_idle_us = 60 * SEC_US,
 	    .dgram_max = TUNNEL_DGRAM_MAX,
-	    .stream_window = 16 << 20,
+	    .warm_bytes = 1 << 20,
+	    .stream_window = 48 << 20,
 	    .tunnel_window = 64 << 20,
-	    .stream_buffer = 16 << 20,
+	    .stream_buffer = 48 << 20,
 	    .tunnel_buffer = 64 << 20,
 	    .flow_queue = 256 << 10,
 	    .flows_queue = 16 << 20,
@@ -450,6 +451,10 @@ static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n, const stru
 	e = tn_frames_take(t, p, from, plain, n - header_len(d) - CRYPT_TAG_LEN, &wants);
 	if (e < 0)
 		return e;
+	if (n >= TUNNEL_DGRAM_MIN) {
+		p->heavy = true;
+		p->heavy_us = t->now_us;
+	}
 	tn_ack_received(p, number, wants, t->now_us);
 	p->relay_ack = p->relay_ack || (wants && p->state != TN_PATH_UP);
 	return 0;

@@ -97,6 +97,7 @@ struct tunnel_conf {
 	int64_t flow_idle_us; /* a flow without datagrams ends */
 	int64_t rate_bps;     /* bits a second on the wire; 0: found out ("auto") */
 	size_t dgram_max;     /* TUNNEL_DGRAM_MIN to TUNNEL_DGRAM_MAX */
+	size_t warm_bytes;    /* padding to measure a new path with, at most, each way; 0: none */
 	size_t stream_window; /* unread bytes of one stream that the peer may send: at most */
 	size_t tunnel_window; /* and of all streams */
 	size_t stream_buffer; /* unacknowledged bytes of one stream kept to send again: at most */
@@ -385,6 +386,8 @@ struct tunnel_stats {
 	uint64_t repair_packets_sent, repair_bytes_sent; /* symbols */
 	uint64_t repair_received, repair_wasted;  /* symbols; and those of which nothing was lost */
 	uint64_t repair_recovered, repair_failed; /* packets; blocks of which too little was kept */
+	uint64_t bytes_wasted; /* stream bytes that arrived more than once, as acknowledged */
+	uint64_t bytes_padded; /* datagrams that only measured a new path */
 	uint64_t stream_bytes_sent, stream_bytes_received; /* as the application counts */
 	uint64_t probes;				   /* probe timeouts */
 	uint64_t flow_sent, flow_received;		   /* datagrams */

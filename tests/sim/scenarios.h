@@ -10,8 +10,10 @@
 #include "scenarios_repair.h"
 #include "scenarios_paths.h"
 #include "scenarios_chaos.h"
+#include "scenarios_lines.h"
 
 static const struct scenario scenarios[] = {
+    SCENARIOS_LINES,
     {"bulk", "20 MB at 50 Mbit/s, 100 ms, 1 %", main_set, bulk_check, 60 * SEC_US, 10},
     {"fast", "200 MB at 500 Mbit/s, 50 ms, no loss", fast_set, fast_check, 60 * SEC_US, 100},
     {"heavy", "10 MB at 20 Mbit/s, 200 ms, 10 %", heavy_set, heavy_check, 60 * SEC_US, 10},
