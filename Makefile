@@ -80,7 +80,7 @@ say = $(if $(V),,@printf '  %-5s%s\n' $(1) $@; )
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tools tests web npm install uninstall deps check check-run demo lint bench bench-accel fuzz fuzz-programs clean help
+.PHONY: all tools tests web npm install uninstall deps check check-run demo lint sim bench bench-accel fuzz fuzz-programs clean help
 
 ## all: the six tools and the player page, into build/ (SAN=address,undefined or SAN=thread: build/SAN/)
 all: tools web
@@ -183,6 +183,10 @@ lint: all tests
 fuzz:
 	$(MAKE) $(JOBS) $(FUZZ_FLAGS) fuzz-programs
 	FUZZ_SECONDS=$(or $(SECONDS),60) tests/fuzz/short.sh
+
+## sim: the tunnel in virtual time, SEEDS (1000) of each scenario, on all cores; 10000 are for a night
+sim: $(SIM)
+	@set -e; for s in $(SIM); do $$s -j $(shell nproc) $(or $(SEEDS),1000); done
 
 ## bench: measure the accelerator and the live chain beside their peers, and print the table
 bench: all tests

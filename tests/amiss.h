@@ -35,6 +35,16 @@ static inline const char *path_amiss(const struct tunnel *t, const struct tn_pat
 	return NULL;
 }
 
+static inline size_t ring_bytes(const struct tn_ring *r)
+{
+	uint8_t *const *at = r->cap ? r->at : r->few;
+	size_t n = 0;
+
+	for (size_t i = 0; i < (r->cap ? r->cap : TN_FEW); i++)
+		n += at[i] ? TN_CHUNK : 0;
+	return n;
+}
+
 static inline const char *streams_amiss(const struct tunnel *t)
 {
 	const struct tunnel_stream *s;
@@ -44,8 +54,8 @@ static inline const char *streams_amiss(const struct tunnel *t)
 
 	list_for (s, &t->all_streams, all) {
 		n++;
-		in += s->in.cap;
-		out += s->out.cap;
+		in += ring_bytes(&s->in);
+		out += ring_bytes(&s->out);
 		unread += s->high - s->in.start;
 		unacked += s->written - s->out.start;
 		AMISS(s->got.n > TN_STREAM_GAPS + 1);
@@ -61,8 +71,8 @@ static inline const char *streams_amiss(const struct tunnel *t)
 	AMISS(unread > t->conf.tunnel_window);
 	AMISS(unacked != t->buffered_out);
 	AMISS(unacked > t->conf.tunnel_buffer);
-	AMISS(in > 2 * t->conf.tunnel_window + n * 8192);
-	AMISS(out > 2 * t->conf.tunnel_buffer + n * 8192);
+	AMISS(in > t->conf.tunnel_window + n * 2 * TN_CHUNK);
+	AMISS(out > t->conf.tunnel_buffer + n * 2 * TN_CHUNK);
 	return NULL;
 }
 

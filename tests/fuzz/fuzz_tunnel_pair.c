@@ -172,9 +172,9 @@ static uint64_t number(struct fuzz *z)
 static void make_frame(struct fuzz *z, struct wr *w)
 {
 	static const struct tunnel_open open = {.service = "web"};
-	unsigned type = rd_u8(z->in) % 0x30, n = rd_u8(z->in) % 8, len;
+	unsigned type = rd_u8(z->in) % 0x39, n = rd_u8(z->in) % 8, len;
 	bool stream = type >= TN_F_STREAM && type <= TN_F_STREAM + 3;
-	bool flow = type >= TN_F_FLOW && type <= TN_F_FLOW + 3;
+	bool flow = type >= TN_F_FLOW && type <= TN_F_FLOW + 7;
 
 	wr_u8(w, (uint8_t)type);
 	if (!stream && !flow) {
@@ -193,7 +193,7 @@ static void make_frame(struct fuzz *z, struct wr *w)
 		wr_varint(w, number(z));
 		wr_varint(w, number(z));
 	}
-	if (flow)
+	if (flow && !(type & TN_F_REST))
 		wr_varint(w, len);
 	while (len--)
 		wr_u8(w, 'x');
@@ -206,13 +206,13 @@ static size_t do_harm(struct fuzz *z, int from, uint8_t *d, size_t n, bool made_
 	struct tn_path *p = t->path[TN_FLAG_PATH(d[0])];
 	uint64_t at = p->next - 1;
 	uint8_t plain[TUNNEL_DGRAM_MAX];
-	size_t len = n - TN_HEADER_LEN - CRYPT_TAG_LEN;
+	size_t head = d[0] & TN_FLAG_LONG ? TN_HEADER_LEN : TN_HEADER_MIN;
+	size_t len = n - head - CRYPT_TAG_LEN;
 	struct wr w = wr_of(plain, 1100);
+	int r = crypt_open(p->out.now, p->number, at, d, head, d + head, n - head, plain);
 
+	assert(r == 0);
 	z->harm = true;
-	if (crypt_open(p->out.now, p->number, at, d, TN_HEADER_LEN, d + TN_HEADER_LEN,
-		       n - TN_HEADER_LEN, plain) < 0)
-		return n; /* not sealed: of the handshake */
 	if (made_up) {
 		unsigned frames = rd_u8(z->in) % 12 + 1;
 
@@ -223,15 +223,14 @@ static size_t do_harm(struct fuzz *z, int from, uint8_t *d, size_t n, bool made_
 		for (unsigned k = rd_u8(z->in) & 15; k; k--)
 			plain[rd_u16(z->in) % len] = rd_u8(z->in);
 	}
-	if (crypt_seal(p->out.now, p->number, at, d, TN_HEADER_LEN, plain, len, d + TN_HEADER_LEN) <
-	    0)
-		abort();
-	return TN_HEADER_LEN + len + CRYPT_TAG_LEN;
+	r = crypt_seal(p->out.now, p->number, at, d, head, plain, len, d + head);
+	assert(r == 0);
+	return head + len + CRYPT_TAG_LEN;
 }
 
-static void arrive(struct fuzz *z, int at, const uint8_t *d, size_t n)
+static void arrive(struct fuzz *z, int at, const uint8_t *d, size_t n, int path)
 {
-	tunnel_input(z->side[at].t, d, n, 0, &addr[!at], z->now_us);
+	tunnel_input(z->side[at].t, d, n, path, &addr[!at], z->now_us);
 	events(z, at);
 }
 
@@ -255,12 +254,12 @@ static void pass(struct fuzz *z, int from, unsigned how)
 		}
 		if ((how == 3 || how == 4) && turns == 1 && from == 0)
 			n = do_harm(z, from, d, n, how == 3);
-		arrive(z, !from, d, n);
+		arrive(z, !from, d, n, path);
 		if (how == 5)
-			arrive(z, !from, d, n);
+			arrive(z, !from, d, n, path);
 	}
 	if (how == 6 && z->late_len) {
-		arrive(z, !from, z->late, z->late_len);
+		arrive(z, !from, z->late, z->late_len, 0);
 		z->late_len = 0;
 	}
 }
@@ -346,6 +345,8 @@ static void step(struct fuzz *z)
 		break;
 	case 7:
 		z->side[0].t->key_life.packets = arg;
+		if (arg & 1 && tunnel_path_add(z->side[0].t, arg >> 1 & 7, &addr[1]) < 0)
+			tunnel_path_remove(z->side[0].t, arg >> 1 & 7);
 		break;
 	default:
 		z->now_us += 1000;

@@ -314,10 +314,11 @@ static void test_many_hosts(void **state)
 	uint8_t buf[TUNNEL_DGRAM_MAX];
 	struct acceptor_stats st;
 	struct net n;
-	size_t len;
+	size_t len, before;
 	int path;
 
 	net_make(&n, NULL);
+	before = taken();
 	for (unsigned i = 0; i < 600; i++) {
 		from = stranger(1 + i % 12, i);
 		knock(&n, &from, true);
@@ -330,6 +331,7 @@ static void test_many_hosts(void **state)
 	}
 	acceptor_stats(n.a, &st);
 	assert_int_equal(st.pending, 256);
+	print_message("256 handshakes: %zu KB each\n", (taken() - before) / 256 / 1024);
 	assert_true(st.evicted > 200);
 	while ((len = acceptor_output(n.a, buf, sizeof(buf), &path, &to, n.now_us)) > 0)
 		if (to.bytes[0] == 1)
@@ -371,6 +373,41 @@ static void test_failures(void **state)
 	for (int i = 0; i < 16; i++)
 		assert_true(acceptor_failure(n.a, &f));
 	assert_false(acceptor_failure(n.a, &f));
+	net_destroy(&n);
+}
+
+/* Whatever an unproven peer sends, it gets no more bytes than that: hellos of every length, all kinds
+ * of records and sealed datagrams, alerts among them. */
+static void test_no_more(void **state)
+{
+	uint8_t hello[TUNNEL_DGRAM_MAX], d[TUNNEL_DGRAM_MAX], buf[TUNNEL_DGRAM_MAX];
+	struct crypt_key k = key_of(1);
+	struct tunnel_addr from, to;
+	struct tunnel *c;
+	struct net n;
+	size_t len;
+	int path;
+
+	net_make(&n, NULL);
+	assert_int_equal(tunnel_create(NULL, &k, 0, &server_addr, n.now_us, &c), 0);
+	len = tunnel_output(c, hello, sizeof(hello), &path, &to, n.now_us);
+	assert_true(len > 60);
+	for (unsigned first = 0; first < 256; first++)
+		for (size_t in = 1; in <= len; in += 1 + in / 8) {
+			size_t out = 0, got;
+
+			memcpy(d, hello, in);
+			if (first) /* 0: the hello as it is, cut */
+				d[0] = (uint8_t)first;
+			from = stranger(first, (unsigned)in);
+			acceptor_input(n.a, d, in, 0, &from, n.now_us);
+			while ((got = acceptor_output(n.a, buf, sizeof(buf), &path, &to,
+						      n.now_us)) > 0)
+				out += got;
+			assert_in_range(out, 0, in);
+			n.now_us += MS_US;
+		}
+	tunnel_destroy(c);
 	net_destroy(&n);
 }
 
@@ -520,9 +557,9 @@ int main(void)
 	    cmocka_unit_test(test_clients),   cmocka_unit_test(test_ring_change),
 	    cmocka_unit_test(test_full),      cmocka_unit_test(test_hellos),
 	    cmocka_unit_test(test_one_host),  cmocka_unit_test(test_many_hosts),
-	    cmocka_unit_test(test_failures),  cmocka_unit_test(test_lost_rate),
-	    cmocka_unit_test(test_idle),      cmocka_unit_test(test_again),
-	    cmocka_unit_test(test_strangers),
+	    cmocka_unit_test(test_failures),  cmocka_unit_test(test_no_more),
+	    cmocka_unit_test(test_lost_rate), cmocka_unit_test(test_idle),
+	    cmocka_unit_test(test_again),     cmocka_unit_test(test_strangers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
