@@ -11,7 +11,7 @@ struct reading {
 	int i;
 };
 
-#define READINGS_MAX (32 + 8 * LADDER_MAX + 4 * OUTPUTS_MAX)
+#define READINGS_MAX (64 + 8 * LADDER_MAX + 4 * OUTPUTS_MAX)
 
 struct figures {
 	struct metrics *m;
@@ -97,10 +97,7 @@ GETTER(get_present, f->now.present)
 GETTER(get_silence, f->now.silence_samples / 48000.0)
 GETTER(get_overrun, f->now.overrun)
 GETTER(get_cut, f->now.cut_samples / 48000.0)
-GETTER(get_repair, i == 0   ? f->now.jumps
-		   : i == 1 ? f->now.wraps
-		   : i == 2 ? f->now.skips
-			    : f->now.relates)
+GETTER(get_repair, f->now.repairs[i])
 GETTER(get_rung_frames, f->now.rung[i].frames)
 GETTER(get_rung_dropped, f->now.rung[i].dropped)
 GETTER(get_rung_repeated, f->now.rung[i].repeated)
@@ -113,8 +110,6 @@ GETTER(get_sink_queued, f->sink[i] ? stream_sink_queued(f->sink[i]) : 0)
 
 void figures_engine(struct figures *f, struct engine *e)
 {
-	static const char *const kinds[] = {"jump", "wrap", "skip", "late"};
-
 	f->engine = e;
 	add(f, true, "gex_transcode_input_frames_total", "Video frames read from the source.", NULL,
 	    get_frames, 0);
@@ -134,10 +129,10 @@ void figures_engine(struct figures *f, struct engine *e)
 	    NULL, get_cut, 0);
 	add(f, true, "gex_transcode_overrun_total", "Packets lost because the process was held up.",
 	    NULL, get_overrun, 0);
-	for (int i = 0; i < (int)ARRAY_LEN(kinds); i++) {
+	for (int i = 0; i < TIMELINE_REPAIRS; i++) {
 		char label[48] = "";
 
-		metrics_label(label, sizeof(label), "kind", kinds[i]);
+		metrics_label(label, sizeof(label), "kind", timeline_repair_name[i]);
 		add(f, true, "gex_transcode_repairs_total", "Repairs of the source's time.", label,
 		    get_repair, i);
 	}

@@ -3,15 +3,11 @@
 
 #include "log/log.h"
 #include "media/pipeline.h"
+#include "media/splice.h"
 #include "os/os.h"
 
-#define SLACK \
-	(AUDIO_RATE * 30 / \
-	 1000) /* samples by which a source's times may be off before sound is cut or filled */
-#define HOLE_MAX (60 * (int64_t)AUDIO_RATE)
-
-/* Sound on the timeline: `next` is the place (samples since the epoch) of the sample that will be written next; frames for
- * the encoder begin at multiples of AUDIO_FRAME, for every instance alike. */
+/* Sound on the timeline: the splice knows the place (samples since the epoch) of the sample that comes next; frames for the
+ * encoder begin at multiples of AUDIO_FRAME, for every instance alike. */
 struct audio {
 	struct engine *e;
 	AVCodecContext *dec;
@@ -20,11 +16,12 @@ struct audio {
 	SwrContext *swr;
 	int in_format, in_rate;
 	AVChannelLayout in_layout;
-	int64_t next;
-	int have; /* samples in out */
+	struct splice splice;
+	int64_t written; /* the place behind what is in out */
+	int have;	 /* samples in out */
+	int stretch;	 /* what the resampler was last told */
 	bool begun, failed;
 	bool fresh; /* nothing is written yet */
-	bool rigid; /* the next sound is put where it belongs to the sample, not behind the last */
 };
 
 static int64_t sample_at(int64_t us)
@@ -36,7 +33,7 @@ static int encode_frame(struct audio *a)
 {
 	int64_t since = os_mono_us();
 
-	a->out->pts = a->next - AUDIO_FRAME;
+	a->out->pts = a->written - AUDIO_FRAME;
 	a->out->nb_samples = AUDIO_FRAME;
 	a->have = 0;
 	int rc = encoder_send(&a->e->audio_enc, a->out);
@@ -63,7 +60,7 @@ static void append(struct audio *a, const AVFrame *block, int64_t from, int64_t 
 				memset(to, 0, (size_t)part * sizeof(*to));
 		}
 		a->have += part;
-		a->next += part;
+		a->written += part;
 		from += part;
 		n -= part;
 		if (a->have == AUDIO_FRAME && encode_frame(a)) {
@@ -86,28 +83,25 @@ static bool begin(struct audio *a)
 		a->failed = true;
 	if (a->failed || !engine_built(a->e))
 		return false;
-	a->next = base_floor_div(sample_at(start), AUDIO_FRAME) * AUDIO_FRAME;
-	a->begun = a->rigid = a->fresh = true;
+	a->written = base_floor_div(sample_at(start), AUDIO_FRAME) * AUDIO_FRAME;
+	a->splice = (struct splice){.next = a->written, .rigid = true};
+	a->begun = a->fresh = true;
 	return true;
 }
 
 /* Puts samples that belong at `at` there. */
 static void place(struct audio *a, const AVFrame *block, int64_t at)
 {
-	int64_t n = block->nb_samples, off = at - a->next, skip = 0, slack = a->rigid ? 0 : SLACK;
+	struct splice_cut cut = splice_place(&a->splice, at, block->nb_samples);
 
-	if (off > HOLE_MAX)
-		return;
-	if (off > slack) {
-		a->e->silence += a->fresh ? 0 : off;
-		append(a, NULL, 0, off);
-	} else if (off < -slack) {
-		skip = MIN(-off, n);
-		a->e->cut += a->fresh ? 0 : skip;
-	}
-	a->rigid = skip == n; /* until a sample stands in its place */
-	append(a, block, skip, n - skip);
-	a->fresh = a->fresh && a->rigid;
+	a->e->silence += a->fresh ? 0 : cut.silence;
+	a->e->cut += a->fresh ? 0 : cut.skip;
+	a->fresh = a->fresh && a->splice.rigid;
+	append(a, NULL, 0, cut.silence);
+	append(a, block, cut.skip, block->nb_samples - cut.skip);
+	if (a->splice.stretch != a->stretch || a->stretch)
+		swr_set_compensation(a->swr, a->splice.stretch, AUDIO_RATE);
+	a->stretch = a->splice.stretch;
 }
 
 static int set_resampler(struct audio *a)
@@ -128,8 +122,12 @@ static int set_resampler(struct audio *a)
 	if (rc >= 0)
 		rc = swr_alloc_set_opts2(&a->swr, &stereo, AV_SAMPLE_FMT_FLTP, AUDIO_RATE, &in,
 					 f->format, f->sample_rate, 0, NULL);
+	/* Also where the rate is the same: it is stretched (splice.h). */
+	if (rc >= 0)
+		rc = av_opt_set_int(a->swr, "flags", SWR_FLAG_RESAMPLE, 0);
 	if (rc >= 0)
 		rc = swr_init(a->swr);
+	a->stretch = 0;
 	a->in_format = f->format;
 	a->in_rate = f->sample_rate;
 	av_channel_layout_uninit(&in);
@@ -196,7 +194,7 @@ static void new_source(struct audio *a, const struct work *w)
 	char err[MEDIA_ERR];
 
 	flush(a);
-	a->rigid = a->begun;
+	a->splice.rigid = a->begun;
 	a->dec = engine_decoder(&w->info->track[w->track], err);
 	if (!a->dec)
 		log_warn("audio", "%s", err);
@@ -221,20 +219,20 @@ static int64_t due(const struct audio *a)
 {
 	if (!a->e->conf.source.live || !a->begun || a->failed)
 		return NEVER_US;
-	return base_scale(a->next, SEC_US, AUDIO_RATE) + HOLD_US - a->e->utc_base_us + MS_US;
+	return base_scale(a->written, SEC_US, AUDIO_RATE) + HOLD_US - a->e->utc_base_us + MS_US;
 }
 
 /* Then there is silence. */
 static void fill(struct audio *a)
 {
-	int64_t missing = sample_at(engine_utc_us(a->e) - HOLD_US) - a->next;
+	int64_t missing = sample_at(engine_utc_us(a->e) - HOLD_US) - a->written;
 
 	if (!a->begun || a->failed || missing <= 0)
 		return;
 	missing = (missing + AUDIO_FRAME - 1) / AUDIO_FRAME * AUDIO_FRAME;
 	a->e->silence += missing;
 	append(a, NULL, 0, missing);
-	a->rigid = true;
+	splice_silence(&a->splice, missing);
 }
 
 static bool alloc(struct audio *a)

@@ -4,8 +4,9 @@
 
 #include "media/av.h"
 #include "media/ladder.h"
+#include "media/splice.h"
 
-#define AUDIO_RATE 48000
+#define AUDIO_RATE SPLICE_RATE
 #define AUDIO_FRAME 1024
 
 struct encoder {

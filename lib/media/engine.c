@@ -382,15 +382,13 @@ void engine_stats(struct engine *e, struct engine_stats *st)
 				    .bytes_in = e->bytes_in,
 				    .damaged = e->damaged,
 				    .undecoded = e->undecoded,
-				    .jumps = e->jumps,
-				    .wraps = e->wraps,
-				    .skips = e->skips,
-				    .relates = e->relates,
 				    .silence_samples = e->silence,
 				    .cut_samples = e->cut,
 				    .overrun = e->overrun,
 				    .opened = e->opened,
 				    .present = e->present};
+	for (int i = 0; i < TIMELINE_REPAIRS; i++)
+		st->repairs[i] = e->repairs[i];
 	pthread_mutex_lock(&e->lock);
 	bool built = e->built;
 	pthread_mutex_unlock(&e->lock);

@@ -17,6 +17,7 @@
 
 #include "loop/loop.h"
 #include "media/ladder.h"
+#include "media/timeline.h"
 
 struct engine;
 
@@ -64,7 +65,7 @@ struct engine_rung_stats {
 };
 struct engine_stats {
 	int64_t frames_in, packets_in, bytes_in, damaged, undecoded;
-	int64_t jumps, wraps, skips, relates; /* repairs of the timeline */
+	int64_t repairs[TIMELINE_REPAIRS];
 	int64_t silence_samples, cut_samples;
 	int64_t overrun; /* packets lost because the loop's thread took none for long */
 	int64_t opened;

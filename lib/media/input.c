@@ -73,10 +73,8 @@ static void publish_timeline(struct engine *e)
 {
 	const struct timeline *t = &e->timeline;
 
-	e->jumps = t->jumps;
-	e->wraps = t->wraps;
-	e->skips = t->skips;
-	e->relates = t->relates;
+	for (int i = 0; i < TIMELINE_REPAIRS; i++)
+		e->repairs[i] = t->repairs[i];
 	if (t->start_us == NEVER_US || e->start_us != NEVER_US) /* written here only */
 		return;
 	pthread_mutex_lock(&e->lock);
@@ -105,6 +103,10 @@ static bool pass_on(struct engine *e, struct run *r, struct media_packet *p)
 				 base_rescale(p->pts, t->tb, us),
 				 base_rescale(p->duration, t->tb, us), engine_utc_us(e));
 	publish_timeline(e);
+	if (w->out_us == TIMELINE_NONE && t->kind == MEDIA_AUDIO) {
+		work_destroy(w);
+		return true;
+	}
 	if (e->conf.source.live || e->conf.source.paced) {
 		int64_t ahead = timeline_ahead(&e->timeline, w->out_us, engine_utc_us(e));
 

@@ -86,7 +86,7 @@ struct engine {
 
 	atomic_bool cancel, present;
 	atomic_llong frames_in, packets_in, bytes_in, damaged, undecoded, opened;
-	atomic_llong jumps, wraps, skips, relates, silence, cut, overrun;
+	atomic_llong repairs[TIMELINE_REPAIRS], silence, cut, overrun;
 };
 
 int64_t engine_utc_us(const struct engine *e);
