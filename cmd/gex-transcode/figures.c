@@ -92,8 +92,13 @@ GETTER(get_frames, f->now.frames_in)
 GETTER(get_bytes, f->now.bytes_in)
 GETTER(get_damaged, f->now.damaged)
 GETTER(get_undecoded, f->now.undecoded)
-GETTER(get_opened, f->now.opened)
-GETTER(get_present, f->now.present)
+GETTER(get_broken, f->now.broken)
+GETTER(get_switches, f->now.switches)
+GETTER(get_slates, f->now.slates)
+GETTER(get_slate, f->now.slate)
+GETTER(get_opened, f->now.input[i].opened)
+GETTER(get_present, f->now.input[i].present)
+GETTER(get_active, f->now.input[i].active)
 GETTER(get_silence, f->now.silence_samples / 48000.0)
 GETTER(get_overrun, f->now.overrun)
 GETTER(get_cut, f->now.cut_samples / 48000.0)
@@ -119,10 +124,26 @@ void figures_engine(struct figures *f, struct engine *e)
 	    get_damaged, 0);
 	add(f, true, "gex_transcode_undecoded_total",
 	    "Packets and pictures that could not be decoded or scaled.", NULL, get_undecoded, 0);
-	add(f, true, "gex_transcode_input_opened_total", "How often the source came.", NULL,
-	    get_opened, 0);
-	add(f, false, "gex_transcode_input_up", "1 while the source is there.", NULL, get_present,
+	add(f, true, "gex_transcode_broken_total", "Pictures left out because of damage.", NULL,
+	    get_broken, 0);
+	add(f, true, "gex_transcode_switches_total", "How often another input took over.", NULL,
+	    get_switches, 0);
+	add(f, true, "gex_transcode_slates_total", "How often the slate came.", NULL, get_slates,
 	    0);
+	add(f, false, "gex_transcode_slate", "1 while the slate is shown.", NULL, get_slate, 0);
+	engine_stats(e, &f->now);
+	for (int i = 0; i < f->now.inputs; i++) {
+		char label[48] = "", number[16];
+
+		snprintf(number, sizeof(number), "%d", i + 1);
+		metrics_label(label, sizeof(label), "input", number);
+		add(f, true, "gex_transcode_input_opened_total", "How often the source came.",
+		    label, get_opened, i);
+		add(f, false, "gex_transcode_input_up", "1 while the source is there.", label,
+		    get_present, i);
+		add(f, false, "gex_transcode_input_active", "1 for the input that is encoded.",
+		    label, get_active, i);
+	}
 	add(f, true, "gex_transcode_silence_seconds_total",
 	    "Silence put where the source had no sound.", NULL, get_silence, 0);
 	add(f, true, "gex_transcode_cut_seconds_total", "Sound cut because its place was taken.",
@@ -217,9 +238,10 @@ void figures_status(struct figures *f, char *line, size_t cap)
 	snprintf(line, cap,
 		 "%s in %.1f fps %.2f Mbit/s, out %d x %.1f fps, latency %.0f ms, dropped %lld, "
 		 "repeated %lld, damaged %lld",
-		 s->present ? "live:"
-		 : f->info  ? "source gone:"
-			    : "waiting:",
+		 s->slate     ? "slate:"
+		 : s->present ? "live:"
+		 : f->info    ? "source gone:"
+			      : "waiting:",
 		 (double)(s->frames_in - b->frames_in) / span,
 		 (double)(s->bytes_in - b->bytes_in) * 8e-6 / span, s->rungs,
 		 s->rungs ? (double)(frames - was) / span / s->rungs : 0.0,

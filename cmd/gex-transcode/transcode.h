@@ -20,9 +20,19 @@ struct rung_conf {
 	struct rung rung;
 };
 
+struct input_conf {
+	char *name, *url_text;
+	struct stream_url url; /* by conf_check */
+};
+
 struct conf {
 	char *input_text;
 	struct stream_url input;
+	VEC(struct input_conf *) backups; /* in order of preference */
+	bool input_flag;		  /* given on the command line, backups with it */
+	int64_t loss_us, return_us;
+	int64_t slate_us;
+	char *slate_file, *slate_text;
 	VEC(struct output_conf *) outputs;
 	VEC(struct rung_conf *) rungs;
 	bool outputs_flag,

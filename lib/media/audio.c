@@ -10,6 +10,7 @@
  * encoder begin at multiples of AUDIO_FRAME, for every instance alike. */
 struct audio {
 	struct engine *e;
+	int input; /* whose packets are decoded */
 	AVCodecContext *dec;
 	AVPacket *pkt;
 	AVFrame *frame, *block, *out;
@@ -194,6 +195,7 @@ static void new_source(struct audio *a, const struct work *w)
 	char err[MEDIA_ERR];
 
 	flush(a);
+	a->input = w->input;
 	a->splice.rigid = a->begun;
 	a->dec = engine_decoder(&w->info->track[w->track], err);
 	if (!a->dec)
@@ -202,6 +204,8 @@ static void new_source(struct audio *a, const struct work *w)
 
 static void decode(struct audio *a, const struct work *w)
 {
+	if (w->input != a->input)
+		return;
 	mav_packet_borrow(a->pkt, w->packet);
 	a->pkt->pts = w->out_us;
 	a->pkt->dts = AV_NOPTS_VALUE;
@@ -217,7 +221,7 @@ static void decode(struct audio *a, const struct work *w)
 /* When a live source will have given no sound for HOLD_US (monotonic). */
 static int64_t due(const struct audio *a)
 {
-	if (!a->e->conf.source.live || !a->begun || a->failed)
+	if (!a->e->live || !a->begun || a->failed)
 		return NEVER_US;
 	return base_scale(a->written, SEC_US, AUDIO_RATE) + HOLD_US - a->e->utc_base_us + MS_US;
 }
@@ -268,7 +272,7 @@ static void finish(struct audio *a)
 
 void *audio_main(void *arg)
 {
-	struct audio a = {.e = arg};
+	struct audio a = {.e = arg, .input = -1};
 	struct engine *e = arg;
 	bool ended = !alloc(&a);
 
@@ -279,9 +283,9 @@ void *audio_main(void *arg)
 			decode(&a, w);
 		else if (w)
 			new_source(&a, w);
-		else if (!ended)
-			fill(&a);
 		work_destroy(w);
+		if (!ended && e->live && !queue_len(&e->audio_queue))
+			fill(&a);
 	}
 	flush(&a);
 	finish(&a);

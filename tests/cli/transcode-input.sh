@@ -40,8 +40,12 @@ refuse "copy" 64 "$bin" -i x.ts -r copy -o y.nut
 one_line 'not made yet'
 refuse "no output" 64 "$bin" -i x.ts
 one_line 'nowhere to write'
-refuse "a second input" 64 "$bin" -i x.ts -i y.ts -o z.nut
-one_line 'second'
+refuse "a fifth input" 64 "$bin" -i 1.ts -i 2.ts -i 3.ts -i 4.ts -i 5.ts -o z.nut
+one_line 'more than 3 backups'
+refuse "a backup without a URL" 64 "$bin" -i 1.ts -S backup.b.url= -o z.nut
+one_line 'input: '
+refuse "a slate that is no picture" 69 "$bin" -i "$TMP/text" -S slate.file="$TMP/none.png" -o "$TMP/never.nut"
+one_line 'slate .*No such file'
 refuse "an RTMP output" 64 "$bin" -i x.ts -o rtmp://host.invalid/app/secret-key
 one_line 'gex-restream'
 ! grep -q secret-key "$TMP/refused" || fail "the stream key is shown"

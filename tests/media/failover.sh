@@ -1,0 +1,74 @@
+#!/bin/bash
+# timeout: 100
+# gex-transcode never stops: a source that dies and comes back as another, the slate meanwhile, a backup that takes over and
+# gives back. The output goes on without a step, with its key frames on the seconds of the epoch.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/live.sh"
+need ffmpeg ffprobe curl
+
+bin=$BUILD/gex-transcode
+export LIVE_SIZE=320x180 LIVE_RATE=300
+
+read_frames() {
+	timeout 40 "$BUILD/tests/media/clock-read" --frames "$1" | sed -n 's/^frame stream=[^ ]* //p'
+}
+
+# metric NAME: the sum over its labels.
+metric() {
+	curl -sf --max-time 2 "http://127.0.0.1:$mport/metrics" | awk -v n="gex_transcode_$1" \
+		'index($1, n) == 1 && $1 ~ "^" n "({|$)" { s += $2 } END { print s + 0 }'
+}
+is() {
+	[ "$(metric "$1")" = "$2" ]
+}
+frames_beyond() {
+	[ "$(metric input_frames_total)" -gt "$1" ]
+}
+
+# ---- one source, killed again and again ----
+
+mport=$(free_port)
+mkfifo "$TMP/in.ts"
+spawn -r one "$bin" -i "$TMP/in.ts" -r 'low=320x180@30,300k,preset=ultrafast' -r 'tiny=160x90@30,100k,preset=ultrafast' \
+	-o "$TMP/one.nut" -m "127.0.0.1:$mport" -S slate.text=hall-1
+wait_ready one
+
+# turn N SIZE FPS MUX-OPTIONS: the source comes for a while, is killed, and the slate comes.
+turn() {
+	local before
+	before=$(metric input_frames_total)
+	LIVE_SIZE=$2 LIVE_FPS=$3 LIVE_MUX=$4 live_source "turn$1" "$TMP/in.ts"
+	retry 15 frames_beyond "$((before + 60))" || fail "turn $1 is not read"
+	kill9 "turn$1-encoder"
+	kill9 "turn$1-camera"
+	retry 3 is slate 1 || fail "no slate after turn $1"
+	echo "ok - turn $1: $2 at $3 fps $4"
+}
+turn 1 320x180 30 ""
+turn 2 426x240 25 "-ar 44100 -ac 1"
+turn 3 320x180 60000/1001 "-c:v mpeg2video -profile:v main -b:v 1M -maxrate 1M -bufsize 1M -c:a mp2"
+turn 4 256x144 30 "-c:v libx265 -profile:v main -preset ultrafast -x265-params log-level=none:bframes=0 -ar 32000"
+stop one
+step "status 0 after SIGTERM" test "$STATUS" = 0
+on_grid "$TMP/one.nut" 2
+read_frames "$TMP/one.nut" >"$TMP/frames"
+
+# The clock stands still in each hole for a second at most, then the slate has none; a turn's first picture is there soon
+# after the camera's first.
+at_most "the last picture stands for, frames" "$(awk '
+	/unreadable/ { n = 0; next }
+	{ if ($1 == last) { if (++n > most) most = n } else n = 0; last = $1 }
+	END { print most + 0 }' "$TMP/frames")" 36
+at_least "slates between pictures" "$(awk '/unreadable/ { if (!dark) n++; dark = 1; next } { dark = 0 } END { print n }' \
+	"$TMP/frames")" 4
+awk '/unreadable/ { dark = 1; next } dark { split($2, p, "="); split($1, u, "="); print p[2] / 1000 - u[2]; dark = 0 }
+	' "$TMP/frames" >"$TMP/back"
+at_least "pictures again" "$(wc -l <"$TMP/back")" 3
+for i in 2 3 4; do
+	start=$(sed -n 's/^start_ms=\([0-9]*\).*/\1/p' "$TMP/turn$i-camera.log")
+	shown=$(awk -v s="$start" '!/unreadable/ { split($1, u, "="); split($2, p, "=")
+		if (u[2] >= s) { print p[2] / 1000; exit } }' "$TMP/frames")
+	at_most "turn $i: from the camera's first frame to its picture, ms" \
+		"$(awk -v a="$start" -v b="$shown" 'BEGIN { print b - a }')" 2500
+done
