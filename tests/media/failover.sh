@@ -62,13 +62,47 @@ at_most "the last picture stands for, frames" "$(awk '
 	END { print most + 0 }' "$TMP/frames")" 36
 at_least "slates between pictures" "$(awk '/unreadable/ { if (!dark) n++; dark = 1; next } { dark = 0 } END { print n }' \
 	"$TMP/frames")" 4
-awk '/unreadable/ { dark = 1; next } dark { split($2, p, "="); split($1, u, "="); print p[2] / 1000 - u[2]; dark = 0 }
-	' "$TMP/frames" >"$TMP/back"
-at_least "pictures again" "$(wc -l <"$TMP/back")" 3
 for i in 2 3 4; do
 	start=$(sed -n 's/^start_ms=\([0-9]*\).*/\1/p' "$TMP/turn$i-camera.log")
 	shown=$(awk -v s="$start" '!/unreadable/ { split($1, u, "="); split($2, p, "=")
-		if (u[2] >= s) { print p[2] / 1000; exit } }' "$TMP/frames")
+		if (u[2] >= s) { printf "%.0f\n", p[2] / 1000; exit } }' "$TMP/frames")
 	at_most "turn $i: from the camera's first frame to its picture, ms" \
 		"$(awk -v a="$start" -v b="$shown" 'BEGIN { print b - a }')" 2500
 done
+
+# ---- a backup ----
+
+mport=$(free_port)
+mkfifo "$TMP/a.ts" "$TMP/b.ts"
+live_source a "$TMP/a.ts"
+spawn -r two "$bin" -i "$TMP/a.ts" -i "$TMP/b.ts" -r 'low=320x180@30,300k,preset=ultrafast' -o "$TMP/two.nut" \
+	-m "127.0.0.1:$mport" -S input.return=1s
+wait_ready two
+wait_log two '\[audio\]' 15
+LIVE_FPS=25 LIVE_SIZE=426x240 live_source b "$TMP/b.ts"
+
+# on_air N: is input N encoded?
+on_air() {
+	[ "$(curl -sf --max-time 2 "http://127.0.0.1:$mport/metrics" | sed -n 's/^gex_transcode_input_active{input="'"$1"'"} //p')" = 1 ]
+}
+retry 5 on_air 1 || fail "the first input is not encoded"
+retry 10 is input_up 2 || fail "the backup is not there"
+retry 5 frames_beyond "$(($(metric input_frames_total) + 60))"
+kill -STOP "${PID[a-encoder]}"
+retry 2 on_air 2 || fail "the backup does not take over from a silent source"
+kill -CONT "${PID[a-encoder]}"
+retry 8 on_air 1 || fail "the source is not taken back"
+retry 5 frames_beyond "$(($(metric input_frames_total) + 60))"
+kill9 a-encoder
+kill9 a-camera
+retry 2 on_air 2 || fail "the backup does not take over from a dead source"
+retry 5 frames_beyond "$(($(metric input_frames_total) + 60))"
+at_most "slates" "$(metric slates_total)" 0
+stop two
+live_stop b
+on_grid "$TMP/two.nut" 1
+read_frames "$TMP/two.nut" >"$TMP/frames"
+at_most "pictures without a clock" "$(grep -c unreadable "$TMP/frames" || true)" 0
+at_most "the picture stands still, ms" "$(awk '{ split($1, u, "="); split($2, p, "=")
+	if (u[2] != last) since = p[2]; last = u[2]; if (p[2] - since > most) most = p[2] - since }
+	END { print most / 1000 + 33 }' "$TMP/frames")" 500
