@@ -76,7 +76,6 @@ static void options(struct media_demux *d)
 	d->fc->correct_ts_overflow = 0; /* unwrapped in one place, here */
 	d->fc->probesize = HEAD_BYTES;
 	d->fc->format_probesize = 256 << 10;
-	d->fc->flags |= AVFMT_FLAG_DISCARD_CORRUPT;
 }
 
 static int alloc(struct media_demux **out)
@@ -290,8 +289,11 @@ static int feed(struct media_demux *d, AVPacket *pkt)
 	const AVStream *st = d->fc->streams[pkt->stream_index];
 	struct demux_stream *s = &d->stream[pkt->stream_index];
 
-	if (!pkt->size || pkt->flags & AV_PKT_FLAG_CORRUPT)
+	/* Not by AVFMT_FLAG_DISCARD_CORRUPT: nobody would hear of the loss. */
+	if (!pkt->size || pkt->flags & AV_PKT_FLAG_CORRUPT) {
+		s->lost = true;
 		return AVERROR_INVALIDDATA;
+	}
 	if (pkt->dts == AV_NOPTS_VALUE && pkt->pts == AV_NOPTS_VALUE) {
 		if (!follow_on(s, st, pkt))
 			return AVERROR_INVALIDDATA;
@@ -364,7 +366,8 @@ int media_demux_read(struct media_demux *d, struct media_packet **out)
 
 		if (rc)
 			return rc;
-		int track = d->stream[d->pkt->stream_index].track;
+		struct demux_stream *s = &d->stream[d->pkt->stream_index];
+		int track = s->track;
 		if (track < 0) {
 			av_packet_unref(d->pkt);
 			continue;
@@ -378,6 +381,8 @@ int media_demux_read(struct media_demux *d, struct media_packet **out)
 		av_packet_unref(d->pkt);
 		if (!*out)
 			return -ENOMEM;
+		(*out)->loss = s->lost;
+		s->lost = false;
 		media_probe_complete(d, *out);
 		return 0;
 	}

@@ -25,6 +25,7 @@ struct demux_stream {
 	int64_t since;
 	int track; /* -1: not one of info's */
 	bool seen;
+	bool lost; /* a damaged packet was left out before the next one */
 };
 
 /* A packet read while probing; handed on by media_demux_read. */

@@ -74,6 +74,7 @@ struct media_packet {
 	_Atomic int refs;
 	int track; /* index into the info */
 	bool key;
+	bool loss;		    /* something of its track was lost before it */
 	int64_t pts, dts, duration; /* in the track's tb; duration 0: not known */
 	size_t size;
 	uint8_t data[]; /* size bytes, then BUF_PADDING zeros */

@@ -238,6 +238,8 @@ static int keep_early(struct media_demux *d)
 		free(e);
 		return -ENOMEM;
 	}
+	e->packet->loss = d->stream[d->pkt->stream_index].lost;
+	d->stream[d->pkt->stream_index].lost = false;
 	list_append(&d->early, &e->node);
 	return 0;
 }

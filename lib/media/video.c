@@ -19,6 +19,7 @@ struct video {
 	AVPacket *pkt;
 	AVFrame *frame;
 	bool failed;
+	bool lost;	   /* packets are missing before what is decoded */
 	int64_t broken_us; /* of the first picture left out, NEVER_US: all is well */
 	int64_t shown_us;  /* of the last picture of a source */
 	AVFrame *slate;	   /* made or lent by the engine */
@@ -96,8 +97,9 @@ static void place(struct engine *e, struct stage *s, const AVFrame *f, int64_t u
  * end. */
 static bool is_broken(struct video *v, const AVFrame *f)
 {
-	bool bad = f->flags & AV_FRAME_FLAG_CORRUPT || f->decode_error_flags;
+	bool bad = v->lost || f->flags & AV_FRAME_FLAG_CORRUPT || f->decode_error_flags;
 
+	v->lost = false;
 	if (!bad && (v->broken_us == NEVER_US || f->key_frame)) {
 		v->broken_us = NEVER_US;
 		return false;
@@ -157,6 +159,7 @@ static void new_source(struct video *v, const struct work *w)
 	flush(v);
 	v->input = w->input;
 	v->broken_us = NEVER_US;
+	v->lost = false;
 	for (int i = 0; i < v->e->rungs; i++)
 		grid_forget(&v->e->rung[i].grid);
 	v->dec = engine_decoder(&w->info->track[w->track], err);
@@ -170,6 +173,7 @@ static void decode(struct video *v, const struct work *w)
 {
 	if (w->input != v->input)
 		return;
+	v->lost = (v->lost || w->packet->loss) && !w->packet->key;
 	mav_packet_borrow(v->pkt, w->packet);
 	v->pkt->pts = w->out_us;
 	v->pkt->dts = AV_NOPTS_VALUE;

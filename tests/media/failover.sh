@@ -106,3 +106,18 @@ at_most "pictures without a clock" "$(grep -c unreadable "$TMP/frames" || true)"
 at_most "the picture stands still, ms" "$(awk '{ split($1, u, "="); split($2, p, "=")
 	if (u[2] != last) since = p[2]; last = u[2]; if (p[2] - since > most) most = p[2] - since }
 	END { print most / 1000 + 33 }' "$TMP/frames")" 500
+
+# ---- what the line has lost ----
+
+timeout 30 "$BUILD/tests/media/clock-source" --size 320x180 --seconds 6 2>/dev/null |
+	ffmpeg -nostdin -loglevel error -f nut -i - -c:v libx264 -preset veryfast -tune zerolatency -g 30 -b:v 500k -c:a aac \
+		-f mpegts "$TMP/whole.ts"
+packets=$(($(stat -c %s "$TMP/whole.ts") / 188))
+# Three packets of MPEG-TS, at a third and at two thirds.
+for third in 1 2; do
+	dd if="$TMP/whole.ts" bs=188 skip=$((packets * (third - 1) / 3)) count=$((packets / 3 - 3)) status=none
+done >"$TMP/lossy.ts"
+step "a file with holes" "$bin" -i "$TMP/lossy.ts" -r low=320x180@30,500k -o "$TMP/mended.nut"
+read_frames "$TMP/mended.nut" >"$TMP/frames"
+at_least "frames" "$(wc -l <"$TMP/frames")" 110
+at_most "of them damaged" "$(grep -c unreadable "$TMP/frames" || true)" 0
