@@ -71,6 +71,7 @@ int mav_parameters_from_track(AVCodecParameters *par, const struct media_track *
 	par->codec_id = mav_codec_to_id(t);
 	par->bit_rate = t->bitrate;
 	par->format = t->sample_format - 1;
+	par->codec_tag = t->sample_tag;
 	par->bits_per_coded_sample = t->sample_bits;
 	if (t->kind == MEDIA_VIDEO) {
 		par->width = t->width;

@@ -115,6 +115,15 @@ static void widen(uint16_t *v, int n, int bits, int to)
 				  (2 * bits >= to ? v[i] >> (2 * bits - to) : 0));
 }
 
+static void store(uint8_t *to, const uint16_t *v, int n, int bits)
+{
+	if (bits > 8)
+		memcpy(to, v, (size_t)n * sizeof(*v));
+	else
+		for (int i = 0; i < n; i++)
+			to[i] = (uint8_t)v[i];
+}
+
 static void unpack_plane(struct scaler *s, const AVFrame *in, int c)
 {
 	const AVPixFmtDescriptor *from = av_pix_fmt_desc_get(in->format),
@@ -132,8 +141,9 @@ static void unpack_plane(struct scaler *s, const AVFrame *in, int c)
 			for (int x = 0; x < w; x++)
 				s->line[x] = (uint16_t)(1 << (to->comp[c].depth - 1));
 		}
-		av_write_image_line2(s->line, s->plain->data, s->plain->linesize, to, 0, y, c, w,
-				     sizeof(*s->line));
+		store(s->plain->data[to->comp[c].plane] +
+			  (ptrdiff_t)y * s->plain->linesize[to->comp[c].plane],
+		      s->line, w, to->comp[c].depth);
 	}
 }
 

@@ -3,6 +3,7 @@
 #include "log/log.h"
 #include "media/pipeline.h"
 #include "media/slate.h"
+#include "media/upright.h"
 #include "os/os.h"
 
 #define HOLE_MAX \
@@ -18,6 +19,8 @@ struct video {
 	AVCodecContext *dec;
 	AVPacket *pkt;
 	AVFrame *frame;
+	struct upright upright;
+	int turn;
 	bool failed;
 	bool lost;	   /* packets are missing before what is decoded */
 	int64_t broken_us; /* of the first picture left out, NEVER_US: all is well */
@@ -122,11 +125,13 @@ static void on_frame(struct video *v)
 
 	if (engine_start_us(e) == NEVER_US || v->failed || f->pts == AV_NOPTS_VALUE)
 		return;
+	bool broken = is_broken(v, f);
+	if (!broken && upright_run(&v->upright, f, v->turn))
+		return;
 	if (!e->rungs && engine_build(e, f)) {
 		v->failed = true;
 		return;
 	}
-	bool broken = is_broken(v, f);
 	for (int i = 0; i < e->rungs; i++) {
 		place(e, &e->rung[i], broken ? NULL : f, f->pts);
 		e->rung[i].slated &= broken;
@@ -160,6 +165,8 @@ static void new_source(struct video *v, const struct work *w)
 	v->input = w->input;
 	v->broken_us = NEVER_US;
 	v->lost = false;
+	v->turn = w->info->track[w->track].turn;
+	upright_finish(&v->upright);
 	for (int i = 0; i < v->e->rungs; i++)
 		grid_forget(&v->e->rung[i].grid);
 	v->dec = engine_decoder(&w->info->track[w->track], err);
@@ -273,6 +280,7 @@ void *video_main(void *arg)
 	av_packet_free(&v.pkt);
 	av_frame_free(&v.frame);
 	av_frame_free(&v.slate);
+	upright_finish(&v.upright);
 	engine_stage_done(e);
 	return NULL;
 }
