@@ -80,7 +80,7 @@ static bool begin(struct audio *a)
 		return true;
 	if (start == NEVER_US)
 		return false;
-	if (a->e->no_picture && !a->e->built && engine_build(a->e, NULL))
+	if (a->e->no_picture && !a->e->built && engine_build(a->e, NULL, NULL))
 		a->failed = true;
 	if (a->failed || !engine_built(a->e))
 		return false;

@@ -76,6 +76,7 @@ int mav_parameters_from_track(AVCodecParameters *par, const struct media_track *
 	if (t->kind == MEDIA_VIDEO) {
 		par->width = t->width;
 		par->height = t->height;
+		par->video_delay = t->reorder;
 		par->sample_aspect_ratio = mav_ratio(t->sar);
 	} else {
 		par->sample_rate = t->sample_rate;

@@ -17,7 +17,7 @@ struct demux_stream {
 	AVBSFContext *bsf;
 	AVCodecContext *dec; /* while probing: learns from frames what the container does not say */
 	struct buf *extra;
-	int width, height;
+	int width, height, reorder;
 	struct ratio sar, fps;
 	int sample_rate, channels, frame_samples;
 	int64_t anchor; /* the last time that the container told, and how many frames ago that was

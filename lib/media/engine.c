@@ -75,13 +75,16 @@ AVCodecContext *engine_decoder(const struct media_track *t, char *err)
 	return cc;
 }
 
-static void ladder_for(struct engine *e, const AVFrame *first)
+static void ladder_for(struct engine *e, const AVFrame *first, const struct media_track *source)
 {
-	struct media_track like = {.width = first->width,
-				   .height = first->height,
-				   .fps = e->fps,
-				   .sar = mav_to_ratio(first->sample_aspect_ratio)};
+	struct media_track like = {
+	    .width = source->width, .height = source->height, .sar = source->sar, .fps = e->fps};
 
+	if (first) {
+		like.width = first->width;
+		like.height = first->height;
+		like.sar = mav_to_ratio(first->sample_aspect_ratio);
+	}
 	if (!like.sar.num)
 		like.sar = (struct ratio){1, 1};
 	if (!e->conf.rungs)
@@ -94,7 +97,8 @@ static void ladder_for(struct engine *e, const AVFrame *first)
 	}
 }
 
-static int build_rung(struct engine *e, int i, const AVFrame *first, char *err)
+static int build_rung(struct engine *e, int i, const AVFrame *first,
+		      const struct media_track *source, char *err)
 {
 	struct stage *s = &e->rung[i];
 	int rc;
@@ -111,6 +115,10 @@ static int build_rung(struct engine *e, int i, const AVFrame *first, char *err)
 		    s->conf.name,
 		    "a GOP is no whole number of frames: key frames come up to one frame late");
 	e->rungs = i + 1;
+	if (s->conf.copy) {
+		e->info->n++;
+		return copy_build(s, source, &e->info->track[i]);
+	}
 	if ((rc = queue_init(&s->queue, PICTURES_CAP)) ||
 	    (rc = scaler_create(&s->scaler, s->conf.width, s->conf.height)) ||
 	    (rc = encoder_open_video(&s->enc, &s->conf, first, &e->info->track[i], i, err)))
@@ -122,24 +130,28 @@ static int build_rung(struct engine *e, int i, const AVFrame *first, char *err)
 static int run_stages(struct engine *e)
 {
 	pthread_mutex_lock(&e->lock);
-	e->stages += e->rungs;
+	for (int i = 0; i < e->rungs; i++)
+		e->stages += !e->rung[i].conf.copy;
 	pthread_mutex_unlock(&e->lock);
+	int rc = 0;
 	for (int i = 0; i < e->rungs; i++) {
 		struct stage *s = &e->rung[i];
-		int rc = -pthread_create(&s->thread, NULL, rung_main, s);
 
-		if (rc) {
-			pthread_mutex_lock(&e->lock);
-			e->stages -= e->rungs - i;
-			pthread_mutex_unlock(&e->lock);
-			return rc;
-		}
-		s->running = true;
+		if (s->conf.copy)
+			continue;
+		if (!rc)
+			rc = -pthread_create(&s->thread, NULL, rung_main, s);
+		s->running = !rc;
+		if (!rc)
+			continue;
+		pthread_mutex_lock(&e->lock);
+		e->stages--;
+		pthread_mutex_unlock(&e->lock);
 	}
-	return 0;
+	return rc;
 }
 
-int engine_build(struct engine *e, const AVFrame *first)
+int engine_build(struct engine *e, const AVFrame *first, const struct media_track *source)
 {
 	char err[MEDIA_ERR] = "out of memory";
 	int rc = 0;
@@ -150,10 +162,10 @@ int engine_build(struct engine *e, const AVFrame *first)
 		goto fail;
 	}
 	e->info->utc = true;
-	if (first)
-		ladder_for(e, first);
-	for (int i = 0; first && i < e->conf.rungs; i++)
-		if ((rc = build_rung(e, i, first, err)))
+	if (source)
+		ladder_for(e, first, source);
+	for (int i = 0; source && i < e->conf.rungs; i++)
+		if ((rc = build_rung(e, i, first, source, err)))
 			goto fail;
 	if (!e->no_sound) {
 		int i = e->info->n;
@@ -293,11 +305,11 @@ void engine_stats(struct engine *e, struct engine_stats *st)
 	for (; built && st->rungs < e->rungs; st->rungs++) {
 		struct stage *s = &e->rung[st->rungs];
 
-		st->rung[st->rungs] =
-		    (struct engine_rung_stats){.frames = s->frames,
-					       .dropped = s->dropped,
-					       .repeated = s->repeated,
-					       .queued = (int)queue_len(&s->queue)};
+		st->rung[st->rungs] = (struct engine_rung_stats){
+		    .frames = s->frames,
+		    .dropped = s->dropped,
+		    .repeated = s->repeated,
+		    .queued = s->queue.made ? (int)queue_len(&s->queue) : 0};
 	}
 }
 

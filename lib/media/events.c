@@ -2,6 +2,7 @@
 #include "media/pipeline.h"
 
 #define SINKS_BYTES_MAX (4 << 20) /* so much may wait in the sinks of a source that can wait */
+#define SINKS_US SEC_US		  /* and so much of its time, before they are let write */
 #define RETRY_US (5 * MS_US)
 
 struct out {
@@ -54,6 +55,7 @@ static void deliver_one(struct engine *e, struct out *o)
 		e->ev.start(e->arg, o->info);
 		break;
 	case EVENT_PACKET:
+		e->given_us = media_packet_us(e->info, o->packet);
 		e->ev.packet(e->arg, o->packet, o->n);
 		break;
 	case EVENT_END:
@@ -77,6 +79,16 @@ static struct out *take(struct engine *e)
 	return o;
 }
 
+/* A source that is not live waits for its readers: they drop what is too much at once. */
+static bool is_full(struct engine *e)
+{
+	size_t queued = e->live ? 0 : e->ev.queued(e->arg);
+
+	if (!queued)
+		e->written_us = e->given_us;
+	return queued > SINKS_BYTES_MAX || e->given_us - e->written_us > SINKS_US;
+}
+
 /* On the loop's thread, while e->posted. An event at a time, so that the owner may destroy the engine in any of them;
  * then the memory goes here. */
 void engine_deliver(void *arg)
@@ -85,7 +97,7 @@ void engine_deliver(void *arg)
 
 	e->retrying = false;
 	while (!e->gone) {
-		if (!e->live && e->ev.queued(e->arg) > SINKS_BYTES_MAX) {
+		if (is_full(e)) {
 			e->retrying = !loop_timer_in(&e->retry, RETRY_US);
 			if (e->retrying)
 				return;

@@ -140,7 +140,10 @@ static bool feed(struct input *in, const struct run *r)
 
 	list_for_safe (w, tmp, &in->cache, node) {
 		list_remove(&w->node);
-		ok = ok && push_work(in->e, w);
+		if (ok)
+			ok = push_work(in->e, w);
+		else
+			work_destroy(w);
 	}
 	forget_cache(in);
 	in->fed = true;

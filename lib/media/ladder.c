@@ -84,8 +84,6 @@ static int set_preset_name(struct rung *r, const char *text, char *err)
 		str_copy(r->name, sizeof(r->name), text);
 		return 0;
 	}
-	if (!strcmp(text, "copy"))
-		return bad(err, "passing the source through is not made yet", text);
 	return bad(err,
 		   "no preset (1080p 720p 480p 360p 240p 144p, with 60) and no NAME=WxH@FPS,RATE",
 		   text);
@@ -121,9 +119,12 @@ int rung_parse(struct rung *r, const char *text, char *err)
 		return bad(err, "too long", text);
 	char *first = strsep(&rest, ","), *is = strchr(first, '=');
 	int rc;
-	if (is) {
-		rc = set_name(r, first, (size_t)(is - first), err);
-		if (!rc)
+	r->copy = !strcmp(is ? is + 1 : first, "copy");
+	if (r->copy && rest)
+		return bad(err, "copy has no settings", text);
+	if (is || r->copy) {
+		rc = set_name(r, first, is ? (size_t)(is - first) : strlen(first), err);
+		if (!rc && !r->copy)
 			rc = set_shape(r, is + 1, err);
 	} else {
 		rc = set_preset_name(r, first, err);

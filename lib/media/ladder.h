@@ -1,6 +1,7 @@
 /* ladder: the renditions to make, as people write them. Pure.
  *
  *   RUNG = PRESET | NAME=[WIDTHxHEIGHT][@FPS][,RATE][,preset=P][,codec=h264]
+ *        | [NAME=]copy                      the source's pictures as they are
  *   PRESET = (1080p | 720p | 480p | 360p | 240p | 144p) [60] [,RATE][,preset=P]
  *
  * What is not said comes from the source when it is there: the width by the picture's shape, the frame rate. */
@@ -17,6 +18,7 @@ struct rung {
 	struct ratio fps;  /* 0/1: the source's */
 	int64_t bitrate;   /* bit/s; 0: by the size */
 	char preset[16];   /* of x264; "" the default */
+	bool copy;	   /* not encoded */
 };
 
 /* 0, or -EINVAL with a reason in err (MEDIA_ERR bytes). */

@@ -48,6 +48,7 @@ struct media_track {
 	/* video */
 	int width, height;
 	struct ratio sar, fps; /* fps 0/1: not known */
+	int reorder;	       /* frames that come before one that is shown earlier */
 	int turn;	       /* quarters, clockwise, by which pictures are to be turned */
 	/* audio */
 	int sample_rate, channels;

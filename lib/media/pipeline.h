@@ -47,6 +47,10 @@ struct stage {
 	struct rung conf;
 	struct grid grid; /* the video thread's */
 	bool slated;	  /* its last picture was the slate */
+	/* Of a rung that is not encoded, the video thread's: the packets' track must be like ours, they go on from a key frame, their
+	 * times rise. */
+	bool alike, running_on;
+	int64_t last_dts;
 	int64_t first;	  /* frame of the output */
 	struct ratio gop; /* seconds; the same for all rungs */
 	struct queue queue;
@@ -82,6 +86,8 @@ struct engine {
 	void *arg;
 	bool gone, retrying; /* the loop's thread only */
 	struct loop_timer retry;
+	int64_t given_us,
+	    written_us; /* times of the last packet, and of the last that no sink still held */
 
 	struct input input[INPUTS_MAX];
 	pthread_t video, audio;
@@ -137,8 +143,9 @@ void engine_deliver(void *engine);
 void engine_free(struct engine *e);
 /* A stage has come to its end; the last one posts EVENT_END. */
 void engine_stage_done(struct engine *e);
-/* Makes the rungs, once, from the first picture. 0 or an error that end() tells. */
-int engine_build(struct engine *e, const AVFrame *first);
+/* Makes the rungs, once, from the first picture and its track (NULL: there are no pictures; first may be NULL when nothing is to
+ * be encoded). 0 or an error that end() tells. */
+int engine_build(struct engine *e, const AVFrame *first, const struct media_track *source);
 /* Waits until that has happened; false: it never will. */
 bool engine_built(struct engine *e);
 /* Ends everything with this reason. */
@@ -150,5 +157,11 @@ void *input_main(void *input);
 void *video_main(void *engine);
 void *audio_main(void *engine);
 void *rung_main(void *stage);
+
+/* ---- copy.c: rungs that are not encoded; on the video thread ---- */
+int copy_build(struct stage *s, const struct media_track *source, struct media_track *t) MUST_USE;
+/* Another source, or other parameters of the same. */
+void copy_source(struct stage *s, const struct media_track *source);
+void copy_packet(struct stage *s, const struct work *w);
 
 #endif

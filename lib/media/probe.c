@@ -176,6 +176,7 @@ static void learn_frame(struct demux_stream *s, const AVPacket *pkt)
 	if (s->dec->width > 0 && s->dec->height > 0) {
 		s->width = s->dec->width;
 		s->height = s->dec->height;
+		s->reorder = s->dec->has_b_frames;
 		s->seen = true;
 		if (s->dec->sample_aspect_ratio.num > 0)
 			s->sar = mav_to_ratio(s->dec->sample_aspect_ratio);
@@ -294,6 +295,7 @@ static void describe(struct media_demux *d, int i, struct media_info *info)
 	t->height = s->height;
 	const void *matrix = av_stream_get_side_data(st, AV_PKT_DATA_DISPLAYMATRIX, NULL);
 	t->turn = matrix ? upright_turn(matrix) : 0;
+	t->reorder = MAX(s->reorder, st->codecpar->video_delay);
 	t->sar = s->sar.num ? s->sar : (struct ratio){1, 1};
 	t->fps = s->fps.num ? s->fps : (struct ratio){0, 1};
 	t->sample_rate = s->sample_rate;

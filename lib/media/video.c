@@ -22,6 +22,9 @@ struct video {
 	struct upright upright;
 	int turn;
 	bool failed;
+	bool copies;		 /* no rung is encoded, so nothing is decoded */
+	struct media_info *info; /* of what is decoded */
+	int track;
 	bool lost;	   /* packets are missing before what is decoded */
 	int64_t broken_us; /* of the first picture left out, NEVER_US: all is well */
 	int64_t shown_us;  /* of the last picture of a source */
@@ -128,11 +131,13 @@ static void on_frame(struct video *v)
 	bool broken = is_broken(v, f);
 	if (!broken && upright_run(&v->upright, f, v->turn))
 		return;
-	if (!e->rungs && engine_build(e, f)) {
+	if (!e->rungs && engine_build(e, f, &v->info->track[v->track])) {
 		v->failed = true;
 		return;
 	}
 	for (int i = 0; i < e->rungs; i++) {
+		if (e->rung[i].conf.copy)
+			continue;
 		place(e, &e->rung[i], broken ? NULL : f, f->pts);
 		e->rung[i].slated &= broken;
 	}
@@ -167,8 +172,16 @@ static void new_source(struct video *v, const struct work *w)
 	v->lost = false;
 	v->turn = w->info->track[w->track].turn;
 	upright_finish(&v->upright);
-	for (int i = 0; i < v->e->rungs; i++)
+	media_info_unref(v->info);
+	v->info = media_info_ref(w->info);
+	v->track = w->track;
+	for (int i = 0; i < v->e->rungs; i++) {
 		grid_forget(&v->e->rung[i].grid);
+		if (v->e->rung[i].conf.copy)
+			copy_source(&v->e->rung[i], &w->info->track[w->track]);
+	}
+	if (v->copies)
+		return;
 	v->dec = engine_decoder(&w->info->track[w->track], err);
 	if (!v->dec)
 		log_warn("video", "%s", err);
@@ -176,9 +189,31 @@ static void new_source(struct video *v, const struct work *w)
 		engine_fail(v->e, -EINVAL, err);
 }
 
+static void pass_through(struct video *v, const struct work *w)
+{
+	struct engine *e = v->e;
+
+	/* The source has changed its parameters. */
+	if (w->info != v->info) {
+		media_info_unref(v->info);
+		v->info = media_info_ref(w->info);
+		for (int i = 0; i < e->rungs; i++)
+			if (e->rung[i].conf.copy)
+				copy_source(&e->rung[i], &w->info->track[w->track]);
+	}
+	if (v->copies && !e->rungs && engine_start_us(e) != NEVER_US && !v->failed)
+		v->failed = engine_build(e, NULL, &w->info->track[w->track]);
+	for (int i = 0; i < e->rungs; i++)
+		if (e->rung[i].conf.copy)
+			copy_packet(&e->rung[i], w);
+}
+
 static void decode(struct video *v, const struct work *w)
 {
 	if (w->input != v->input)
+		return;
+	pass_through(v, w);
+	if (v->copies)
 		return;
 	v->lost = (v->lost || w->packet->loss) && !w->packet->key;
 	mav_packet_borrow(v->pkt, w->packet);
@@ -213,8 +248,10 @@ static AVFrame *slate_of(struct video *v)
 
 	if (!v->slate && e->slate)
 		v->slate = av_frame_clone(e->slate);
-	if (!v->slate)
-		v->slate = slate_draw(e->rung[0].conf.width, e->rung[0].conf.height, e->slate_text);
+	for (int i = 0; !v->slate && i < e->rungs; i++)
+		if (!e->rung[i].conf.copy)
+			v->slate = slate_draw(e->rung[i].conf.width, e->rung[i].conf.height,
+					      e->slate_text);
 	return v->slate;
 }
 
@@ -259,6 +296,10 @@ void *video_main(void *arg)
 	struct engine *e = arg;
 	bool ended = !v.pkt || !v.frame;
 
+	v.copies = e->conf.rungs > 0;
+	for (int i = 0; i < e->conf.rungs; i++)
+		v.copies &= e->conf.rung[i].copy;
+
 	while (!ended) {
 		struct work *w = queue_pop(&e->video_queue, due(e), &ended);
 
@@ -280,6 +321,7 @@ void *video_main(void *arg)
 	av_packet_free(&v.pkt);
 	av_frame_free(&v.frame);
 	av_frame_free(&v.slate);
+	media_info_unref(v.info);
 	upright_finish(&v.upright);
 	engine_stage_done(e);
 	return NULL;
