@@ -27,6 +27,28 @@ static int parse_preset(void *base, const char *value, char *err, size_t cap)
 	return rc;
 }
 
+static int parse_codec(void *base, const char *value, char *err, size_t cap)
+{
+	struct rung_conf *r = base;
+	char why[MEDIA_ERR];
+	int rc = rung_set_codec(&r->rung, value, why);
+
+	if (rc)
+		snprintf(err, cap, "%s", why);
+	return rc;
+}
+
+static int parse_audio_codec(void *base, const char *value, char *err, size_t cap)
+{
+	struct conf *c = base;
+
+	c->opus = !strcmp(value, "opus");
+	if (c->opus || !strcmp(value, "aac"))
+		return 0;
+	snprintf(err, cap, "aac or opus");
+	return -EINVAL;
+}
+
 static int parse_fps(void *base, const char *value, char *err, size_t cap)
 {
 	struct rung_conf *r = base;
@@ -50,11 +72,13 @@ static const struct conf_key keys[] = {
     {"slate", "text", CONF_STR, ROOT(slate_text), "NO SIGNAL", 0, 0, 0, NULL},
     {"video", "gop", CONF_DURATION, ROOT(gop_us), "1s", 200 * MS_US, 10 * SEC_US, 0, NULL},
     {"audio", "bitrate", CONF_RATE, ROOT(audio_bitrate), "128k", 0, 512000, 0, NULL},
+    {"audio", "codec", CONF_FN, 0, "aac", 0, 0, 0, parse_audio_codec},
     {"output *", "url", CONF_STR, offsetof(struct output_conf, url_text), NULL, 0, 0, 0, NULL},
     {"rung *", "size", CONF_FN, 0, NULL, 0, 0, 0, parse_size},
     {"rung *", "fps", CONF_FN, 0, NULL, 0, 0, 0, parse_fps},
     {"rung *", "bitrate", CONF_RATE, offsetof(struct rung_conf, rung.bitrate), NULL, 10000,
      200000000, 0, NULL},
+    {"rung *", "codec", CONF_FN, 0, NULL, 0, 0, 0, parse_codec},
     {"rung *", "preset", CONF_FN, 0, NULL, 0, 0, 0, parse_preset},
 };
 

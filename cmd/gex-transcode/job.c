@@ -145,10 +145,12 @@ static void on_switched(void *arg, int input)
 static void say_track(const struct media_track *t)
 {
 	if (t->kind == MEDIA_VIDEO)
-		log_info(t->name, "%dx%d at %.4g fps, %.2f Mbit/s", t->width, t->height,
-			 (double)t->fps.num / (double)t->fps.den, (double)t->bitrate / 1e6);
+		log_info(t->name, "%s %dx%d at %.4g fps, %.2f Mbit/s", t->codec_name, t->width,
+			 t->height, (double)t->fps.num / (double)t->fps.den,
+			 (double)t->bitrate / 1e6);
 	else
-		log_info(t->name, "AAC %d Hz stereo, %lld kbit/s", t->sample_rate,
+		log_info(t->name, "%s %d Hz stereo, %lld kbit/s",
+			 t->codec == MEDIA_OPUS ? "Opus" : "AAC", t->sample_rate,
 			 (long long)t->bitrate / 1000);
 }
 
@@ -272,6 +274,7 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 {
 	struct engine_conf ec = {.gop_us = c->gop_us,
 				 .audio_bitrate = c->audio_bitrate,
+				 .opus = c->opus,
 				 .loss_us = c->loss_us,
 				 .return_us = c->return_us,
 				 .slate_us = c->slate_us ? c->slate_us : NEVER_US,

@@ -39,6 +39,7 @@ struct conf {
 	    rungs_flag; /* given on the command line, which then replaces what the file has */
 	int64_t gop_us;
 	int64_t audio_bitrate;
+	bool opus;
 };
 extern const struct conf_cli transcode_cli;
 /* Parses the URLs and says what is missing or contradicts. 0 or -EINVAL and a reason. */

@@ -7,7 +7,7 @@
 #include "os/os.h"
 
 /* Sound on the timeline: the splice knows the place (samples since the epoch) of the sample that comes next; frames for the
- * encoder begin at multiples of AUDIO_FRAME, for every instance alike. */
+ * encoder begin at multiples of its size, for every instance alike. */
 struct audio {
 	struct engine *e;
 	int input; /* whose packets are decoded */
@@ -19,6 +19,7 @@ struct audio {
 	AVChannelLayout in_layout;
 	struct splice splice;
 	int64_t written; /* the place behind what is in out */
+	int size;	 /* of a frame for the encoder */
 	int have;	 /* samples in out */
 	int stretch;	 /* what the resampler was last told */
 	bool begun, failed;
@@ -34,8 +35,8 @@ static int encode_frame(struct audio *a)
 {
 	int64_t since = os_mono_us();
 
-	a->out->pts = a->written - AUDIO_FRAME;
-	a->out->nb_samples = AUDIO_FRAME;
+	a->out->pts = a->written - a->size;
+	a->out->nb_samples = a->size;
 	a->have = 0;
 	int rc = encoder_send(&a->e->audio_enc, a->out);
 	for (struct media_packet *p; (p = encoder_receive(&a->e->audio_enc));)
@@ -49,22 +50,24 @@ static int encode_frame(struct audio *a)
 static void append(struct audio *a, const AVFrame *block, int64_t from, int64_t n)
 {
 	while (n > 0 && !a->failed) {
-		int part = (int)MIN(n, AUDIO_FRAME - a->have);
+		int part = (int)MIN(n, a->size - a->have);
 
-		for (int c = 0; c < 2; c++) {
-			float *to = (float *)a->out->extended_data[c] + a->have;
+		/* Interleaved for Opus: one plane of both channels. */
+		int planes = a->e->conf.opus ? 1 : 2, width = 3 - planes;
+		for (int c = 0; c < planes; c++) {
+			float *to = (float *)a->out->extended_data[c] + a->have * width;
 
 			if (block)
-				memcpy(to, (float *)block->extended_data[c] + from,
-				       (size_t)part * sizeof(*to));
+				memcpy(to, (float *)block->extended_data[c] + from * width,
+				       (size_t)(part * width) * sizeof(*to));
 			else
-				memset(to, 0, (size_t)part * sizeof(*to));
+				memset(to, 0, (size_t)(part * width) * sizeof(*to));
 		}
 		a->have += part;
 		a->written += part;
 		from += part;
 		n -= part;
-		if (a->have == AUDIO_FRAME && encode_frame(a)) {
+		if (a->have == a->size && encode_frame(a)) {
 			log_error("audio", "the encoder failed");
 			a->failed = true;
 		}
@@ -84,7 +87,7 @@ static bool begin(struct audio *a)
 		a->failed = true;
 	if (a->failed || !engine_built(a->e))
 		return false;
-	a->written = base_floor_div(sample_at(start), AUDIO_FRAME) * AUDIO_FRAME;
+	a->written = base_floor_div(sample_at(start), a->size) * a->size;
 	a->splice = (struct splice){.next = a->written, .rigid = true};
 	a->begun = a->fresh = true;
 	return true;
@@ -105,6 +108,11 @@ static void place(struct audio *a, const AVFrame *block, int64_t at)
 	a->stretch = a->splice.stretch;
 }
 
+static enum AVSampleFormat sample_format(const struct audio *a)
+{
+	return a->e->conf.opus ? AV_SAMPLE_FMT_FLT : AV_SAMPLE_FMT_FLTP;
+}
+
 static int set_resampler(struct audio *a)
 {
 	AVChannelLayout stereo = AV_CHANNEL_LAYOUT_STEREO, in = {0};
@@ -121,7 +129,7 @@ static int set_resampler(struct audio *a)
 	else
 		rc = av_channel_layout_copy(&in, &f->ch_layout);
 	if (rc >= 0)
-		rc = swr_alloc_set_opts2(&a->swr, &stereo, AV_SAMPLE_FMT_FLTP, AUDIO_RATE, &in,
+		rc = swr_alloc_set_opts2(&a->swr, &stereo, sample_format(a), AUDIO_RATE, &in,
 					 f->format, f->sample_rate, 0, NULL);
 	/* Also where the rate is the same: it is stretched (splice.h). */
 	if (rc >= 0)
@@ -148,7 +156,7 @@ static int resample(struct audio *a)
 	av_frame_unref(a->block);
 	if (rc < 0)
 		return rc;
-	a->block->format = AV_SAMPLE_FMT_FLTP;
+	a->block->format = sample_format(a);
 	a->block->sample_rate = AUDIO_RATE;
 	a->block->ch_layout = (AVChannelLayout)AV_CHANNEL_LAYOUT_STEREO;
 	a->block->nb_samples = swr_get_out_samples(a->swr, a->frame->nb_samples);
@@ -233,7 +241,7 @@ static void fill(struct audio *a)
 
 	if (!a->begun || a->failed || missing <= 0)
 		return;
-	missing = (missing + AUDIO_FRAME - 1) / AUDIO_FRAME * AUDIO_FRAME;
+	missing = (missing + a->size - 1) / a->size * a->size;
 	a->e->silence += missing;
 	append(a, NULL, 0, missing);
 	splice_silence(&a->splice, missing);
@@ -247,9 +255,10 @@ static bool alloc(struct audio *a)
 	a->out = av_frame_alloc();
 	if (!a->pkt || !a->frame || !a->block || !a->out)
 		return false;
-	a->out->format = AV_SAMPLE_FMT_FLTP;
+	a->size = a->e->conf.opus ? AUDIO_FRAME_OPUS : AUDIO_FRAME_AAC;
+	a->out->format = sample_format(a);
 	a->out->sample_rate = AUDIO_RATE;
-	a->out->nb_samples = AUDIO_FRAME;
+	a->out->nb_samples = a->size;
 	av_channel_layout_default(&a->out->ch_layout, 2);
 	return av_frame_get_buffer(a->out, 0) >= 0;
 }
@@ -258,7 +267,7 @@ static void finish(struct audio *a)
 {
 	if (a->begun && !a->failed) {
 		if (a->have)
-			append(a, NULL, 0, AUDIO_FRAME - a->have);
+			append(a, NULL, 0, a->size - a->have);
 		if (!encoder_send(&a->e->audio_enc, NULL))
 			for (struct media_packet *p; (p = encoder_receive(&a->e->audio_enc));)
 				engine_emit(a->e, EVENT_PACKET, p, 0, NULL);

@@ -170,7 +170,7 @@ int engine_build(struct engine *e, const AVFrame *first, const struct media_trac
 	if (!e->no_sound) {
 		int i = e->info->n;
 
-		if ((rc = encoder_open_audio(&e->audio_enc, e->conf.audio_bitrate,
+		if ((rc = encoder_open_audio(&e->audio_enc, e->conf.opus, e->conf.audio_bitrate,
 					     &e->info->track[i], i, err)))
 			goto fail;
 		e->info->n++;

@@ -53,6 +53,7 @@ struct engine_conf {
 	int rungs; /* 0: ladder_default */
 	int64_t gop_us;
 	int64_t audio_bitrate; /* 0: no sound */
+	bool opus;	       /* instead of AAC */
 };
 
 /* On the loop's thread. */

@@ -12,6 +12,8 @@ static const int heights[] = {1080, 720, 480, 360, 240, 144};
 static const char *const presets[] = {"ultrafast", "superfast", "veryfast", "faster",  "fast",
 				      "medium",	   "slow",	"slower",   "veryslow"};
 
+static const char *const codecs[] = {"h264", "hevc", "av1", "vp9", "h264_nvenc", "hevc_nvenc"};
+
 static int bad(char *err, const char *what, const char *text)
 {
 	snprintf(err, MEDIA_ERR, "%s: %.100s", what, text);
@@ -39,7 +41,26 @@ int rung_set_preset(struct rung *r, const char *text, char *err)
 			return 0;
 		}
 	}
-	return bad(err, "no x264 preset", text);
+	return bad(err, "no preset (ultrafast to veryslow)", text);
+}
+
+int rung_effort(const struct rung *r)
+{
+	for (size_t i = 0; i < ARRAY_LEN(presets); i++)
+		if (!strcmp(presets[i], *r->preset ? r->preset : "veryfast"))
+			return (int)i;
+	return 0;
+}
+
+int rung_set_codec(struct rung *r, const char *text, char *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(codecs); i++) {
+		if (!strcmp(codecs[i], text)) {
+			str_copy(r->codec, sizeof(r->codec), text);
+			return 0;
+		}
+	}
+	return bad(err, "no codec (h264 hevc av1 vp9 h264_nvenc hevc_nvenc)", text);
 }
 
 int rung_set_fps(struct rung *r, const char *text, char *err)
@@ -59,8 +80,7 @@ static int set_option(struct rung *r, const char *text, char *err)
 	if (str_starts(text, "preset="))
 		return rung_set_preset(r, text + 7, err);
 	if (str_starts(text, "codec="))
-		return strcmp(text + 6, "h264") ? bad(err, "codec not made (h264 is)", text + 6)
-						: 0;
+		return rung_set_codec(r, text + 6, err);
 	if (num_rate(text, &rate))
 		return bad(err, "neither a bit rate nor preset=, codec=", text);
 	if (rate < 10000 || rate > INT64_C(200000000))

@@ -48,3 +48,27 @@ ffmpeg -nostdin -loglevel error -y -i "$TMP/plain.mp4" -c copy -metadata:s:v rot
 	"$TMP/turned.mp4"
 step "a turned film" "$bin" -q -i "$TMP/turned.mp4" -r low=,100k,preset=ultrafast -o "$TMP/turned.nut"
 step "stands upright" test "$(ffprobe -v quiet -select_streams v -show_entries stream=width,height -of csv=p=0 "$TMP/turned.nut")" = 90,160
+
+# ---- what is made ----
+
+# make CODEC WANTED: a rung of this codec has all frames, key frames on the seconds of the epoch only, and can be decoded.
+make() {
+	local out=$TMP/$1.nut
+	"$bin" -q -i "$TMP/long.ts" -r "low=160x90@25,150k,codec=$1,preset=ultrafast" -S audio.codec=opus -o "$out" || fail "$1 is not made"
+	ffprobe -v quiet -count_packets -show_entries stream=codec_name,nb_read_packets -of csv=p=0 "$out" >"$TMP/got"
+	grep -qx "$2,60" "$TMP/got" || fail "$1: $(cat "$TMP/got")"
+	grep -qE '^opus,12[0-9]$' "$TMP/got" || fail "$1: $(cat "$TMP/got")"
+	ffprobe -v quiet -select_streams v -show_entries packet=pts,flags -of csv=p=0 "$out" | awk -F, '
+		/K/ { n++; if ($1 % 90000) bad = 1 } END { exit !(n == 3 && !bad) }' || fail "$1: its key frames stand elsewhere"
+	[ -z "$(ffmpeg -nostdin -v error -i "$out" -map 0 -f null - 2>&1 | grep -v -e timestamp -e repeated)" ] || fail "$1 cannot be decoded"
+	echo "ok - $1 and opus are made"
+}
+ffmpeg -nostdin -loglevel error -y -f lavfi -i $p -f lavfi -i sine -t 2.4 -c:v libx264 -preset ultrafast -c:a aac "$TMP/long.ts"
+make h264 h264
+make hevc hevc
+make vp9 vp9
+make av1 av1
+if [ ! -e /dev/nvidia0 ]; then
+	make h264_nvenc h264
+fi
+refuse "AV1 in MPEG-TS" 65 "$bin" -q -i "$TMP/long.ts" -r low=160x90,codec=av1 -o "$TMP/no.ts"

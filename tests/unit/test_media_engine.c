@@ -234,6 +234,11 @@ static void no_stream_ends_with_a_reason(void **state)
 	assert_int_equal(r.starts + r.packets, 0);
 }
 
+static void stop_loop(void *loop)
+{
+	loop_stop(loop, 0);
+}
+
 /* In the middle of its own event, and before anything has come. */
 static void it_can_be_destroyed_at_any_time(void **state)
 {
@@ -263,6 +268,9 @@ static void it_can_be_destroyed_at_any_time(void **state)
 		assert_int_equal(loop_create(&r.loop), 0);
 		assert_int_equal(engine_create(&r.engine, r.loop, &conf, &events, &r, err), 0);
 		engine_destroy(r.engine);
+		/* What the engine has posted is on its way still. */
+		assert_int_equal(loop_post(r.loop, stop_loop, r.loop), 0);
+		loop_run(r.loop);
 		loop_destroy(r.loop);
 		free(r.bytes.at);
 	}
