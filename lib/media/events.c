@@ -56,6 +56,8 @@ static void deliver_one(struct engine *e, struct out *o)
 		break;
 	case EVENT_PACKET:
 		e->given_us = media_packet_us(e->info, o->packet);
+		e->least_us = MIN(e->least_us, e->given_us);
+		e->most_us = MAX(e->most_us, e->given_us);
 		e->ev.packet(e->arg, o->packet, o->n);
 		break;
 	case EVENT_END:
@@ -79,14 +81,26 @@ static struct out *take(struct engine *e)
 	return o;
 }
 
-/* A source that is not live waits for its readers: they drop what is too much at once. */
+/* The time of the packet that comes next; that of the last when none is there. */
+static int64_t next_us(struct engine *e)
+{
+	pthread_mutex_lock(&e->lock);
+	struct out *o = list_first(&e->out, struct out, node);
+	int64_t us = o && o->packet ? media_packet_us(e->info, o->packet) : e->given_us;
+	pthread_mutex_unlock(&e->lock);
+	return us;
+}
+
+/* A source that is not live waits for its readers, who drop what is too much at once, in bytes or in time; and its tracks may
+ * be seconds apart, when one of them is done faster. */
 static bool is_full(struct engine *e)
 {
 	size_t queued = e->live ? 0 : e->ev.queued(e->arg);
+	int64_t us = next_us(e);
 
 	if (!queued)
-		e->written_us = e->given_us;
-	return queued > SINKS_BYTES_MAX || e->given_us - e->written_us > SINKS_US;
+		e->least_us = e->most_us = us;
+	return queued > SINKS_BYTES_MAX || MAX(us, e->most_us) - MIN(us, e->least_us) > SINKS_US;
 }
 
 /* On the loop's thread, while e->posted. An event at a time, so that the owner may destroy the engine in any of them;

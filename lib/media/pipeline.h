@@ -86,8 +86,8 @@ struct engine {
 	void *arg;
 	bool gone, retrying; /* the loop's thread only */
 	struct loop_timer retry;
-	int64_t given_us,
-	    written_us; /* times of the last packet, and of the last that no sink still held */
+	/* Times of the last packet, and of those that sinks may still hold. */
+	int64_t given_us, least_us, most_us;
 
 	struct input input[INPUTS_MAX];
 	pthread_t video, audio;
