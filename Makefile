@@ -19,33 +19,35 @@ comma := ,
 B     := build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
 
 # The Debian packages: the one list. A command found on PATH needs no package (see `deps`).
-DEPS_BUILD := gcc libc6-dev make pkg-config libuv1-dev libssl-dev libinih-dev libsrt-gnutls-dev \
+DEPS_BUILD := gcc libc6-dev make pkg-config libuv1-dev libssl-dev libisal-dev libinih-dev libsrt-gnutls-dev \
 	libavformat-dev libavcodec-dev libavutil-dev libswresample-dev libzimg-dev
 DEPS_TEST  := libcmocka-dev ffmpeg chromium nginx libnginx-mod-rtmp iproute2 curl clang-14 \
-	clang-format libclang-rt-14-dev shellcheck mandoc srt-tools openssl procps util-linux iperf3
+	clang-format libclang-rt-14-dev shellcheck mandoc srt-tools openssl procps util-linux iperf3 haproxy kcptun
 DEPS_CMDS  := node=nodejs npm=npm
 
 # Modules, bottom up: one may include only those before it (make lint checks).
-MODULES := base log buf conf metrics os loop net fan crypt tunnel carrier relay media stream cmaf http tool
+MODULES := base log buf conf metrics os loop net fan crypt tunnel srtsock carrier relay media stream cmaf http tool
 TOOLS   := gex-listen gex-endpoint gex-transcode gex-package gex-restream gex-record
 
 # What each tool links: this is the dependency diagram.
 GROUND := base log buf conf metrics os loop net http tool
-MODS_gex-listen    := $(GROUND) crypt tunnel carrier relay
-MODS_gex-endpoint  := $(GROUND) crypt tunnel carrier relay
-MODS_gex-transcode := $(GROUND) fan media stream
-MODS_gex-package   := $(GROUND) fan media stream cmaf
-MODS_gex-restream  := $(GROUND) fan media stream
-MODS_gex-record    := $(GROUND) fan media stream cmaf
+MODS_gex-listen    := $(GROUND) crypt tunnel srtsock carrier relay
+MODS_gex-endpoint  := $(GROUND) crypt tunnel srtsock carrier relay
+MODS_gex-transcode := $(GROUND) fan media srtsock stream
+MODS_gex-package   := $(GROUND) fan media srtsock stream cmaf
+MODS_gex-restream  := $(GROUND) fan media srtsock stream
+MODS_gex-record    := $(GROUND) fan media srtsock stream cmaf
 
 # The foreign libraries of a module.
 PKG_conf    := inih
 PKG_loop    := libuv
 PKG_crypt   := libssl libcrypto
+PKG_tunnel  := libisal
 PKG_carrier := libuv
 PKG_relay   := libuv
 PKG_media   := libavformat libavcodec libavutil libswresample zimg
-PKG_stream  := libuv srt
+PKG_srtsock := srt
+PKG_stream  := libuv
 PKG_http    := libuv
 PKG_test    := cmocka
 
@@ -78,7 +80,7 @@ say = $(if $(V),,@printf '  %-5s%s\n' $(1) $@; )
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tools tests web npm install uninstall deps check check-run demo lint bench fuzz fuzz-programs clean help
+.PHONY: all tools tests web npm install uninstall deps check check-run demo lint bench bench-accel fuzz fuzz-programs clean help
 
 ## all: the six tools and the player page, into build/ (SAN=address,undefined or SAN=thread: build/SAN/)
 all: tools web
@@ -185,6 +187,10 @@ fuzz:
 ## bench: measure the accelerator and the live chain beside their peers, and print the table
 bench: all tests
 	@set -e; for b in $(BENCHES); do echo "== $$b"; $$b; done
+
+## bench-accel: the accelerator's table, one run; ARGS='-r bulk,fetch -l L1 -p gex,bbr -n 3' picks
+bench-accel: tools tests
+	@tests/bench/accel.sh $(ARGS)
 
 ## demo: a live source through the whole pipeline on this machine; SECONDS=30 ends it by itself
 demo: deps

@@ -22,7 +22,7 @@ port_is_free() {
 
 PORT=${PORT:-8080}
 port_is_free "$PORT" || PORT=$(free_port)
-ingest=$(free_port udp) tunnel=$(free_port udp) srt=$(free_port udp)
+ingest=$(free_port udp) tunnel=$(free_port both) srt=$(free_port udp)
 player=$(free_port) rtmp=$(free_port) figures=$(free_port)
 
 cat >"$TMP/nginx.conf" <<EOF

@@ -270,7 +270,7 @@ trap 'fail "${BASH_SOURCE[0]##*/}:$LINENO: \`$BASH_COMMAND\` gave $?"' ERR
 
 # ---- ports ----
 
-# free_port [tcp|udp]: a port that the kernel has just chosen; see free-port.c on its race.
+# free_port [tcp|udp|both]: a port that the kernel has just chosen; see free-port.c on its race.
 free_port() {
 	"$BUILD/tests/net/free-port" "${1:-tcp}"
 }

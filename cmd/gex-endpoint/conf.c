@@ -11,22 +11,44 @@ static int parse_rate(void *base, const char *value, char *err, size_t cap)
 }
 
 /* A list, each time anew: the command line replaces what the file says. */
-static int parse_listen(void *base, const char *value, char *err, size_t cap)
+#define PARSE_ADDRS(name, key, member) \
+	static int name(void *base, const char *value, char *err, size_t cap) \
+	{ \
+		struct conf *c = base; \
+		struct net_addr addr; \
+		char text[NET_ADDR_TEXT]; \
+		int r; \
+\
+		c->member.len = 0; \
+		while ((r = conf_list_next(&value, text, sizeof(text))) > 0) { \
+			if (net_addr_parse(text, &addr)) { \
+				snprintf(err, cap, \
+					 key " = %s: not HOST:PORT with an address by number", \
+					 text); \
+				return -EINVAL; \
+			} \
+			if (vec_push(&c->member, addr)) \
+				return -ENOMEM; \
+		} \
+		return r; \
+	}
+PARSE_ADDRS(parse_listen, "listen", listen)
+PARSE_ADDRS(parse_listen_srt, "listen_srt", listen_srt)
+
+static int parse_carriers(void *base, const char *value, char *err, size_t cap)
 {
 	struct conf *c = base;
-	struct net_addr addr;
-	char text[NET_ADDR_TEXT];
+	char text[32];
 	int r;
 
-	c->listen.len = 0;
+	c->udp = c->tls = false;
 	while ((r = conf_list_next(&value, text, sizeof(text))) > 0) {
-		if (net_addr_parse(text, &addr)) {
-			snprintf(err, cap, "listen = %s: not HOST:PORT with an address by number",
-				 text);
+		if (strcmp(text, "udp") && strcmp(text, "tls")) {
+			snprintf(err, cap, "carriers = %s: not udp or tls", text);
 			return -EINVAL;
 		}
-		if (vec_push(&c->listen, addr))
-			return -ENOMEM;
+		c->udp = c->udp || !strcmp(text, "udp");
+		c->tls = c->tls || !strcmp(text, "tls");
 	}
 	return r;
 }
@@ -49,6 +71,8 @@ static int parse_backend(void *base, const char *value, char *err, size_t cap)
 static const struct conf_key keys[] = {
     RELAY_SETUP_KEYS(struct conf, tunnel, parse_rate),
     {"tunnel", "listen", CONF_FN, 0, NULL, 0, 0, 0, parse_listen},
+    {"tunnel", "listen_srt", CONF_FN, 0, NULL, 0, 0, 0, parse_listen_srt},
+    {"tunnel", "carriers", CONF_FN, 0, "udp, tls", 0, 0, 0, parse_carriers},
     {"tunnel", "max_tunnels", CONF_INT, ROOT(max_tunnels), "1000", 1, 100000, 0, NULL},
     {"tunnel", "connect", CONF_DURATION, ROOT(connect_us), "5s", 100 * MS_US, 120 * SEC_US, 0,
      NULL},
@@ -128,8 +152,10 @@ int conf_check(const struct conf *c, char *err, size_t cap)
 	struct service_conf **s;
 
 	*err = 0;
-	if (!c->listen.len)
+	if (!c->listen.len && !c->listen_srt.len)
 		snprintf(err, cap, "nowhere to listen: give -l HOST:PORT, or listen in [tunnel]");
+	else if (c->listen.len && !c->udp && !c->tls)
+		snprintf(err, cap, "carriers in [tunnel] names none");
 	else if (!c->services.len)
 		snprintf(err, cap,
 			 "no service: give -b SERVICE=BACKEND, or a [service NAME] section");
@@ -149,5 +175,6 @@ void conf_free(struct conf *c)
 	}
 	vec_free(&c->services);
 	vec_free(&c->listen);
+	vec_free(&c->listen_srt);
 	conf_finish(&table, NULL, c);
 }

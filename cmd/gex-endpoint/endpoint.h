@@ -22,6 +22,8 @@ struct service_conf {
 struct conf {
 	struct relay_setup tunnel;
 	VEC(struct net_addr) listen;
+	bool udp, tls; /* by which carriers, there */
+	VEC(struct net_addr) listen_srt;
 	int64_t max_tunnels;
 	int64_t connect_us; /* for each address of a backend */
 	int64_t resolve_us; /* an answer of DNS serves so long */
@@ -47,7 +49,7 @@ size_t server_tunnels(const struct server *s);
 void server_stop(struct server *s);
 /* Says goodbye on all tunnels and calls done(arg) when that is sent, or soon. */
 void server_close(struct server *s, void (*done)(void *arg), void *arg);
-/* For handshakes from now on. */
+/* For handshakes from now on; tunnels whose key is not in it any more end. */
 void server_set_keys(struct server *s, const struct crypt_ring *ring);
 struct relay_figures *server_figures(struct server *s);
 

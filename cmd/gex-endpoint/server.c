@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "endpoint.h"
+#include "keys.h"
 #include "log/log.h"
 #include "os/os.h"
 
@@ -20,6 +21,7 @@ struct session {
 	struct server *of;
 	struct tunnel *tunnel;
 	struct relay_link link;
+	struct key_meter *key;
 	int64_t since_us;
 	char peer[NET_ADDR_TEXT + TUNNEL_SERVICE_MAX + 8]; /* for the log */
 };
@@ -29,14 +31,14 @@ struct server {
 	struct relay *relay;
 	struct carrier *carrier;
 	struct acceptor *acceptor;
+	struct keys keys;
 	struct list sessions;
 	size_t nsessions;
 	bool stopped;
 	struct relay_figures figures;
 	struct metric *tunnels_total, *unknown_total;
-	struct log_limit unknown_limit, handshake_limit;
+	struct log_limit unknown_limit, denied_limit, handshake_limit;
 	struct loop_timer watch, goodbye;
-	struct acceptor_stats seen;
 	int64_t closing_us;
 	void (*done)(void *arg);
 	void *done_arg;
@@ -48,7 +50,8 @@ struct server {
 
 static void session_begin(struct server *s, struct tunnel *t)
 {
-	struct session *x = calloc(1, sizeof(*x));
+	struct key_meter *key = keys_meter(&s->keys, tunnel_key_name(t));
+	struct session *x = key ? calloc(1, sizeof(*x)) : NULL;
 	char text[NET_ADDR_TEXT] = "?";
 	struct tunnel_addr at;
 	struct net_addr addr;
@@ -57,6 +60,8 @@ static void session_begin(struct server *s, struct tunnel *t)
 		tunnel_close(t, 0, "no memory");
 		return;
 	}
+	x->key = key;
+	key->tunnels++;
 	for (int path = 0; path < 16; path++)
 		if (tunnel_peer_addr(t, path, &at)) {
 			carrier_peer(&at, &addr);
@@ -85,6 +90,7 @@ static void session_end(struct session *x)
 	relay_figures_end(&s->figures, x->tunnel);
 	tunnel_destroy(x->tunnel);
 	list_remove(&x->in);
+	x->key->tunnels--;
 	s->nsessions--;
 	free(x);
 }
@@ -120,8 +126,17 @@ static struct service *find(struct server *s, const struct session *x,
 	for (size_t i = 0; i < s->nservices; i++)
 		if (!strcmp(s->service[i].conf->name, open->service))
 			found = &s->service[i];
-	if (found && relay_backend_proto(found->backend) == proto)
+	if (!keys_allow(&s->keys, x->key->name, open->service)) {
+		metric_add(x->key->denied, 1);
+		if (log_allow(&s->denied_limit, 5, 10 * SEC_US, loop_now_us(s->loop)))
+			log_warn("tunnel", "%s: the key may not use service \"%s\"", x->peer,
+				 open->service);
+		return NULL;
+	}
+	if (found && relay_backend_proto(found->backend) == proto) {
+		metric_add(x->key->opened, 1);
 		return found;
+	}
 	metric_add(s->unknown_total, 1);
 	if (log_allow(&s->unknown_limit, 5, 10 * SEC_US, loop_now_us(s->loop)))
 		log_warn("tunnel", "%s: asks for %s service \"%s\", which is %s", x->peer,
@@ -175,18 +190,29 @@ static void on_events(void *arg)
 
 /* ---- watching ---- */
 
+static const char *peer_text(const struct tunnel_addr *at, char text[NET_ADDR_TEXT])
+{
+	struct net_addr addr;
+
+	carrier_peer(at, &addr);
+	return net_addr_format(&addr, text, NET_ADDR_TEXT);
+}
+
 /* Handshakes fail without an event, since anybody can begin one. */
 static void on_watch(void *arg)
 {
 	struct server *s = arg;
-	struct acceptor_stats now;
+	struct acceptor_failure f;
+	char text[NET_ADDR_TEXT];
 
-	acceptor_stats(s->acceptor, &now);
-	if (now.wrong_key != s->seen.wrong_key &&
-	    log_allow(&s->handshake_limit, 1, 10 * SEC_US, loop_now_us(s->loop)))
-		log_warn("tunnel", "%llu handshakes with a wrong key so far",
-			 (unsigned long long)now.wrong_key);
-	s->seen = now;
+	while (acceptor_failure(s->acceptor, &f))
+		if (log_allow(&s->handshake_limit, 5, 10 * SEC_US, loop_now_us(s->loop)))
+			log_warn("tunnel", "%s, key %s: %s", peer_text(&f.from, text),
+				 *f.key_name ? f.key_name : "not told",
+				 f.why != -EACCES ? "no handshake of this version"
+				 : crypt_ring_find(&s->keys.ring, f.key_name)
+				     ? "wrong key, the one of that name here is another"
+				     : "wrong key, there is none of that name here");
 	loop_timer_in(&s->watch, WATCH_US);
 }
 
@@ -219,6 +245,18 @@ ACCEPTOR_FIGURE(read_failed, failed)
 ACCEPTOR_FIGURE(read_tunnels, tunnels)
 ACCEPTOR_FIGURE(read_stray, drops[TUNNEL_DROP_FORGED])
 
+#define CARRIER_FIGURE(name, field) \
+	static double name(void *arg) \
+	{ \
+		struct server *s = arg; \
+		struct carrier_stats x; \
+\
+		carrier_stats(s->carrier, &x); \
+		return (double)x.field; \
+	}
+CARRIER_FIGURE(read_tls_opened, tls_opened)
+CARRIER_FIGURE(read_tls_refused, tls_refused)
+
 static void export_figures(struct server *s, struct metrics *m)
 {
 	relay_figures_export(&s->figures, m);
@@ -236,30 +274,85 @@ static void export_figures(struct server *s, struct metrics *m)
 			   "reason=\"timeout\"", read_timed_out, s);
 	metrics_counter_fn(m, "gex_endpoint_handshake_failures_total", "Handshakes that failed.",
 			   "reason=\"other\"", read_failed, s);
+	metrics_counter_fn(m, "gex_endpoint_tls_connections_total",
+			   "Connections of the tls carrier by peers with a key.", NULL,
+			   read_tls_opened, s);
+	metrics_counter_fn(m, "gex_endpoint_tls_refused_total",
+			   "Connections of the tls carrier by anybody else, or too many at a time.",
+			   NULL, read_tls_refused, s);
 	metrics_counter_fn(m, "gex_endpoint_stray_datagrams_total",
 			   "Datagrams that belong to no tunnel.", NULL, read_stray, s);
 }
 
+/* A key that may use a service which is not here: a slip of the pen, most likely. */
+static void note_services(const struct server *s)
+{
+	char word[CRYPT_WORDS_MAX + 1];
+
+	for (size_t i = 0; i < s->keys.ring.n; i++) {
+		const struct crypt_key *k = &s->keys.ring.key[i];
+
+		for (const char *p = k->words; *p;) {
+			size_t n = strcspn(p, " ");
+			bool here = false;
+
+			memcpy(word, p, n);
+			word[n] = 0;
+			for (size_t j = 0; j < s->nservices; j++)
+				here |= !strcmp(s->service[j].conf->name, word);
+			if (!here)
+				log_warn(NULL, "key %s may use service \"%s\", which is not here",
+					 k->name, word);
+			p += n + (p[n] == ' ');
+		}
+	}
+}
+
 /* ---- the whole ---- */
 
-static int open_paths(struct server *s, const struct conf *c, char *err, size_t cap)
+static int cannot_listen(const char *kind, const struct net_addr *a, int r, char *err, size_t cap)
 {
-	static const struct net_addr anyone;
 	char text[NET_ADDR_TEXT];
-	struct net_addr *a;
 
-	vec_for (a, &c->listen) {
-		int r = carrier_add_udp(s->carrier, a, &anyone);
+	snprintf(err, cap, "cannot listen on %s:%s: %s", kind,
+		 net_addr_format(a, text, sizeof(text)), strerror(-r));
+	return r;
+}
 
-		if (r < 0) {
-			snprintf(err, cap, "cannot listen on udp:%s: %s",
-				 net_addr_format(a, text, sizeof(text)), strerror(-r));
-			return r;
-		}
-		if (!carrier_local(s->carrier, r, a))
-			log_info("tunnel", "listening on udp:%s",
-				 net_addr_format(a, text, sizeof(text)));
+/* A port that the kernel chose for udp is that of tls too. */
+static int open_at(struct server *s, const struct conf *c, const struct crypt_ring *ring,
+		   struct net_addr *a, char *err, size_t cap)
+{
+	char text[NET_ADDR_TEXT];
+	int r;
+
+	if (c->udp) {
+		r = carrier_listen(s->carrier, CARRIER_UDP, a, ring, 0);
+		if (r < 0 || (r = carrier_local(s->carrier, r, a)) < 0)
+			return cannot_listen("udp", a, r, err, cap);
 	}
+	if (c->tls) {
+		r = carrier_listen(s->carrier, CARRIER_TLS, a, ring, (unsigned)c->max_tunnels);
+		if (r < 0 || (r = carrier_local(s->carrier, r, a)) < 0)
+			return cannot_listen("tls", a, r, err, cap);
+	}
+	log_info("tunnel", "listening on %s:%s",
+		 !c->tls  ? "udp"
+		 : c->udp ? "udp and tls"
+			  : "tls",
+		 net_addr_format(a, text, sizeof(text)));
+	return 0;
+}
+
+static int open_srt(struct server *s, const struct crypt_ring *ring, struct net_addr *a, char *err,
+		    size_t cap)
+{
+	char text[NET_ADDR_TEXT];
+	int r = carrier_listen(s->carrier, CARRIER_SRT, a, ring, 0);
+
+	if (r < 0 || (r = carrier_local(s->carrier, r, a)) < 0)
+		return cannot_listen("srt", a, r, err, cap);
+	log_info("tunnel", "listening on srt:%s", net_addr_format(a, text, sizeof(text)));
 	return 0;
 }
 
@@ -291,6 +384,7 @@ int server_create(struct server **out, struct loop *l, struct relay *relay, cons
 {
 	struct server *s = calloc(1, sizeof(*s) + c->services.len * sizeof(s->service[0]));
 	struct tunnel_conf tc;
+	struct net_addr *a;
 	int r = -ENOMEM;
 
 	if (!s)
@@ -298,6 +392,7 @@ int server_create(struct server **out, struct loop *l, struct relay *relay, cons
 	s->loop = l;
 	s->relay = relay;
 	list_init(&s->sessions);
+	keys_init(&s->keys, m);
 	loop_timer_init(l, &s->watch, on_watch, s);
 	relay_setup_conf(&c->tunnel, &tc);
 	tc.tunnels_max = (unsigned)c->max_tunnels;
@@ -307,14 +402,24 @@ int server_create(struct server **out, struct loop *l, struct relay *relay, cons
 	s->figures = (struct relay_figures){.sum = sum_figures, .arg = s, .tool = "endpoint"};
 	export_figures(s, m);
 	r = open_services(s, c, m);
+	if (!r)
+		r = keys_set(&s->keys, ring);
 	if (r)
 		goto fail;
+	note_services(s);
 	r = carrier_create(&s->carrier, l, on_events, s);
 	if (r)
 		goto fail;
-	r = open_paths(s, c, err, cap);
-	if (r)
-		goto fail;
+	vec_for (a, &c->listen) {
+		r = open_at(s, c, ring, a, err, cap);
+		if (r)
+			goto fail;
+	}
+	vec_for (a, &c->listen_srt) {
+		r = open_srt(s, ring, a, err, cap);
+		if (r)
+			goto fail;
+	}
 	carrier_drive_acceptor(s->carrier, s->acceptor);
 	loop_timer_in(&s->watch, WATCH_US);
 	*out = s;
@@ -338,6 +443,7 @@ void server_destroy(struct server *s)
 		relay_backend_destroy(s->service[i].backend);
 	carrier_destroy(s->carrier);
 	acceptor_destroy(s->acceptor);
+	keys_finish(&s->keys);
 	free(s);
 }
 
@@ -387,7 +493,20 @@ void server_close(struct server *s, void (*done)(void *arg), void *arg)
 
 void server_set_keys(struct server *s, const struct crypt_ring *ring)
 {
+	struct session *x;
+
+	list_for (x, &s->sessions, in) {
+		if (keys_keep(&s->keys, ring, x->key->name))
+			continue;
+		log_info("tunnel", "%s: ends, as its key was taken away", x->peer);
+		tunnel_close(x->tunnel, 0, "the key was taken away");
+	}
 	acceptor_set_ring(s->acceptor, ring);
+	carrier_set_ring(s->carrier, ring);
+	if (keys_set(&s->keys, ring))
+		log_error("tunnel", "no memory to count what each key does");
+	note_services(s);
+	carrier_kick(s->carrier);
 }
 
 struct relay_figures *server_figures(struct server *s)

@@ -5,7 +5,11 @@
  * A current link that falls silent is only suspected: a second tunnel is tried beside it, and takes
  * over if it comes up while the first stays silent. So an outage of the line costs no connection,
  * and a restarted endpoint is found in a moment. A host's "nobody listens there" (ICMP) is taken as
- * a hint in the same way, as anybody could forge it. */
+ * a hint in the same way, as anybody could forge it.
+ *
+ * The handshake is made over one path, each of the configured ones in turn, with carrier = auto over
+ * udp and then over tls; the others join when the tunnel is up (paths.c). A tunnel that falls silent
+ * keeps its connections for `resume`: the one that replaces it takes the new ones only. */
 #include <errno.h>
 
 #include "link.h"
@@ -13,8 +17,6 @@
 
 #define TICK_US (100 * MS_US)
 #define RETRY_FIRST_US (100 * MS_US)
-#define DEAD_US (3 * SEC_US / 2) /* silence of a replaced link, while another works */
-#define PROBES_MAX 3		 /* unanswered, of a link that is not suspected yet */
 #define RETIRED_MAX 8
 #define GOODBYE_US (500 * MS_US)
 #define RESOLVE_US (2 * SEC_US)
@@ -57,6 +59,7 @@ static void link_destroy(struct link *l)
 	tunnel_destroy(l->tunnel);
 	list_remove(&l->in);
 	ls->n--;
+	crypt_wipe(&l->key, sizeof(l->key));
 	free(l);
 }
 
@@ -76,27 +79,79 @@ static int64_t pause_us(int64_t cap_us, unsigned n, uint32_t random)
 	return p / 2 + (int64_t)((uint64_t)(p / 2) * random >> 32);
 }
 
-/* An attempt came to nothing: the next address, and after a round of all of them a pause. */
-static void failed(struct links *ls, const char *where, const char *why, enum log_level level)
+static void first_kind(struct links *ls)
 {
-	uint32_t random;
+	const struct route *r = route_nth(ls, ls->route);
 
-	metric_add(ls->failures_total, 1);
-	if (log_allow(&ls->limit, 3, 60 * SEC_US, loop_now_us(ls->loop)))
-		log_write(level, "tunnel", "%s%s%s", where, *where ? ": " : "", why);
+	ls->kind = r ? r->conf.carrier : CARRIER_UDP;
+}
+
+/* Udp does not work there: tls? True when that is tried next. */
+static bool fall_back(struct links *ls, const char *where, const char *why)
+{
+	const struct route *r = route_nth(ls, ls->route);
+
+	if (!r || !r->conf.automatic || ls->kind != CARRIER_UDP || ls->closing)
+		return false;
+	ls->kind = CARRIER_TLS;
+	str_copy(ls->udp_why, sizeof(ls->udp_why), why);
+	log_debug("tunnel", "%s: over udp %s", where, why);
+	schedule(ls, 0);
+	return true;
+}
+
+/* True when there is something else to try at once: the next path, address, endpoint. */
+static bool go_on(struct links *ls)
+{
+	ls->route = (ls->route + 1) % MAX(ls->nroutes, 1);
+	first_kind(ls);
+	if (ls->route)
+		return true;
 	ls->addr++;
-	if (ls->addr < ls->naddrs && !ls->closing) {
-		schedule(ls, 0);
-		return;
-	}
+	if (ls->addr < ls->naddrs && !ls->closing)
+		return true;
 	ls->addr = 0;
 	ls->endpoint = (ls->endpoint + 1) % ls->nnames;
-	if (ls->endpoint) {
+	return ls->endpoint;
+}
+
+/* An attempt came to nothing: the next one, and after a round of all of them a pause. */
+static void failed(struct links *ls, const char *where, const char *why, enum log_level level)
+{
+	const struct route *r = route_nth(ls, ls->route);
+	bool both = r && r->conf.automatic && ls->kind == CARRIER_TLS && *where &&
+		    strcmp(why, ls->udp_why) != 0;
+	uint32_t random;
+
+	if (level != LOG_ERROR && fall_back(ls, where, why))
+		return;
+	metric_add(ls->failures_total, 1);
+	if (log_allow(&ls->limit, 3, 60 * SEC_US, loop_now_us(ls->loop)))
+		log_write(level, "tunnel", "%s%s%s%s%s%s", where, *where ? ": " : "",
+			  both ? "over udp " : "", both ? ls->udp_why : "",
+			  both ? ", over tls " : "", why);
+	if (go_on(ls)) {
 		schedule(ls, 0);
 		return;
 	}
 	os_random(&random, sizeof(random));
 	schedule(ls, pause_us(ls->conf.conf->retry_us, ls->failures++, random));
+}
+
+/* The next key of the file at once; when all of them were refused, it is a failure. */
+static void refused_key(struct links *ls, const char *where)
+{
+	char why[sizeof(((struct link *)0)->where) + 32];
+	size_t n = ls->conf.ring->n;
+
+	ls->key = (ls->key + 1) % n;
+	if (++ls->refused % n) {
+		log_info("tunnel", "key refused by %s; the next one of the file is tried", where);
+		schedule(ls, 0);
+		return;
+	}
+	snprintf(why, sizeof(why), "key refused by %s", where);
+	failed(ls, "", why, LOG_ERROR);
 }
 
 static void came_up(struct link *l)
@@ -110,16 +165,26 @@ static void came_up(struct link *l)
 		tunnel_close(l->tunnel, 0, "not needed");
 		return;
 	}
+	l->leg[0].route->look_us = now + ls->conf.conf->udp_retry_us;
+	l->leg[0].was_up = true;
+	l->leg[0].state = TUNNEL_PATH_UP;
+	l->leg[0].since_us = now;
+	ls->route = 0;
+	first_kind(ls);
 	if (ls->current) {
 		ls->current->relay.stale = true;
 		ls->current->replaced_us = now;
 	}
 	ls->current = l;
 	ls->failures = 0;
+	ls->refused = 0;
 	ls->limit = (struct log_limit){0};
 	metric_add(ls->connects_total, 1);
-	log_info("tunnel", "%s: up after %.1f ms", l->where, (double)(now - l->began_us) / 1e3);
+	log_info("tunnel", "%s: up after %.1f ms%s%s", l->where, (double)(now - l->began_us) / 1e3,
+		 l->leg[0].kind == CARRIER_UDP ? "" : " over ",
+		 l->leg[0].kind == CARRIER_UDP ? "" : carrier_kind_name(l->leg[0].kind));
 	ls->conf.up(ls->conf.arg);
+	legs_tend(l, now);
 }
 
 static void went_down(struct link *l)
@@ -132,9 +197,7 @@ static void went_down(struct link *l)
 	int reason = tunnel_reason(l->tunnel, &code, &text);
 
 	str_copy(where, sizeof(where), l->where);
-	if (reason == -EACCES)
-		snprintf(why, sizeof(why), "key refused by %s", where);
-	else if (reason == -ECONNRESET)
+	if (reason == -ECONNRESET)
 		snprintf(why, sizeof(why), "closed by the endpoint: %s",
 			 *text ? text : "no reason given");
 	else if (reason == -ETIMEDOUT)
@@ -146,9 +209,10 @@ static void went_down(struct link *l)
 		log_warn("tunnel", "%s: down, %zu connections reset: %s", where, l->relay.nconns,
 			 why);
 	link_destroy(l);
-	if (was_attempt)
-		failed(ls, reason == -EACCES ? "" : where, why,
-		       reason == -EACCES ? LOG_ERROR : LOG_WARN);
+	if (was_attempt && reason == -EACCES)
+		refused_key(ls, where);
+	else if (was_attempt)
+		failed(ls, where, why, LOG_WARN);
 	else if (was_current)
 		schedule(ls, RETRY_FIRST_US);
 }
@@ -167,6 +231,8 @@ static void on_events(void *arg)
 		} else if (ev.type == TUNNEL_EV_CLOSED) {
 			went_down(l);
 			break;
+		} else if (ev.type == TUNNEL_EV_PATH) {
+			legs_look(l);
 		} else if (ev.type ==
 			   TUNNEL_EV_STREAM_OPENED) { /* an endpoint has no business to */
 			tunnel_stream_reset(ev.stream, TUNNEL_RST_NO_SERVICE);
@@ -178,9 +244,9 @@ static void on_events(void *arg)
 	relay_flush(r);
 }
 
-static int link_create(struct links *ls, const struct net_addr *addr, const char *where)
+static int link_create(struct links *ls, struct route *via, const struct net_addr *addr,
+		       const struct net_addr *peer, const char *where)
 {
-	static const struct net_addr any;
 	struct link *l = calloc(1, sizeof(*l));
 	struct tunnel_addr to;
 	struct tunnel_conf conf;
@@ -189,17 +255,20 @@ static int link_create(struct links *ls, const struct net_addr *addr, const char
 	if (!l)
 		return r;
 	l->of = ls;
+	l->addr = *addr;
 	l->began_us = l->heard_us = loop_now_us(ls->loop);
+	l->key = ls->conf.ring->key[ls->key % ls->conf.ring->n];
 	str_copy(l->where, sizeof(l->where), where);
 	r = carrier_create(&l->carrier, ls->loop, on_events, l);
 	if (r)
 		goto fail;
-	r = carrier_add_udp(l->carrier, &any, addr);
+	r = leg_open(l, via, ls->kind, peer, &to);
 	if (r < 0)
 		goto fail;
-	carrier_addr(addr, &to);
 	relay_setup_conf(&ls->conf.conf->tunnel, &conf);
-	r = tunnel_create(&conf, &ls->conf.ring->key[0], r, &to, l->began_us, &l->tunnel);
+	if (via->conf.automatic && ls->kind == CARRIER_UDP)
+		conf.handshake_us = MIN(conf.handshake_us, ls->conf.conf->udp_after_us);
+	r = tunnel_create(&conf, &l->key, r, &to, l->began_us, &l->tunnel);
 	if (r)
 		goto fail;
 	relay_link_init(&l->relay, ls->relay, l->tunnel, l->carrier);
@@ -239,9 +308,10 @@ static void on_resolved(void *arg, int err)
 static void attempt(struct links *ls)
 {
 	const struct net_host *host = &ls->conf.conf->endpoints.at[ls->endpoint];
-	char where[NET_HOST_MAX + NET_ADDR_TEXT + 32], text[NET_ADDR_TEXT];
+	char where[sizeof(((struct link *)0)->where)], text[NET_ADDR_TEXT];
 	const struct net_addr *addrs;
-	struct net_addr addr;
+	struct net_addr addr, peer;
+	struct route *via = route_nth(ls, ls->route);
 
 	if (ls->closing || ls->attempt || ls->resolving || ls->n >= RETIRED_MAX)
 		return;
@@ -254,13 +324,17 @@ static void attempt(struct links *ls)
 	addr = addrs[MIN(ls->addr, ls->naddrs - 1)];
 	addr.port = host->port;
 	name_where(ls, where, sizeof(where));
+	if (!route_addr(via, &addr, &peer)) {
+		failed(ls, where, "the address of a path is not known yet", LOG_WARN);
+		return;
+	}
 	net_addr_format(&addr, text, sizeof(text));
 	if (strcmp(where, text)) {
 		size_t n = strlen(where);
 
 		snprintf(where + n, sizeof(where) - n, " (%s)", text);
 	}
-	int r = link_create(ls, &addr, where);
+	int r = link_create(ls, via, &addr, &peer, where);
 
 	if (r)
 		failed(ls, where, strerror(-r), LOG_WARN);
@@ -289,6 +363,28 @@ static void suspect(struct link *l)
 	schedule(ls, 0);
 }
 
+/* A handshake that will come to nothing, as the carrier knows already. */
+static void watch_attempt(struct link *l, bool refused)
+{
+	struct links *ls = l->of;
+	int status = carrier_path_status(l->carrier, l->leg[0].path);
+	char where[sizeof(l->where)];
+
+	if (tunnel_state(l->tunnel) != TUNNEL_HANDSHAKE)
+		return;
+	str_copy(where, sizeof(where), l->where);
+	if (status == -EACCES) {
+		link_destroy(l);
+		refused_key(ls, where);
+	} else if (refused || (status && status != -EINPROGRESS)) {
+		link_destroy(l);
+		failed(ls, where,
+		       refused || status == -ECONNREFUSED ? "nobody listens there"
+							  : strerror(-status),
+		       LOG_WARN);
+	}
+}
+
 static void watch_link(struct link *l, int64_t now)
 {
 	struct links *ls = l->of;
@@ -303,27 +399,15 @@ static void watch_link(struct link *l, int64_t now)
 	if (ts.packets_received != l->heard) {
 		l->heard = ts.packets_received;
 		l->heard_us = now;
-		l->probes = ts.probes;
 		l->suspect = false;
 	}
 	if (l == ls->attempt) {
-		if (refused && tunnel_state(l->tunnel) == TUNNEL_HANDSHAKE) {
-			char where[sizeof(l->where)];
-
-			str_copy(where, sizeof(where), l->where);
-			link_destroy(l);
-			failed(ls, where, "nobody listens there", LOG_WARN);
-		}
+		watch_attempt(l, refused);
 	} else if (l == ls->current) {
-		if (refused ||
+		if ((refused && ts.paths < 2) ||
 		    now - l->heard_us > 3 * ls->conf.conf->tunnel.keepalive_us + ts.rtt_us) {
 			suspect(l);
 		}
-	} else if (l->replaced_us && now - l->replaced_us > DEAD_US &&
-		   now - l->heard_us > DEAD_US) {
-		log_warn("tunnel", "%s: replaced and silent, %zu connections reset", l->where,
-			 l->relay.nconns);
-		link_destroy(l);
 	} else if (l->replaced_us && !l->relay.nconns && !l->relay.nflows &&
 		   tunnel_state(l->tunnel) == TUNNEL_OPEN) {
 		tunnel_close(l->tunnel, 0, "replaced");
@@ -339,6 +423,8 @@ static void on_tick(void *arg)
 
 	list_for_safe (l, tmp, &ls->all, in)
 		watch_link(l, now);
+	list_for (l, &ls->all, in)
+		legs_tend(l, now);
 	if (ls->closing && (list_empty(&ls->all) || now > ls->closing)) {
 		ls->done(ls->done_arg);
 		return;
@@ -360,16 +446,20 @@ int links_create(struct links **out, struct loop *l, struct relay *r, const stru
 	ls->relay = r;
 	ls->conf = *conf;
 	list_init(&ls->all);
+	list_init(&ls->routes);
 	ls->wait = (struct resolve_wait){.fn = on_resolved, .arg = ls};
 	loop_timer_init(l, &ls->retry, on_retry, ls);
 	loop_timer_init(l, &ls->tick, on_tick, ls);
 	for (; !rc && ls->nnames < n; ls->nnames++)
 		rc = resolve_create(&ls->name[ls->nnames], l,
 				    conf->conf->endpoints.at[ls->nnames].host, RESOLVE_US);
+	if (!rc)
+		rc = routes_set(ls, conf->conf);
 	if (rc) {
 		links_destroy(ls);
 		return rc;
 	}
+	first_kind(ls);
 	ls->figures = (struct relay_figures){.sum = sum_figures, .arg = ls, .tool = "listen"};
 	relay_figures_export(&ls->figures, conf->metrics);
 	metrics_gauge_fn(conf->metrics, "gex_listen_tunnel_up", "1 while there is a tunnel.", NULL,
@@ -384,8 +474,24 @@ int links_create(struct links **out, struct loop *l, struct relay *r, const stru
 
 void links_start(struct links *ls)
 {
+	ls->began = true;
 	loop_timer_in(&ls->tick, TICK_US);
 	attempt(ls);
+}
+
+int links_reload(struct links *ls)
+{
+	int r = routes_set(ls, ls->conf.conf);
+
+	first_kind(ls);
+	return r;
+}
+
+void links_paths(struct links *ls, char *dst, size_t cap)
+{
+	*dst = 0;
+	if (ls->current)
+		legs_text(ls->current, dst, cap);
 }
 
 struct relay_link *links_current(struct links *ls)
@@ -428,6 +534,7 @@ void links_destroy(struct links *ls)
 	loop_timer_stop(&ls->tick);
 	list_for_safe (l, tmp, &ls->all, in)
 		link_destroy(l);
+	routes_finish(ls);
 	for (size_t i = 0; i < ls->nnames; i++)
 		resolve_destroy(ls->name[i]);
 	free(ls);

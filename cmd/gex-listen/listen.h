@@ -21,12 +21,29 @@ struct listener_conf {
 	enum tunnel_class class;
 };
 
+/* A path of the tunnel, as configured; compared as bytes. Without a [path] there is one, without a
+ * name, of what [tunnel] says. */
+struct path_conf {
+	char name[64];
+	struct net_addr bind; /* an address of this host; family 0: any */
+	char device[16];      /* "": any */
+	struct net_host endpoint;
+	bool has_endpoint; /* or it is [tunnel]'s */
+	bool has_carrier;  /* or it is [tunnel]'s */
+	bool automatic;	   /* carrier is udp, and tls where that does not pass */
+	enum carrier_kind carrier;
+};
+
 struct conf {
 	struct relay_setup tunnel;
 	VEC(struct net_host) endpoints;
-	int64_t retry_us;    /* longest pause between two attempts */
-	int64_t wait_us;     /* a TCP client waits so long for a tunnel */
-	int64_t max_waiting; /* and so many at once */
+	struct path_conf path;
+	VEC(struct path_conf) paths;
+	int64_t udp_after_us; /* automatic: tls is tried when udp has no answer for so long */
+	int64_t udp_retry_us; /* and udp again so often */
+	int64_t retry_us;     /* longest pause between two attempts */
+	int64_t wait_us;      /* a TCP client waits so long for a tunnel */
+	int64_t max_waiting;  /* and so many at once */
 	VEC(struct listener_conf *) listeners;
 };
 
@@ -34,6 +51,8 @@ extern const struct conf_cli listen_cli;
 /* What single keys cannot tell. 0, or -EINVAL with one line in err. */
 int conf_check(const struct conf *c, char *err, size_t cap);
 void conf_free(struct conf *c);
+/* A path that says nothing of its carrier goes by [tunnel]'s. */
+void conf_settle(struct conf *c);
 
 /* ---- link.c: one tunnel kept up ---- */
 
@@ -61,6 +80,10 @@ void links_destroy(struct links *ls);
 struct relay_figures *links_figures(struct links *ls);
 /* "up", "connecting", ... for the status line. */
 const char *links_state(const struct links *ls);
+/* The paths of the current one, for the status line. */
+void links_paths(struct links *ls, char *dst, size_t cap);
+/* The paths of conf.conf are others now. 0 or -ENOMEM. */
+int links_reload(struct links *ls) MUST_USE;
 
 /* ---- front.c: the listeners ---- */
 

@@ -4,6 +4,13 @@
 #include "log/log.h"
 #include "tool/tool.h"
 
+#define SWAP(a, b) \
+	do { \
+		__typeof__(a) x_ = a; \
+		a = b; \
+		b = x_; \
+	} while (0)
+
 struct app {
 	struct tool tool;
 	struct conf conf;
@@ -53,10 +60,33 @@ static void drain(void *app)
 	on_drain(a);
 }
 
+/* The paths as the file has them now. The rest of it counts from the next start on. */
+static void reload_paths(struct app *a)
+{
+	char err[TOOL_ERR] = "";
+	struct conf fresh = {0};
+
+	if (!a->tool.common.file)
+		return;
+	if (!tool_reread(&a->tool, &fresh) || conf_check(&fresh, err, sizeof(err))) {
+		if (*err)
+			log_error(NULL, "%s", err);
+		log_error(NULL, "the configuration stays as it was");
+	} else {
+		conf_settle(&fresh);
+		a->conf.path = fresh.path;
+		SWAP(a->conf.paths, fresh.paths);
+		if (links_reload(a->links))
+			log_error(NULL, "no memory for all paths");
+	}
+	conf_free(&fresh);
+}
+
 static void hangup(void *app)
 {
 	struct app *a = app;
 
+	reload_paths(a);
 	relay_setup_reload(&a->conf.tunnel, &a->ring);
 }
 
@@ -66,6 +96,7 @@ static void show(void *app, char *line, size_t cap)
 
 	relay_figures_status(links_figures(a->links), links_state(a->links),
 			     loop_now_us(a->tool.loop), line, cap);
+	links_paths(a->links, line + strlen(line), cap - strlen(line));
 }
 
 static int check(void *app, char *err, size_t cap)
@@ -74,6 +105,7 @@ static int check(void *app, char *err, size_t cap)
 
 	if (conf_check(&a->conf, err, cap))
 		return EX_USAGE;
+	conf_settle(&a->conf);
 	return relay_setup_keys(&a->conf.tunnel, &a->ring, err, cap);
 }
 

@@ -7,8 +7,7 @@
 
 #define PATHS_MAX 16
 #define RUNS_MAX (2 * UDP_BATCH)
-#define OUT_SIZE ((size_t)256 << 10) /* bytes of one fill */
-#define FILLS_MAX 8		     /* before others get their turn */
+#define OUT_SIZE ((size_t)128 << 10) /* bytes of one turn, before others get theirs */
 
 /* What the core is, without saying which. */
 struct core {
@@ -17,6 +16,7 @@ struct core {
 	size_t (*output)(void *core, void *buf, size_t cap, int *path, struct tunnel_addr *to,
 			 int64_t now_us);
 	int64_t (*wake)(const void *core);
+	void (*hold)(void *core, int path, const struct tunnel_addr *to, bool hold);
 };
 
 struct carrier {
@@ -28,8 +28,8 @@ struct carrier {
 	struct loop_timer timer;
 	struct udp_batch *batch;
 	struct carrier_path *path[PATHS_MAX];
-	int npaths, open; /* open: handles, own and of paths, that are not closed yet */
-	uv_idle_t idle;	  /* a kick: runs at the end of the loop's turn, and can be closed */
+	int open;	/* handles, own and of paths, that are not closed yet */
+	uv_idle_t idle; /* a kick: runs at the end of the loop's turn, and can be closed */
 	bool dead;
 	/* Runs filled and not yet taken by their path: from run[sent] on. A run never spans paths.
 	 */
@@ -70,7 +70,7 @@ int carrier_create(struct carrier **out, struct loop *l, void (*events)(void *ar
 
 static void on_idle_closed(uv_handle_t *h)
 {
-	carrier_path_gone(container_of((uv_idle_t *)h, struct carrier, idle));
+	carrier_unpin(container_of((uv_idle_t *)h, struct carrier, idle));
 }
 
 void carrier_destroy(struct carrier *c)
@@ -80,12 +80,17 @@ void carrier_destroy(struct carrier *c)
 	c->dead = true;
 	c->core = NULL;
 	loop_timer_stop(&c->timer);
-	for (int i = 0; i < c->npaths; i++)
-		c->path[i]->ops->close(c->path[i]);
+	for (int i = 0; i < PATHS_MAX; i++)
+		carrier_remove(c, i);
 	uv_close((uv_handle_t *)&c->idle, on_idle_closed);
 }
 
-void carrier_path_gone(struct carrier *c)
+void carrier_pin(struct carrier *c)
+{
+	c->open++;
+}
+
+void carrier_unpin(struct carrier *c)
 {
 	if (--c->open || !c->dead)
 		return;
@@ -113,24 +118,103 @@ void carrier_stats(const struct carrier *c, struct carrier_stats *out)
 	*out = c->stats;
 }
 
-int carrier_add_udp(struct carrier *c, const struct net_addr *bind, const struct net_addr *peer)
-{
-	int r;
+/* ---- paths ---- */
 
-	if (c->npaths == PATHS_MAX)
-		return -ENOSPC;
-	r = udp_path_create(c, c->npaths, bind, peer, &c->path[c->npaths]);
-	if (r)
-		return r;
-	c->open++;
-	return c->npaths++;
+/* -ENOSPC: all taken. */
+static int free_index(const struct carrier *c)
+{
+	for (int i = 0; i < PATHS_MAX; i++)
+		if (!c->path[i])
+			return i;
+	return -ENOSPC;
+}
+
+const char *carrier_kind_name(enum carrier_kind kind)
+{
+	static const char *const names[] = {"udp", "tls", "srt"};
+
+	return names[kind];
+}
+
+int carrier_connect(struct carrier *c, enum carrier_kind kind, const struct carrier_to *to)
+{
+	int r, i = free_index(c);
+
+	if (i < 0)
+		return i;
+	if (kind == CARRIER_TLS)
+		r = tls_client_create(c, i, to, &c->path[i]);
+	else if (kind == CARRIER_SRT)
+		r = srt_path_create(c, i, to, to->ring, &c->path[i]);
+	else
+		r = udp_path_create(c, i, to, &c->path[i]);
+	return r ? r : i;
+}
+
+int carrier_listen(struct carrier *c, enum carrier_kind kind, const struct net_addr *bind,
+		   const struct crypt_ring *ring, unsigned max)
+{
+	const struct carrier_to nobody = {.bind = *bind};
+	int r, i = free_index(c);
+
+	if (i < 0)
+		return i;
+	if (kind == CARRIER_TLS)
+		r = tls_server_create(c, i, bind, ring, max, &c->path[i]);
+	else if (kind == CARRIER_SRT)
+		r = srt_path_create(c, i, &nobody, ring, &c->path[i]);
+	else
+		r = udp_path_create(c, i, &nobody, &c->path[i]);
+	return r ? r : i;
+}
+
+static struct carrier_path *path_of(const struct carrier *c, int path)
+{
+	return path >= 0 && path < PATHS_MAX ? c->path[path] : NULL;
+}
+
+void carrier_remove(struct carrier *c, int path)
+{
+	struct carrier_path *p = path_of(c, path);
+
+	if (!p)
+		return;
+	c->path[path] = NULL;
+	p->ops->close(p);
+}
+
+void carrier_set_ring(struct carrier *c, const struct crypt_ring *ring)
+{
+	for (int i = 0; i < PATHS_MAX; i++)
+		if (c->path[i] && c->path[i]->ops->set_ring)
+			c->path[i]->ops->set_ring(c->path[i], ring);
+}
+
+int carrier_path_status(const struct carrier *c, int path)
+{
+	const struct carrier_path *p = path_of(c, path);
+
+	if (!p)
+		return -EINVAL;
+	return p->ops->status ? p->ops->status(p) : 0;
+}
+
+void carrier_path_addr(const struct carrier *c, int path, const struct net_addr *peer,
+		       struct tunnel_addr *out)
+{
+	const struct carrier_path *p = path_of(c, path);
+
+	if (p && p->ops->addr)
+		p->ops->addr(p, out);
+	else
+		carrier_addr(peer, out);
 }
 
 int carrier_local(const struct carrier *c, int path, struct net_addr *out)
 {
-	if (path < 0 || path >= c->npaths)
-		return -EINVAL;
-	return c->path[path]->ops->local(c->path[path], out);
+	const struct carrier_path *p = path_of(c, path);
+
+	return p ? p->ops->local(p, out) : -EINVAL;
 }
 
 /* ---- the core ---- */
@@ -152,6 +236,11 @@ static int64_t wake_tunnel(const void *t)
 	return tunnel_wake(t);
 }
 
+static void hold_tunnel(void *t, int path, const struct tunnel_addr *to, bool hold)
+{
+	tunnel_hold(t, path, to, hold);
+}
+
 static int input_acceptor(void *a, const void *dgram, size_t n, int path,
 			  const struct tunnel_addr *from, int64_t now_us)
 {
@@ -169,8 +258,14 @@ static int64_t wake_acceptor(const void *a)
 	return acceptor_wake(a);
 }
 
-static const struct core core_tunnel = {input_tunnel, output_tunnel, wake_tunnel};
-static const struct core core_acceptor = {input_acceptor, output_acceptor, wake_acceptor};
+static void hold_acceptor(void *a, int path, const struct tunnel_addr *to, bool hold)
+{
+	acceptor_hold(a, path, to, hold);
+}
+
+static const struct core core_tunnel = {input_tunnel, output_tunnel, wake_tunnel, hold_tunnel};
+static const struct core core_acceptor = {input_acceptor, output_acceptor, wake_acceptor,
+					  hold_acceptor};
 
 void carrier_drive_tunnel(struct carrier *c, struct tunnel *t)
 {
@@ -212,22 +307,30 @@ static bool joins(const struct carrier *c, size_t n, int path, const struct tunn
 	       same_peer(&r->to, to);
 }
 
-/* Takes datagrams from the core until there are none or the buffer is full. */
-static void fill(struct carrier *c)
+/* Takes datagrams from the core until there are none or the buffer is full. False: there were none. */
+static bool fill(struct carrier *c)
 {
 	int64_t now = loop_now_us(c->loop);
 	struct tunnel_addr to;
-	size_t used = 0, n;
+	size_t used = 0, put = 0, n;
 	int path;
 
 	c->nruns = c->sent = 0;
-	while (c->nruns < RUNS_MAX && used < OUT_SIZE) {
+	while (c->nruns < RUNS_MAX && used + put < OUT_SIZE) {
 		memset(&to, 0, sizeof(to));
 		n = c->core->output(c->core_arg, c->out + used, TUNNEL_DGRAM_MAX, &path, &to, now);
 		if (!n)
 			break;
-		if (path < 0 || path >= c->npaths)
+		struct carrier_path *p = path_of(c, path);
+
+		if (!p)
 			continue;
+		if (p->ops->put) {
+			if (!p->ops->put(p, &to, c->out + used, n))
+				c->core->hold(c->core_arg, path, &to, true);
+			put += n;
+			continue;
+		}
 		if (joins(c, n, path, &to)) {
 			c->run[c->nruns - 1].len += n;
 		} else {
@@ -236,6 +339,10 @@ static void fill(struct carrier *c)
 		}
 		used += n;
 	}
+	for (int i = 0; put && i < PATHS_MAX; i++)
+		if (c->path[i] && c->path[i]->ops->flush)
+			c->path[i]->ops->flush(c->path[i]);
+	return used || put;
 }
 
 /* Hands filled runs to their paths. False: a path is blocked and calls again. */
@@ -245,6 +352,10 @@ static bool flush(struct carrier *c)
 		struct carrier_path *p = c->path[c->run_path[c->sent]];
 		unsigned n = 1;
 
+		if (!p) { /* removed meanwhile */
+			c->sent++;
+			continue;
+		}
 		while (c->sent + n < c->nruns && c->run_path[c->sent + n] == p->index)
 			n++;
 		int r = p->ops->send(p, &c->run[c->sent], n);
@@ -263,16 +374,10 @@ static void turn(struct carrier *c)
 	c->events(c->arg);
 	if (c->dead || !c->core || !flush(c))
 		return;
-	for (int i = 0; i < FILLS_MAX; i++) {
-		fill(c);
-		if (!c->nruns) {
-			loop_timer_at(&c->timer, c->core->wake(c->core_arg));
-			return;
-		}
-		if (!flush(c))
-			return;
-	}
-	carrier_kick(c);
+	if (!fill(c))
+		loop_timer_at(&c->timer, c->core->wake(c->core_arg));
+	else if (flush(c))
+		carrier_kick(c);
 }
 
 static void on_kick(uv_idle_t *idle)
@@ -296,6 +401,16 @@ void carrier_receive(struct carrier_path *p, const void *dgram, size_t n,
 
 	if (c->core)
 		c->core->input(c->core_arg, dgram, n, p->index, from, loop_now_us(c->loop));
+}
+
+void carrier_hold(struct carrier_path *p, const struct tunnel_addr *to, bool hold)
+{
+	struct carrier *c = p->carrier;
+
+	if (c->core)
+		c->core->hold(c->core_arg, p->index, to, hold);
+	if (c->core && !hold)
+		carrier_kick(c);
 }
 
 void carrier_received(struct carrier_path *p)

@@ -54,6 +54,10 @@ static int set_options(struct udp_socket *u, const struct udp_conf *conf)
 {
 	if (u->v6 && set_int(u->fd, IPPROTO_IPV6, IPV6_V6ONLY, conf->bind.family == 6))
 		return -errno;
+	if (conf->device && *conf->device &&
+	    setsockopt(u->fd, SOL_SOCKET, SO_BINDTODEVICE, conf->device,
+		       (socklen_t)strlen(conf->device)))
+		return -errno;
 	if (conf->buffer)
 		set_buffer(u->fd, conf->buffer);
 	if (conf->whole) {
@@ -160,11 +164,13 @@ static void read_control(struct msghdr *h, struct udp_message *m)
 	}
 }
 
-int udp_recv(struct udp_socket *u, struct udp_batch *b, const struct udp_message **msgs)
+int udp_recv(struct udp_socket *u, struct udp_batch *b, unsigned max,
+	     const struct udp_message **msgs)
 {
 	const bool control = u->runs || u->noted;
 
-	for (unsigned i = 0; i < UDP_BATCH; i++) {
+	max = MIN(max, UDP_BATCH);
+	for (unsigned i = 0; i < max; i++) {
 		b->iov[i] = (struct iovec){b->data[i], RECV_SIZE};
 		b->hdr[i].msg_hdr = (struct msghdr){
 		    .msg_name = &b->name[i],
@@ -175,7 +181,7 @@ int udp_recv(struct udp_socket *u, struct udp_batch *b, const struct udp_message
 		    .msg_controllen = control ? sizeof(b->control[i]) : 0,
 		};
 	}
-	int n = recvmmsg(u->fd, b->hdr, UDP_BATCH, MSG_DONTWAIT, NULL);
+	int n = recvmmsg(u->fd, b->hdr, max, MSG_DONTWAIT, NULL);
 
 	if (n < 0) {
 		u->refused = u->refused || errno == ECONNREFUSED;
@@ -274,16 +280,24 @@ static int send_cut(struct udp_socket *u, const struct udp_message *m)
 	return 1;
 }
 
-int udp_send(struct udp_socket *u, const struct udp_message *msgs, unsigned n)
+/* As sendmmsg(2). One plain datagram to the connected peer, the common case of a flow to its backend, does
+ * without all that. */
+static int send_batch(struct udp_socket *u, const struct udp_message *msgs, unsigned n)
 {
 	struct mmsghdr hdr[UDP_BATCH];
 	struct out out[UDP_BATCH];
-	int r;
 
-	n = MIN(n, UDP_BATCH);
+	if (n == 1 && !msgs->peer.family && !msgs->local.family && !msgs->segment)
+		return send(u->fd, msgs->data, msgs->len, MSG_DONTWAIT) < 0 ? -1 : 1;
 	for (unsigned i = 0; i < n; i++)
 		fill(u, &msgs[i], &hdr[i].msg_hdr, &out[i]);
-	r = sendmmsg(u->fd, hdr, n, MSG_DONTWAIT);
+	return sendmmsg(u->fd, hdr, n, MSG_DONTWAIT);
+}
+
+int udp_send(struct udp_socket *u, const struct udp_message *msgs, unsigned n)
+{
+	int r = send_batch(u, msgs, MIN(n, UDP_BATCH));
+
 	if (r >= 0)
 		return r;
 	r = -errno;

@@ -23,6 +23,7 @@ struct udp_socket {
 struct udp_conf {
 	struct net_addr bind; /* zero: all addresses, or with a peer any one of its family */
 	struct net_addr peer; /* connect(2) to it; family 0: do not */
+	const char *device;   /* a network device to go by; NULL or "": any */
 	size_t buffer;	      /* of the kernel, each way; 0: as it is */
 	bool whole; /* never fragment: don't-fragment set, the sender probes for the size */
 	bool runs;  /* join and cut runs */
@@ -47,10 +48,11 @@ int udp_open(struct udp_socket *u, const struct udp_conf *conf) MUST_USE;
 void udp_close(struct udp_socket *u);
 int udp_local(const struct udp_socket *u, struct net_addr *out) MUST_USE;
 
-/* Receives up to UDP_BATCH messages; *msgs points to them until the next call with b. Returns their
- * number, or a negative errno: -EAGAIN none now, -ECONNREFUSED the connected peer has no such port
+/* Receives up to `max` (at most UDP_BATCH) messages; *msgs points to them until the next call with b. Returns
+ * their number, or a negative errno: -EAGAIN none now, -ECONNREFUSED the connected peer has no such port
  * (go on). */
-int udp_recv(struct udp_socket *u, struct udp_batch *b, const struct udp_message **msgs);
+int udp_recv(struct udp_socket *u, struct udp_batch *b, unsigned max,
+	     const struct udp_message **msgs);
 
 /* Sends messages in order. Returns how many were taken, at least one, or why the first was not:
  * -EAGAIN the kernel's buffer is full, else the message can be dropped by the caller. A run that

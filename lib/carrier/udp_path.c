@@ -3,18 +3,20 @@
 
 #include <errno.h>
 
+#include "crypt/crypt.h"
 #include "log/log.h"
 #include "loop/uv.h"
 
 #define SOCKET_BUFFER ((size_t)8 << 20)
 #define SOCKET_BUFFER_MIN (2 << 20)
-#define RECV_ROUNDS 8 /* calls of recvmmsg before others get their turn */
+#define RECV_TURN ((size_t)128 << 10) /* bytes received before others get their turn */
 
 struct udp_path {
 	struct carrier_path base;
 	struct udp_socket sock;
 	uv_poll_t poll;
 	bool connected, closed, blocked;
+	size_t largest; /* message of the last batch */
 	struct log_limit limit;
 	/* Addresses of this host that peers have used, when bound to all: answers go out from the
 	 * same one. An address of the core names them by index + 1. */
@@ -24,18 +26,35 @@ struct udp_path {
 
 /* Byte of a tunnel_addr, after the net_addr, that holds the local index. */
 #define LOCAL_AT sizeof(struct net_addr)
-_Static_assert(LOCAL_AT < sizeof(((struct tunnel_addr *)0)->bytes),
-	       "a tunnel_addr holds a net_addr and an index");
+_Static_assert(LOCAL_AT < TUNNEL_ADDR_HOST, "a tunnel_addr holds a net_addr and an index");
+
+/* An IPv4 address is one host, and so is an IPv6 network of 64 bits. Keyed, so that nobody can choose
+ * addresses that count as another's. */
+static uint32_t host_of(const struct net_addr *a)
+{
+	static uint64_t key;
+	struct net_addr host = {.family = a->family};
+
+	while (!key)
+		crypt_random(&key, sizeof(key));
+	memcpy(host.ip, a->ip, a->family == 6 ? 8 : 4);
+	return (uint32_t)(net_addr_hash(&host, key) >> 16);
+}
 
 void carrier_addr(const struct net_addr *a, struct tunnel_addr *out)
 {
+	uint32_t host = host_of(a);
+
 	*out = (struct tunnel_addr){.len = LOCAL_AT};
 	memcpy(out->bytes, a, sizeof(*a));
+	memcpy(out->bytes + TUNNEL_ADDR_HOST, &host, sizeof(host));
 }
 
 void carrier_peer(const struct tunnel_addr *t, struct net_addr *out)
 {
 	memcpy(out, t->bytes, sizeof(*out));
+	if (t->len > LOCAL_AT + 1)
+		out->zone = 0; /* a connection's serial number is in its place */
 }
 
 static uint8_t local_index(struct udp_path *p, const struct net_addr *local)
@@ -67,20 +86,33 @@ static void take(struct udp_path *p, const struct udp_message *m)
 	}
 }
 
+/* So many messages as the last ones were large: a batch of whole runs is a megabyte. */
+static unsigned batch_now(const struct udp_path *p)
+{
+	return (unsigned)CLAMP(RECV_TURN / 2 / p->largest, (size_t)2, (size_t)UDP_BATCH);
+}
+
 static void receive(struct udp_path *p)
 {
 	struct carrier_stats *counts = carrier_counts(p->base.carrier);
 	const struct udp_message *msgs;
-	int n = UDP_BATCH;
+	unsigned max;
+	size_t total = 0;
+	int n;
 
-	for (int round = 0; round < RECV_ROUNDS && n == UDP_BATCH && !p->closed; round++) {
+	do {
+		max = batch_now(p);
 		counts->recv_calls++;
-		n = udp_recv(&p->sock, carrier_batch(p->base.carrier), &msgs);
+		n = udp_recv(&p->sock, carrier_batch(p->base.carrier), max, &msgs);
 		if (n == -ECONNREFUSED)
 			counts->refused++;
-		for (int i = 0; i < n; i++)
+		p->largest = TUNNEL_DGRAM_MIN;
+		for (int i = 0; i < n; i++) {
+			p->largest = MAX(p->largest, msgs[i].len);
+			total += msgs[i].len;
 			take(p, &msgs[i]);
-	}
+		}
+	} while (n == (int)max && total < RECV_TURN && !p->closed);
 	if (!p->closed)
 		carrier_received(&p->base);
 }
@@ -173,7 +205,7 @@ static void on_closed(uv_handle_t *h)
 {
 	struct udp_path *p = container_of((uv_poll_t *)h, struct udp_path, poll);
 
-	carrier_path_gone(p->base.carrier);
+	carrier_unpin(p->base.carrier);
 	free(p);
 }
 
@@ -202,28 +234,38 @@ static void check_buffer(const struct udp_path *p)
 			 size / 2 / 1024, SOCKET_BUFFER_MIN);
 }
 
-static const struct carrier_path_ops udp_path_ops = {path_send, path_local, path_close};
+static const struct carrier_path_ops udp_path_ops = {
+    .send = path_send,
+    .local = path_local,
+    .close = path_close,
+};
 
-int udp_path_create(struct carrier *c, int index, const struct net_addr *bind,
-		    const struct net_addr *peer, struct carrier_path **out)
+int udp_path_create(struct carrier *c, int index, const struct carrier_to *to,
+		    struct carrier_path **out)
 {
-	struct udp_conf conf = {
-	    .bind = *bind, .peer = *peer, .buffer = SOCKET_BUFFER, .whole = true, .runs = true};
+	struct udp_conf conf = {.bind = to->bind,
+				.peer = to->peer,
+				.device = to->device,
+				.buffer = SOCKET_BUFFER,
+				.whole = true,
+				.runs = true};
 	struct udp_path *p = calloc(1, sizeof(*p));
 	int r;
 
 	if (!p)
 		return -ENOMEM;
 	p->base = (struct carrier_path){&udp_path_ops, c, index};
-	p->connected = peer->family != 0;
+	p->connected = to->peer.family != 0;
+	p->largest = TUNNEL_DGRAM_MIN;
 	r = udp_open(&p->sock, &conf);
 	if (r)
 		goto fail;
-	if (!peer->family)
+	if (!to->peer.family)
 		check_buffer(p);
 	r = uv_poll_init(loop_uv(carrier_loop(c)), &p->poll, p->sock.fd);
 	if (r)
 		goto fail;
+	carrier_pin(c);
 	r = watch(p);
 	if (r)
 		log_error("udp", "cannot watch a socket: %s", uv_strerror(r));

@@ -1,6 +1,6 @@
 /* crypt: cryptography for the accelerator's tunnel, and the only module that includes OpenSSL.
  *
- * Three things, in the order in which a tunnel uses them:
+ * Four things, in the order in which a tunnel uses them:
  *  - keys: what a key file holds, as a ring of named 32-byte secrets (the second one is for
  * roll-over);
  *  - gate and shake: a DTLS 1.2 handshake (RFC 6347) with ECDHE-PSK-CHACHA20-POLY1305 (RFC 7905),
@@ -8,7 +8,8 @@
  * (HelloVerifyRequest cookies); a shake is one handshake on either side. No clock in it: the owner
  * asks for a resend when its own timer says so;
  *  - seals: AEAD contexts for the tunnel's datagrams, one a direction, keyed from secrets exported
- * from the handshake (RFC 5705), and the window that refuses a datagram number seen before.
+ * from the handshake (RFC 5705), and the window that refuses a datagram number seen before;
+ *  - tls: a TLS 1.3 connection by the same keys, over memory, for where only TCP passes.
  *
  * Not safe for use by two threads on one object; different objects may live in different threads.
  */
@@ -16,35 +17,46 @@
 #define GEX_CRYPT_H
 
 #include "base/base.h"
+#include <sys/types.h>
 
 #define CRYPT_KEY_LEN 32
 #define CRYPT_NAME_MAX 63
-#define CRYPT_RING_MAX 8
+#define CRYPT_WORDS_MAX 255
+#define CRYPT_RING_MAX 64
 
 /* ---- keys ---- */
 
-/* name is the PSK identity, sent in clear in the handshake. */
+/* name is the PSK identity, sent in clear in the handshake. words is what stands behind the secret,
+ * with one blank between two words: what it means is the application's affair. */
 struct crypt_key {
 	char name[CRYPT_NAME_MAX + 1];
 	uint8_t secret[CRYPT_KEY_LEN];
+	char words[CRYPT_WORDS_MAX + 1];
 };
 
-/* A client uses key[0]; a server takes any of them. Plain memory: wipe it with crypt_wipe when
- * done. */
+/* A client uses one of them at a time; a server takes any. Plain memory: wipe it with crypt_wipe
+ * when done. */
 struct crypt_ring {
 	struct crypt_key key[CRYPT_RING_MAX];
 	size_t n;
 };
 
-/* Parses the text of a key file: one key a line, `HEX` or `NAME HEX`, HEX being 64 digits (openssl
+/* Parses the text of a key file: one key a line, `[NAME] HEX [WORD...]`, HEX being 64 digits (openssl
  * rand -hex 32); empty lines and lines from `#` are skipped. A key without a name is named by its
  * fingerprint, so that both sides agree on it without being told. Returns 0; -EINVAL (a line that
- * is no key, or none at all, or two of a name), -E2BIG (more than CRYPT_RING_MAX); *line is then
- * the line's number from 1, 0 when it is the file as a whole. On failure the ring is wiped. Reading
+ * is no key, or none at all), -EEXIST (two of a name, or the same key twice), -E2BIG (more than
+ * CRYPT_RING_MAX); *line is then the line's number from 1, 0 when it is the file as a whole. On failure the ring is wiped. Reading
  * the file, and refusing one that others can read, is the caller's part. */
 int crypt_ring_parse(struct crypt_ring *ring, const char *text, size_t len, int *line) MUST_USE;
+/* The same secret, compared in constant time. */
+bool crypt_key_same(const struct crypt_key *a, const struct crypt_key *b);
+/* True when `word` is among its words. */
+bool crypt_key_has_word(const struct crypt_key *k, const char *word);
 /* The key of that name, or NULL. */
 const struct crypt_key *crypt_ring_find(const struct crypt_ring *ring, const char *name);
+
+/* A secret for another use of the key: HMAC-SHA256 under it of the label. */
+void crypt_key_derive(const struct crypt_key *k, const char *label, uint8_t out[32]);
 
 /* Overwrites memory in a way that the compiler keeps. */
 void crypt_wipe(void *p, size_t n);
@@ -140,18 +152,50 @@ int crypt_shake_export(struct crypt_shake *s, struct crypt_secrets *out) MUST_US
  * s. */
 const char *crypt_shake_key_name(const struct crypt_shake *s);
 
-/* Server side. The ring is copied. -ENOMEM, -EIO. */
+/* Server side. The ring is copied; handshakes under way look into it when the client names its key.
+ * -ENOMEM, -EIO. */
 int crypt_gate_create(const struct crypt_ring *ring, struct crypt_gate **out) MUST_USE;
 void crypt_gate_destroy(struct crypt_gate *g); /* shakes made by it must be gone before */
-/* For handshakes from now on. */
+/* For all handshakes that are not complete. */
 void crypt_gate_set_ring(struct crypt_gate *g, const struct crypt_ring *ring);
 
 /* Takes a datagram from a peer without a handshake; `peer` names it (its address, up to 64 bytes).
- * Keeps nothing of it. Returns 1: its cookie is right, *out is a handshake that has taken the
- * datagram already; 0: nothing, or a reply of *reply_len bytes, never longer than the datagram, is
- * in reply (CRYPT_SHAKE_MAX bytes); -EPROTO: it is no ClientHello; -ENOMEM. */
+ * Keeps nothing of it. Returns 1: its cookie is right, *out is a handshake that has the datagram, to
+ * be started or destroyed; 0: nothing, or a reply of *reply_len bytes, never longer than the
+ * datagram, is in reply (CRYPT_SHAKE_MAX bytes); -EPROTO: it is no ClientHello; -ENOMEM. */
 int crypt_gate_input(struct crypt_gate *g, const void *peer, size_t peer_len, const void *dgram,
 		     size_t n, void *reply, size_t *reply_len, struct crypt_shake **out,
 		     int64_t now_us) MUST_USE;
+/* Server: makes the first flight. This is what costs time (a key exchange), so it is apart. Returns
+ * as crypt_shake_input. */
+int crypt_shake_start(struct crypt_shake *s) MUST_USE;
+
+/* ---- tls: a stream of bytes between two who share a key ---- */
+
+/* TLS 1.3 (RFC 8446) by external PSK with an ephemeral exchange (psk_dhe_ke) and no certificates:
+ * whoever has no key of the ring is refused. The identity is the key's name; the PSK is derived from
+ * the key. Over memory: what came goes to crypt_tls_input and then out of crypt_tls_read, what is to
+ * be sent is at crypt_tls_output. */
+struct crypt_tls;
+
+/* A client uses key[0], and its hello is ready at once; a server takes any. The ring must stay until
+ * the handshake is over. -ENOMEM, -EIO (OpenSSL refused). */
+int crypt_tls_create(const struct crypt_ring *ring, bool server, struct crypt_tls **out) MUST_USE;
+void crypt_tls_destroy(struct crypt_tls *t);
+/* Bytes that came; they must stay until crypt_tls_read has returned 0. Returns 1 when the handshake
+ * is complete, 0 while it goes on, or why the connection is over: -EACCES (no common key), -EPROTO,
+ * -ECONNRESET (the peer said goodbye). An alert may be left to send. */
+int crypt_tls_input(struct crypt_tls *t, const void *data, size_t n) MUST_USE;
+/* What they mean: the number of bytes, 0 when there are no more, or why it is over, as above. */
+ssize_t crypt_tls_read(struct crypt_tls *t, void *buf, size_t cap) MUST_USE;
+/* Seals all of it. 0; -EAGAIN before the handshake is complete; why it is over. */
+int crypt_tls_write(struct crypt_tls *t, const void *data, size_t n) MUST_USE;
+/* A goodbye to send. */
+void crypt_tls_close(struct crypt_tls *t);
+/* What is to be sent: at *data until the next call but this; then tell how much was. */
+size_t crypt_tls_output(const struct crypt_tls *t, const void **data);
+void crypt_tls_sent(struct crypt_tls *t, size_t n);
+/* The name of the key; of a server's peer before the handshake is complete: what it claims. */
+const char *crypt_tls_key_name(const struct crypt_tls *t);
 
 #endif

@@ -50,7 +50,11 @@ static int cookie_check(SSL *ssl, const unsigned char *cookie, unsigned len)
 
 static int gate_wait(struct crypt_gate *g)
 {
-	return g->waiting ? 0 : shake_wrap(g->ctx, true, &g->waiting);
+	int r = g->waiting ? 0 : shake_wrap(g->ctx, true, &g->waiting);
+
+	if (r == 0)
+		g->waiting->ring = &g->ring;
+	return r;
 }
 
 int crypt_gate_create(const struct crypt_ring *ring, struct crypt_gate **out)
@@ -96,6 +100,7 @@ void crypt_gate_destroy(struct crypt_gate *g)
 
 void crypt_gate_set_ring(struct crypt_gate *g, const struct crypt_ring *ring)
 {
+	crypt_wipe(&g->ring, sizeof(g->ring));
 	g->ring = *ring;
 }
 
@@ -115,19 +120,9 @@ static bool is_hello(const uint8_t *p, size_t n)
 	       p[4] == 0 && p[13] == 1;
 }
 
-/* The cookie was right: the waiting object becomes the peer's. */
-static int gate_admit(struct crypt_gate *g, struct crypt_shake **out)
+int crypt_shake_start(struct crypt_shake *s)
 {
-	struct crypt_shake *s = g->waiting;
-
-	s->ring = malloc(sizeof(*s->ring));
-	if (!s->ring)
-		return -ENOMEM;
-	*s->ring = g->ring;
-	g->waiting = NULL;
-	shake_step(s); /* a failure stays in its status and has an alert to send */
-	*out = s;
-	return 1;
+	return s->server && !s->status ? shake_step(s) : s->status;
 }
 
 int crypt_gate_input(struct crypt_gate *g, const void *peer, size_t peer_len, const void *dgram,
@@ -153,8 +148,11 @@ int crypt_gate_input(struct crypt_gate *g, const void *peer, size_t peer_len, co
 	r = DTLSv1_listen(s->ssl, g->addr);
 	s->in_len = 0;
 	ERR_clear_error();
-	if (r > 0)
-		return gate_admit(g, out);
+	if (r > 0) { /* the cookie was right: the waiting object becomes the peer's */
+		*out = s;
+		g->waiting = NULL;
+		return 1;
+	}
 	if (s->flight_next < s->flight_n && s->flight[0].len <= n)
 		*reply_len = crypt_shake_output(s, reply, CRYPT_SHAKE_MAX);
 	s->flight_n = s->flight_next = 0;

@@ -23,9 +23,9 @@ struct crypt_shake {
 		uint8_t data[CRYPT_SHAKE_MAX];
 	} flight[FLIGHT_MAX];
 	unsigned flight_n, flight_next, flights;
-	bool flight_fresh;	 /* the next write begins a new flight */
-	struct crypt_key key;	 /* client: ours; server: only the name */
-	struct crypt_ring *ring; /* server: a copy of the gate's */
+	bool flight_fresh;	       /* the next write begins a new flight */
+	struct crypt_key key;	       /* client: ours; server: only the name */
+	const struct crypt_ring *ring; /* server: the gate's */
 };
 
 /* A shake around a new SSL object of ctx (a reference is taken). */

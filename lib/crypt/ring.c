@@ -24,6 +24,25 @@ const struct crypt_key *crypt_ring_find(const struct crypt_ring *ring, const cha
 	return NULL;
 }
 
+bool crypt_key_same(const struct crypt_key *a, const struct crypt_key *b)
+{
+	return CRYPTO_memcmp(a->secret, b->secret, CRYPT_KEY_LEN) == 0;
+}
+
+bool crypt_key_has_word(const struct crypt_key *k, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = k->words; *p;) {
+		size_t len = strcspn(p, " ");
+
+		if (len == n && memcmp(p, word, n) == 0)
+			return true;
+		p += len + (p[len] == ' ');
+	}
+	return false;
+}
+
 /* The name of a key without one: 8 bytes of a MAC of nothing under it, which tell nothing of the
  * key. */
 static void name_by_print(struct crypt_key *k)
@@ -52,51 +71,89 @@ static bool valid_name(const char *p, size_t n)
 	return n > 0 && n <= CRYPT_NAME_MAX;
 }
 
-/* One line without its newline and without blanks around it. */
-static int parse_line(struct crypt_key *k, const char *p, size_t n)
+/* The next word of the line; *n is 0 at its end. */
+static const char *next_word(const char **p, const char *end, size_t *n)
+{
+	const char *word;
+
+	while (*p < end && is_blank(**p))
+		++*p;
+	word = *p;
+	while (*p < end && !is_blank(**p))
+		++*p;
+	*n = (size_t)(*p - word);
+	return word;
+}
+
+static int parse_secret(struct crypt_key *k, const char *p, size_t n)
 {
 	char hex[HEX_LEN + 1];
-	size_t name = 0;
 	int r;
 
-	memset(k, 0, sizeof(*k));
-	if (n < HEX_LEN)
+	if (n != HEX_LEN)
 		return -EINVAL;
-	memcpy(hex, p + n - HEX_LEN, HEX_LEN);
+	memcpy(hex, p, HEX_LEN);
 	hex[HEX_LEN] = '\0';
 	r = num_hex(hex, k->secret, CRYPT_KEY_LEN);
 	crypt_wipe(hex, sizeof(hex));
-	if (r < 0)
-		return r;
-	if (n == HEX_LEN) {
-		name_by_print(k);
-		return 0;
-	}
-	name = n - HEX_LEN;
-	if (!is_blank(p[name - 1]))
-		return -EINVAL;
-	while (name > 0 && is_blank(p[name - 1]))
-		name--;
-	if (!valid_name(p, name))
-		return -EINVAL;
-	memcpy(k->name, p, name);
-	return 0;
+	return r;
 }
 
-static int add_line(struct crypt_ring *ring, const char *p, size_t n)
+static int parse_words(struct crypt_key *k, const char *p, const char *end)
+{
+	size_t n, len = 0;
+
+	for (;;) {
+		const char *word = next_word(&p, end, &n);
+
+		if (!n)
+			return 0;
+		if (!valid_name(word, n) || len + n + 1 > CRYPT_WORDS_MAX)
+			return -EINVAL;
+		if (len)
+			k->words[len++] = ' ';
+		memcpy(k->words + len, word, n);
+		len += n;
+	}
+}
+
+static int parse_line(struct crypt_key *k, const char *p, const char *end)
+{
+	size_t n;
+	const char *word = next_word(&p, end, &n);
+
+	memset(k, 0, sizeof(*k));
+	if (parse_secret(k, word, n) == 0) {
+		name_by_print(k);
+		return parse_words(k, p, end);
+	}
+	if (!valid_name(word, n))
+		return -EINVAL;
+	memcpy(k->name, word, n);
+	word = next_word(&p, end, &n);
+	return parse_secret(k, word, n) == 0 ? parse_words(k, p, end) : -EINVAL;
+}
+
+static bool is_known(const struct crypt_ring *ring, const struct crypt_key *k)
+{
+	for (size_t i = 0; i < ring->n; i++)
+		if (strcmp(ring->key[i].name, k->name) == 0 || crypt_key_same(&ring->key[i], k))
+			return true;
+	return false;
+}
+
+static int add_line(struct crypt_ring *ring, const char *p, const char *end)
 {
 	struct crypt_key k;
 	int r;
 
-	while (n > 0 && is_blank(p[n - 1]))
-		n--;
-	while (n > 0 && is_blank(*p))
-		p++, n--;
-	if (n == 0 || *p == '#')
+	while (p < end && is_blank(*p))
+		p++;
+	if (p == end || *p == '#')
 		return 0;
-	r = parse_line(&k, p, n);
-	if (r == 0 && crypt_ring_find(ring, k.name))
-		r = -EINVAL;
+	r = parse_line(&k, p, end);
+	if (r == 0 && is_known(ring, &k))
+		r = -EEXIST;
 	if (r == 0 && ring->n == CRYPT_RING_MAX)
 		r = -E2BIG;
 	if (r == 0)
@@ -116,7 +173,7 @@ int crypt_ring_parse(struct crypt_ring *ring, const char *text, size_t len, int 
 		const char *stop = nl ? nl : end;
 
 		at++;
-		r = add_line(ring, p, (size_t)(stop - p));
+		r = add_line(ring, p, stop);
 		p = nl ? nl + 1 : end;
 	}
 	if (r == 0 && ring->n == 0)

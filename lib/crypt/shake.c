@@ -260,9 +260,6 @@ void crypt_shake_destroy(struct crypt_shake *s)
 		return;
 	SSL_free(s->ssl);
 	SSL_CTX_free(s->ctx);
-	if (s->ring)
-		crypt_wipe(s->ring, sizeof(*s->ring));
-	free(s->ring);
 	crypt_wipe(&s->key, sizeof(s->key));
 	free(s);
 }

@@ -8,7 +8,8 @@
 
 #include "relay/priv.h"
 
-#define PULL_MAX ((size_t)1 << 20) /* bytes of one turn, before others get theirs */
+#define PUSH_IOV 32
+#define TURN_MAX ((size_t)128 << 10) /* bytes of one turn each way, before others get theirs */
 
 void conn_set_options(int fd)
 {
@@ -98,8 +99,8 @@ static void pull(struct relay_conn *c)
 	uint8_t *scratch = c->owner->relay->scratch;
 	size_t total = 0;
 
-	while (!c->in_ended && total < PULL_MAX) {
-		size_t want = MIN(tunnel_stream_room(c->stream), SCRATCH_SIZE);
+	while (!c->in_ended && total < TURN_MAX) {
+		size_t want = MIN(tunnel_stream_room(c->stream), TURN_MAX - total);
 
 		c->paused = !want;
 		if (c->paused) {
@@ -133,32 +134,45 @@ static void pull(struct relay_conn *c)
 		metric_add(c->meter->bytes_in, (int64_t)total);
 }
 
+/* Some pieces of the stream into the socket: how many bytes it took, 0 for none now, -1 broken. */
+static ssize_t push_some(struct relay_conn *c)
+{
+	struct iovec iov[PUSH_IOV];
+	struct msghdr h = {.msg_iov = iov};
+	size_t all = 0;
+
+	h.msg_iovlen = tunnel_stream_peekv(c->stream, iov, PUSH_IOV);
+	for (size_t i = 0; i < h.msg_iovlen; i++)
+		all += iov[i].iov_len;
+	if (!all)
+		return 0;
+	ssize_t w = sendmsg(c->fd, &h, MSG_NOSIGNAL);
+
+	if (w < 0 && errno != EAGAIN && errno != EINTR)
+		return -1;
+	c->blocked = w < (ssize_t)all;
+	tunnel_stream_consume(c->stream, (size_t)MAX(w, 0));
+	return MAX(w, 0);
+}
+
 /* From the stream into the socket. */
 static void push(struct relay_conn *c)
 {
-	size_t n, total = 0;
-	const void *data;
+	size_t total = 0;
+	ssize_t w;
 
 	c->blocked = false;
-	while ((n = tunnel_stream_peek(c->stream, &data)) > 0) {
-		ssize_t w = send(c->fd, data, n, MSG_NOSIGNAL);
-
-		if (w < 0 && errno != EAGAIN && errno != EINTR) {
+	while (!c->blocked && (w = push_some(c)) != 0) {
+		if (w < 0) {
 			conn_broken(c);
 			return;
 		}
-		if (w > 0) {
-			tunnel_stream_consume(c->stream, (size_t)w);
-			total += (size_t)w;
-		}
-		if (w < (ssize_t)n) {
-			c->blocked = true;
-			break;
-		}
+		total += (size_t)w;
+		c->blocked = c->blocked || total >= TURN_MAX; /* goes on when poll says so */
 	}
 	if (total)
 		metric_add(c->meter->bytes_out, (int64_t)total);
-	if (!n && !c->out_ended && tunnel_stream_ended(c->stream)) {
+	if (!c->blocked && !c->out_ended && tunnel_stream_ended(c->stream)) {
 		c->out_ended = true;
 		shutdown(c->fd, SHUT_WR);
 	}

@@ -4,7 +4,7 @@
 
 #include "relay/listener.h"
 
-#define RECV_ROUNDS 8
+#define RECV_ROUNDS 8 /* batches of one turn */
 #define SOCKET_BUFFER ((size_t)4 << 20)
 
 struct client {
@@ -156,7 +156,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	int n = UDP_BATCH;
 
 	for (int round = 0; round < RECV_ROUNDS && n == UDP_BATCH; round++) {
-		n = udp_recv(&p->sock, r->batch, &m);
+		n = udp_recv(&p->sock, r->batch, UDP_BATCH, &m);
 		for (int i = 0; i < n; i++)
 			take(p, &m[i]);
 	}

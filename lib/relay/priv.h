@@ -7,7 +7,7 @@
 #include "loop/uv.h"
 #include "relay/relay.h"
 
-#define SCRATCH_SIZE ((size_t)256 << 10)
+#define SCRATCH_SIZE ((size_t)128 << 10)
 #define TX_SIZE ((size_t)256 << 10)
 
 struct relay {

@@ -14,6 +14,7 @@
 #define PORT_FIRST 20000
 #define PORT_COUNT 12768
 #define PORT_TRIES 4
+#define RECV_FEW 4 /* datagrams of one turn: there are thousands of such sockets, with one each */
 
 struct served {
 	struct relay_flow base;
@@ -78,7 +79,7 @@ static const struct flow_ops served_ops = {deliver, end};
 static void receive(struct served *f)
 {
 	const struct udp_message *m;
-	int count = udp_recv(&f->sock, f->backend->relay->batch, &m);
+	int count = udp_recv(&f->sock, f->backend->relay->batch, RECV_FEW, &m);
 
 	for (int i = 0; i < count; i++) {
 		size_t off = 0, n;

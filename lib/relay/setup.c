@@ -6,7 +6,8 @@
 #include "log/log.h"
 #include "os/os.h"
 
-#define KEY_FILE_MAX 4096
+#define KEY_FILE_MAX 32768
+_Static_assert(CRYPT_RING_MAX == 64, "as the message says");
 
 int relay_parse_rate(int64_t *out, const char *value, char *err, size_t cap)
 {
@@ -42,6 +43,7 @@ void relay_setup_conf(const struct relay_setup *s, struct tunnel_conf *out)
 	tunnel_conf_default(out);
 	out->handshake_us = s->handshake_us;
 	out->idle_us = s->idle_us;
+	out->resume_us = s->resume_us;
 	out->keepalive_us = s->keepalive_us;
 	out->flow_idle_us = s->flow_idle_us;
 	out->rate_bps = s->rate_bps;
@@ -64,6 +66,15 @@ static int bad_file(const char *path, int r, char *err, size_t cap)
 	return r == -EPERM || r == -EACCES ? EX_NOPERM : EX_CONFIG;
 }
 
+static const char *bad_line(int r)
+{
+	if (r == -E2BIG)
+		return "more than 64 keys";
+	if (r == -EEXIST)
+		return "a key or a name that a line above has already";
+	return "not a key: [NAME] 64 hex digits (openssl rand -hex 32) [SERVICE...]";
+}
+
 int relay_setup_keys(const struct relay_setup *s, struct crypt_ring *ring, char *err, size_t cap)
 {
 	char text[KEY_FILE_MAX];
@@ -81,14 +92,10 @@ int relay_setup_keys(const struct relay_setup *s, struct crypt_ring *ring, char 
 	crypt_wipe(text, sizeof(text));
 	if (!r)
 		return 0;
-	if (line)
-		snprintf(
-		    err, cap,
-		    "%s:%d: not a key: 64 hex digits (openssl rand -hex 32), or a name and them",
-		    s->key_file, line);
+	if (!line)
+		snprintf(err, cap, "%s: no key in the file", s->key_file);
 	else
-		snprintf(err, cap, "%s: %s", s->key_file,
-			 r == -E2BIG ? "too many keys" : "no key in the file");
+		snprintf(err, cap, "%s:%d: %s", s->key_file, line, bad_line(r));
 	return EX_CONFIG;
 }
 

@@ -11,7 +11,7 @@
 struct relay_setup {
 	char *key_file;
 	int64_t rate_bps; /* 0: auto */
-	int64_t handshake_us, idle_us, keepalive_us, flow_idle_us, drain_us;
+	int64_t handshake_us, idle_us, resume_us, keepalive_us, flow_idle_us, drain_us;
 	int64_t stream_window, tunnel_window;
 	int64_t max_streams, max_flows;
 };
@@ -29,6 +29,8 @@ int relay_parse_class(enum tunnel_class *out, const char *value, char *err, size
 	    {"tunnel", "handshake", CONF_DURATION, RELAY_SETUP_AT(T, M, handshake_us), \
 	     "4s",     200 * MS_US, 60 * SEC_US,   0, \
 	     NULL}, \
+	    {"tunnel",	    "resume", CONF_DURATION, RELAY_SETUP_AT(T, M, resume_us), "30s", SEC_US, \
+	     3600 * SEC_US, 0,	      NULL}, \
 	    {"tunnel",	    "idle", CONF_DURATION, RELAY_SETUP_AT(T, M, idle_us), "15s", SEC_US, \
 	     3600 * SEC_US, 0,	    NULL}, \
 	    {"tunnel", "keepalive", CONF_DURATION, RELAY_SETUP_AT(T, M, keepalive_us), \
@@ -63,7 +65,7 @@ void relay_setup_conf(const struct relay_setup *s, struct tunnel_conf *out);
 int relay_setup_keys(const struct relay_setup *s, struct crypt_ring *ring, char *err,
 		     size_t cap) MUST_USE;
 
-/* The keys of the file as it is now, for handshakes from now on; tunnels that are up keep theirs. False, and the ring as
+/* The keys of the file as it is now. False, and the ring as
  * it was, when they cannot be read. Logs either way. */
 bool relay_setup_reload(const struct relay_setup *s, struct crypt_ring *ring);
 
@@ -84,7 +86,7 @@ struct relay_figures {
 	/* Of the status line: what was there a second ago. */
 	struct tunnel_stats before;
 	int64_t before_us;
-	struct relay_figure exported[32];
+	struct relay_figure exported[40];
 };
 
 /* Sums what can be summed; of rtt, rate and the like the worst or the first known stays. */

@@ -7,7 +7,6 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
-#include <srt/access_control.h>
 
 #include "os/os.h"
 #include "stream/sink.h"

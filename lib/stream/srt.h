@@ -1,14 +1,9 @@
-/* Of srt.c: what the source's and the sink's side of SRT share. libsrt is included here and in srt*.c only. */
+/* Of srt.c: what the source's and the sink's side of SRT share. */
 #ifndef GEX_STREAM_SRT_H
 #define GEX_STREAM_SRT_H
 
-#include "log/log.h"
+#include "srtsock/srtsock.h"
 #include "stream/stream.h"
-
-/* It includes <syslog.h>, whose macros hide two levels of log.h. */
-#include <srt/srt.h>
-#undef LOG_INFO
-#undef LOG_DEBUG
 
 /* Bytes of a message: seven packets of MPEG-TS, what every SRT program sends and can take. */
 #define SRT_MESSAGE 1316

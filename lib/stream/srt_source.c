@@ -2,7 +2,6 @@
  * over when that has been silent for 2 s, so that an encoder which lost its network is not locked out by its own ghost. */
 #include <errno.h>
 #include <string.h>
-#include <srt/access_control.h>
 
 #include "log/log.h"
 #include "os/os.h"

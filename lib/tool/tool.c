@@ -102,8 +102,17 @@ static void tear_down(struct tool *t, int status)
 	t->ops->finish(t->app);
 }
 
+bool tool_reread(struct tool *t, void *root)
+{
+	struct conf_common common;
+
+	return conf_cli(t->ops->cli, root, t->argc, t->argv, &common) < 0;
+}
+
 int tool_main(struct tool *t, int argc, char **argv)
 {
+	t->argc = argc;
+	t->argv = argv;
 	int status = conf_cli(t->ops->cli, t->conf, argc, argv, &t->common);
 
 	if (status >= 0)

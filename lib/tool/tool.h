@@ -48,8 +48,13 @@ struct tool {
 	struct metrics *metrics;
 	struct http_server *metrics_server;
 	struct loop_timer second, watchdog;
+	int argc;
+	char **argv;
 };
 
+/* For hangup: the command line and the file as they are now, into a root that is zeroed. False, said in the log,
+ * when they are wrong; the root is to be freed in any case. */
+bool tool_reread(struct tool *t, void *root);
 /* The status to return from main. */
 int tool_main(struct tool *t, int argc, char **argv) MUST_USE;
 

@@ -1,5 +1,6 @@
 /* The acceptor: many tunnels on one carrier. Datagrams find theirs by connection id, handshakes by
  * address. */
+#include "tunnel/door.h"
 #include "tunnel/internal.h"
 #include <errno.h>
 
@@ -11,6 +12,7 @@
 #define HELLO_RANDOM 27 /* in a ClientHello: record and message header, version, then 32 bytes */
 #define HELLO_MIN 60
 #define PENDING_MAX 256 /* handshakes at a time */
+#define FAILURES 16
 
 /* An answer to a peer of whom nothing is kept. */
 struct reply {
@@ -24,11 +26,15 @@ struct acceptor {
 	struct tunnel_conf conf;
 	struct crypt_gate *gate;
 	int64_t now_us;
-	uint64_t seed;
+	struct tn_door door;
 	struct tn_idmap by_id, by_addr;
-	struct list all, busy, events;
+	struct list pending, all, busy, events; /* handshakes, the oldest first; tunnels; ... */
+	struct tn_heap timers;
+	size_t n; /* in pending and all */
 	struct reply reply[REPLIES];
 	unsigned reply_head, reply_n;
+	struct acceptor_failure failure[FAILURES];
+	unsigned failure_head, failure_n;
 	struct acceptor_stats stats;
 };
 
@@ -45,10 +51,11 @@ int acceptor_create(const struct tunnel_conf *conf, const struct crypt_ring *rin
 	else
 		tunnel_conf_default(&a->conf);
 	a->now_us = now_us;
+	tn_door_init(&a->door);
+	list_init(&a->pending);
 	list_init(&a->all);
 	list_init(&a->busy);
 	list_init(&a->events);
-	crypt_random(&a->seed, sizeof(a->seed));
 	r = crypt_gate_create(ring, &a->gate);
 	if (r < 0)
 		acceptor_destroy(a);
@@ -65,6 +72,9 @@ void acceptor_destroy(struct acceptor *a)
 		return;
 	while (a->all.next && (t = list_first(&a->all, struct tunnel, a_all)) != NULL)
 		tunnel_destroy(t);
+	while (a->pending.next && (t = list_first(&a->pending, struct tunnel, a_all)) != NULL)
+		tunnel_destroy(t);
+	tn_heap_finish(&a->timers);
 	tn_idmap_finish(&a->by_id);
 	tn_idmap_finish(&a->by_addr);
 	crypt_gate_destroy(a->gate);
@@ -95,10 +105,25 @@ void tn_acceptor_connected(struct tunnel *t)
 		return;
 	}
 	t->announced = true;
+	list_remove(&t->a_all);
+	list_append(&a->all, &t->a_all);
 	a->stats.handshakes_done++;
 	a->stats.pending--;
 	a->stats.tunnels++;
 	tn_acceptor_touch(t);
+}
+
+/* Kept for acceptor_failure. When nobody asks, the first ones stay. */
+static void report(struct acceptor *a, const struct tunnel *t, int why)
+{
+	struct acceptor_failure *f = &a->failure[(a->failure_head + a->failure_n) % FAILURES];
+
+	if (a->failure_n == FAILURES || why == -ETIMEDOUT)
+		return;
+	a->failure_n++;
+	*f = (struct acceptor_failure){
+	    .why = why, .path = t->path[0]->at.id, .from = t->path[0]->at.addr};
+	str_copy(f->key_name, sizeof(f->key_name), t->key_name);
 }
 
 /* Counts why; the tunnel goes as soon as its last word is said. */
@@ -106,6 +131,7 @@ void tn_acceptor_failed(struct tunnel *t, int why)
 {
 	struct acceptor_stats *s = &t->acceptor->stats;
 
+	report(t->acceptor, t, why);
 	t->state = TUNNEL_CLOSED;
 	s->pending--;
 	if (why == -EACCES)
@@ -131,6 +157,8 @@ void tn_acceptor_forget(struct tunnel *t)
 	list_remove(&t->a_all);
 	list_remove(&t->a_busy);
 	list_remove(&t->a_events);
+	tn_heap_remove(&a->timers, &t->a_timer);
+	a->n--;
 	if (t->announced)
 		a->stats.tunnels--;
 	else if (t->state != TUNNEL_CLOSED)
@@ -143,16 +171,6 @@ static int drop(struct acceptor *a, enum tunnel_drop why, int r)
 {
 	a->stats.drops[why]++;
 	return r;
-}
-
-static uint64_t hash_addr(const struct acceptor *a, int path, const struct tunnel_addr *from)
-{
-	const uint8_t *p = (const uint8_t *)from;
-	uint64_t h = a->seed ^ (uint64_t)path;
-
-	for (size_t i = 0; i < sizeof(*from); i++)
-		h = (h ^ p[i]) * UINT64_C(0x9e3779b97f4a7c15) ^ h >> 29;
-	return h;
 }
 
 static void answer(struct acceptor *a, int path, const struct tunnel_addr *to, const void *data,
@@ -181,30 +199,58 @@ static int input_sealed(struct acceptor *a, const uint8_t *d, size_t n, int path
 	uint64_t id;
 
 	rd_u8(&r);
-	id = rd_u64(&r);
-	if (r.bad || n < TN_HEADER_LEN + CRYPT_TAG_LEN)
+	id = rd_u32(&r);
+	if (r.bad || n < TN_HEADER_MIN + CRYPT_TAG_LEN)
 		return drop(a, TUNNEL_DROP_FORGED, -EBADMSG);
 	e = tn_idmap_get(&a->by_id, id);
 	if (e)
 		return tunnel_input(container_of(e, struct tunnel, node), d, n, path, from,
 				    a->now_us);
 	wr_u8(&w, TN_LOST_FLAG);
-	wr_u64(&w, id);
-	answer(a, path, from, lost, sizeof(lost));
+	wr_u32(&w, (uint32_t)id);
+	if (tn_door_lost(&a->door, a->now_us))
+		answer(a, path, from, lost, sizeof(lost));
 	return drop(a, TUNNEL_DROP_FORGED, -EBADMSG);
 }
 
-/* Too many handshakes: the oldest gives way, so that those who only begin them keep nobody out. */
+/* How many handshakes each host has: a table by hash, twice as large as needed. */
+struct crowd {
+	struct {
+		uint32_t host;
+		uint16_t n;
+	} of[2 * PENDING_MAX];
+};
+
+static uint16_t *crowd_of(struct crowd *c, const struct tunnel *t)
+{
+	uint32_t host = tn_door_host(&t->path[0]->at.addr), i = host % ARRAY_LEN(c->of);
+
+	while (c->of[i].n && c->of[i].host != host)
+		i = (i + 1) % ARRAY_LEN(c->of);
+	c->of[i].host = host;
+	return &c->of[i].n;
+}
+
+/* Too many handshakes: the oldest of the host that has most of them gives way. */
 static void make_way(struct acceptor *a)
 {
+	struct crowd c = {0};
 	struct tunnel *t;
+	uint16_t most = 0;
 
 	if (a->stats.pending < PENDING_MAX)
 		return;
-	list_for (t, &a->all, a_all) {
-		if (t->announced || t->state == TUNNEL_CLOSED)
+	list_for (t, &a->pending, a_all) {
+		if (t->state != TUNNEL_CLOSED) {
+			uint16_t n = ++*crowd_of(&c, t);
+
+			most = MAX(most, n);
+		}
+	}
+	list_for (t, &a->pending, a_all) {
+		if (t->state == TUNNEL_CLOSED || *crowd_of(&c, t) != most)
 			continue;
-		a->stats.failed++;
+		a->stats.evicted++;
 		tunnel_destroy(t);
 		return;
 	}
@@ -227,16 +273,21 @@ static int begin(struct acceptor *a, struct crypt_shake *shake, int path,
 	t->shake_end_us = a->now_us + a->conf.handshake_us;
 	t->acceptor = a;
 	memcpy(t->hello, random, sizeof(t->hello));
-	t->addr_node.id = hash_addr(a, path, from);
-	list_append(&a->all, &t->a_all);
+	t->addr_node.id = tn_door_hash(&a->door, path, from);
+	list_append(&a->pending, &t->a_all);
+	a->n++;
 	a->stats.handshakes++;
 	a->stats.pending++;
-	r = tn_idmap_put(&a->by_addr, &t->addr_node);
-	if (r < 0)
+	r = tn_heap_reserve(&a->timers, a->n);
+	if (r == 0)
+		r = tn_idmap_put(&a->by_addr, &t->addr_node);
+	if (r < 0) {
 		tunnel_destroy(t);
-	else
-		tn_touch(t);
-	return r;
+		return r;
+	}
+	tn_shake_step(t, crypt_shake_start(shake));
+	tn_touch(t);
+	return 0;
 }
 
 /* A ClientHello that belongs to no handshake: answered with a cookie, or, with one, the beginning
@@ -260,6 +311,10 @@ static int input_hello(struct acceptor *a, struct tunnel *old, const uint8_t *d,
 	}
 	if (r == 0)
 		return 0;
+	if (!tn_door_handshake(&a->door, from, a->now_us)) {
+		crypt_shake_destroy(shake);
+		return drop(a, TUNNEL_DROP_FULL, -ENOBUFS);
+	}
 	if (old && old->announced)
 		tn_acceptor_settled(old);
 	else
@@ -271,7 +326,7 @@ static int input_hello(struct acceptor *a, struct tunnel *old, const uint8_t *d,
 static int input_handshake(struct acceptor *a, const uint8_t *d, size_t n, int path,
 			   const struct tunnel_addr *from)
 {
-	struct tn_id *e = tn_idmap_get(&a->by_addr, hash_addr(a, path, from));
+	struct tn_id *e = tn_idmap_get(&a->by_addr, tn_door_hash(&a->door, path, from));
 	struct tunnel *t = e ? container_of(e, struct tunnel, addr_node) : NULL;
 	bool hello = n > HELLO_MIN && d[0] == HANDSHAKE_RECORD && d[13] == 1;
 
@@ -313,11 +368,11 @@ static size_t output_reply(struct acceptor *a, uint8_t *buf, int *path, struct t
 
 static void wake_due(struct acceptor *a)
 {
-	struct tunnel *t;
+	struct tn_timer *x;
 
-	list_for (t, &a->all, a_all) {
-		if (t->a_wake_us <= a->now_us)
-			tn_acceptor_touch(t);
+	while ((x = tn_heap_first(&a->timers)) != NULL && x->at_us <= a->now_us) {
+		tn_heap_remove(&a->timers, x);
+		tn_acceptor_touch(container_of(x, struct tunnel, a_timer));
 	}
 }
 
@@ -338,24 +393,29 @@ size_t acceptor_output(struct acceptor *a, void *buf, size_t cap, int *path, str
 		if (n > 0)
 			return n;
 		list_remove(&t->a_busy);
-		t->a_wake_us = tunnel_wake(t);
 		if (t->state == TUNNEL_CLOSED && !t->announced)
 			tunnel_destroy(t);
+		else
+			tn_heap_set(&a->timers, &t->a_timer, tunnel_wake(t));
 	}
 	return 0;
 }
 
 int64_t acceptor_wake(const struct acceptor *a)
 {
-	struct tunnel *t;
-	int64_t at = NEVER_US;
+	const struct tn_timer *first = tn_heap_first(&a->timers);
 
 	if (a->reply_n || !list_empty(&a->busy) || !list_empty(&a->events))
 		return a->now_us;
-	list_for (t, &a->all, a_all) {
-		at = MIN(at, t->a_wake_us);
-	}
-	return at;
+	return first ? first->at_us : NEVER_US;
+}
+
+void acceptor_hold(struct acceptor *a, int path, const struct tunnel_addr *to, bool hold)
+{
+	struct tunnel *t;
+
+	list_for (t, &a->all, a_all)
+		tunnel_hold(t, path, to, hold);
 }
 
 bool acceptor_event(struct acceptor *a, struct tunnel_event *ev)
@@ -370,17 +430,21 @@ bool acceptor_event(struct acceptor *a, struct tunnel_event *ev)
 	return false;
 }
 
+bool acceptor_failure(struct acceptor *a, struct acceptor_failure *out)
+{
+	if (!a->failure_n)
+		return false;
+	*out = a->failure[a->failure_head];
+	a->failure_head = (a->failure_head + 1) % FAILURES;
+	a->failure_n--;
+	return true;
+}
+
 struct tunnel *acceptor_next(const struct acceptor *a, const struct tunnel *t)
 {
 	const struct list *l = t ? t->a_all.next : a->all.next;
 
-	for (; l != &a->all; l = l->next) {
-		struct tunnel *next = container_of(l, struct tunnel, a_all);
-
-		if (next->announced)
-			return next;
-	}
-	return NULL;
+	return l != &a->all ? container_of(l, struct tunnel, a_all) : NULL;
 }
 
 void acceptor_stats(const struct acceptor *a, struct acceptor_stats *out)

@@ -4,8 +4,14 @@
 #define ACK_EVERY_FIRST 2 /* packets, while the path is new */
 #define ACK_EVERY 10
 #define ACK_NEW 100
+#define LEISURE_MAX_US (60 * MS_US)
 
-void tn_ack_received(struct tn_path *p, uint64_t number, bool eliciting, int64_t now_us)
+int64_t tn_ack_leisure(const struct tn_path *p)
+{
+	return CLAMP(p->srtt_us / 2, ACK_DELAY_US, LEISURE_MAX_US);
+}
+
+void tn_ack_received(struct tn_path *p, uint64_t number, enum tn_wants wants, int64_t now_us)
 {
 	bool gap = p->recv_next && number != p->recv_next;
 
@@ -16,10 +22,17 @@ void tn_ack_received(struct tn_path *p, uint64_t number, bool eliciting, int64_t
 		p->recv_next = number + 1;
 		p->recv_us = now_us;
 	}
-	if (!eliciting)
+	if (wants == TN_WANTS_NO_ACK)
 		return;
 	p->ack_pending++;
-	if (gap || p->ack_pending >= (number < ACK_NEW ? ACK_EVERY_FIRST : ACK_EVERY))
+	if (p->ack_pending >= ACK_EVERY)
+		p->ack_now = true;
+	if (wants == TN_WANTS_LAZY) {
+		p->ack_us = MIN(p->ack_us, now_us + tn_ack_leisure(p));
+		return;
+	}
+	p->ack_soon = true;
+	if (gap || (number < ACK_NEW && p->ack_pending >= ACK_EVERY_FIRST))
 		p->ack_now = true;
 	p->ack_us = MIN(p->ack_us, now_us + ACK_DELAY_US);
 }
@@ -33,7 +46,7 @@ void tn_ack_acked(struct tn_path *p, uint64_t acks)
 
 /* ACK: path, highest number, delay in us, further ranges, length of the first less 1; then for each
  * further range the gap less 2 and its length less 1, downwards (RFC 9000, section 19.3). */
-uint64_t tn_ack_put(struct tn_path *p, struct wr *w, int64_t now_us)
+uint64_t tn_ack_put(const struct tn_path *p, struct wr *w, int64_t now_us)
 {
 	const struct tn_spans *s = &p->recv;
 	uint64_t largest;
@@ -53,8 +66,12 @@ uint64_t tn_ack_put(struct tn_path *p, struct wr *w, int64_t now_us)
 		wr_varint(w, s->at[i].lo - s->at[i - 1].hi - 1);
 		wr_varint(w, s->at[i - 1].hi - s->at[i - 1].lo - 1);
 	}
-	p->ack_pending = 0;
-	p->ack_now = false;
-	p->ack_us = NEVER_US;
 	return largest + 1;
+}
+
+void tn_ack_sent(struct tn_path *p)
+{
+	p->ack_pending = 0;
+	p->ack_now = p->ack_soon = false;
+	p->ack_us = NEVER_US;
 }

@@ -3,36 +3,56 @@
 #include <errno.h>
 
 #define PIECE_MIN 256
+#define DEADLINE_AUTO (-1) /* by class */
 
 /* ---- queues of datagrams ---- */
 
-int tn_dgrams_add(struct tn_dgrams *q, const void *data, size_t n, uint64_t seq)
+static void append(struct tn_dgrams *q, struct tn_dgram *d)
+{
+	if (!q->first)
+		q->last = &q->first;
+	d->next = NULL;
+	*q->last = d;
+	q->last = &d->next;
+	q->bytes += sizeof(*d) + d->len;
+	*q->sum += sizeof(*d) + d->len;
+}
+
+int tn_dgrams_add(struct tn_dgrams *q, const void *data, size_t n, uint64_t seq, int64_t now_us)
 {
 	struct tn_dgram *d = malloc(sizeof(*d) + n);
 
 	if (!d)
 		return -ENOMEM;
-	d->next = NULL;
-	d->len = (uint32_t)n;
-	d->sent = 0;
-	d->seq = seq;
+	*d = (struct tn_dgram){.len = (uint32_t)n, .seq = seq, .since_us = now_us};
 	if (n)
 		memcpy(d->data, data, n);
-	if (!q->first)
-		q->last = &q->first;
-	*q->last = d;
-	q->last = &d->next;
-	q->bytes += sizeof(*d) + n;
+	append(q, d);
 	return 0;
+}
+
+/* Takes out the one at that place. */
+static struct tn_dgram *take_out(struct tn_dgrams *q, struct tn_dgram **at)
+{
+	struct tn_dgram *d = *at;
+
+	*at = d->next;
+	if (!d->next)
+		q->last = at;
+	q->bytes -= sizeof(*d) + d->len;
+	*q->sum -= sizeof(*d) + d->len;
+	return d;
+}
+
+static void dgram_free(struct tn_dgram *d)
+{
+	tn_spans_finish(&d->again);
+	free(d);
 }
 
 void tn_dgrams_drop(struct tn_dgrams *q)
 {
-	struct tn_dgram *d = q->first;
-
-	q->first = d->next;
-	q->bytes -= sizeof(*d) + d->len;
-	free(d);
+	dgram_free(take_out(q, &q->first));
 }
 
 void tn_dgrams_finish(struct tn_dgrams *q)
@@ -55,7 +75,11 @@ struct tunnel_flow *tn_flow_make(struct tunnel *t, uint64_t id, const struct tun
 	f->held = true;
 	f->open = *open;
 	f->used_us = t->now_us;
+	f->deadline_us = DEADLINE_AUTO;
 	f->snd.kind = f->ev.kind = TN_FLOW;
+	f->out.sum = &t->flows_out;
+	f->kept.sum = &t->flows_kept;
+	f->in.sum = &t->flows_in;
 	list_init(&f->snd.link);
 	list_init(&f->ev.link);
 	if (tn_idmap_put(&t->flows, &f->node) < 0) {
@@ -77,7 +101,9 @@ void tn_flow_free(struct tunnel_flow *f)
 	list_remove(&f->snd.link);
 	list_remove(&f->ev.link);
 	tn_dgrams_finish(&f->out);
+	tn_dgrams_finish(&f->kept);
 	tn_dgrams_finish(&f->in);
+	free(f->seen.bits);
 	free(f);
 }
 
@@ -125,6 +151,8 @@ static void close_flow(struct tunnel_flow *f)
 	list_append(&f->t->closed_flows, &f->age);
 	list_remove(&f->snd.link);
 	tn_dgrams_finish(&f->out);
+	tn_dgrams_finish(&f->kept);
+	f->n_again = 0;
 	tn_event(f->t, &f->ev, TUNNEL_EV_FLOW_CLOSED);
 }
 
@@ -135,6 +163,19 @@ void tn_flow_sweep(struct tunnel *t)
 
 		tn_note_add(t, TN_F_FLOW_CLOSE, f->node.id);
 		close_flow(f);
+	}
+}
+
+void tn_flows_flush(struct tunnel *t)
+{
+	struct tunnel_flow *f;
+
+	list_for (f, &t->flow_age, age) {
+		while (f->out.first) {
+			tn_dgrams_drop(&f->out);
+			t->stats.flow_drops_send++;
+		}
+		list_remove(&f->snd.link);
 	}
 }
 
@@ -181,11 +222,16 @@ int tunnel_flow_send(struct tunnel_flow *f, const void *data, size_t n)
 		return -EPIPE;
 	if (n > TUNNEL_FLOW_DGRAM_MAX)
 		return -EMSGSIZE;
-	if (f->out.bytes + n > t->conf.flow_queue) {
+	if (t->resuming_us != NEVER_US) { /* lost on a dead line; late, it would be worth nothing */
+		t->stats.flow_drops_send++;
+		tn_flow_used(f);
+		return 0;
+	}
+	if (f->out.bytes + n > t->conf.flow_queue || t->flows_out + n > t->conf.flows_queue) {
 		t->stats.flow_drops_send++;
 		return -ENOBUFS;
 	}
-	r = tn_dgrams_add(&f->out, data, n, f->seq);
+	r = tn_dgrams_add(&f->out, data, n, f->seq, t->now_us);
 	if (r < 0)
 		return r;
 	f->seq++;
@@ -219,7 +265,114 @@ void tunnel_flow_release(struct tunnel_flow *f)
 	tn_flow_free(f);
 }
 
+/* ---- what is not acknowledged ---- */
+
+/* How old a datagram may become: what is later is worth nothing to most applications. */
+static int64_t deadline(const struct tunnel_flow *f)
+{
+	int64_t rtt = f->t->best->srtt_us;
+
+	if (f->deadline_us != DEADLINE_AUTO)
+		return f->deadline_us;
+	switch (f->open.class) {
+	case TUNNEL_LIVE:
+		return MAX(3 * rtt, 500 * MS_US);
+	case TUNNEL_BULK:
+		return MAX(4 * rtt, SEC_US);
+	default:
+		return MAX(3 * rtt, 300 * MS_US);
+	}
+}
+
+static bool late(const struct tunnel_flow *f, const struct tn_dgram *d)
+{
+	int64_t most = deadline(f);
+
+	return most && f->t->now_us + f->t->best->srtt_us / 2 > d->since_us + most;
+}
+
+/* All of it has been sent. */
+static void keep(struct tunnel_flow *f)
+{
+	struct tn_dgram *d = take_out(&f->out, &f->out.first);
+
+	f->t->stats.flow_sent++;
+	while (f->kept.first && !f->kept.first->again.n &&
+	       (late(f, f->kept.first) || f->kept.bytes > f->t->conf.flow_queue))
+		tn_dgrams_drop(&f->kept);
+	if (deadline(f) == 0 || f->kept.bytes > f->t->conf.flow_queue ||
+	    f->t->flows_kept > f->t->conf.flows_queue)
+		dgram_free(d);
+	else
+		append(&f->kept, d);
+}
+
+static struct tn_dgram **find_kept(struct tunnel_flow *f, uint64_t seq)
+{
+	struct tn_dgram **at = &f->kept.first;
+
+	while (*at && (*at)->seq != seq)
+		at = &(*at)->next;
+	return at;
+}
+
+static void forget_kept(struct tunnel_flow *f, struct tn_dgram **at)
+{
+	struct tn_dgram *d = take_out(&f->kept, at);
+
+	f->n_again -= d->again.n > 0;
+	dgram_free(d);
+}
+
+void tn_flow_acked(struct tunnel *t, const struct tn_ref *r)
+{
+	struct tn_id *e = tn_idmap_get(&t->flows, r->id);
+	struct tunnel_flow *f = e ? container_of(e, struct tunnel_flow, node) : NULL;
+	struct tn_dgram **at;
+
+	if (!f)
+		return;
+	if (r->flags & TN_F_FLOW_OPEN)
+		f->open_acked = true;
+	at = find_kept(f, r->off >> 16);
+	if (!*at)
+		return;
+	(*at)->acked += r->len;
+	if ((*at)->acked >= (*at)->len)
+		forget_kept(f, at);
+}
+
+void tn_flow_lost(struct tunnel *t, const struct tn_ref *r)
+{
+	struct tn_id *e = tn_idmap_get(&t->flows, r->id);
+	struct tunnel_flow *f = e ? container_of(e, struct tunnel_flow, node) : NULL;
+	struct tn_dgram **at;
+	uint64_t off = r->off & 0xffff;
+	bool first;
+
+	if (!f || f->closed)
+		return;
+	at = find_kept(f, r->off >> 16);
+	if (!*at)
+		return;
+	if (late(f, *at)) {
+		t->stats.flow_drops_late++;
+		forget_kept(f, at);
+		return;
+	}
+	first = (*at)->again.n == 0;
+	if (tn_spans_add(&(*at)->again, off, off + MAX(r->len, 1)) == 0)
+		f->n_again += first;
+	if (list_empty(&f->snd.link))
+		list_append(&t->ready[tn_flow_level(f)], &f->snd.link);
+}
+
 /* ---- sending: FLOW: id, number, [open], [offset, total], length, bytes ---- */
+
+bool tn_flow_sendable(const struct tunnel_flow *f)
+{
+	return f->out.first || f->n_again;
+}
 
 static size_t head_len(const struct tunnel_flow *f, const struct tn_dgram *d, bool piece)
 {
@@ -230,10 +383,11 @@ static size_t head_len(const struct tunnel_flow *f, const struct tn_dgram *d, bo
 	return n + (piece ? 8 : 0);
 }
 
-static void put_frame(struct tunnel_flow *f, struct wr *w, size_t len, bool piece)
+/* Bytes [off, off + len) of it. */
+static void put_frame(const struct tunnel_flow *f, const struct tn_dgram *d, struct wr *w,
+		      size_t off, size_t len)
 {
-	struct tn_dgram *d = f->out.first;
-	bool open = f->local && !f->open_acked;
+	bool open = f->local && !f->open_acked, piece = len < d->len;
 
 	wr_u8(w,
 	      (uint8_t)(TN_F_FLOW | (open ? TN_F_FLOW_OPEN : 0) | (piece ? TN_F_FLOW_PIECE : 0)));
@@ -242,41 +396,80 @@ static void put_frame(struct tunnel_flow *f, struct wr *w, size_t len, bool piec
 	if (open)
 		tn_put_open(w, &f->open);
 	if (piece) {
-		wr_varint(w, d->sent);
+		wr_varint(w, off);
 		wr_varint(w, d->len);
 	}
 	wr_varint(w, len);
-	wr_bytes(w, d->data + d->sent, len);
+	wr_bytes(w, d->data + off, len);
 }
 
-/* One datagram, or as much of a large one as has room. */
-bool tn_flow_put(struct tunnel_flow *f, struct wr *w, struct tn_ref *r, bool *has_ref)
+/* As much of [off, end) of it as has room. Returns how much, or -1. */
+static ssize_t put_some(const struct tunnel_flow *f, const struct tn_dgram *d, size_t off,
+			size_t end, struct wr *w, struct tn_ref *r)
 {
-	struct tn_dgram *d = f->out.first;
-	size_t space = (size_t)(w->end - w->start), left = wr_left(w), len = d->len - d->sent;
-	bool piece = d->sent > 0 || head_len(f, d, false) + d->len + 64 > space;
+	size_t space = (size_t)(w->end - w->start), left = wr_left(w), len = end - off;
+	bool piece = len < d->len || head_len(f, d, false) + d->len + 64 > space;
 	size_t head = head_len(f, d, piece);
 
 	if (left < head + (piece ? MIN(len, (size_t)PIECE_MIN) : len))
-		return false;
+		return -1;
 	len = MIN(len, left - head);
-	*has_ref = f->local && !f->open_acked;
-	*r = (struct tn_ref){.kind = TN_REF_FLOW_OPEN, .id = f->node.id};
-	put_frame(f, w, len, piece);
-	d->sent += (uint32_t)len;
-	if (d->sent == d->len) {
-		tn_dgrams_drop(&f->out);
-		f->t->stats.flow_sent++;
+	*r = (struct tn_ref){.kind = TN_REF_FLOW, .id = f->node.id, .len = (uint32_t)len};
+	r->off = d->seq << 16 | off;
+	r->flags = f->local && !f->open_acked ? TN_F_FLOW_OPEN : 0;
+	put_frame(f, d, w, off, len);
+	return (ssize_t)len;
+}
+
+/* The oldest piece that was lost, unless it has become too old meanwhile. */
+static bool put_again(struct tunnel_flow *f, struct wr *w, struct tn_ref *r)
+{
+	struct tn_dgram **at = &f->kept.first;
+	struct tn_span x;
+	ssize_t len;
+
+	while (*at && ((*at)->again.n == 0 || late(f, *at))) {
+		if ((*at)->again.n == 0) {
+			at = &(*at)->next;
+			continue;
+		}
+		f->t->stats.flow_drops_late++;
+		forget_kept(f, at);
 	}
+	if (!*at)
+		return false;
+	x = (*at)->again.at[0];
+	len = put_some(f, *at, x.lo, MIN(x.hi, (*at)->len), w, r);
+	if (len < 0)
+		return false;
+	tn_spans_remove(&(*at)->again, x.lo, x.lo + (uint64_t)MAX(len, 1));
+	f->n_again -= (*at)->again.n == 0;
+	f->t->stats.flow_resent++;
 	return true;
 }
 
-void tn_flow_acked(struct tunnel *t, const struct tn_ref *r)
+/* One datagram, or as much of a large one as has room. */
+bool tn_flow_put(struct tunnel_flow *f, struct wr *w, struct tn_ref *r)
 {
-	struct tn_id *e = tn_idmap_get(&t->flows, r->id);
+	struct tn_dgram *d;
+	ssize_t len;
 
-	if (e)
-		container_of(e, struct tunnel_flow, node)->open_acked = true;
+	if (f->n_again && put_again(f, w, r))
+		return true;
+	while (f->out.first && f->out.first->sent == 0 && late(f, f->out.first)) {
+		tn_dgrams_drop(&f->out);
+		f->t->stats.flow_drops_late++;
+	}
+	d = f->out.first;
+	if (!d)
+		return false;
+	len = put_some(f, d, d->sent, d->len, w, r);
+	if (len < 0)
+		return false;
+	d->sent += (uint32_t)len;
+	if (d->sent == d->len)
+		keep(f);
+	return true;
 }
 
 /* ---- small answers ---- */

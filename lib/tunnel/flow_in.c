@@ -2,32 +2,80 @@
  */
 #include "tunnel/internal.h"
 
-#define SEEN_BITS 64
+#define SEEN_MIN 64
+#define SEEN_MAX 16384
+#define SEEN_US SEC_US /* a number that comes again after so long may not be known any more */
+#define PIECES_MAX 256 /* with holes between them; a sender makes no more of a datagram */
 
-/* True the first time. Numbers too far behind count as seen. */
-static bool first_time(struct tunnel_flow *f, uint64_t seq)
+/* ---- numbers that came ---- */
+
+static uint64_t *word_of(struct tn_seen *s, uint64_t seq)
 {
-	if (seq >= f->seen_next) {
-		uint64_t step = seq + 1 - f->seen_next;
-
-		f->seen = step < SEEN_BITS ? f->seen << step : 0;
-		f->seen |= 1;
-		f->seen_next = seq + 1;
-		return true;
-	}
-	uint64_t behind = f->seen_next - 1 - seq;
-
-	if (behind >= SEEN_BITS || f->seen >> behind & 1)
-		return false;
-	f->seen |= UINT64_C(1) << behind;
-	return true;
+	return s->bits ? &s->bits[seq / 64 % (s->size / 64)] : &s->word;
 }
 
-static bool seen(const struct tunnel_flow *f, uint64_t seq)
+static bool has(struct tn_seen *s, uint64_t seq)
 {
-	uint64_t behind = f->seen_next - 1 - seq;
+	return *word_of(s, seq) >> seq % 64 & 1;
+}
 
-	return seq < f->seen_next && (behind >= SEEN_BITS || f->seen >> behind & 1);
+static void set(struct tn_seen *s, uint64_t seq, bool to)
+{
+	uint64_t bit = UINT64_C(1) << seq % 64;
+
+	*word_of(s, seq) = to ? *word_of(s, seq) | bit : *word_of(s, seq) & ~bit;
+}
+
+/* Four times the size. Without memory it stays as it is. */
+static void grow(struct tn_seen *s)
+{
+	struct tn_seen big = *s;
+
+	big.size = s->size * 4;
+	big.bits = calloc(big.size / 64, sizeof(*big.bits));
+	if (!big.bits)
+		return;
+	for (uint64_t n = s->next > s->size ? s->next - s->size : 0; n < s->next; n++)
+		set(&big, n, has(s, n));
+	free(s->bits);
+	*s = big;
+}
+
+/* All of it has been gone round: too quickly, and it grows. */
+static void turn(struct tn_seen *s, int64_t now_us)
+{
+	if (s->next - s->turned < s->size)
+		return;
+	if (now_us - s->turned_us < SEEN_US && s->size < SEEN_MAX)
+		grow(s);
+	s->turned = s->next;
+	s->turned_us = now_us;
+}
+
+/* Numbers too far behind count as seen. */
+static bool seen(struct tunnel_flow *f, uint64_t seq)
+{
+	struct tn_seen *s = &f->seen;
+
+	return seq < s->next && (s->next - 1 - seq >= s->size || has(s, seq));
+}
+
+/* True the first time. */
+static bool first_time(struct tunnel_flow *f, uint64_t seq)
+{
+	struct tn_seen *s = &f->seen;
+
+	if (!s->size)
+		s->size = SEEN_MIN;
+	if (seen(f, seq))
+		return false;
+	if (seq >= s->next && seq - s->next >= s->size)
+		s->next = seq + 1 - s->size;
+	for (; s->next <= seq; s->next++)
+		set(s, s->next, false);
+	set(s, seq, true);
+	turn(s, f->t->now_us);
+	return true;
 }
 
 /* The flow of a frame; the peer's are made by a frame that opens. */
@@ -62,7 +110,8 @@ static void deliver(struct tunnel_flow *f, const void *data, size_t n)
 		tn_dgrams_drop(&f->in);
 		t->stats.flow_drops_receive++;
 	}
-	if (tn_dgrams_add(&f->in, data, n, 0) < 0) {
+	if (t->flows_in + n > t->conf.flows_queue ||
+	    tn_dgrams_add(&f->in, data, n, 0, t->now_us) < 0) {
 		t->stats.flow_drops_receive++;
 		return;
 	}
@@ -118,6 +167,11 @@ static void take_piece(struct tunnel_flow *fl, const struct tn_flow_frame *f)
 		memcpy(p->data + f->off, f->data, f->len);
 	if (tn_spans_add(&p->got, f->off, f->off + f->len) < 0)
 		return;
+	if (p->got.n > PIECES_MAX) {
+		fl->t->stats.flow_drops_pieces++;
+		partial_finish(p);
+		return;
+	}
 	if (p->got.n != 1 || p->got.at[0].lo != 0 || p->got.at[0].hi != p->len)
 		return;
 	if (first_time(fl, f->seq))

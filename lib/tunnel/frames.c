@@ -76,7 +76,7 @@ static int malformed(struct tunnel *t)
 	return tn_broken(t, "malformed frame");
 }
 
-static int take_ack(struct tunnel *t, struct rd *r)
+static int take_ack(struct tunnel *t, struct tn_path *p, struct rd *r)
 {
 	struct tn_span range[TN_ACK_RANGES];
 	uint64_t path = rd_varint(r), largest = rd_varint(r), delay = rd_varint(r);
@@ -94,7 +94,8 @@ static int take_ack(struct tunnel *t, struct rd *r)
 		range[i].hi = lo - gap - 1;
 		range[i].lo = range[i].hi - 1 - len;
 	}
-	return tn_acked(t, t->path[path], range, more + 1, (int64_t)MIN(delay, TIME_MAX));
+	return tn_acked(t, t->path[path], range, more + 1, (int64_t)MIN(delay, TIME_MAX),
+			p == t->path[path]);
 }
 
 static int take_stream(struct tunnel *t, unsigned type, struct rd *r)
@@ -126,7 +127,7 @@ static int take_flow(struct tunnel *t, unsigned type, struct rd *r)
 		f.off = rd_varint(r);
 		f.total = rd_varint(r);
 	}
-	len = rd_varint(r);
+	len = type & TN_F_REST ? rd_left(r) : rd_varint(r);
 	if (r->bad || len > rd_left(r))
 		return malformed(t);
 	f.len = len;
@@ -177,6 +178,47 @@ static int take_close(struct tunnel *t, struct rd *r)
 	return 0;
 }
 
+static int take_repair(struct tunnel *t, struct tn_path *p, unsigned type, struct rd *r)
+{
+	bool other = type & TN_F_REPAIR_PATH;
+	uint64_t path = other ? rd_varint(r) : p->number, number = rd_varint(r);
+	uint64_t len = type & TN_F_REST ? rd_left(r) : rd_varint(r);
+
+	if (r->bad || type & TN_F_REPAIR_NONE || len == 0 || len > rd_left(r) || path >= TN_PATHS ||
+	    !t->path[path])
+		return malformed(t);
+	if (!other && (number == 0 || number > p->taking))
+		return malformed(t);
+	if (t->mending)
+		return tn_broken(t, "a repair of a repair");
+	return tn_repair_input(t, t->path[path], other ? number : p->taking - number,
+			       rd_bytes(r, len), len);
+}
+
+static int take_token(struct tunnel *t, struct tn_path *p, const struct tn_where *from,
+		      unsigned type, struct rd *r)
+{
+	uint64_t token = rd_u64(r);
+
+	if (r->bad)
+		return malformed(t);
+	if (type == TN_F_CHALLENGE)
+		tn_trial_take_challenge(t, p, token);
+	else
+		tn_trial_take_response(t, p, token, from);
+	return 0;
+}
+
+static int take_gone(struct tunnel *t, struct rd *r)
+{
+	uint64_t number = rd_varint(r);
+
+	if (r->bad || number >= TN_PATHS)
+		return malformed(t);
+	tn_paths_take_gone(t, number);
+	return 0;
+}
+
 static int take_note(struct tunnel *t, unsigned type, struct rd *r)
 {
 	uint64_t id = rd_varint(r);
@@ -187,14 +229,17 @@ static int take_note(struct tunnel *t, unsigned type, struct rd *r)
 	return 0;
 }
 
-static int take(struct tunnel *t, unsigned type, struct rd *r)
+static int take(struct tunnel *t, struct tn_path *p, const struct tn_where *from, unsigned type,
+		struct rd *r)
 {
 	switch (type) {
 	case TN_F_PADDING:
 	case TN_F_PING:
 		return 0;
 	case TN_F_ACK:
-		return take_ack(t, r);
+		return take_ack(t, p, r);
+	case TN_F_LOSS:
+		return tn_loss_take(t, r) < 0 ? malformed(t) : 0;
 	case TN_F_MAX_DATA:
 	case TN_F_MAX_STREAM:
 		return take_max(t, type, r);
@@ -202,30 +247,47 @@ static int take(struct tunnel *t, unsigned type, struct rd *r)
 		return take_reset(t, r);
 	case TN_F_CLOSE:
 		return take_close(t, r);
+	case TN_F_CHALLENGE:
+	case TN_F_RESPONSE:
+		return take_token(t, p, from, type, r);
+	case TN_F_PATH_GONE:
+		return take_gone(t, r);
 	case TN_F_FLOW_CLOSE:
 	case TN_F_FLOW_GONE:
 		return take_note(t, type, r);
 	default:
 		if (type >= TN_F_STREAM && type <= TN_F_STREAM + 3)
 			return take_stream(t, type, r);
-		if (type >= TN_F_FLOW && type <= TN_F_FLOW + 3)
+		if (type >= TN_F_FLOW && type <= TN_F_FLOW + 7)
 			return take_flow(t, type, r);
+		if (type >> 3 == TN_F_REPAIR >> 3)
+			return take_repair(t, p, type, r);
 		return tn_broken(t, "unknown frame");
 	}
 }
 
-int tn_frames_take(struct tunnel *t, struct tn_path *p, const void *data, size_t n, bool *eliciting)
+static enum tn_wants wants_of(unsigned type)
+{
+	if (type >> 3 == TN_F_FLOW >> 3)
+		return TN_WANTS_LAZY;
+	if (type == TN_F_ACK || type == TN_F_PADDING || type == TN_F_CLOSE || type == TN_F_LOSS ||
+	    type >> 3 == TN_F_REPAIR >> 3)
+		return TN_WANTS_NO_ACK;
+	return TN_WANTS_SOON;
+}
+
+int tn_frames_take(struct tunnel *t, struct tn_path *p, const struct tn_where *from,
+		   const void *data, size_t n, enum tn_wants *wants)
 {
 	struct rd r = rd_of(data, n);
 	int e = 0;
 
-	*eliciting = false;
+	*wants = TN_WANTS_NO_ACK;
 	while (rd_left(&r) > 0 && e == 0 && t->state < TUNNEL_CLOSING) {
 		unsigned type = rd_u8(&r);
 
-		if (type != TN_F_ACK && type != TN_F_PADDING && type != TN_F_CLOSE)
-			*eliciting = true;
-		e = take(t, type, &r);
+		*wants = MAX(*wants, wants_of(type));
+		e = take(t, p, from, type, &r);
 	}
 	return e;
 }

@@ -1,25 +1,28 @@
 /* What the files of tunnel share. From the outside in: tunnel.c and acceptor.c (life, events),
  * packet.c (datagrams), frames.c (what is in them), stream.c and flow.c (what the application
- * sees), paths.c (which paths there are, and which one takes what), path.c, recover.c, ack.c
- * (numbers, times, losses of one), rate*.c (speed). */
+ * sees), paths.c (which paths there are), life.c (which are alive), trial.c (whose address is proven),
+ * schedule.c (which one takes what), path.c, recover.c, ack.c (numbers, times, losses of one),
+ * rate*.c (speed). */
 #ifndef GEX_TUNNEL_INTERNAL_H
 #define GEX_TUNNEL_INTERNAL_H
 
 #include "tunnel/bytes.h"
 #include "tunnel/rate.h"
+#include "tunnel/repair.h"
 #include "tunnel/tunnel.h"
 
 /* ---- the wire: gex-tunnel(7) ---- */
 
-#define TN_HEADER_LEN 13 /* flags, connection id, packet number */
+#define TN_HEADER_LEN 9 /* flags, connection id, packet number: at most */
+#define TN_HEADER_MIN 7
 #define TN_FLAG_FIXED 0x40
-#define TN_FLAG_MASK 0xc0
+#define TN_FLAG_MASK 0x40
 #define TN_FLAG_PATH(f) ((f) >> 3 & 7)
-#define TN_PATHS 8
-#define TN_FLAG_RESERVED 0x06
-#define TN_FLAG_PHASE 0x01
-#define TN_LOST_FLAG 0x80 /* "no such connection": this byte and the id */
-#define TN_LOST_LEN 9
+#define TN_PATHS TUNNEL_PATHS
+#define TN_FLAG_PHASE 0x07 /* the lowest bits of the epoch */
+#define TN_FLAG_LONG 0x80  /* the number has 4 bytes, not 2 */
+#define TN_LOST_FLAG 0x80  /* "no such connection": this byte and the id */
+#define TN_LOST_LEN 5
 #define TN_UDP_IP 28 /* counted with each datagram when it comes to rates */
 
 enum {
@@ -30,14 +33,22 @@ enum {
 	TN_F_MAX_STREAM = 0x04,
 	TN_F_RESET = 0x05,
 	TN_F_CLOSE = 0x06,
+	TN_F_CHALLENGE = 0x07,
+	TN_F_RESPONSE = 0x08,
+	TN_F_PATH_GONE = 0x09,
+	TN_F_LOSS = 0x0a,
 	TN_F_STREAM = 0x10, /* to 0x13 */
 	TN_F_STREAM_FIN = 0x01,
 	TN_F_STREAM_OPEN = 0x02,
-	TN_F_FLOW = 0x20, /* to 0x23 */
+	TN_F_REST = 0x04, /* of FLOW and REPAIR: goes to the packet's end, without a length */
+	TN_F_FLOW = 0x20, /* to 0x27 */
 	TN_F_FLOW_OPEN = 0x01,
 	TN_F_FLOW_PIECE = 0x02,
-	TN_F_FLOW_CLOSE = 0x24,
-	TN_F_FLOW_GONE = 0x25,
+	TN_F_FLOW_CLOSE = 0x28,
+	TN_F_FLOW_GONE = 0x29,
+	TN_F_REPAIR = 0x30, /* to 0x37 */
+	TN_F_REPAIR_PATH = 0x01,
+	TN_F_REPAIR_NONE = 0x02,
 };
 
 /* Credit that both sides have from the start. */
@@ -51,7 +62,7 @@ enum {
 
 /* ---- events: an object is in its tunnel's list while it has bits ---- */
 
-enum tn_kind { TN_STREAM, TN_FLOW };
+enum tn_kind { TN_STREAM, TN_FLOW, TN_PATH };
 
 struct tn_ev {
 	struct list link;
@@ -72,49 +83,96 @@ enum tn_ref_kind {
 	TN_REF_RESET,
 	TN_REF_MAX_DATA,
 	TN_REF_MAX_STREAM,
-	TN_REF_FLOW_OPEN,
+	TN_REF_FLOW,
 	TN_REF_FLOW_CLOSE,
+	TN_REF_PATH_GONE,
 };
 
-/* What a packet carried that is sent again when it is lost. */
+/* What a packet carried that is sent again when it is lost. Of a flow's datagram, off is its number
+ * and, in the low 16 bits, the offset of the piece. */
 struct tn_ref {
 	uint64_t id, off;
 	uint32_t len;
 	uint8_t kind, flags; /* flags: of the stream frame */
 };
 
-#define TN_REFS 6
+#define TN_REFS 8
 
-enum tn_sent_state { TN_SENT_NONE, TN_SENT_FLIGHT, TN_SENT_ACKED, TN_SENT_LOST };
+/* GIVEN: the path fell silent, and what it carried was given to the others. */
+enum tn_sent_state { TN_SENT_NONE, TN_SENT_FLIGHT, TN_SENT_ACKED, TN_SENT_LOST, TN_SENT_GIVEN };
 
 struct tn_sent {
-	int64_t sent_us;
-	uint64_t delivered; /* the path's counts when it was sent */
+	int64_t sent_us, left_us; /* left_us: of any packet */
+	uint64_t delivered;	  /* the path's counts when it was sent */
 	int64_t delivered_us, first_us;
-	uint64_t acks; /* it carried an ACK up to this number - 1; 0 none */
-	uint16_t size; /* on the wire, with headers */
+	uint64_t acks;	  /* it carried an ACK up to this number - 1; 0 none */
+	int64_t guard_us; /* when the last symbol that can recover it goes; 0: none does */
+	uint16_t size;	  /* on the wire, with headers */
 	uint8_t state, refs, acks_path;
+	bool lazy; /* its ACK may wait */
 	bool app_limited, mtu_probe;
 	struct tn_ref ref[TN_REFS];
 };
 
 /* ---- keys ---- */
 
-#define TN_EPOCH_BITS 28 /* packets of one key, as a power of two */
+/* How long a key serves. */
+#define TN_KEY_PACKETS (1 << 24)
+#define TN_KEY_TIME_US (600 * SEC_US)
+struct tn_key_life {
+	uint64_t packets;
+	int64_t time_us;
+};
+
 struct tn_keys {
 	enum crypt_suite suite;
 	uint8_t secret[CRYPT_SECRET_LEN]; /* of `next` */
 	uint64_t epoch;			  /* of `now` */
+	uint64_t first;			  /* sender: number of the first packet under `now` */
+	int64_t since_us;
 	struct crypt_seal *before, *now, *next;
 };
 
 /* ---- a path ---- */
 
-struct tn_path {
-	int id;		 /* the carrier's */
-	unsigned number; /* on the wire, and its place in the tunnel's table */
+/* Where datagrams come from or go to: the carrier's path, and the address on it. */
+struct tn_where {
+	int id;
 	struct tunnel_addr addr;
-	uint64_t moved_at; /* the number of the packet that named addr last, + 1 */
+};
+
+/* An address that a peer has been heard from and has not proven to be its own: trial.c. */
+struct tn_trial {
+	struct tn_where at;
+	uint64_t token;
+	uint64_t got, gave; /* bytes from there, and to there */
+	int64_t heard_us, ask_us;
+	size_t copy_len; /* of the path's newest datagram, which goes there as well */
+	uint8_t copy[TUNNEL_DGRAM_MAX];
+};
+
+/* GONE keeps its numbers and keys, so that none is used twice when the path comes again. */
+enum tn_path_state { TN_PATH_GONE, TN_PATH_NEW, TN_PATH_UP, TN_PATH_DOWN };
+
+struct tn_path {
+	unsigned number; /* on the wire, and its place in the tunnel's table */
+	enum tn_path_state state;
+	struct tn_where at;
+	struct tn_where held; /* the carrier takes no more for there; hold.c */
+	uint64_t moved_at;    /* the number of the packet that named `at` last, + 1 */
+	bool proven;	      /* the peer receives there */
+	struct tn_trial *trial;
+	bool respond;
+	uint64_t response;
+	struct tn_ev ev;
+	int64_t probe_us, down_us; /* not up: the next probe; since when */
+	int64_t asked_us; /* up: when the packet was sent whose silence it was asked about */
+	bool relay_ack;	  /* what came here is acknowledged on another path as well */
+	int64_t loss_ppm;
+	struct {
+		uint64_t packets_sent, bytes_sent, packets_received, bytes_received;
+		uint64_t packets_lost, deaths, moved;
+	} n;
 
 	uint64_t next; /* number of the next packet */
 	struct tn_sent *sent;
@@ -136,19 +194,25 @@ struct tn_path {
 	int64_t delivered_us, first_us;
 	uint64_t limited_until, round_end;
 
+	struct tn_repair repair;
+	struct tn_loss loss; /* of what we send */
+	int64_t burst_us;
+	struct tn_watch watch; /* over what we receive */
+
 	struct tn_keys out, in;
-	struct crypt_replay replay;
-	uint64_t recv_next; /* highest received + 1 */
-	int64_t recv_us;    /* when that was */
+	struct crypt_replay replay, mended; /* numbers that came; that were recovered */
+	uint64_t taking;		    /* the number of the packet that is being read */
+	uint64_t recv_next;		    /* highest received + 1 */
+	int64_t recv_us;		    /* when that was */
 	struct tn_spans recv;
 	unsigned ack_pending, acks_alone;
-	bool ack_now;
-	int64_t ack_us; /* when an ACK is due */
+	bool ack_now, ack_soon; /* soon: something that came does not want to wait */
+	int64_t ack_us;		/* when an ACK is due */
 
 	struct tn_rate rate;
 	int64_t tokens, tokens_us;
-	bool ping; /* something that wants an ACK is to be sent */
-	int64_t spoke_us;
+	bool ping;	/* something that wants an ACK is to be sent */
+	bool sent_lazy; /* the newest in flight wants one only at leisure */
 
 	size_t dgram, mtu_try;
 	unsigned mtu_tries;
@@ -192,14 +256,26 @@ struct tunnel_stream {
 
 struct tn_dgram {
 	struct tn_dgram *next;
-	uint32_t len, sent; /* sent: bytes of pieces sent */
+	uint32_t len, sent, acked; /* bytes of pieces */
 	uint64_t seq;
+	int64_t since_us;
+	struct tn_spans again; /* lost pieces to be sent again; one of no bytes counts as one */
 	uint8_t data[];
 };
 
 struct tn_dgrams {
 	struct tn_dgram *first, **last;
-	size_t bytes;
+	size_t bytes, *sum; /* sum: of all flows of the tunnel */
+};
+
+/* Which numbers came, of the last `size`. */
+struct tn_seen {
+	uint64_t next;	/* the highest + 1 */
+	uint64_t *bits; /* NULL: `word` alone */
+	uint64_t word;
+	uint32_t size;
+	uint64_t turned; /* next, and the time, when it was last gone round */
+	int64_t turned_us;
 };
 
 struct tunnel_flow {
@@ -212,10 +288,11 @@ struct tunnel_flow {
 	void *user;
 	bool local, held, closed, open_acked;
 	int64_t used_us;
-	struct tn_dgrams out, in;
-	uint64_t seq;	    /* of the next datagram sent */
-	uint64_t seen_next; /* highest seq received + 1 */
-	uint64_t seen;	    /* bit n: seen_next - 1 - n */
+	struct tn_dgrams out, kept, in; /* kept: sent, not acknowledged */
+	unsigned n_again;		/* of those kept, how many have pieces to be sent again */
+	int64_t deadline_us; /* what is lost is sent again while it is younger; 0: never */
+	uint64_t seq;	     /* of the next datagram sent */
+	struct tn_seen seen;
 };
 
 #define TN_PARTIALS 16
@@ -229,21 +306,18 @@ struct tn_partial {
 	int64_t since_us;
 };
 
-/* A small write that is sent twice when it is not acknowledged soon. */
-#define TN_ECHOES 64
-struct tn_echo {
-	int64_t due_us;
-	uint64_t id, off;
-	uint32_t len;
-};
-
 /* keys.c */
-int tn_keys_init(struct tn_keys *k, enum crypt_suite suite, const uint8_t *secret);
+int tn_keys_init(struct tn_keys *k, enum crypt_suite suite, const uint8_t *secret, int64_t now_us);
 void tn_keys_finish(struct tn_keys *k);
-/* NULL: neither the present epoch nor one beside it. */
-struct crypt_seal *tn_keys_of(const struct tn_keys *k, uint64_t epoch);
-/* An authentic packet of that epoch was opened, or the first one is to be sealed. */
+/* The receiver's, by the phase bits of a datagram. NULL: neither of the present epoch nor of one beside
+ * it. */
+struct crypt_seal *tn_keys_of(const struct tn_keys *k, unsigned phase, uint64_t *epoch);
+/* An authentic packet of that epoch was opened. */
 int tn_keys_reach(struct tn_keys *k, uint64_t epoch);
+/* Before a packet of that number is sealed: changes the keys when they have served their time. acked:
+ * the highest number that the peer acknowledged + 1. */
+int tn_keys_turn(struct tn_keys *k, const struct tn_key_life *life, uint64_t number, uint64_t acked,
+		 int64_t now_us);
 
 /* A short control frame waiting to go out once, best effort. */
 #define TN_NOTES 32
@@ -272,12 +346,20 @@ struct tunnel {
 	enum crypt_suite suite;
 	uint8_t secret_out[TN_PATHS][CRYPT_SECRET_LEN]; /* of each path's first key */
 	uint8_t secret_in[TN_PATHS][CRYPT_SECRET_LEN];
-	unsigned epoch_bits;
-	uint64_t id_out;
+	unsigned keyed_paths; /* bits: those that have taken their secrets, once and for all */
+	struct tn_key_life key_life;
+	uint32_t id_out;
 	struct tn_id node; /* the id of datagrams to us, in the acceptor's map */
 
 	struct tn_path *path[TN_PATHS]; /* by number; NULL: none. 0 is always there */
-	int64_t heard_us, idle_end_us;
+	struct tn_path *best;
+	unsigned n_up;
+	uint8_t gone_wanted; /* a bit for each path that the peer is to forget */
+	int64_t schedule_us; /* when `best` is looked at again */
+	int64_t heard_us,
+	    lost_end_us;     /* lost_end_us: patience with a peer that seems to be another */
+	int64_t resuming_us; /* since when no path is up; NEVER_US: one is */
+	unsigned closes;     /* CLOSE datagrams still to be sent */
 
 	struct tn_idmap streams, flows;
 	struct list all_streams, flow_age, closed_flows, updates;
@@ -290,12 +372,13 @@ struct tunnel {
 	uint64_t data_high, data_read, data_max;
 	bool max_data_wanted, starved; /* starved: a write met tunnel_buffer */
 	size_t buffered_out;
+	struct tn_pool pool; /* of the streams' rings */
 
-	struct tn_echo echo[TN_ECHOES];
-	unsigned echo_head, echo_n;
 	struct tn_note note[TN_NOTES];
 	unsigned note_n;
 	struct tn_partial partial[TN_PARTIALS];
+	size_t flows_out, flows_kept, flows_in; /* bytes queued by all flows */
+	bool mending;				/* what is being read was recovered */
 
 	struct list events; /* tn_ev */
 	unsigned ev_bits;   /* CONNECTED, CLOSED */
@@ -305,7 +388,7 @@ struct tunnel {
 	struct tn_id addr_node; /* while in handshake: its address, in the acceptor's map */
 	uint8_t hello[32];	/* the random bytes of its ClientHello */
 	bool announced;
-	int64_t a_wake_us;
+	struct tn_timer a_timer;
 
 	struct tunnel_stats stats;
 };
@@ -330,22 +413,30 @@ void tn_acceptor_forget(struct tunnel *t);
 void tn_acceptor_touch(struct tunnel *t);
 void tn_note_add(struct tunnel *t, uint8_t type, uint64_t id);
 
-/* frames.c: the inner layer. Takes the frames of an authentic packet; *eliciting: it wants an ACK.
- * 0 or -EPROTO (the tunnel is then closing). */
-int tn_frames_take(struct tunnel *t, struct tn_path *p, const void *data, size_t n,
-		   bool *eliciting);
+/* Does a packet want an ACK? LAZY: it may wait for something to ride on. */
+enum tn_wants { TN_WANTS_NO_ACK, TN_WANTS_LAZY, TN_WANTS_SOON };
+
+/* frames.c: the inner layer. Takes the frames of an authentic packet. 0 or -EPROTO (the tunnel is
+ * then closing). */
+int tn_frames_take(struct tunnel *t, struct tn_path *p, const struct tn_where *from,
+		   const void *data, size_t n, enum tn_wants *wants);
 void tn_put_open(struct wr *w, const struct tunnel_open *o);
 size_t tn_open_len(const struct tunnel_open *o);
 bool tn_get_open(struct rd *r, struct tunnel_open *o);
 
 /* packet.c */
 size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t cap);
+/* A packet with a challenge alone. */
+size_t tn_packet_challenge(struct tunnel *t, struct tn_path *p, uint8_t *buf, uint64_t token);
+/* The lowest priority that may send now; -1: none. */
+int tn_packet_level(const struct tn_path *p);
 /* When that path must be looked at again. */
 int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p);
 
 /* path.c */
-void tn_path_init(struct tn_path *p, const struct tunnel_conf *conf, int id,
-		  const struct tunnel_addr *addr, int64_t now_us);
+/* Begins anew: nothing is known of it but its numbers, keys and place. */
+void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const struct tn_where *at,
+		   int64_t now_us);
 void tn_path_finish(struct tn_path *p);
 void tn_path_rtt(struct tn_path *p, int64_t rtt_us, int64_t delay_us, int64_t now_us);
 void tn_path_fill(struct tn_path *p, int64_t now_us);
@@ -354,34 +445,106 @@ int64_t tn_path_burst(const struct tn_path *p);
 /* paths.c */
 #define tn_paths_for(p, t) \
 	for (unsigned i_ = 0; i_ < TN_PATHS; i_++) \
-		if ((p = (t)->path[i_]) != NULL)
-int tn_paths_add(struct tunnel *t, unsigned number, int id, const struct tunnel_addr *addr);
+		if ((p = (t)->path[i_]) != NULL && p->state != TN_PATH_GONE)
+int tn_paths_add(struct tunnel *t, unsigned number, const struct tn_where *at);
 void tn_paths_finish(struct tunnel *t);
-/* Derives the keys of a path; those of 0 when the handshake is complete. */
-int tn_paths_key(struct tunnel *t, struct tn_path *p);
-/* The path for what is urgent. */
-struct tn_path *tn_paths_best(const struct tunnel *t);
-/* May data of that level go over it? */
-bool tn_paths_takes(const struct tunnel *t, const struct tn_path *p, int level);
-/* Control frames that belong to no path? */
-bool tn_paths_controls(const struct tunnel *t, const struct tn_path *p);
-void tn_paths_ping(struct tunnel *t);
+/* When the handshake is complete: their keys. */
+int tn_paths_key(struct tunnel *t);
+/* The path of a datagram; on a server a new one is made, which is not proven. NULL: none. */
+struct tn_path *tn_paths_of(struct tunnel *t, unsigned number, const struct tn_where *from);
+void tn_path_retire(struct tunnel *t, struct tn_path *p);
+void tn_paths_take_gone(struct tunnel *t, uint64_t number);
+bool tn_where_same(const struct tn_where *a, const struct tn_where *b);
+
+/* hold.c: the carrier takes no more for where the path goes to. */
+bool tn_held(const struct tn_path *p);
+
+/* life.c */
+void tn_life_up(struct tunnel *t, struct tn_path *p);
+/* Something authentic came on it. */
+void tn_life_heard(struct tunnel *t, struct tn_path *p);
+/* The peer acknowledged something that went over it. */
+void tn_life_acked(struct tunnel *t, struct tn_path *p);
+void tn_life_timers(struct tunnel *t, struct tn_path *p);
+int64_t tn_life_wake(const struct tunnel *t, const struct tn_path *p);
+/* When the peer's silence ends the tunnel. */
+int64_t tn_life_end(const struct tunnel *t);
+void tn_life_ping(struct tunnel *t);
+
+/* trial.c: RFC 9000, sections 8 and 9 */
+/* An authentic packet of n bytes came on p from there. */
+void tn_trial_heard(struct tunnel *t, struct tn_path *p, uint64_t number,
+		    const struct tn_where *from, size_t n);
+void tn_trial_take_challenge(struct tunnel *t, struct tn_path *p, uint64_t token);
+void tn_trial_take_response(struct tunnel *t, struct tn_path *p, uint64_t token,
+			    const struct tn_where *from);
+/* How many bytes may be sent to the path's address now. */
+size_t tn_trial_budget(const struct tn_path *p);
+/* A datagram of the path goes out. */
+void tn_trial_sent(struct tn_path *p, const uint8_t *dgram, size_t n);
+/* What goes to an address on trial only; 0: nothing. */
+size_t tn_trial_output(struct tunnel *t, struct tn_path *p, uint8_t *buf, struct tn_where *to);
+int64_t tn_trial_wake(const struct tn_path *p);
+void tn_trial_end(struct tn_path *p);
+
+/* schedule.c */
+/* Chooses the path for what is urgent; after each change of what is up. */
+void tn_schedule(struct tunnel *t);
+/* May data of that level go over it now? */
+bool tn_schedule_takes(const struct tunnel *t, const struct tn_path *p, int level);
+/* And frames that belong to no path? */
+bool tn_schedule_controls(const struct tunnel *t, const struct tn_path *p);
+/* The longest round trip of a path that is up. */
+int64_t tn_schedule_rtt_max(const struct tunnel *t);
 
 /* recover.c */
-struct tn_sent *tn_sent_slot(struct tn_path *p, uint64_t number);
+struct tn_sent *tn_sent_slot(const struct tn_path *p, uint64_t number);
 int tn_sent_reserve(struct tunnel *t, struct tn_path *p);
 void tn_sent_mark(struct tunnel *t, struct tn_path *p, struct tn_sent *s, size_t size);
+/* What the path has in flight goes over the others. */
+void tn_sent_give(struct tunnel *t, struct tn_path *p);
+/* When the oldest packet was sent that nothing newer was acknowledged of; NEVER_US: none. */
+int64_t tn_sent_oldest(const struct tn_path *p);
+/* An ACK of packets of p. same_way: it came on p, so that its time is p's round trip. */
 int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, size_t n,
-	     int64_t delay_us);
+	     int64_t delay_us, bool same_way);
 int64_t tn_pto(const struct tn_path *p);
 int64_t tn_pto_due(const struct tn_path *p);
 void tn_recover_timers(struct tunnel *t, struct tn_path *p);
 
 /* ack.c */
-void tn_ack_received(struct tn_path *p, uint64_t number, bool eliciting, int64_t now_us);
+void tn_ack_received(struct tn_path *p, uint64_t number, enum tn_wants wants, int64_t now_us);
+/* How long an ACK waits for a ride, on either side. */
+int64_t tn_ack_leisure(const struct tn_path *p);
 void tn_ack_acked(struct tn_path *p, uint64_t acks);
 /* Writes an ACK frame of that path; returns the highest number in it + 1, 0 when there was no room. */
-uint64_t tn_ack_put(struct tn_path *p, struct wr *w, int64_t now_us);
+uint64_t tn_ack_put(const struct tn_path *p, struct wr *w, int64_t now_us);
+void tn_ack_sent(struct tn_path *p);
+
+/* loss.c */
+void tn_loss_heard(struct tn_path *p, int64_t now_us); /* a packet came */
+void tn_loss_sent(struct tn_path *p, int64_t now_us);  /* the packet p->next leaves */
+/* Writes a LOSS frame when it is time for one, and there is room. */
+void tn_loss_put(struct tn_path *p, struct wr *w, int64_t now_us);
+int tn_loss_take(struct tunnel *t, struct rd *r); /* -EPROTO: malformed */
+
+/* repair.c: the sender; repair_in.c: the receiver */
+void tn_repair_finish(struct tn_repair *r);
+/* A packet of that path is about to be sent, whose frames (a part of them) are to be protected. */
+void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, uint64_t number,
+		    const void *plain, size_t n, enum tn_guard guard);
+/* When the next symbol is to go over that path, or may turn out to be needless. */
+int64_t tn_repair_wake(const struct tn_path *p);
+/* The same, after the needless were dropped. */
+int64_t tn_repair_due(const struct tunnel *t, struct tn_path *p);
+/* Writes a REPAIR frame that is due; returns the length of its symbol, 0 when there is none, or no
+ * room. */
+size_t tn_repair_put(struct tunnel *t, struct tn_path *p, struct wr *w);
+/* Will the next packet of a flow have a copy? */
+bool tn_repair_next(const struct tn_path *p);
+/* A symbol that covers that number of that path. 0, or -EPROTO (the tunnel is then closing). */
+int tn_repair_input(struct tunnel *t, struct tn_path *p, uint64_t number, const uint8_t *data,
+		    size_t n);
 
 /* stream.c: the application's side and the sender; stream_in.c: the receiver */
 struct tunnel_stream *tn_stream_make(struct tunnel *t, uint64_t id);
@@ -394,16 +557,14 @@ bool tn_stream_sendable(const struct tunnel_stream *s);
 unsigned tn_stream_level(const struct tunnel_stream *s);
 /* Writes one frame, filling r; false when there is nothing to send, or no room for it. */
 bool tn_stream_put(struct tunnel_stream *s, struct wr *w, struct tn_ref *r);
-bool tn_stream_put_echo(struct tunnel_stream *s, struct wr *w, const struct tn_echo *e,
-			struct tn_ref *r);
-bool tn_stream_unacked(const struct tunnel_stream *s, uint64_t off, uint64_t len);
+/* A short write with nothing behind it: what is lost of it would be missed late. */
+bool tn_stream_short(const struct tunnel_stream *s, const struct tn_ref *r);
 void tn_stream_acked(struct tunnel *t, const struct tn_ref *r);
 void tn_stream_lost(struct tunnel *t, const struct tn_ref *r);
 void tn_stream_reset(struct tunnel_stream *s, uint32_t code);
 void tn_stream_update(struct tunnel_stream *s);
 void tn_streams_check(struct tunnel *t); /* all: credit came */
 struct tunnel_stream *tn_stream_find(struct tunnel *t, uint64_t id);
-void tn_echo_add(struct tunnel *t, uint64_t id, uint64_t off, size_t len);
 
 struct tn_stream_frame {
 	uint64_t id, off;
@@ -427,16 +588,20 @@ struct tn_flow_frame {
 	struct tunnel_open open;
 };
 unsigned tn_flow_level(const struct tunnel_flow *f);
-bool tn_flow_put(struct tunnel_flow *f, struct wr *w, struct tn_ref *r, bool *has_ref);
+bool tn_flow_put(struct tunnel_flow *f, struct wr *w, struct tn_ref *r);
+bool tn_flow_sendable(const struct tunnel_flow *f);
 void tn_flow_acked(struct tunnel *t, const struct tn_ref *r);
+void tn_flow_lost(struct tunnel *t, const struct tn_ref *r);
 void tn_flow_take(struct tunnel *t, const struct tn_flow_frame *f);
 void tn_flow_take_note(struct tunnel *t, uint8_t type, uint64_t id);
 struct tunnel_flow *tn_flow_make(struct tunnel *t, uint64_t id, const struct tunnel_open *open);
 void tn_flow_free(struct tunnel_flow *f);
 void tn_flow_used(struct tunnel_flow *f);
 void tn_flow_sweep(struct tunnel *t);
+/* Drops what waits to be sent. */
+void tn_flows_flush(struct tunnel *t);
 int64_t tn_flow_due(const struct tunnel *t);
-int tn_dgrams_add(struct tn_dgrams *q, const void *data, size_t n, uint64_t seq);
+int tn_dgrams_add(struct tn_dgrams *q, const void *data, size_t n, uint64_t seq, int64_t now_us);
 void tn_dgrams_drop(struct tn_dgrams *q);
 void tn_dgrams_finish(struct tn_dgrams *q);
 

@@ -7,13 +7,20 @@
 #define DEBT_US (20 * MS_US)
 #define ACKS_ALONE 24 /* after so many packets with only an ACK, one asks for an ACK itself */
 #define MTU_TRIES 3
+#define NUMBER_NEAR (1 << 14) /* two bytes tell such a number from those that the peer has */
+#define SMALL_LEN (TN_HEADER_LEN + 64 + CRYPT_TAG_LEN) /* room for an ACK and an answer */
 
 struct build {
 	struct tunnel *t;
 	struct tn_path *p;
 	struct wr w;
+	size_t head; /* bytes before the frames */
 	struct tn_sent *s;
-	bool eliciting;
+	bool eliciting, symbols;
+	bool soon; /* the ACK is not to wait */
+	enum tn_guard guard;
+	size_t tail, tail_end, tail_bytes; /* the last frame whose length can be left out */
+	size_t from, to; /* the frames that can be recovered, between an ACK and symbols */
 };
 
 /* ---- what may go now ---- */
@@ -25,11 +32,12 @@ static int64_t debt(const struct tn_path *p)
 	return CLAMP(base_scale(rate, DEBT_US, SEC_US), 2 * TUNNEL_DGRAM_MAX, DEBT_MAX);
 }
 
-/* The lowest priority that may send now; -1: none. */
-static int level_now(const struct tn_path *p)
+int tn_packet_level(const struct tn_path *p)
 {
 	uint64_t cwnd = p->rate.ops->cwnd(&p->rate);
 
+	if (tn_held(p))
+		return -1;
 	if (p->probes)
 		return TN_LEVELS - 1;
 	if (p->in_flight >= cwnd + OVER_CWND || p->tokens <= -debt(p))
@@ -41,25 +49,28 @@ static int level_now(const struct tn_path *p)
 static int level_wanted(const struct tunnel *t, const struct tn_path *p)
 {
 	for (int i = 0; i < TN_LEVELS; i++)
-		if (!list_empty(&t->ready[i]) && tn_paths_takes(t, p, i))
+		if (!list_empty(&t->ready[i]) && tn_schedule_takes(t, p, i))
 			return i;
 	return TN_LEVELS;
 }
 
-static bool echo_due(const struct tunnel *t, const struct tn_path *p)
-{
-	return t->echo_n && tn_paths_controls(t, p) && t->echo[t->echo_head].due_us <= t->now_us;
-}
-
 static bool control_wanted(const struct tunnel *t, const struct tn_path *p)
 {
-	return p->ping || (tn_paths_controls(t, p) &&
-			   (t->max_data_wanted || t->note_n || !list_empty(&t->updates)));
+	return p->ping || p->respond ||
+	       (tn_schedule_controls(t, p) &&
+		(t->max_data_wanted || t->note_n || t->gone_wanted || !list_empty(&t->updates)));
+}
+
+/* When the next probe for larger datagrams may go. */
+static int64_t mtu_due(const struct tn_path *p)
+{
+	return p->mtu_try > p->dgram && p->largest_acked > 0 && p->state == TN_PATH_UP ? p->mtu_us
+										       : NEVER_US;
 }
 
 static bool mtu_wanted(const struct tunnel *t, const struct tn_path *p)
 {
-	return p->mtu_us <= t->now_us && p->mtu_try > p->dgram && p->largest_acked > 0;
+	return mtu_due(p) <= t->now_us;
 }
 
 /* ---- frames that are not data ---- */
@@ -70,6 +81,7 @@ static struct tn_ref *new_ref(struct build *b, uint8_t kind, uint64_t id)
 
 	*r = (struct tn_ref){.kind = kind, .id = id};
 	b->eliciting = true;
+	b->soon = b->soon || kind != TN_REF_FLOW;
 	return r;
 }
 
@@ -121,10 +133,36 @@ static void put_notes(struct build *b)
 
 		wr_u8(&b->w, n.type);
 		wr_varint(&b->w, n.id);
-		b->eliciting = true;
+		b->eliciting = b->soon = true;
 		if (n.type == TN_F_FLOW_CLOSE)
 			new_ref(b, TN_REF_FLOW_CLOSE, n.id);
 	}
+}
+
+static void put_gone(struct build *b)
+{
+	struct tunnel *t = b->t;
+
+	while (t->gone_wanted && has_room(b, 2)) {
+		unsigned number = (unsigned)__builtin_ctz(t->gone_wanted);
+
+		wr_u8(&b->w, TN_F_PATH_GONE);
+		wr_varint(&b->w, number);
+		new_ref(b, TN_REF_PATH_GONE, number);
+		t->gone_wanted &= (uint8_t)(t->gone_wanted - 1);
+	}
+}
+
+static void put_response(struct build *b)
+{
+	struct tn_path *p = b->p;
+
+	if (!p->respond || wr_left(&b->w) < 9)
+		return;
+	wr_u8(&b->w, TN_F_RESPONSE);
+	wr_u64(&b->w, p->response);
+	b->eliciting = true;
+	p->respond = false;
 }
 
 static void put_control(struct build *b)
@@ -132,34 +170,39 @@ static void put_control(struct build *b)
 	struct tunnel *t = b->t;
 	struct tunnel_stream *s;
 
-	if (!tn_paths_controls(t, b->p))
+	put_response(b);
+	if (!tn_schedule_controls(t, b->p))
 		return;
 	put_max_data(b);
 	while (has_room(b, 25) && (s = list_first(&t->updates, struct tunnel_stream, update)))
 		put_update(b, s);
 	put_notes(b);
-}
-
-static void put_echoes(struct build *b)
-{
-	struct tunnel *t = b->t;
-
-	while (echo_due(t, b->p) && has_room(b, 1)) {
-		const struct tn_echo *e = &t->echo[t->echo_head];
-		struct tunnel_stream *s = tn_stream_find(t, e->id);
-		struct tn_ref r;
-
-		if (s && tn_stream_unacked(s, e->off, e->len)) {
-			if (!tn_stream_put_echo(s, &b->w, e, &r))
-				return;
-			*new_ref(b, TN_REF_STREAM, 0) = r;
-		}
-		t->echo_head = (t->echo_head + 1) % TN_ECHOES;
-		t->echo_n--;
-	}
+	put_gone(b);
 }
 
 /* ---- data ---- */
+
+/* A frame that began at `from` ends with n bytes, after their length. */
+static void set_tail(struct build *b, size_t from, size_t n)
+{
+	b->tail = from;
+	b->tail_end = wr_len(&b->w);
+	b->tail_bytes = n;
+}
+
+/* The last frame needs no length. */
+static void cut_tail(struct build *b)
+{
+	size_t n = varint_len(b->tail_bytes);
+	uint8_t *end = b->w.p;
+
+	if (b->tail_end == 0 || b->tail_end != wr_len(&b->w))
+		return;
+	b->w.start[b->tail] |= TN_F_REST;
+	memmove(end - b->tail_bytes - n, end - b->tail_bytes, b->tail_bytes);
+	b->w.p -= n;
+	b->to = MIN(b->to, wr_len(&b->w));
+}
 
 static bool put_stream(struct build *b, struct tunnel_stream *s)
 {
@@ -168,6 +211,8 @@ static bool put_stream(struct build *b, struct tunnel_stream *s)
 	if (!tn_stream_put(s, &b->w, &r))
 		return false;
 	*new_ref(b, TN_REF_STREAM, 0) = r;
+	if (tn_stream_short(s, &r))
+		b->guard = TN_GUARD_STREAM;
 	list_remove(&s->snd.link); /* and to the end of the line */
 	tn_stream_check(s);
 	return true;
@@ -176,15 +221,20 @@ static bool put_stream(struct build *b, struct tunnel_stream *s)
 static bool put_flow(struct build *b, struct tunnel_flow *f)
 {
 	struct tn_ref r;
-	bool has_ref;
+	size_t from = wr_len(&b->w);
 
-	if (!tn_flow_put(f, &b->w, &r, &has_ref))
-		return false;
-	if (has_ref)
-		*new_ref(b, TN_REF_FLOW_OPEN, 0) = r;
-	b->eliciting = true;
+	if (!tn_flow_put(f, &b->w, &r)) {
+		if (tn_flow_sendable(f))
+			return false;
+		list_remove(&f->snd.link); /* all was too old */
+		return true;
+	}
+	*new_ref(b, TN_REF_FLOW, 0) = r;
+	set_tail(b, from, r.len);
+	if (tn_flow_level(f) < 2)
+		b->guard = MAX(b->guard, TN_GUARD_FLOW);
 	list_remove(&f->snd.link);
-	if (f->out.first)
+	if (tn_flow_sendable(f))
 		list_append(&b->t->ready[tn_flow_level(f)], &f->snd.link);
 	return true;
 }
@@ -194,7 +244,7 @@ static void put_data(struct build *b, int level)
 	for (int i = 0; i <= level; i++) {
 		struct tn_sender *s;
 
-		while (has_room(b, 1) && tn_paths_takes(b->t, b->p, i) &&
+		while (has_room(b, 1) && tn_schedule_takes(b->t, b->p, i) &&
 		       (s = list_first(&b->t->ready[i], struct tn_sender, link)) != NULL) {
 			bool put = s->kind == TN_STREAM
 				       ? put_stream(b, container_of(s, struct tunnel_stream, snd))
@@ -203,6 +253,18 @@ static void put_data(struct build *b, int level)
 				return;
 		}
 	}
+}
+
+/* A copy must have room for what stands before it. */
+static void put_protected(struct build *b, int level)
+{
+	size_t head = level_wanted(b->t, b->p) < 2 ? TN_REPAIR_HEAD : 0;
+
+	if (wr_left(&b->w) <= head)
+		return;
+	b->w.end -= head;
+	put_data(b, level);
+	b->w.end += head;
 }
 
 /* A packet as large as the path may take: if it is acknowledged, it does. */
@@ -231,19 +293,72 @@ static void put_mtu_probe(struct build *b)
 
 /* ---- the whole ---- */
 
-static void put_ack(struct build *b)
-{
-	struct tn_path *p = b->p;
-
-	if (p->ack_pending == 0)
-		return;
-	b->s->acks = tn_ack_put(p, &b->w, b->t->now_us);
-	b->s->acks_path = (uint8_t)p->number;
-}
-
 static bool ack_due(const struct tunnel *t, const struct tn_path *p)
 {
 	return p->ack_pending && (p->ack_now || p->ack_us <= t->now_us);
+}
+
+/* An ACK at leisure is of more than one, and rides on a copy rather than on what is going to be
+ * copied. */
+static bool ack_waits(const struct tunnel *t, struct tn_path *p)
+{
+	if (p->ack_soon || ack_due(t, p))
+		return false;
+	if (p->ack_pending == 1 && p->ack_us > t->now_us + tn_ack_leisure(p) / 4 * 3)
+		return true;
+	return level_wanted(t, p) < 2 && tn_repair_next(p) && tn_repair_due(t, p) > t->now_us;
+}
+
+static void put_ack(struct build *b)
+{
+	struct tunnel *t = b->t;
+	struct tn_path *p = b->p, *other;
+
+	if (p->ack_pending && !ack_waits(t, p)) {
+		b->s->acks = tn_ack_put(p, &b->w, t->now_us);
+		b->s->acks_path = (uint8_t)p->number;
+		if (b->s->acks)
+			tn_ack_sent(p);
+	}
+	if (!tn_schedule_controls(t, p))
+		return;
+	/* What came on a path that may not be able to answer. */
+	tn_paths_for (other, t) {
+		if (other->relay_ack && other != p)
+			tn_ack_put(other, &b->w, t->now_us);
+		other->relay_ack = false;
+	}
+}
+
+static bool relay_due(const struct tunnel *t, const struct tn_path *p)
+{
+	const struct tn_path *other;
+
+	if (t->n_up == 0 || !tn_schedule_controls(t, p))
+		return false;
+	tn_paths_for (other, t) {
+		if (other->relay_ack)
+			return true;
+	}
+	return false;
+}
+
+/* Its ACK is not recovered, so the peer may miss it. */
+static void guard(struct build *b, const uint8_t *frames)
+{
+	tn_repair_take(b->t, b->p, b->s, b->p->next, frames + b->from, b->to - b->from, b->guard);
+	if (b->s->guard_us)
+		b->s->acks = 0;
+}
+
+static void put_symbols(struct build *b)
+{
+	size_t from = wr_len(&b->w), n;
+
+	for (; (n = tn_repair_put(b->t, b->p, &b->w)) > 0; from = wr_len(&b->w)) {
+		set_tail(b, from, n);
+		b->symbols = true;
+	}
 }
 
 /* Closes the packet: header before, seal around, books kept. */
@@ -251,28 +366,44 @@ static size_t seal(struct build *b, uint8_t *buf)
 {
 	struct tunnel *t = b->t;
 	struct tn_path *p = b->p;
-	struct wr h = wr_of(buf, TN_HEADER_LEN);
-	size_t n = wr_len(&b->w), size = TN_HEADER_LEN + n + CRYPT_TAG_LEN;
-	uint64_t epoch = p->next >> t->epoch_bits;
+	struct wr h = wr_of(buf, b->head);
+	bool is_long = b->head == TN_HEADER_LEN;
+	int r = tn_keys_turn(&p->out, &t->key_life, p->next, p->largest_acked, t->now_us);
+	size_t n, size;
 
-	wr_u8(&h, (uint8_t)(TN_FLAG_FIXED | p->number << 3 | (epoch & TN_FLAG_PHASE)));
-	wr_u64(&h, t->id_out);
-	wr_u32(&h, (uint32_t)p->next);
-	if (tn_keys_reach(&p->out, epoch) < 0 ||
-	    crypt_seal(p->out.now, p->number, p->next, buf, TN_HEADER_LEN, buf + TN_HEADER_LEN, n,
-		       buf + TN_HEADER_LEN) < 0) {
+	cut_tail(b);
+	n = wr_len(&b->w);
+	size = b->head + n + CRYPT_TAG_LEN;
+	wr_u8(&h, (uint8_t)(TN_FLAG_FIXED | (is_long ? TN_FLAG_LONG : 0) | p->number << 3 |
+			    (p->out.epoch & TN_FLAG_PHASE)));
+	wr_u32(&h, t->id_out);
+	if (is_long)
+		wr_u32(&h, (uint32_t)p->next);
+	else
+		wr_u16(&h, (uint16_t)p->next);
+	if (b->guard)
+		guard(b, buf + b->head);
+	if (r < 0 || crypt_seal(p->out.now, p->number, p->next, buf, b->head, buf + b->head, n,
+				buf + b->head) < 0) {
 		tn_closed(t, -EIO);
 		return 0;
 	}
 	if (b->eliciting) {
 		tn_sent_mark(t, p, b->s, size + TN_UDP_IP);
-		p->tokens -= (int64_t)size + TN_UDP_IP;
 		p->probes -= p->probes > 0;
 		p->acks_alone = 0;
 		p->ping = false;
+		p->sent_lazy = b->s->lazy = !b->soon;
 	}
+	if (b->symbols && p->flight)
+		p->last_sent_us = t->now_us; /* the peer's answer may be to this */
+	if (b->symbols || b->eliciting)
+		p->tokens -= (int64_t)size + TN_UDP_IP;
+	b->s->left_us = t->now_us;
+	tn_loss_sent(p, t->now_us);
 	p->next++;
-	p->spoke_us = t->now_us;
+	p->n.packets_sent++;
+	p->n.bytes_sent += size;
 	t->stats.packets_sent++;
 	t->stats.bytes_sent += size;
 	return size;
@@ -280,9 +411,12 @@ static size_t seal(struct build *b, uint8_t *buf)
 
 static void begin(struct build *b, uint8_t *buf, size_t size)
 {
+	bool near = b->p->state == TN_PATH_UP && b->p->next - b->p->largest_acked < NUMBER_NEAR;
+
 	b->s = tn_sent_slot(b->p, b->p->next);
 	memset(b->s, 0, offsetof(struct tn_sent, ref));
-	b->w = wr_of(buf + TN_HEADER_LEN, size - TN_HEADER_LEN - CRYPT_TAG_LEN);
+	b->head = near ? TN_HEADER_MIN : TN_HEADER_LEN;
+	b->w = wr_of(buf + b->head, size - b->head - CRYPT_TAG_LEN);
 }
 
 /* Everything was sent and more could be: what is measured now says little of the path. */
@@ -305,19 +439,32 @@ static size_t build_close(struct build *b, uint8_t *buf)
 	return seal(b, buf);
 }
 
-size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t cap)
+size_t tn_packet_challenge(struct tunnel *t, struct tn_path *p, uint8_t *buf, uint64_t token)
+{
+	struct build b = {.t = t, .p = p, .eliciting = true};
+
+	if (tn_sent_reserve(t, p) < 0)
+		return 0;
+	begin(&b, buf, TUNNEL_DGRAM_MIN);
+	wr_u8(&b.w, TN_F_CHALLENGE);
+	wr_u64(&b.w, token);
+	return seal(&b, buf);
+}
+
+static size_t build(struct tunnel *t, struct tn_path *p, uint8_t *buf)
 {
 	struct build b = {.t = t, .p = p};
+	size_t budget = tn_trial_budget(p);
 	int level;
 
-	if (cap < TUNNEL_DGRAM_MAX || tn_sent_reserve(t, p) < 0)
+	if (tn_held(p) || tn_sent_reserve(t, p) < 0 || budget < SMALL_LEN)
 		return 0;
 	if (t->state == TUNNEL_CLOSING)
 		return build_close(&b, buf);
 	tn_path_fill(p, t->now_us);
-	level = level_now(p);
-	if (!ack_due(t, p) && !control_wanted(t, p) && !echo_due(t, p) &&
-	    level_wanted(t, p) > level) {
+	level = tn_packet_level(p);
+	if (!ack_due(t, p) && !relay_due(t, p) && !control_wanted(t, p) &&
+	    tn_repair_due(t, p) > t->now_us && level_wanted(t, p) > level) {
 		note_idle(t, p, level);
 		if (!mtu_wanted(t, p))
 			return 0;
@@ -325,16 +472,33 @@ size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t
 		put_mtu_probe(&b);
 		return seal(&b, buf);
 	}
-	begin(&b, buf, p->dgram);
+	begin(&b, buf, MIN(p->dgram, budget));
 	put_ack(&b);
+	tn_loss_put(p, &b.w, t->now_us);
+	b.from = wr_len(&b.w);
 	put_control(&b);
-	put_echoes(&b);
-	put_data(&b, level);
+	put_protected(&b, level);
+	b.to = wr_len(&b.w);
+	put_symbols(&b);
 	if (p->ping || (b.s->acks && !b.eliciting && ++p->acks_alone > ACKS_ALONE)) {
 		wr_u8(&b.w, TN_F_PING);
-		b.eliciting = true;
+		b.eliciting = b.soon = true;
+	}
+	if (p->ping &&
+	    p->state == TN_PATH_NEW) { /* it must take this much, and the answer may be long */
+		memset(b.w.p, TN_F_PADDING, wr_left(&b.w));
+		b.w.p = b.w.end;
 	}
 	return wr_len(&b.w) ? seal(&b, buf) : 0;
+}
+
+size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t cap)
+{
+	size_t n = cap < TUNNEL_DGRAM_MAX ? 0 : build(t, p, buf);
+
+	if (n)
+		tn_trial_sent(p, buf, n);
+	return n;
 }
 
 /* When the pace lets the next burst go. */
@@ -352,17 +516,17 @@ static int64_t pace_wake(const struct tunnel *t, const struct tn_path *p, int wa
 int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p)
 {
 	int wanted = level_wanted(t, p);
-	int64_t at = p->spoke_us + t->conf.keepalive_us;
+	int64_t at = MIN(tn_life_wake(t, p), tn_trial_wake(p));
 
-	if (control_wanted(t, p) || wanted <= level_now(p) || (p->ack_pending && p->ack_now))
+	if (tn_trial_budget(p) < SMALL_LEN || tn_held(p))
+		return at;
+	if (control_wanted(t, p) || wanted <= tn_packet_level(p) ||
+	    (p->ack_pending && p->ack_now) || relay_due(t, p))
 		return t->now_us;
 	if (p->ack_pending)
 		at = MIN(at, p->ack_us);
 	if (wanted < TN_LEVELS)
 		at = MIN(at, pace_wake(t, p, wanted));
-	if (t->echo_n && tn_paths_controls(t, p))
-		at = MIN(at, t->echo[t->echo_head].due_us);
-	if (p->mtu_try > p->dgram && p->largest_acked > 0)
-		at = MIN(at, p->mtu_us);
+	at = MIN(at, MIN(tn_repair_wake(p), mtu_due(p)));
 	return MIN(at, MIN(p->loss_us, tn_pto_due(p)));
 }

@@ -3,17 +3,42 @@
 #define RTT_GUESS_US (100 * MS_US)
 #define MIN_RTT_LIFE_US (10 * SEC_US)
 
-void tn_path_init(struct tn_path *p, const struct tunnel_conf *conf, int id,
-		  const struct tunnel_addr *addr, int64_t now_us)
+static void forget(struct tn_path *p)
 {
+	free(p->sent);
+	p->sent = NULL;
+	p->sent_cap = 0;
+	tn_spans_finish(&p->acked);
+	tn_spans_finish(&p->recv);
+	tn_trial_end(p);
+	tn_repair_finish(&p->repair);
+}
+
+void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const struct tn_where *at,
+		   int64_t now_us)
+{
+	struct tn_path old = *p;
+
+	forget(&old);
 	memset(p, 0, sizeof(*p));
-	p->id = id;
-	p->addr = *addr;
+	p->number = old.number;
+	p->ev = old.ev;
+	p->out = old.out;
+	p->in = old.in;
+	p->replay = old.replay;
+	p->mended = old.mended;
+	p->recv_next = old.recv_next;
+	p->moved_at = old.moved_at;
+	p->next = p->low = p->low_flight = old.next;
+	p->largest_acked = old.largest_acked; /* the keys' turn depends on it */
+	p->state = TN_PATH_NEW;
+	p->at = *at;
+	p->probe_us = now_us;
 	p->srtt_us = p->latest_us = RTT_GUESS_US;
 	p->rttvar_us = RTT_GUESS_US / 4;
 	p->min_rtt_us = p->min_next_us = NEVER_US;
 	p->min_since_us = now_us;
-	p->delivered_us = p->first_us = p->last_sent_us = p->spoke_us = now_us;
+	p->delivered_us = p->first_us = p->last_sent_us = now_us;
 	p->loss_us = p->ack_us = NEVER_US;
 	p->reorder = 3;
 	p->reorder_eighths = 1;
@@ -22,16 +47,19 @@ void tn_path_init(struct tn_path *p, const struct tunnel_conf *conf, int id,
 	p->mtu_us = now_us;
 	p->tokens_us = now_us;
 	p->tokens = 10 * TUNNEL_DGRAM_MAX;
+	tn_loss_init(&p->loss);
+	p->watch.told = p->watch.settled = p->watch.mark = p->recv_next;
 	tn_rate_init(&p->rate, conf->rate_bps, RTT_GUESS_US);
+	if (!(at->addr.len & TUNNEL_ADDR_RELIABLE))
+		return;
+	p->dgram = conf->dgram_max;
+	if (!conf->rate_bps)
+		p->rate.ops = &tn_rate_carried;
 }
 
 void tn_path_finish(struct tn_path *p)
 {
-	free(p->sent);
-	p->sent = NULL;
-	p->sent_cap = 0;
-	tn_spans_finish(&p->acked);
-	tn_spans_finish(&p->recv);
+	forget(p);
 	tn_keys_finish(&p->out);
 	tn_keys_finish(&p->in);
 }
@@ -48,15 +76,15 @@ static void min_rtt(struct tn_path *p, int64_t rtt_us, int64_t now_us)
 	p->min_rtt_us = MIN(p->min_rtt_us, rtt_us);
 }
 
-/* RFC 9002, section 5. */
+/* RFC 9002, section 5; but what the peer says of its delay is believed: it may be longer than the
+ * round trip. */
 void tn_path_rtt(struct tn_path *p, int64_t rtt_us, int64_t delay_us, int64_t now_us)
 {
 	bool first = p->min_rtt_us == NEVER_US && p->min_next_us == NEVER_US;
 
 	rtt_us = MAX(rtt_us, 1);
+	rtt_us = MAX(rtt_us - delay_us, 1);
 	min_rtt(p, rtt_us, now_us);
-	if (rtt_us - delay_us >= p->min_rtt_us)
-		rtt_us -= delay_us;
 	p->latest_us = rtt_us;
 	if (first) {
 		p->srtt_us = rtt_us;

@@ -65,5 +65,7 @@ struct tn_rate {
 /* bps 0: auto. rtt_us: a first guess. */
 void tn_rate_init(struct tn_rate *r, int64_t bps, int64_t rtt_us);
 extern const struct tn_rate_ops tn_rate_fixed, tn_rate_auto;
+/* For a carrier with a congestion control of its own: whatever it takes. */
+extern const struct tn_rate_ops tn_rate_carried;
 
 #endif

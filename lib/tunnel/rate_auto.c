@@ -7,6 +7,7 @@
 #define MSS 1500
 #define CWND_INIT (40 * MSS)
 #define CWND_MIN (8 * MSS)
+#define BATCH_US (1 * MS_US) /* of data held back by hosts that work in batches */
 #define PCT_STARTUP 277
 #define PCT_DRAIN 40
 #define QUEUE_FLOOR_US (5 * MS_US)
@@ -243,7 +244,8 @@ static uint64_t auto_cwnd(const struct tn_rate *r)
 	case TN_RATE_PROBE_RTT:
 		return MAX(pipe / 2, CWND_MIN);
 	default:
-		return MAX(made_up(r, pipe * 2) + 10 * MSS, CWND_MIN);
+		return MAX(made_up(r, pipe * 2) + MAX(10 * MSS, r->m.bw * BATCH_US / SEC_US),
+			   CWND_MIN);
 	}
 }
 

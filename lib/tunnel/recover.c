@@ -1,16 +1,18 @@
 #include "tunnel/internal.h"
 #include <errno.h>
 
-#define SENT_MIN 128
+#define SENT_MIN 32
 #define GRANULE_US (1 * MS_US)
 #define PTO_VAR_MIN_US (4 * MS_US)
-#define ACK_DELAY_MAX_US (5 * MS_US)
+#define ACK_DELAY_MAX_US (5 * MS_US) /* of what wants an ACK soon */
+#define DELAY_TOLD_MAX_US (70 * MS_US)
 #define PTO_MAX_US (1 * SEC_US)
 #define REORDER_MAX 256
+#define LOSS_PACKETS 64 /* the loss rate is that of about so many */
 #define MTU_DOUBT 3 /* probe timeouts in a row after which large datagrams may be what is lost */
 #define MTU_AGAIN_US (30 * SEC_US)
 
-struct tn_sent *tn_sent_slot(struct tn_path *p, uint64_t number)
+struct tn_sent *tn_sent_slot(const struct tn_path *p, uint64_t number)
 {
 	return &p->sent[number & (p->sent_cap - 1)];
 }
@@ -34,7 +36,9 @@ static void declare_lost(struct tunnel *t, struct tn_path *p, struct tn_sent *s,
 	leave_flight(p, s);
 	s->state = TN_SENT_LOST;
 	t->stats.packets_lost++;
+	p->n.packets_lost++;
 	if (!s->mtu_probe) {
+		p->loss_ppm += (1000000 - p->loss_ppm) / LOSS_PACKETS;
 		p->lost_bytes += s->size;
 		*bytes += s->size;
 	}
@@ -48,22 +52,32 @@ static int64_t reorder_time(const struct tn_path *p)
 	return MAX(rtt + rtt * p->reorder_eighths / 8, GRANULE_US);
 }
 
+/* When a packet in flight, older than what was acknowledged, is lost. One that symbols can recover
+ * has the time of the last of them. */
+static int64_t loss_due(const struct tn_path *p, uint64_t number, const struct tn_sent *s)
+{
+	if (s->guard_us)
+		return s->guard_us + reorder_time(p) + (s->lazy ? tn_ack_leisure(p) : 0);
+	return number + p->reorder < p->largest_acked ? 0 : s->sent_us + reorder_time(p);
+}
+
 /* Packets that are far enough behind what was acknowledged, in numbers or in time: RFC 9002, 6.1.
  */
 static uint64_t detect_lost(struct tunnel *t, struct tn_path *p)
 {
-	int64_t limit = reorder_time(p);
 	uint64_t bytes = 0;
 
 	p->loss_us = NEVER_US;
 	for (; p->low_flight < p->largest_acked; p->low_flight++) {
 		struct tn_sent *s = tn_sent_slot(p, p->low_flight);
 
+		int64_t due;
+
 		if (s->state != TN_SENT_FLIGHT)
 			continue;
-		if (p->low_flight + p->reorder >= p->largest_acked &&
-		    s->sent_us + limit > t->now_us) {
-			p->loss_us = s->sent_us + limit;
+		due = loss_due(p, p->low_flight, s);
+		if (due > t->now_us) {
+			p->loss_us = due;
 			break;
 		}
 		declare_lost(t, p, s, &bytes);
@@ -89,7 +103,7 @@ struct news {
 	struct tn_rate_sample rate;
 	uint64_t prior_delivered;
 	int64_t prior_us, send_us;
-	bool any;
+	bool any, alive;
 };
 
 /* Delivery rate: the newest packet of the ACK decides over which interval it is measured. */
@@ -122,14 +136,17 @@ static void packet_acked(struct tunnel *t, struct tn_path *p, uint64_t number, s
 		goto known;
 	if (s->state == TN_SENT_LOST)
 		spurious(t, p, number);
-	else
+	else if (s->state == TN_SENT_FLIGHT)
 		leave_flight(p, s);
+	n->alive = true;
+	p->loss_ppm -= p->loss_ppm / LOSS_PACKETS;
 	p->delivered += s->size;
 	p->delivered_us = t->now_us;
 	n->rate.acked += s->size;
 	if (s->mtu_probe)
 		mtu_acked(p, s);
-	rate_news(p, s, n);
+	if (s->state != TN_SENT_GIVEN) /* its time says nothing of the line */
+		rate_news(p, s, n);
 	for (size_t i = 0; i < s->refs; i++)
 		tn_stream_acked(t, &s->ref[i]);
 known:
@@ -148,7 +165,8 @@ static void forget(struct tunnel *t, struct tn_path *p)
 	while (p->low < p->low_flight) {
 		struct tn_sent *s = tn_sent_slot(p, p->low);
 
-		if (s->state == TN_SENT_FLIGHT || (s->state == TN_SENT_LOST && s->sent_us > old))
+		if (s->state == TN_SENT_FLIGHT ||
+		    (s->state != TN_SENT_NONE && s->state != TN_SENT_ACKED && s->sent_us > old))
 			break;
 		p->low++;
 	}
@@ -182,7 +200,7 @@ static void tell_rate(struct tunnel *t, struct tn_path *p, struct news *n)
 
 /* The ranges come highest first and do not overlap (the parser saw to that). */
 int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, size_t n,
-	     int64_t delay_us)
+	     int64_t delay_us, bool same_way)
 {
 	struct news news = {0};
 	struct tn_span gap;
@@ -194,8 +212,10 @@ int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, s
 
 		p->largest_acked = range[0].hi;
 		s = tn_sent_slot(p, range[0].hi - 1);
-		if (range[0].hi > p->low && s->state == TN_SENT_FLIGHT) {
-			tn_path_rtt(p, t->now_us - s->sent_us, MIN(delay_us, ACK_DELAY_MAX_US),
+		if (range[0].hi > p->low && same_way && s->left_us &&
+		    (s->state == TN_SENT_FLIGHT || s->state == TN_SENT_GIVEN ||
+		     s->state == TN_SENT_NONE)) {
+			tn_path_rtt(p, t->now_us - s->left_us, MIN(delay_us, DELAY_TOLD_MAX_US),
 				    t->now_us);
 			news.rate.rtt_us = p->latest_us;
 		}
@@ -212,9 +232,11 @@ int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, s
 		}
 	}
 	news.rate.lost = detect_lost(t, p);
-	if (news.any) {
-		p->pto_count = 0;
+	if (news.any)
 		tell_rate(t, p, &news);
+	if (news.alive) {
+		p->pto_count = 0;
+		tn_life_acked(t, p);
 	}
 	forget(t, p);
 	return 0;
@@ -269,11 +291,46 @@ void tn_sent_mark(struct tunnel *t, struct tn_path *p, struct tn_sent *s, size_t
 	p->last_sent_us = t->now_us;
 }
 
+/* ---- a path that fell silent ---- */
+
+/* An MTU probe says nothing of the path when it is lost. */
+int64_t tn_sent_oldest(const struct tn_path *p)
+{
+	for (uint64_t k = MAX(p->low_flight, p->largest_acked); p->flight && k < p->next; k++) {
+		const struct tn_sent *s = &p->sent[k & (p->sent_cap - 1)];
+
+		if (s->state == TN_SENT_FLIGHT && !s->mtu_probe)
+			return s->sent_us;
+	}
+	return NEVER_US;
+}
+
+/* They are not losses: what the line does is not to be learnt from its death. */
+void tn_sent_give(struct tunnel *t, struct tn_path *p)
+{
+	for (uint64_t k = p->low_flight; p->flight && k < p->next; k++) {
+		struct tn_sent *s = tn_sent_slot(p, k);
+
+		if (s->state != TN_SENT_FLIGHT)
+			continue;
+		leave_flight(p, s);
+		s->state = TN_SENT_GIVEN;
+		t->stats.packets_lost++;
+		p->n.packets_lost++;
+		requeue(t, s);
+	}
+	p->low_flight = p->next;
+	p->loss_us = NEVER_US;
+	p->pto_count = p->probes = 0;
+	forget(t, p);
+}
+
 /* ---- timers ---- */
 
 int64_t tn_pto(const struct tn_path *p)
 {
-	int64_t pto = p->srtt_us + MAX(4 * p->rttvar_us, PTO_VAR_MIN_US) + ACK_DELAY_MAX_US;
+	int64_t delay = p->sent_lazy ? tn_ack_leisure(p) : 0;
+	int64_t pto = p->srtt_us + MAX(4 * p->rttvar_us, PTO_VAR_MIN_US) + ACK_DELAY_MAX_US + delay;
 
 	return MIN(pto << MIN(p->pto_count, 6u), MAX(pto, PTO_MAX_US));
 }
@@ -281,7 +338,7 @@ int64_t tn_pto(const struct tn_path *p)
 /* When the peer's silence is worth a probe. */
 int64_t tn_pto_due(const struct tn_path *p)
 {
-	return p->flight ? p->last_sent_us + tn_pto(p) : NEVER_US;
+	return p->flight && p->state == TN_PATH_UP ? p->last_sent_us + tn_pto(p) : NEVER_US;
 }
 
 /* The path may have become narrower. */

@@ -1,79 +1,185 @@
 #include "tunnel/bytes.h"
 #include <errno.h>
 
-#define RING_MIN 2048
-#define RING_KEEP 8192 /* an empty ring of at most so much keeps its memory */
+#define AT_MASK ((uint64_t)TN_CHUNK - 1)
 
-static void copy_in(struct tn_ring *r, uint64_t off, const uint8_t *data, size_t n)
+/* ---- the pool ---- */
+
+struct tn_chunk {
+	struct tn_chunk *next;
+};
+
+static uint8_t *take_chunk(struct tn_pool *pool)
 {
-	size_t at = off & (r->cap - 1), first = MIN(n, r->cap - at);
+	struct tn_chunk *c = pool->spare;
 
-	memcpy(r->p + at, data, first);
-	memcpy(r->p, data + first, n - first);
+	if (c) {
+		pool->spare = c->next;
+		pool->nspare--;
+	} else {
+		c = malloc(TN_CHUNK);
+		if (!c)
+			return NULL;
+	}
+	pool->used++;
+	pool->peak = MAX(pool->peak, pool->used);
+	return (uint8_t *)c;
 }
 
-int tn_ring_reserve(struct tn_ring *r, uint64_t end)
+static void give_chunk(struct tn_pool *pool, uint8_t *p)
 {
-	uint64_t need = end - r->start;
-	struct tn_ring big = {.start = r->start, .cap = MAX(r->cap, (size_t)RING_MIN)};
+	struct tn_chunk *c = (struct tn_chunk *)p;
 
-	if (need <= r->cap)
+	if (!p)
+		return;
+	c->next = pool->spare;
+	pool->spare = c;
+	pool->nspare++;
+	pool->used--;
+}
+
+static void free_spares(struct tn_pool *pool, size_t keep)
+{
+	while (pool->nspare > keep) {
+		struct tn_chunk *c = pool->spare;
+
+		pool->spare = c->next;
+		pool->nspare--;
+		free(c);
+	}
+}
+
+void tn_pool_age(struct tn_pool *pool, int64_t now_us)
+{
+	if (now_us < pool->aged_us + TN_POOL_AGE_US)
+		return;
+	pool->aged_us = now_us;
+	free_spares(pool, MAX(pool->peak - pool->used,
+			      pool->nspare > TN_POOL_STEP ? pool->nspare - TN_POOL_STEP : 0));
+	pool->peak = pool->used;
+}
+
+void tn_pool_finish(struct tn_pool *pool)
+{
+	free_spares(pool, 0);
+}
+
+/* ---- the ring ---- */
+
+/* The table's place for the chunk that holds offset off. */
+static uint8_t **slot(struct tn_ring *r, uint64_t off)
+{
+	uint64_t i = off / TN_CHUNK;
+
+	return r->cap ? &r->at[i & (r->cap - 1)] : &r->few[i & (TN_FEW - 1)];
+}
+
+static const uint8_t *chunk(const struct tn_ring *r, uint64_t off)
+{
+	return *slot((struct tn_ring *)r, off);
+}
+
+/* Makes the table long enough for the chunks from start to `end`. */
+static int reserve(struct tn_ring *r, uint64_t end)
+{
+	uint64_t first = r->start / TN_CHUNK, need = (end - 1) / TN_CHUNK - first + 1;
+	size_t had = r->cap ? r->cap : TN_FEW;
+	struct tn_ring big = {.start = r->start, .cap = had};
+
+	if (need <= had)
 		return 0;
 	while (big.cap < need)
 		big.cap *= 2;
-	big.p = malloc(big.cap);
-	if (!big.p)
+	big.at = calloc(big.cap, sizeof(*big.at));
+	if (!big.at)
 		return -ENOMEM;
-	if (r->cap) {
-		size_t at = r->start & (r->cap - 1);
-
-		copy_in(&big, r->start, r->p + at, r->cap - at);
-		copy_in(&big, r->start + r->cap - at, r->p, at);
-	}
-	free(r->p);
+	for (uint64_t i = first; i < first + had; i++)
+		*slot(&big, i * TN_CHUNK) = *slot(r, i * TN_CHUNK);
+	free(r->at);
 	*r = big;
 	return 0;
 }
 
-void tn_ring_put(struct tn_ring *r, uint64_t off, const void *data, size_t n)
+int tn_ring_put(struct tn_ring *r, struct tn_pool *pool, uint64_t off, const void *data, size_t n)
 {
-	if (n)
-		copy_in(r, off, data, n);
+	const uint8_t *from = data;
+
+	if (n && reserve(r, off + n) < 0)
+		return -ENOMEM;
+	while (n) {
+		size_t at = off & AT_MASK, piece = MIN(n, TN_CHUNK - at);
+		uint8_t **c = slot(r, off);
+
+		if (!*c && !(*c = take_chunk(pool)))
+			return -ENOMEM;
+		memcpy(*c + at, from, piece);
+		off += piece;
+		from += piece;
+		n -= piece;
+	}
+	return 0;
 }
 
 void tn_ring_get(const struct tn_ring *r, uint64_t off, void *out, size_t n)
 {
-	size_t at, first;
+	uint8_t *to = out;
 
-	if (n == 0)
+	while (n) {
+		size_t at = off & AT_MASK, piece = MIN(n, TN_CHUNK - at);
+
+		memcpy(to, chunk(r, off) + at, piece);
+		off += piece;
+		to += piece;
+		n -= piece;
+	}
+}
+
+unsigned tn_ring_peek(const struct tn_ring *r, size_t n, struct iovec *iov, unsigned max)
+{
+	uint64_t off = r->start;
+	unsigned count = 0;
+
+	while (n && count < max) {
+		size_t at = off & AT_MASK, piece = MIN(n, TN_CHUNK - at);
+
+		iov[count++] = (struct iovec){(uint8_t *)chunk(r, off) + at, piece};
+		off += piece;
+		n -= piece;
+	}
+	return count;
+}
+
+/* Gives back the chunks in the table that begin in [from, to). */
+static void give_range(struct tn_ring *r, struct tn_pool *pool, uint64_t from, uint64_t to)
+{
+	for (uint64_t off = from & ~AT_MASK; off < to; off += TN_CHUNK) {
+		uint8_t **c = slot(r, off);
+
+		give_chunk(pool, *c);
+		*c = NULL;
+	}
+}
+
+void tn_ring_drop(struct tn_ring *r, struct tn_pool *pool, uint64_t start, bool empty)
+{
+	uint64_t all = (r->cap ? r->cap : TN_FEW) * (uint64_t)TN_CHUNK;
+	uint64_t end = MIN(start, (r->start & ~AT_MASK) + all);
+
+	if (empty) {
+		tn_ring_finish(r, pool);
+		r->start = start;
 		return;
-	at = off & (r->cap - 1);
-	first = MIN(n, r->cap - at);
-	memcpy(out, r->p + at, first);
-	memcpy((uint8_t *)out + first, r->p, n - first);
-}
-
-size_t tn_ring_peek(const struct tn_ring *r, size_t n, const void **data)
-{
-	size_t at;
-
-	if (n == 0 || r->cap == 0)
-		return 0;
-	at = r->start & (r->cap - 1);
-	*data = r->p + at;
-	return MIN(n, r->cap - at);
-}
-
-void tn_ring_drop(struct tn_ring *r, uint64_t start, bool empty)
-{
+	}
+	give_range(r, pool, r->start, MIN(end, start & ~AT_MASK));
 	r->start = start;
-	if (empty && r->cap > RING_KEEP)
-		tn_ring_finish(r);
 }
 
-void tn_ring_finish(struct tn_ring *r)
+void tn_ring_finish(struct tn_ring *r, struct tn_pool *pool)
 {
-	free(r->p);
-	r->p = NULL;
+	uint64_t first = r->start & ~AT_MASK;
+
+	give_range(r, pool, first, first + (r->cap ? r->cap : TN_FEW) * (uint64_t)TN_CHUNK);
+	free(r->at);
+	r->at = NULL;
 	r->cap = 0;
 }

@@ -4,6 +4,7 @@
 
 #define UNSENT_MAX (1024 * 1024) /* bytes queued that wait for the line */
 #define BURST_PAUSE_US SEC_US
+#define BURST_LEAK (64 * 1024) /* bytes a second that make no burst */
 #define BURST_BULK (256 * 1024)
 
 struct tunnel_stream *tn_stream_find(struct tunnel *t, uint64_t id)
@@ -49,8 +50,8 @@ void tn_stream_free(struct tunnel_stream *s)
 	list_remove(&s->snd.link);
 	list_remove(&s->ev.link);
 	list_remove(&s->update);
-	tn_ring_finish(&s->out);
-	tn_ring_finish(&s->in);
+	tn_ring_finish(&s->out, &t->pool);
+	tn_ring_finish(&s->in, &t->pool);
 	tn_spans_finish(&s->acked);
 	tn_spans_finish(&s->lost);
 	tn_spans_finish(&s->got);
@@ -162,6 +163,16 @@ size_t tunnel_stream_room(const struct tunnel_stream *s)
 			     : 0);
 }
 
+/* A stream that carries little all the time is not bulk. */
+static void count_burst(struct tunnel_stream *s, size_t n)
+{
+	int64_t now_us = s->t->now_us, idle_us = MIN(now_us - s->burst_us, 60 * SEC_US);
+	uint64_t leak = (uint64_t)base_scale(BURST_LEAK, idle_us, SEC_US);
+
+	s->burst = (idle_us > BURST_PAUSE_US || s->burst < leak ? 0 : s->burst - leak) + n;
+	s->burst_us = now_us;
+}
+
 ssize_t tunnel_stream_write(struct tunnel_stream *s, const void *data, size_t n)
 {
 	struct tunnel *t = s->t;
@@ -175,16 +186,12 @@ ssize_t tunnel_stream_write(struct tunnel_stream *s, const void *data, size_t n)
 	}
 	if (take == 0)
 		return 0;
-	if (tn_ring_reserve(&s->out, s->written + take) < 0)
+	if (tn_ring_put(&s->out, &t->pool, s->written, data, take) < 0)
 		return -ENOMEM;
-	tn_ring_put(&s->out, s->written, data, take);
 	s->written += take;
 	t->buffered_out += take;
 	t->stats.stream_bytes_sent += take;
-	if (t->now_us - s->burst_us > BURST_PAUSE_US)
-		s->burst = 0;
-	s->burst += take;
-	s->burst_us = t->now_us;
+	count_burst(s, take);
 	tn_stream_check(s);
 	tn_touch(t);
 	return (ssize_t)take;
@@ -211,8 +218,7 @@ void tn_stream_reset(struct tunnel_stream *s, uint32_t code)
 		return;
 	t->stats.streams_reset++;
 	t->buffered_out -= s->written - s->out.start;
-	s->out.start = s->written;
-	tn_ring_finish(&s->out);
+	tn_ring_drop(&s->out, &t->pool, s->written, true);
 	tn_spans_finish(&s->acked);
 	tn_spans_finish(&s->lost);
 	s->code = code;

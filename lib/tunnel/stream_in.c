@@ -19,7 +19,16 @@ static uint64_t readable(const struct tunnel_stream *s)
 
 size_t tunnel_stream_peek(const struct tunnel_stream *s, const void **data)
 {
-	return is_reset(s) ? 0 : tn_ring_peek(&s->in, readable(s), data);
+	struct iovec iov = {0};
+
+	tunnel_stream_peekv(s, &iov, 1);
+	*data = iov.iov_base;
+	return iov.iov_len;
+}
+
+unsigned tunnel_stream_peekv(const struct tunnel_stream *s, struct iovec *iov, unsigned max)
+{
+	return is_reset(s) ? 0 : tn_ring_peek(&s->in, readable(s), iov, max);
 }
 
 /* The whole tunnel's credit: n more bytes are out of the way. */
@@ -40,7 +49,7 @@ static void stream_credit(struct tunnel_stream *s)
 	if (s->final != UINT64_MAX || s->in.start + s->window < s->max + s->window / 4)
 		return;
 	if (!s->max_wanted) {
-		if (t->now_us - s->grown_us < 2 * tn_paths_best(t)->srtt_us)
+		if (t->now_us - s->grown_us < 2 * tn_schedule_rtt_max(t))
 			s->window = MIN(s->window * 2, t->conf.stream_window);
 		s->grown_us = t->now_us;
 	}
@@ -57,7 +66,7 @@ void tunnel_stream_consume(struct tunnel_stream *s, size_t n)
 	if (n == 0)
 		return;
 	tn_spans_remove(&s->got, 0, s->in.start + n);
-	tn_ring_drop(&s->in, s->in.start + n, s->got.n == 0);
+	tn_ring_drop(&s->in, &s->t->pool, s->in.start + n, s->got.n == 0);
 	s->t->stats.stream_bytes_received += n;
 	tn_data_read(s->t, n);
 	stream_credit(s);
@@ -87,8 +96,7 @@ void tn_stream_abandon(struct tunnel_stream *s)
 {
 	uint64_t end = s->high, n = end - s->in.start;
 
-	s->in.start = end;
-	tn_ring_finish(&s->in);
+	tn_ring_drop(&s->in, &s->t->pool, end, true);
 	tn_spans_finish(&s->got);
 	tn_data_read(s->t, n);
 }
@@ -179,11 +187,10 @@ static int store(struct tunnel_stream *s, const struct tn_stream_frame *f)
 		return 0;
 	if (s->got.n > TN_STREAM_GAPS)
 		return tn_broken(s->t, "a stream in too many pieces");
-	if (tn_ring_reserve(&s->in, end) < 0)
-		goto nomem;
 	while (tn_spans_gap(&s->got, lo, end, &gap)) {
-		tn_ring_put(&s->in, gap.lo, f->data + (gap.lo - f->off), gap.hi - gap.lo);
-		if (tn_spans_add(&s->got, gap.lo, gap.hi) < 0)
+		if (tn_ring_put(&s->in, &s->t->pool, gap.lo, f->data + (gap.lo - f->off),
+				gap.hi - gap.lo) < 0 ||
+		    tn_spans_add(&s->got, gap.lo, gap.hi) < 0)
 			goto nomem;
 		lo = gap.hi;
 	}

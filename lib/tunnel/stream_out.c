@@ -3,7 +3,7 @@
 
 #define ROOM_EVENT (64 * 1024) /* WRITABLE is worth it from so many bytes of room */
 #define FRAME_MIN 32	       /* a smaller piece of a long write is not worth a frame */
-#define ECHO_LEN 1200
+#define SHORT_LEN 1200
 
 bool tn_stream_sendable(const struct tunnel_stream *s)
 {
@@ -72,8 +72,6 @@ static void sent_new(struct tunnel_stream *s, const struct tn_ref *r)
 
 	s->next += r->len;
 	t->data_sent += r->len;
-	if (s->next == s->written && r->len <= ECHO_LEN && tn_stream_level(s) < 2)
-		tn_echo_add(t, s->node.id, r->off, r->len);
 	writable_check(s);
 }
 
@@ -110,33 +108,9 @@ bool tn_stream_put(struct tunnel_stream *s, struct wr *w, struct tn_ref *r)
 	return true;
 }
 
-bool tn_stream_unacked(const struct tunnel_stream *s, uint64_t off, uint64_t len)
+bool tn_stream_short(const struct tunnel_stream *s, const struct tn_ref *r)
 {
-	struct tn_span gap;
-
-	if (s->rst_wanted || s->rst_sent || s->rst_got || off < s->out.start)
-		return false;
-	if (len == 0)
-		return (s->fin_sent && !s->fin_acked) || (s->local && !s->open_acked);
-	return tn_spans_gap(&s->acked, off, off + len, &gap) && gap.lo == off &&
-	       gap.hi == off + len;
-}
-
-/* The same bytes once more, whatever their state. */
-bool tn_stream_put_echo(struct tunnel_stream *s, struct wr *w, const struct tn_echo *e,
-			struct tn_ref *r)
-{
-	bool open = e->off == 0 && s->local && !s->open_acked;
-
-	if (wr_left(w) < head_len(s, e->off, open) + e->len)
-		return false;
-	*r = (struct tn_ref){.kind = TN_REF_STREAM, .id = e->id, .off = e->off, .len = e->len};
-	r->flags = open ? TN_F_STREAM_OPEN : 0;
-	if (s->fin_sent && e->off + e->len == s->written)
-		r->flags |= TN_F_STREAM_FIN;
-	put_frame(s, w, r);
-	s->t->stats.bytes_doubled += e->len;
-	return true;
+	return r->off + r->len == s->written && r->len <= SHORT_LEN && tn_stream_level(s) < 2;
 }
 
 /* Streams that could not write because the tunnel's buffer was full. */
@@ -169,7 +143,7 @@ static void bytes_acked(struct tunnel_stream *s, const struct tn_ref *r)
 		return; /* it is sent again, no harm */
 	}
 	s->t->buffered_out -= front - s->out.start;
-	tn_ring_drop(&s->out, front, front == s->written);
+	tn_ring_drop(&s->out, &s->t->pool, front, front == s->written);
 }
 
 static void stream_acked(struct tunnel_stream *s, const struct tn_ref *r)
@@ -191,7 +165,7 @@ void tn_stream_acked(struct tunnel *t, const struct tn_ref *r)
 {
 	struct tunnel_stream *s;
 
-	if (r->kind == TN_REF_FLOW_OPEN) {
+	if (r->kind == TN_REF_FLOW) {
 		tn_flow_acked(t, r);
 		return;
 	}
@@ -227,6 +201,10 @@ void tn_stream_lost(struct tunnel *t, const struct tn_ref *r)
 
 	if (r->kind == TN_REF_MAX_DATA)
 		t->max_data_wanted = true;
+	if (r->kind == TN_REF_FLOW)
+		tn_flow_lost(t, r);
+	if (r->kind == TN_REF_PATH_GONE && t->path[r->id]->state == TN_PATH_GONE)
+		t->gone_wanted |= (uint8_t)(1u << r->id);
 	if (r->kind == TN_REF_FLOW_CLOSE)
 		tn_note_add(t, TN_F_FLOW_CLOSE, r->id);
 	if (r->kind != TN_REF_STREAM && r->kind != TN_REF_RESET && r->kind != TN_REF_MAX_STREAM)

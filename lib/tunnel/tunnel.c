@@ -6,14 +6,14 @@
 #define WRONG_AFTER_US (2 * SEC_US)
 #define LOST_WAIT_US (500 * MS_US)
 #define CODE_BROKEN 1 /* in CLOSE: the peer broke the protocol */
-#define ECHO_MIN_US (4 * MS_US)
-#define ECHO_MAX_US (10 * MS_US)
+#define CLOSES 3      /* the word may be lost, and nobody asks for it again */
 
 void tunnel_conf_default(struct tunnel_conf *conf)
 {
 	*conf = (struct tunnel_conf){
 	    .handshake_us = 5 * SEC_US,
 	    .idle_us = 5 * SEC_US,
+	    .resume_us = 30 * SEC_US,
 	    .keepalive_us = SEC_US,
 	    .flow_idle_us = 60 * SEC_US,
 	    .dgram_max = TUNNEL_DGRAM_MAX,
@@ -22,6 +22,7 @@ void tunnel_conf_default(struct tunnel_conf *conf)
 	    .stream_buffer = 16 << 20,
 	    .tunnel_buffer = 64 << 20,
 	    .flow_queue = 256 << 10,
+	    .flows_queue = 16 << 20,
 	    .streams_max = 20000,
 	    .flows_max = 20000,
 	    .tunnels_max = 1000,
@@ -70,7 +71,9 @@ bool tunnel_event(struct tunnel *t, struct tunnel_event *out)
 			list_remove(&ev->link);
 		if (!any)
 			continue;
-		if (ev->kind == TN_STREAM)
+		if (ev->kind == TN_PATH)
+			out->path = container_of(ev, struct tn_path, ev)->number;
+		else if (ev->kind == TN_STREAM)
 			out->stream = container_of(ev, struct tunnel_stream, ev);
 		else
 			out->flow = container_of(ev, struct tunnel_flow, ev);
@@ -100,9 +103,9 @@ int tn_create(const struct tunnel_conf *conf, bool server, int path, const struc
 	t->conf.tunnel_window = MAX(t->conf.tunnel_window, (size_t)TN_TUNNEL_CREDIT);
 	t->server = server;
 	t->now_us = t->heard_us = now_us;
-	t->idle_end_us = now_us + t->conf.idle_us;
+	t->lost_end_us = t->resuming_us = NEVER_US;
 	t->next_stream = t->next_flow = server;
-	t->epoch_bits = TN_EPOCH_BITS;
+	t->key_life = (struct tn_key_life){TN_KEY_PACKETS, TN_KEY_TIME_US};
 	t->data_peer_max = t->data_max = TN_TUNNEL_CREDIT;
 	list_init(&t->all_streams);
 	list_init(&t->flow_age);
@@ -114,12 +117,15 @@ int tn_create(const struct tunnel_conf *conf, bool server, int path, const struc
 	list_init(&t->a_all);
 	list_init(&t->a_busy);
 	list_init(&t->a_events);
-	r = tn_paths_add(t, 0, path, to);
-	if (r < 0)
+	r = tn_paths_add(t, 0, &(struct tn_where){path, *to});
+	if (r < 0) {
 		tunnel_destroy(t);
-	else
-		*out = t;
-	return r;
+		return r;
+	}
+	t->best = t->path[0];
+	t->best->proven = true; /* by the handshake */
+	*out = t;
+	return 0;
 }
 
 int tunnel_create(const struct tunnel_conf *conf, const struct crypt_key *key, int path,
@@ -156,15 +162,16 @@ int tn_key(struct tunnel *t, const struct crypt_secrets *s)
 		crypt_secret_path(out, i, t->secret_out[i]);
 		crypt_secret_path(in, i, t->secret_in[i]);
 	}
-	r = tn_paths_key(t, t->path[0]);
+	r = tn_paths_key(t);
 	if (r < 0)
 		return r;
 	t->keyed = true;
-	t->id_out = t->server ? s->client_id : s->server_id;
-	t->node.id = t->server ? s->server_id : s->client_id;
+	t->id_out = (uint32_t)(t->server ? s->client_id : s->server_id);
+	t->node.id = (uint32_t)(t->server ? s->server_id : s->client_id);
 	t->state = TUNNEL_OPEN;
 	t->heard_us = t->now_us;
-	t->idle_end_us = t->now_us + t->conf.idle_us;
+	t->path[0]->state = TN_PATH_UP;
+	t->n_up = 1;
 	t->max_data_wanted = t->conf.tunnel_window > TN_TUNNEL_CREDIT;
 	t->path[0]->ping = true; /* the peer's handshake ends with our first datagram */
 	t->ev_bits |= 1u << TUNNEL_EV_CONNECTED;
@@ -214,6 +221,7 @@ void tunnel_destroy(struct tunnel *t)
 	if (t->acceptor)
 		tn_acceptor_forget(t);
 	free_all(t);
+	tn_pool_finish(&t->pool);
 	tn_idmap_finish(&t->streams);
 	tn_idmap_finish(&t->flows);
 	tn_spans_finish(&t->peer_streams);
@@ -245,6 +253,7 @@ static void begin_close(struct tunnel *t, int reason, uint32_t code, const char 
 		return;
 	}
 	t->state = TUNNEL_CLOSING;
+	t->closes = CLOSES;
 	tn_touch(t);
 }
 
@@ -274,17 +283,6 @@ void tn_note_add(struct tunnel *t, uint8_t type, uint64_t id)
 		return; /* the other side's idle timer does it as well */
 	t->note[t->note_n++] = (struct tn_note){type, id};
 	tn_touch(t);
-}
-
-/* A short write, or an end, that has no successor would wait for a whole probe timeout when it is lost. */
-void tn_echo_add(struct tunnel *t, uint64_t id, uint64_t off, size_t len)
-{
-	int64_t rtt = tn_paths_best(t)->srtt_us, wait = CLAMP(rtt / 8, ECHO_MIN_US, ECHO_MAX_US);
-
-	if (t->echo_n == TN_ECHOES || rtt < 2 * wait)
-		return;
-	t->echo[(t->echo_head + t->echo_n++) % TN_ECHOES] =
-	    (struct tn_echo){t->now_us + wait, id, off, (uint32_t)len};
 }
 
 /* ---- handshake ---- */
@@ -364,10 +362,10 @@ static int input_shake(struct tunnel *t, const void *dgram, size_t n)
 
 /* ---- input ---- */
 
-/* RFC 9000, A.3, for 32 bits. */
-static uint64_t expand_number(uint64_t next, uint32_t low)
+/* RFC 9000, A.3. */
+static uint64_t expand_number(uint64_t next, uint64_t low, unsigned bits)
 {
-	uint64_t half = UINT64_C(1) << 31, n = (next & ~UINT64_C(0xffffffff)) | low;
+	uint64_t half = UINT64_C(1) << (bits - 1), n = (next & ~(2 * half - 1)) | low;
 
 	if (n + half <= next)
 		return n + 2 * half;
@@ -376,23 +374,10 @@ static uint64_t expand_number(uint64_t next, uint32_t low)
 	return n;
 }
 
-/* The peer's address is where its newest datagram came from. */
-static void follow(struct tunnel *t, struct tn_path *p, uint64_t number,
-		   const struct tunnel_addr *from)
-{
-	if (number < p->moved_at)
-		return;
-	p->moved_at = number + 1;
-	if (memcmp(&p->addr, from, sizeof(*from)) == 0)
-		return;
-	p->addr = *from;
-	t->stats.moved++;
-}
-
 static void heard(struct tunnel *t)
 {
 	t->heard_us = t->now_us;
-	t->idle_end_us = t->now_us + t->conf.idle_us;
+	t->lost_end_us = NEVER_US;
 	if (!t->shake)
 		return;
 	crypt_shake_destroy(t->shake);
@@ -407,52 +392,62 @@ static int drop(struct tunnel *t, enum tunnel_drop why, int r)
 	return r;
 }
 
+static size_t header_len(const uint8_t *d)
+{
+	return d[0] & TN_FLAG_LONG ? TN_HEADER_LEN : TN_HEADER_MIN;
+}
+
 /* Opens a datagram of that path into `plain`; *number is then its packet number. */
 static int open_sealed(struct tunnel *t, struct tn_path *p, const uint8_t *d, size_t n,
 		       uint8_t *plain, uint64_t *number)
 {
 	struct rd r = rd_of(d + 1, TN_HEADER_LEN - 1);
+	size_t head = header_len(d);
 	struct crypt_seal *seal;
 	uint64_t epoch;
 
-	if (d[0] & TN_FLAG_RESERVED || rd_u64(&r) != t->node.id)
+	if (rd_u32(&r) != t->node.id)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
-	*number = expand_number(p->recv_next, rd_u32(&r));
+	*number = d[0] & TN_FLAG_LONG ? expand_number(p->recv_next, rd_u32(&r), 32)
+				      : expand_number(p->recv_next, rd_u16(&r), 16);
 	if (crypt_replay_seen(&p->replay, *number))
 		return drop(t, TUNNEL_DROP_REPLAYED, -EALREADY);
-	epoch = *number >> t->epoch_bits;
-	seal = tn_keys_of(&p->in, epoch);
-	if (!seal || (epoch & 1) != (d[0] & TN_FLAG_PHASE) ||
-	    crypt_open(seal, p->number, *number, d, TN_HEADER_LEN, d + TN_HEADER_LEN,
-		       n - TN_HEADER_LEN, plain) < 0)
+	seal = tn_keys_of(&p->in, d[0] & TN_FLAG_PHASE, &epoch);
+	if (!seal || crypt_open(seal, p->number, *number, d, head, d + head, n - head, plain) < 0)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
 	crypt_replay_mark(&p->replay, *number);
 	return tn_keys_reach(&p->in, epoch);
 }
 
-static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n,
-			const struct tunnel_addr *from)
+static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n, const struct tn_where *from)
 {
 	uint8_t plain[2048];
 	struct tn_path *p;
 	uint64_t number;
-	bool eliciting;
+	enum tn_wants wants;
 	int e;
 
-	if (!t->keyed || n < TN_HEADER_LEN + 1 + CRYPT_TAG_LEN || n > sizeof(plain))
+	if (!t->keyed || n < header_len(d) + 1 + CRYPT_TAG_LEN || n > sizeof(plain))
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
-	p = t->path[TN_FLAG_PATH(d[0])];
+	p = tn_paths_of(t, TN_FLAG_PATH(d[0]), from);
 	if (!p)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
 	e = open_sealed(t, p, d, n, plain, &number);
 	if (e < 0)
 		return e;
 	heard(t);
-	follow(t, p, number, from);
-	e = tn_frames_take(t, p, plain, n - TN_HEADER_LEN - CRYPT_TAG_LEN, &eliciting);
-	if (e == 0)
-		tn_ack_received(p, number, eliciting, t->now_us);
-	return e;
+	p->n.packets_received++;
+	p->n.bytes_received += n;
+	tn_trial_heard(t, p, number, from, n);
+	tn_life_heard(t, p);
+	p->taking = number;
+	tn_loss_heard(p, t->now_us);
+	e = tn_frames_take(t, p, from, plain, n - header_len(d) - CRYPT_TAG_LEN, &wants);
+	if (e < 0)
+		return e;
+	tn_ack_received(p, number, wants, t->now_us);
+	p->relay_ack = p->relay_ack || (wants && p->state != TN_PATH_UP);
+	return 0;
 }
 
 /* The peer says that it has no such connection. Anyone on the way could say so: it is only asked
@@ -460,13 +455,13 @@ static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n,
 static int input_lost(struct tunnel *t, const uint8_t *d, size_t n)
 {
 	struct rd r = rd_of(d + 1, n - 1);
-	int64_t end = t->now_us + MAX(LOST_WAIT_US, 3 * tn_paths_best(t)->srtt_us);
+	int64_t end = t->now_us + MAX(LOST_WAIT_US, 3 * t->best->srtt_us);
 
-	if (n != TN_LOST_LEN || !t->keyed || rd_u64(&r) != t->id_out)
+	if (n != TN_LOST_LEN || !t->keyed || rd_u32(&r) != t->id_out)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
-	if (end < t->idle_end_us) {
-		t->idle_end_us = end;
-		tn_paths_ping(t);
+	if (end < tn_life_end(t)) {
+		t->lost_end_us = end;
+		tn_life_ping(t);
 	}
 	return 0;
 }
@@ -485,7 +480,7 @@ int tunnel_input(struct tunnel *t, const void *dgram, size_t n, int path,
 	if (n == 0)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
 	if ((d[0] & TN_FLAG_MASK) == TN_FLAG_FIXED)
-		r = input_sealed(t, d, n, from);
+		r = input_sealed(t, d, n, &(struct tn_where){path, *from});
 	else if (d[0] == TN_LOST_FLAG)
 		r = input_lost(t, d, n);
 	else
@@ -504,38 +499,67 @@ static void timers(struct tunnel *t)
 		shake_timers(t);
 	if (t->state != TUNNEL_OPEN)
 		return;
-	if (t->now_us >= t->idle_end_us) {
-		tn_closed(t, -ETIMEDOUT);
+	if (t->now_us >= tn_life_end(t)) {
+		begin_close(t, -ETIMEDOUT, 0, "silence");
 		return;
 	}
-	tn_paths_for(p, t)
-	{
-		if (t->now_us >= p->spoke_us + t->conf.keepalive_us)
-			p->ping = true;
+	tn_paths_for (p, t) {
+		tn_life_timers(t, p);
 		tn_recover_timers(t, p);
 	}
+	if (t->n_up > 1 && t->now_us >= t->schedule_us)
+		tn_schedule(t);
 	tn_flow_sweep(t);
+	tn_pool_age(&t->pool, t->now_us);
+}
+
+static size_t output_path(struct tunnel *t, struct tn_path *p, void *buf, size_t cap,
+			  struct tn_where *to)
+{
+	size_t n = tn_trial_output(t, p, buf, to);
+
+	if (n)
+		return n;
+	*to = p->at;
+	return p->state == TN_PATH_GONE ? 0 : tn_packet_build(t, p, buf, cap);
+}
+
+/* The best path first: the others get what it leaves. */
+static size_t output_open(struct tunnel *t, void *buf, size_t cap, struct tn_where *to)
+{
+	struct tn_path *p, *best = t->best;
+	size_t n = output_path(t, best, buf, cap, to);
+
+	if (n)
+		return n;
+	tn_paths_for (p, t) {
+		if (p != best)
+			n = output_path(t, p, buf, cap, to);
+		if (n)
+			break;
+	}
+	return n;
 }
 
 size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct tunnel_addr *to,
 		     int64_t now_us)
 {
-	struct tn_path *p = t->path[0];
+	struct tn_where at = t->best->at;
 	size_t n = 0;
 
 	tn_now(t, now_us);
 	timers(t);
-	if (t->shake)
+	if (t->shake && !tn_held(t->best))
 		n = crypt_shake_output(t->shake, buf, cap);
-	if (n == 0 && (t->state == TUNNEL_OPEN || t->state == TUNNEL_CLOSING)) {
-		for (unsigned i = 0; n == 0 && i < TN_PATHS; i++)
-			if (t->path[i])
-				n = tn_packet_build(t, p = t->path[i], buf, cap);
-		if (n && t->state == TUNNEL_CLOSING)
+	if (n == 0 && t->state == TUNNEL_OPEN)
+		n = output_open(t, buf, cap, &at);
+	if (n == 0 && t->state == TUNNEL_CLOSING && !tn_held(t->best)) {
+		n = tn_packet_build(t, t->best, buf, cap);
+		if (n == 0 || --t->closes == 0)
 			tn_closed(t, t->reason);
 	}
-	*path = p->id;
-	*to = p->addr;
+	*path = at.id;
+	*to = at.addr;
 	return n;
 }
 
@@ -549,12 +573,11 @@ int64_t tunnel_wake(const struct tunnel *t)
 	if (t->shake && t->state <= TUNNEL_OPEN)
 		at = MIN(t->shake_us, t->state == TUNNEL_HANDSHAKE ? t->shake_end_us : NEVER_US);
 	if (t->state == TUNNEL_CLOSING)
-		return t->now_us;
+		return tn_held(t->best) ? NEVER_US : t->now_us;
 	if (t->state != TUNNEL_OPEN)
 		return at;
-	at = MIN(at, t->idle_end_us);
-	tn_paths_for(p, t)
-	{
+	at = MIN(at, tn_life_end(t));
+	tn_paths_for (p, t) {
 		at = MIN(at, tn_packet_wake(t, p));
 	}
 	return MIN(at, tn_flow_due(t));

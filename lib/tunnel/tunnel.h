@@ -24,6 +24,12 @@
  * call any function of this header, destroying what it likes. No function calls back into the
  * application.
  *
+ * Paths. A tunnel begins with one way to the other side and may get more: other sockets, networks or
+ * carriers towards the same server. Each is measured by itself; what is urgent takes the best one,
+ * what is large takes all, and what a dead one had on its way goes again over the others. When all
+ * are dead the tunnel waits for one to come back (it is `resuming`) for resume_us: streams lose
+ * nothing.
+ *
  * Ownership. A stream or flow belongs to the tunnel; the application holds a handle from open (or
  * the OPENED event) until it releases it; no event names it after that. A tunnel is destroyed by
  *the application, best at its CLOSED event; this ends all handles in it. A tunnel from an acceptor
@@ -41,6 +47,7 @@
 #include "base/base.h"
 #include "crypt/crypt.h"
 #include <sys/types.h>
+#include <sys/uio.h>
 
 struct tunnel;
 struct tunnel_stream;
@@ -55,12 +62,21 @@ struct acceptor;
 #define TUNNEL_SERVICE_MAX 63
 #define TUNNEL_FLOW_DGRAM_MAX 65535
 #define TUNNEL_REASON_MAX 120
+#define TUNNEL_PATHS 8
 
 /* Where datagrams come from and go to: bytes that only the carrier understands (a sockaddr, say).
- * Unused bytes are zero: addresses are compared as bytes. */
+ * Unused bytes are zero: addresses are compared as bytes. The last four, from TUNNEL_ADDR_HOST on,
+ * are what the addresses of one machine or network have in common (a hash of it, say): they share
+ * what a peer may take before it is proven.
+ *
+ * TUNNEL_ADDR_RELIABLE is added to len where what is sent arrives whole and in order at a rate that
+ * the carrier finds out (TCP), or the address has ended. The tunnel then neither probes for the size
+ * nor controls the rate; the carrier says by tunnel_hold when it takes no more. */
+#define TUNNEL_ADDR_HOST 27
+#define TUNNEL_ADDR_RELIABLE 0x80
 struct tunnel_addr {
 	uint8_t len;
-	uint8_t bytes[31];
+	uint8_t bytes[TUNNEL_ADDR_HOST + 4];
 };
 
 /* What is urgent: classes in order of priority, datagrams of a lower one wait for those of a higher
@@ -75,8 +91,9 @@ enum tunnel_class {
 
 struct tunnel_conf {
 	int64_t handshake_us; /* to be connected, or fail */
-	int64_t idle_us;      /* silence after which the peer is dead */
-	int64_t keepalive_us; /* something is sent at least so often */
+	int64_t idle_us;      /* silence after which the peer is dead, when nothing is open */
+	int64_t resume_us;    /* and when streams or flows are (idle_us when that is longer) */
+	int64_t keepalive_us; /* each path is asked for a sign of life at least so often */
 	int64_t flow_idle_us; /* a flow without datagrams ends */
 	int64_t rate_bps;     /* bits a second on the wire; 0: found out ("auto") */
 	size_t dgram_max;     /* TUNNEL_DGRAM_MIN to TUNNEL_DGRAM_MAX */
@@ -85,6 +102,7 @@ struct tunnel_conf {
 	size_t stream_buffer; /* unacknowledged bytes of one stream kept to send again: at most */
 	size_t tunnel_buffer; /* and of all streams */
 	size_t flow_queue;    /* bytes of datagrams queued by one flow, each way */
+	size_t flows_queue;   /* and by all flows */
 	unsigned streams_max; /* open at once, opened by one side */
 	unsigned flows_max;
 	unsigned tunnels_max; /* acceptor: established tunnels and handshakes */
@@ -118,6 +136,9 @@ int tunnel_input(struct tunnel *t, const void *dgram, size_t n, int path,
  * TUNNEL_DGRAM_MAX. */
 size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct tunnel_addr *to,
 		     int64_t now_us);
+/* The address on that path takes no more datagrams (hold), or does again: until then output has
+ * none for it. An address that is not the peer's is ignored. */
+void tunnel_hold(struct tunnel *t, int path, const struct tunnel_addr *to, bool hold);
 /* When the tunnel must be pumped next (events, then output); not after now while there are events;
  * NEVER_US. */
 int64_t tunnel_wake(const struct tunnel *t);
@@ -133,7 +154,7 @@ enum tunnel_state tunnel_state(const struct tunnel *t);
 int tunnel_reason(const struct tunnel *t, uint32_t *code, const char **text);
 /* The PSK identity, "" for a keyed tunnel. Lives as long as t. */
 const char *tunnel_key_name(const struct tunnel *t);
-/* The peer's present address on that path; false when there is no such path. */
+/* The peer's present address on that path of the carrier; false when it has none there. */
 bool tunnel_peer_addr(const struct tunnel *t, int path, struct tunnel_addr *out);
 
 void tunnel_set_user(struct tunnel *t, void *user);
@@ -151,6 +172,7 @@ enum tunnel_event_type {
 	TUNNEL_EV_STREAM_RESET,	   /* by the peer, with tunnel_event.code; unread bytes are gone */
 	TUNNEL_EV_FLOW_OPENED,	   /* by the peer; its first datagram follows as FLOW_READABLE */
 	TUNNEL_EV_FLOW_READABLE,   /* at least one datagram */
+	TUNNEL_EV_PATH, /* a path came up, died, moved or went: tunnel_path_stats says which */
 	TUNNEL_EV_FLOW_CLOSED, /* idle, or closed by the peer; release it (queued datagrams can be
 				  read still) */
 };
@@ -160,6 +182,7 @@ struct tunnel_event {
 	struct tunnel *tunnel;
 	struct tunnel_stream *stream; /* of stream events */
 	struct tunnel_flow *flow;     /* of flow events */
+	unsigned path;		      /* of path events: its number */
 	uint32_t code;
 };
 
@@ -211,6 +234,8 @@ void tunnel_stream_finish(struct tunnel_stream *s);
 /* The first bytes not yet read that lie in one piece, without copying: *data is valid until
  * consume, reset or destruction. Returns their number, 0 for none now. */
 size_t tunnel_stream_peek(const struct tunnel_stream *s, const void **data);
+/* The same in up to `max` pieces. Returns their number. */
+unsigned tunnel_stream_peekv(const struct tunnel_stream *s, struct iovec *iov, unsigned max);
 /* Takes n bytes (at most what can be read) away and lets the peer send as many more. */
 void tunnel_stream_consume(struct tunnel_stream *s, size_t n);
 /* peek, copy, consume in one. Returns how many, 0 for none now. A reader that stops reading stops
@@ -255,6 +280,43 @@ uint64_t tunnel_flow_id(const struct tunnel_flow *f);
 void tunnel_flow_set_user(struct tunnel_flow *f, void *user);
 void *tunnel_flow_user(const struct tunnel_flow *f);
 
+/* ---- paths ---- */
+
+/* Client: one more way to the same server: on path `path` of the carrier, to `to`. It is probed at
+ * once and used as soon as the server answers there; while it does not, it is probed four times a
+ * second. Before the tunnel is connected it waits; the handshake is made on path 0, the one that the
+ * tunnel was made with. Returns its number in the tunnel, 1 to TUNNEL_PATHS - 1 (or 0 when that one
+ * was removed); -EEXIST: there is one with that carrier path and address; -ENOSPC; -EINVAL: this is
+ * the server's side, which learns of paths by what arrives; -ESHUTDOWN: the tunnel is closed;
+ * -ENOMEM. */
+int tunnel_path_add(struct tunnel *t, int path, const struct tunnel_addr *to);
+/* Client: nothing more is sent on path `number`, what it had on its way goes over the others, and
+ * the server is told. A tunnel may lose its last path: it is then resuming until one is added.
+ * -ENOENT: no such path; -EINVAL: on the server's side, or before the tunnel is connected. */
+int tunnel_path_remove(struct tunnel *t, unsigned number);
+
+enum tunnel_path_state {
+	TUNNEL_PATH_NEW,  /* did not answer yet */
+	TUNNEL_PATH_UP,	  /* in use */
+	TUNNEL_PATH_DOWN, /* fell silent; probed */
+};
+
+struct tunnel_path_stats {
+	enum tunnel_path_state state;
+	bool best; /* it takes what is urgent */
+	int path;  /* the carrier's */
+	struct tunnel_addr peer;
+	int64_t rtt_us, rtt_min_us, rtt_var_us; /* 0: not measured yet */
+	int64_t loss_ppm;			/* of the last hundred packets or so */
+	int64_t rate_bps, delivery_bps;		/* as in tunnel_stats */
+	uint64_t cwnd, in_flight, dgram_size;
+	uint64_t packets_sent, bytes_sent, packets_received, bytes_received, packets_lost;
+	uint64_t deaths; /* times it went from up to down */
+	uint64_t moved;	 /* changes of the peer's address */
+};
+/* What there is to know of path `number`, from 0 to TUNNEL_PATHS - 1; false: there is none. */
+bool tunnel_path_stats(const struct tunnel *t, unsigned number, struct tunnel_path_stats *out);
+
 /* ---- the acceptor: the server's side of one carrier ---- */
 
 /* Demultiplexes by connection id, answers first hellos with cookies and keeps nothing until one
@@ -263,7 +325,7 @@ void *tunnel_flow_user(const struct tunnel_flow *f);
 int acceptor_create(const struct tunnel_conf *conf, const struct crypt_ring *ring, int64_t now_us,
 		    struct acceptor **out) MUST_USE;
 void acceptor_destroy(struct acceptor *a); /* and all its tunnels */
-/* For handshakes from now on; tunnels that exist keep their keys. */
+/* For handshakes that are not complete yet; tunnels that exist keep their keys. */
 void acceptor_set_ring(struct acceptor *a, const struct crypt_ring *ring);
 
 /* As those of a tunnel, for all of its tunnels. -ENOBUFS: tunnels_max reached. */
@@ -272,8 +334,18 @@ int acceptor_input(struct acceptor *a, const void *dgram, size_t n, int path,
 size_t acceptor_output(struct acceptor *a, void *buf, size_t cap, int *path, struct tunnel_addr *to,
 		       int64_t now_us);
 int64_t acceptor_wake(const struct acceptor *a);
+void acceptor_hold(struct acceptor *a, int path, const struct tunnel_addr *to, bool hold);
 /* Events of all its tunnels (ev->tunnel says whose), CONNECTED first for each. */
 bool acceptor_event(struct acceptor *a, struct tunnel_event *ev);
+/* A handshake that failed since the last question, for the log: the address is proven, the name of
+ * the key is what the peer said. False: none. Of many at once only some are kept; stats count all. */
+struct acceptor_failure {
+	int path;
+	struct tunnel_addr from;
+	int why; /* -EACCES, -EPROTO: as tunnel_reason */
+	char key_name[CRYPT_NAME_MAX + 1];
+};
+bool acceptor_failure(struct acceptor *a, struct acceptor_failure *out);
 /* Its established tunnels, one after the other; NULL begins, NULL ends. */
 struct tunnel *acceptor_next(const struct acceptor *a, const struct tunnel *t);
 
@@ -297,18 +369,26 @@ struct tunnel_stats {
 	uint64_t dgram_size;			/* what the path takes */
 	uint64_t packets_sent, bytes_sent;	/* datagrams with all their bytes */
 	uint64_t packets_received, bytes_received;
-	uint64_t packets_lost, packets_lost_spurious; /* declared lost; acknowledged later */
-	uint64_t bytes_resent;			      /* stream bytes sent again, because lost */
-	uint64_t bytes_doubled;			      /* and sent twice, as redundancy */
+	uint64_t packets_lost, packets_lost_spurious;	 /* declared lost; acknowledged later */
+	uint64_t bytes_resent;				 /* stream bytes sent again, because lost */
+	uint64_t repair_packets_sent, repair_bytes_sent; /* symbols */
+	uint64_t repair_received, repair_wasted; /* symbols; and those of which nothing was lost */
+	uint64_t repair_recovered;		 /* packets */
 	uint64_t stream_bytes_sent, stream_bytes_received; /* as the application counts */
 	uint64_t probes;				   /* probe timeouts */
 	uint64_t flow_sent, flow_received;		   /* datagrams */
 	uint64_t flow_drops_send, flow_drops_receive,
-	    flow_drops_pieces; /* queues full; pieces missing */
+	    flow_drops_pieces;	  /* queues full; pieces missing */
+	uint64_t flow_resent;	  /* pieces sent again, because lost */
+	uint64_t flow_drops_late; /* lost, and too old to be sent again; or too old in the queue */
 	uint64_t streams_opened, streams_accepted, streams_reset;
 	uint64_t streams, flows;		  /* now */
 	uint64_t buffered_send, buffered_receive; /* bytes now */
 	uint64_t moved;				  /* changes of the peer's address */
+	uint64_t paths, paths_up;		  /* now */
+	bool resuming;				  /* connected, and no path is up */
+	uint64_t resumed;			  /* times that was so and ended well */
+	uint64_t path_deaths;
 	uint64_t drops[TUNNEL_DROP_KINDS];
 };
 void tunnel_stats(const struct tunnel *t, struct tunnel_stats *out);
@@ -316,6 +396,7 @@ void tunnel_stats(const struct tunnel *t, struct tunnel_stats *out);
 struct acceptor_stats {
 	uint64_t handshakes, handshakes_done;
 	uint64_t wrong_key, timed_out, failed; /* how the others ended */
+	uint64_t evicted;		       /* gave way to newer ones */
 	uint64_t cookies;		       /* first hellos answered */
 	uint64_t pending, tunnels;	       /* now */
 	uint64_t drops[TUNNEL_DROP_KINDS];     /* of datagrams that belong to no tunnel */

@@ -10,7 +10,7 @@ one_line() { # one_line PATTERN
 
 new_key "$TMP/key"
 new_key "$TMP/other"
-T=$(free_port udp)
+T=$(free_port both)
 L=$(free_port)
 listen=("$BUILD/gex-listen" -l "tcp:127.0.0.1:$L=web" -e "127.0.0.1:$T")
 endpoint=("$BUILD/gex-endpoint" -l "127.0.0.1:$T" -b web=tcp:127.0.0.1:9)

@@ -5,7 +5,7 @@
 need nginx curl
 
 new_key "$TMP/key"
-T=$(free_port udp)
+T=$(free_port both)
 read -r L B <<<"$("$BUILD/tests/net/free-port" -n 2 | tr '\n' ' ')"
 mkdir -p "$TMP/www/up" "$TMP/body"
 cat >"$TMP/nginx.conf" <<EOF2

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/accellib.sh"
 
 new_key "$TMP/key"
-T=$(free_port udp)
+T=$(free_port both)
 E=$(free_port udp)
 L=$(free_port)
 U=$(free_port udp)

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/accellib.sh"
 
 new_key "$TMP/key"
-read -r T1 T2 DEAD <<<"$(free_port udp) $(free_port udp) $(free_port udp)"
+read -r T1 T2 DEAD <<<"$(free_port both) $(free_port both) $(free_port both)"
 L=$(free_port)
 B=$(free_port)
 spawn -r back "$PEER" serve echo 127.0.0.1 "$B"

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/accellib.sh"
 
 new_key "$TMP/key"
-T=$(free_port udp)
+T=$(free_port both)
 read -r L1 L2 B1 B2 <<<"$("$BUILD/tests/net/free-port" -n 4 | tr '\n' ' ')"
 spawn -r source "$PEER" serve source 127.0.0.1 "$B1"
 spawn -r echo "$PEER" serve echo 127.0.0.1 "$B2"

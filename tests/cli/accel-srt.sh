@@ -5,7 +5,7 @@
 need ffmpeg srt-live-transmit
 
 new_key "$TMP/key"
-T=$(free_port udp)
+T=$(free_port both)
 U=$(free_port udp)
 S=$(free_port udp)
 

@@ -4,7 +4,8 @@
 . "$(dirname "$0")/accellib.sh"
 
 new_key "$TMP/key"
-read -r T ECHO COUNT SOURCE GREET RESET NONE <<<"$("$BUILD/tests/net/free-port" -n 7 | tr '\n' ' ')"
+T=$(free_port both)
+read -r ECHO COUNT SOURCE GREET RESET NONE <<<"$("$BUILD/tests/net/free-port" -n 6 | tr '\n' ' ')"
 read -r L1 L2 L3 L4 L5 L6 L7 <<<"$("$BUILD/tests/net/free-port" -n 7 | tr '\n' ' ')"
 for mode in "echo $ECHO" "count $COUNT" "source $SOURCE" "greet $GREET" "reset $RESET"; do
 	# shellcheck disable=SC2086

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/accellib.sh"
 
 new_key "$TMP/key"
-T=$(free_port udp)
+T=$(free_port both)
 M=$(free_port)
 BACK=$(free_port udp)
 IN=$(free_port udp)

@@ -72,7 +72,7 @@ static void to_open(struct fuzz *z, const uint8_t *p, size_t n)
 	struct wr w = wr_of(d, sizeof(d));
 
 	wr_u8(&w, TN_FLAG_FIXED);
-	wr_u64(&w, z->open->node.id);
+	wr_u32(&w, (uint32_t)z->open->node.id);
 	wr_bytes(&w, p, n);
 	tunnel_input(z->open, d, wr_len(&w), 0, &there, z->now_us);
 	drain(z, 0);

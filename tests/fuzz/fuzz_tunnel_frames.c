@@ -91,12 +91,13 @@ static void drain(struct fuzz *z)
 
 static void packet(struct fuzz *z, const uint8_t *p, size_t n)
 {
-	bool eliciting;
+	enum tn_wants wants;
 
 	if (tunnel_state(z->t) > TUNNEL_OPEN)
 		return;
-	if (tn_frames_take(z->t, z->t->path[0], p, n, &eliciting) == 0)
-		tn_ack_received(z->t->path[0], z->number++, eliciting, z->now_us);
+	z->t->path[0]->taking = z->number;
+	if (tn_frames_take(z->t, z->t->path[0], &z->t->path[0]->at, p, n, &wants) == 0)
+		tn_ack_received(z->t->path[0], z->number++, wants, z->now_us);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

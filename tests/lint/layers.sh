@@ -59,8 +59,9 @@ step "each module has its header and its line in lib/README.md" modules_listed
 step "modules include only those before them" modules_in_order
 step "libinih only in conf" only 'ini\.h' lib/conf
 step "OpenSSL only in crypt" only 'openssl/' lib/crypt
+step "libisal only in tunnel" only 'isa-l' lib/tunnel
 step "FFmpeg and zimg only in media" only '(libav|libsw|zimg)' lib/media
-step "libsrt only in stream" only 'srt/' lib/stream
+step "libsrt only in srtsock" only 'srt/' lib/srtsock
 step "libuv only where sockets live" only 'uv\.h' lib/loop lib/carrier lib/stream lib/http
 step "tools do not include each other" tools_apart
 step "pure modules are pure" pure

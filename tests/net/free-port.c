@@ -1,24 +1,25 @@
 /* free-port: prints ports that the kernel has just chosen, one a line.
  *
- *   free-port [-n COUNT] [tcp|udp]
+ *   free-port [-n COUNT] [tcp|udp|both]
  *
  * The port is free for both IPv4 and IPv6. All of them are held until the last is chosen, so they
  * differ; they are let go on exit, and another program may take one before the test does. The
  * kernel hands its ephemeral ports out at random, so this is rare; a test that has to be certain
  * lets the tool bind port 0 itself. */
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Binds the wildcard address; falls back to IPv4 where the machine has no IPv6. Returns the port,
- * or -1. */
-static int take_port(int type)
+/* Binds the wildcard address, to that port or 0 for any; falls back to IPv4 where the machine has no
+ * IPv6. Returns the port, or -1. */
+static int take_port(int type, int port)
 {
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
-	struct sockaddr_in v4 = {.sin_family = AF_INET};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
 	socklen_t len = sizeof(v6);
 	int fd = socket(AF_INET6, type | SOCK_CLOEXEC, 0);
 
@@ -33,17 +34,31 @@ static int take_port(int type)
 	return -1;
 }
 
+/* Of UDP and of TCP. */
+static int take_both(void)
+{
+	for (int i = 0; i < 100; i++) {
+		int port = take_port(SOCK_DGRAM, 0);
+
+		if (port > 0 && take_port(SOCK_STREAM, port) > 0)
+			return port;
+	}
+	return -1;
+}
+
 int main(int argc, char **argv)
 {
 	int type = SOCK_STREAM, count = 1, port, opt;
+	bool both = false;
 
 	while ((opt = getopt(argc, argv, "n:")) != -1)
 		if (opt != 'n' || (count = atoi(optarg)) < 1 || count > 1000)
 			return 64;
 	if (optind < argc && !strcmp(argv[optind], "udp"))
 		type = SOCK_DGRAM;
+	both = optind < argc && !strcmp(argv[optind], "both");
 	while (count--) {
-		port = take_port(type);
+		port = both ? take_both() : take_port(type, 0);
 		if (port < 0) {
 			perror("free-port");
 			return 71;

@@ -7,7 +7,7 @@
  *      greet     speaks first: sends "hello\n", then echoes
  *      reset     reads one byte, then resets
  *   tcp-peer push HOST PORT BYTES    to `count`: half-closes, checks the answer; prints mbit= ms=
- *   tcp-peer pull HOST PORT BYTES    from `source`: checks the bytes; prints mbit= ms=
+ *   tcp-peer pull HOST PORT BYTES    from `source`: checks the bytes; prints mbit= ms= and gap_ms=, the longest pause
  *   tcp-peer greet HOST PORT         waits for a line before it says anything; prints it
  *   tcp-peer ending HOST PORT        sends a byte and prints how the connection ends: eof, reset, refused
  *   tcp-peer abort HOST PORT         gets one byte echoed, then resets
@@ -254,22 +254,27 @@ static int pull(const char *host, const char *port, uint64_t total)
 	uint8_t buf[CHUNK];
 	uint64_t at = 0;
 	char line[32];
+	int64_t last = 0, gap = 0;
 	ssize_t n;
 
 	int len = snprintf(line, sizeof(line), "%llu\n", (unsigned long long)total);
 
 	if (!send_all(fd, (uint8_t *)line, (size_t)len))
 		die("send");
-	while ((n = read(fd, buf, sizeof(buf))) > 0)
+	while ((n = read(fd, buf, sizeof(buf))) > 0) {
+		gap = last ? MAX(gap, now_us() - last) : 0;
+		last = now_us();
 		for (ssize_t i = 0; i < n; i++)
 			if (buf[i] != pattern(at++)) {
 				fprintf(stderr, "tcp-peer: wrong byte at %llu\n",
 					(unsigned long long)at - 1);
 				return 1;
 			}
+	}
 	if (n < 0 || at != total)
 		die("receive");
 	print_rate(total, start);
+	printf("gap_ms=%lld\n", (long long)(gap / 1000));
 	return 0;
 }
 

@@ -116,6 +116,13 @@ static void accepted(struct sim *m, struct tunnel_stream *s)
 
 /* ---- flows: numbered datagrams with the time in them, sent back by the server ---- */
 
+static void flow_queue(struct sim *m, struct tunnel_flow *f, const void *data, size_t n)
+{
+	int r = tunnel_flow_send(f, data, n);
+
+	CHECK(m, r == 0 || (r == -ENOBUFS && m->flow_full));
+}
+
 static void flow_send(struct sim *m)
 {
 	uint8_t buf[8192] = {0};
@@ -127,9 +134,15 @@ static void flow_send(struct sim *m)
 	wr_u64(&w, m->flow_sent++);
 	wr_u64(&w, (uint64_t)m->now_us);
 	fill(buf + 16, 1, 0, 16, m->flow_len - 16);
-	CHECK(m, tunnel_flow_send(m->flow[0], buf, m->flow_len) == 0);
+	flow_queue(m, m->flow[0], buf, m->flow_len);
 	m->flow_next_us =
 	    m->now_us + m->flow_gap_us >= m->flow_end_us ? NEVER_US : m->now_us + m->flow_gap_us;
+}
+
+static void round_trip(struct sim *m, int64_t us)
+{
+	if (m->rtt_ms)
+		m->rtt_ms[m->n_rtt++] = (float)us / 1e3f;
 }
 
 static void flow_read(struct sim *m, struct tunnel_flow *f, int side)
@@ -146,14 +159,52 @@ static void flow_read(struct sim *m, struct tunnel_flow *f, int side)
 		for (size_t i = 16; i < (size_t)n; i++)
 			CHECK(m, buf[i] == pattern(1, 0, i));
 		if (side == 1) {
-			CHECK(m, tunnel_flow_send(f, buf, (size_t)n) == 0);
+			flow_queue(m, f, buf, (size_t)n);
 			continue;
 		}
-		CHECK(m, seq < m->flow_sent && seq < 8192);
+		CHECK(m, seq < m->flow_sent && seq < FLOW_SEQ_MAX);
 		CHECK(m, !(m->flow_seen[seq / 64] >> seq % 64 & 1));
 		m->flow_seen[seq / 64] |= UINT64_C(1) << seq % 64;
 		m->flow_back++;
 		m->flow_worst_us = MAX(m->flow_worst_us, m->now_us - sent);
+		round_trip(m, m->now_us - sent);
+	}
+}
+
+/* ---- the same through one stream: messages of flow_len bytes, at most FLOW_SEQ_MAX ---- */
+
+static void echo_send(struct sim *m)
+{
+	struct tunnel_open o = {.service = "echo"};
+	uint8_t buf[8192];
+
+	if (!m->echo[0])
+		CHECK(m, tunnel_stream_open(m->client, &o, &m->echo[0]) == 0);
+	CHECK(m, m->echo_sent < FLOW_SEQ_MAX);
+	m->echo_us[m->echo_sent] = m->now_us;
+	fill(buf, 2, 0, m->echo_sent++ * m->flow_len, m->flow_len);
+	CHECK(m, tunnel_stream_write(m->echo[0], buf, m->flow_len) == (ssize_t)m->flow_len);
+	m->flow_next_us =
+	    m->now_us + m->flow_gap_us >= m->flow_end_us ? NEVER_US : m->now_us + m->flow_gap_us;
+}
+
+static void echo_event(struct sim *m, int side, const struct tunnel_event *ev)
+{
+	uint8_t buf[8192];
+	size_t n;
+
+	CHECK(m, ev->type == TUNNEL_EV_STREAM_READABLE);
+	while ((n = tunnel_stream_read(ev->stream, buf, sizeof(buf))) > 0) {
+		if (side == 1) {
+			CHECK(m, tunnel_stream_write(ev->stream, buf, n) == (ssize_t)n);
+			continue;
+		}
+		for (size_t i = 0; i < n; i++) {
+			CHECK(m, buf[i] == pattern(2, 0, m->echo_back));
+			if (++m->echo_back % m->flow_len == 0)
+				round_trip(m,
+					   m->now_us - m->echo_us[m->echo_back / m->flow_len - 1]);
+		}
 	}
 }
 

@@ -7,28 +7,38 @@
 #include "scenarios_flows.h"
 #include "scenarios_life.h"
 #include "scenarios_crowd.h"
+#include "scenarios_repair.h"
+#include "scenarios_paths.h"
+#include "scenarios_chaos.h"
 
 static const struct scenario scenarios[] = {
-    {"bulk", "20 MB at 50 Mbit/s, 100 ms, 1 %", main_set, bulk_check, 60 * SEC_US, true},
-    {"fast", "200 MB at 500 Mbit/s, 50 ms, no loss", fast_set, fast_check, 60 * SEC_US, true},
-    {"heavy", "10 MB at 20 Mbit/s, 200 ms, 10 %", heavy_set, heavy_check, 60 * SEC_US, true},
-    {"burst", "20 MB at 50 Mbit/s, 150 ms, 3 % in bursts", burst_set, burst_check, 60 * SEC_US,
-     true},
-    {"queue", "100 Mbit/s, 50 ms, 200 ms of queue", queue_set, queue_check, 60 * SEC_US, true},
-    {"steps", "50, 10, 50 Mbit/s", main_set, steps_check, 60 * SEC_US, true},
-    {"fixed", "15 Mbit/s by hand, 5 % lost", fixed_set, fixed_check, 60 * SEC_US, true},
-    {"request", "1 KB fetches on the main line", main_set, request_check, 20 * SEC_US, false},
-    {"mixed", "60 streams on a bad line", mixed_set, mixed_check, 300 * SEC_US, false},
-    {"stopped", "a reader that stops", main_set, stopped_check, 120 * SEC_US, true},
-    {"flow", "30 Hz echo, jitter, reordering, doubles", flow_set, flow_check, 30 * SEC_US, false},
-    {"play", "30 Hz echo beside a bulk transfer", main_set, play_check, 60 * SEC_US, true},
-    {"outage", "4 s without a line, a new address", main_set, outage_check, 60 * SEC_US, false},
-    {"mtu", "a path that takes less, and still less", main_set, mtu_check, 60 * SEC_US, true},
-    {"dead", "a line that dies one way", main_set, dead_check, 60 * SEC_US, false},
-    {"restart", "another server in its place", main_set, restart_check, 60 * SEC_US, false},
-    {"wrong", "the wrong key", wrong_set, wrong_check, 60 * SEC_US, false},
-    {"shake", "handshakes at 20 % loss", shake_set, shake_check, 60 * SEC_US, false},
-    {"crowd", "four tunnels on one line", crowd_set, crowd_check, 60 * SEC_US, true},
+    {"bulk", "20 MB at 50 Mbit/s, 100 ms, 1 %", main_set, bulk_check, 60 * SEC_US, 10},
+    {"fast", "200 MB at 500 Mbit/s, 50 ms, no loss", fast_set, fast_check, 60 * SEC_US, 100},
+    {"heavy", "10 MB at 20 Mbit/s, 200 ms, 10 %", heavy_set, heavy_check, 60 * SEC_US, 10},
+    {"burst", "20 MB at 50 Mbit/s, 150 ms, 3 % in bursts", burst_set, burst_check, 60 * SEC_US, 20},
+    {"queue", "100 Mbit/s, 50 ms, 200 ms of queue", queue_set, queue_check, 60 * SEC_US, 40},
+    {"steps", "50, 10, 50 Mbit/s", main_set, steps_check, 60 * SEC_US, 40},
+    {"fixed", "15 Mbit/s by hand, 5 % lost", fixed_set, fixed_check, 60 * SEC_US, 10},
+    {"request", "1 KB fetches on the main line", main_set, request_check, 20 * SEC_US, 1},
+    {"mixed", "60 streams on a bad line", mixed_set, mixed_check, 300 * SEC_US, 1},
+    {"stopped", "a reader that stops", main_set, stopped_check, 120 * SEC_US, 40},
+    {"flow", "30 Hz echo, jitter, reordering, doubles", flow_set, flow_check, 30 * SEC_US, 1},
+    {"play", "30 Hz echo beside a bulk transfer", main_set, play_check, 60 * SEC_US, 20},
+    {"outage", "4 s without a line, a new address", main_set, outage_check, 60 * SEC_US, 4},
+    {"mtu", "a path that takes less, and still less", main_set, mtu_check, 60 * SEC_US, 10},
+    {"dead", "a line that dies one way", main_set, dead_check, 60 * SEC_US, 1},
+    {"restart", "another server in its place", main_set, restart_check, 60 * SEC_US, 1},
+    {"wrong", "the wrong key", wrong_set, wrong_check, 60 * SEC_US, 1},
+    {"shake", "handshakes at 20 % loss", shake_set, shake_check, 60 * SEC_US, 1},
+    {"crowd", "four tunnels on one line", crowd_set, crowd_check, 60 * SEC_US, 10},
+    {"udp-1", "30 Hz UDP echo, 100 ms, 1 %", line_1_set, udp_check, 60 * SEC_US, 40},
+    {"udp-2", "30 Hz UDP echo, 200 ms, 5 %", line_2_set, udp_check, 60 * SEC_US, 40},
+    {"udp-3", "30 Hz UDP echo, 150 ms, 3 % in bursts", line_3_set, udp_check, 60 * SEC_US, 40},
+    {"tcp-1", "30 Hz TCP echo, 100 ms, 1 %", line_1_set, tcp_check, 60 * SEC_US, 40},
+    {"tcp-2", "30 Hz TCP echo, 200 ms, 5 %", line_2_set, tcp_check, 60 * SEC_US, 40},
+    {"tcp-3", "30 Hz TCP echo, 150 ms, 3 % in bursts", line_3_set, tcp_check, 60 * SEC_US, 40},
+    {"chaos", "all that can be bad, at once", chaos_set, chaos_check, 300 * SEC_US, 1},
+    PATHS_SCENARIOS,
 };
 
 #endif

@@ -30,10 +30,9 @@ static void flow_check(struct sim *m)
 	CHECK(m, m->flow_sent > 300);
 	figure(0, "lost, %", 100 - 100.0 * (double)m->flow_back / (double)m->flow_sent);
 	figure(1, "worst round trip, ms", (double)m->flow_worst_us / 1e3);
-	/* Each is two datagrams' risk of 1 %, or ten. Lost ones delay nothing: 100 ms, jitter, the
-	 * reordering of the link, and a timer's grain. */
-	CHECK(m, m->flow_back * 100 >= m->flow_sent * (len > 1000 ? 75 : 92));
-	CHECK(m, m->flow_worst_us <= 100 * MS_US + 35 * MS_US);
+	/* What is lost is made up for, at once or in its time. */
+	CHECK(m, m->flow_back * 100 >= m->flow_sent * 99);
+	CHECK(m, m->flow_worst_us <= 700 * MS_US);
 	/* Idle, it ends on both sides. */
 	run(m, m->now_us + 65 * SEC_US, NULL);
 	CHECK(m, !m->flow[0] && !m->flow[1] && !m->client_closed);
@@ -49,8 +48,8 @@ static void play_check(struct sim *m)
 	run(m, m->now_us + 12 * SEC_US, NULL);
 	figure(0, "lost, %", 100 - 100.0 * (double)m->flow_back / (double)m->flow_sent);
 	figure(1, "worst round trip, ms", (double)m->flow_worst_us / 1e3);
-	CHECK(m, m->flow_back * 100 >= m->flow_sent * 88);
-	CHECK(m, m->flow_worst_us <= 100 * MS_US + 110 * MS_US);
+	CHECK(m, m->flow_back * 100 >= m->flow_sent * 99);
+	CHECK(m, m->flow_worst_us <= 700 * MS_US);
 	finish_plan(m);
 }
 

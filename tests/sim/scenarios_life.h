@@ -50,9 +50,10 @@ static void dead_check(struct sim *m)
 	run(m, m->now_us + 500 * MS_US, NULL);
 	m->link->way[m->seed % 2].loss_ppm = 1000000;
 	from = m->now_us;
-	run(m, m->now_us + 20 * SEC_US, NULL);
-	CHECK(m, m->client_closed && m->server_closed && m->client_reason == -ETIMEDOUT);
-	CHECK(m, m->server_reason == -ETIMEDOUT);
+	run(m, m->now_us + 32 * SEC_US, NULL);
+	/* Whoever ends it first tells the other, if his direction is the one that lives. */
+	CHECK(m, m->client_closed && m->server_closed);
+	CHECK(m, m->client_reason == -ETIMEDOUT || m->server_reason == -ETIMEDOUT);
 	figure(0, "noticed after, s (bound)", seconds(m->now_us - from));
 }
 

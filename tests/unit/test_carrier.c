@@ -1,4 +1,4 @@
-/* The udp socket and the carrier over it, on loopback: a tunnel and an acceptor in one loop. */
+/* The udp socket and the carrier over each kind of path, on loopback: a tunnel and an acceptor in one loop. */
 #include "unit.h"
 
 #include <errno.h>
@@ -50,7 +50,7 @@ static unsigned receive(struct sockets *s, size_t want, size_t segment, struct u
 
 	while (at < want) {
 		assert_int_equal(poll(&p, 1, 2000), 1);
-		int n = udp_recv(&s->b, s->batch, &m);
+		int n = udp_recv(&s->b, s->batch, UDP_BATCH, &m);
 
 		assert_true(n > 0);
 		for (int i = 0; i < n; i++)
@@ -63,7 +63,7 @@ static unsigned receive(struct sockets *s, size_t want, size_t segment, struct u
 		*last = m[n - 1];
 	}
 	assert_int_equal(at, want);
-	assert_int_equal(udp_recv(&s->b, s->batch, &m), -EAGAIN);
+	assert_int_equal(udp_recv(&s->b, s->batch, UDP_BATCH, &m), -EAGAIN);
 	return dgrams;
 }
 
@@ -130,7 +130,7 @@ static void test_noted(void **state)
 	p = (struct pollfd){s.a.fd, POLLIN, 0};
 	assert_int_equal(poll(&p, 1, 2000),
 			 1); /* a connected socket takes it from 127.0.0.9 only */
-	assert_int_equal(udp_recv(&s.a, s.batch, &back), 1);
+	assert_int_equal(udp_recv(&s.a, s.batch, UDP_BATCH, &back), 1);
 	close_pair(&s);
 }
 
@@ -149,7 +149,7 @@ static void test_refused(void **state)
 	assert_int_equal(second.fd, -1);
 	udp_close(&s.b);
 	assert_int_equal(udp_send(&s.a, &m, 1), 1);
-	assert_int_equal(udp_recv(&s.a, s.batch, &got), -ECONNREFUSED);
+	assert_int_equal(udp_recv(&s.a, s.batch, UDP_BATCH, &got), -ECONNREFUSED);
 	close_pair(&s);
 }
 
@@ -267,12 +267,27 @@ static void on_server(void *arg)
 	}
 }
 
-static void run(const char *bind, const char *to)
+static const struct crypt_ring ring = {.n = 1, .key = {{.name = "test", .secret = {1, 2, 3}}}};
+
+static int listen_at(struct fixture *f, const char *bind, enum carrier_kind kind)
+{
+	struct net_addr at;
+
+	assert_int_equal(net_addr_parse(bind, &at), 0);
+	return carrier_listen(f->server, kind, &at, &ring, 2);
+}
+
+static int connect_to(struct fixture *f, const struct net_addr *at, enum carrier_kind kind)
+{
+	struct carrier_to to = {.peer = *at, .ring = &ring};
+
+	return carrier_connect(f->client, kind, &to);
+}
+
+static void run(const char *bind, const char *to, enum carrier_kind kind)
 {
 	struct fixture f = {0};
-	struct crypt_ring ring = {.n = 1, .key = {{.name = "test", .secret = {1, 2, 3}}}};
 	struct tunnel_open open = {.service = "echo"};
-	const struct net_addr none = {0};
 	struct tunnel_addr addr;
 	struct net_addr at, local;
 	struct carrier_stats cs;
@@ -282,16 +297,15 @@ static void run(const char *bind, const char *to)
 	loop_timer_in(&f.limit, 20 * SEC_US);
 	assert_int_equal(acceptor_create(NULL, &ring, loop_now_us(f.loop), &f.acceptor), 0);
 	assert_int_equal(carrier_create(&f.server, f.loop, on_server, &f), 0);
-	assert_int_equal(net_addr_parse(bind, &at), 0);
-	assert_int_equal(carrier_add_udp(f.server, &at, &none), 0);
+	assert_int_equal(listen_at(&f, bind, kind), 0);
 	assert_int_equal(carrier_local(f.server, 0, &local), 0);
 	carrier_drive_acceptor(f.server, f.acceptor);
 
 	assert_int_equal(net_addr_parse(to, &at), 0);
 	at.port = local.port;
-	carrier_addr(&at, &addr);
 	assert_int_equal(carrier_create(&f.client, f.loop, on_client, &f), 0);
-	assert_int_equal(carrier_add_udp(f.client, &none, &at), 0);
+	assert_int_equal(connect_to(&f, &at, kind), 0);
+	carrier_path_addr(f.client, 0, &at, &addr);
 	assert_int_equal(
 	    tunnel_create(NULL, &ring.key[0], 0, &addr, loop_now_us(f.loop), &f.tunnel), 0);
 	assert_int_equal(tunnel_stream_open(f.tunnel, &open, &f.stream), 0);
@@ -304,7 +318,9 @@ static void run(const char *bind, const char *to)
 	assert_int_equal(f.echoed, BYTES);
 	assert_int_equal(f.read, BYTES);
 	carrier_stats(f.server, &cs);
-	assert_true(cs.recv_calls && cs.send_calls);
+	assert_int_equal(cs.tls_opened, kind == CARRIER_TLS);
+	assert_int_equal(cs.srt_opened, kind == CARRIER_SRT);
+	assert_int_equal(cs.send_errors, 0);
 	loop_timer_stop(&f.limit);
 	carrier_destroy(f.client);
 	carrier_destroy(f.server);
@@ -315,7 +331,7 @@ static void run(const char *bind, const char *to)
 
 static void test_carrier_v4(void **state)
 {
-	run("127.0.0.1:0", "127.0.0.1:0");
+	run("127.0.0.1:0", "127.0.0.1:0", CARRIER_UDP);
 }
 
 static void test_carrier_v6(void **state)
@@ -330,9 +346,21 @@ static void test_carrier_v6(void **state)
 		skip();
 	}
 	udp_close(&probe);
-	run("[::1]:0", "[::1]:0");
-	run(":0", "127.0.0.1:0");
-	run(":0", "[::1]:0");
+	for (enum carrier_kind k = CARRIER_UDP; k <= CARRIER_TLS; k++) {
+		run("[::1]:0", "[::1]:0", k);
+		run(":0", "127.0.0.1:0", k);
+		run(":0", "[::1]:0", k);
+	}
+}
+
+static void test_carrier_tls(void **state)
+{
+	run("127.0.0.1:0", "127.0.0.1:0", CARRIER_TLS);
+}
+
+static void test_carrier_srt(void **state)
+{
+	run("127.0.0.1:0", "127.0.0.1:0", CARRIER_SRT);
 }
 
 static void on_nothing(void *arg)
@@ -358,6 +386,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_runs),	  cmocka_unit_test(test_cut),
     cmocka_unit_test(test_noted),	  cmocka_unit_test(test_refused),
     cmocka_unit_test(test_carrier_v4),	  cmocka_unit_test(test_carrier_v6),
+    cmocka_unit_test(test_carrier_tls),	  cmocka_unit_test(test_carrier_srt),
     cmocka_unit_test(test_destroy_early),
 };
 

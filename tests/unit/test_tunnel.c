@@ -279,6 +279,8 @@ static void test_door(void **state)
 		assert_true(tunnel_input(p.s, d, p.last_len, 0, &a, p.now_us) < 0);
 		assert_true(tunnel_input(p.s, p.last, i, 0, &a, p.now_us) < 0);
 	}
+	tunnel_stats(p.s, &st);
+	assert_true(st.drops[TUNNEL_DROP_FORGED] >= TN_HEADER_MIN + CRYPT_TAG_LEN);
 	/* None of that moved the peer; a new datagram from another address does. */
 	assert_true(tunnel_peer_addr(p.s, 0, &a));
 	assert_memory_equal(&a, &addr_c, sizeof(a));
@@ -288,7 +290,6 @@ static void test_door(void **state)
 	assert_memory_equal(&a, &p.from, sizeof(a));
 	tunnel_stats(p.s, &st);
 	assert_int_equal(st.moved, 1);
-	assert_true(st.drops[TUNNEL_DROP_FORGED] >= p.last_len);
 	assert_true(st.drops[TUNNEL_DROP_REPLAYED] >= 1);
 	assert_false(tunnel_peer_addr(p.s, 1, &a));
 	pair_destroy(&p);
@@ -311,40 +312,92 @@ static void test_quiet(void **state)
 	pair_destroy(&p);
 }
 
-/* Keys change every 16 packets; what is late by an epoch is still opened. */
+static size_t write_one(struct pair *p, struct tunnel_stream *s, uint8_t *dgram)
+{
+	struct tunnel_addr to;
+	int path;
+
+	assert_int_equal(tunnel_stream_write(s, "0123456789", 10), 10);
+	return tunnel_output(p->c, dgram, TUNNEL_DGRAM_MAX, &path, &to, p->now_us);
+}
+
+/* Keys change every 16 packets; what is late by an epoch is still opened, and what claims to be of
+ * another is not. */
 static void test_epochs(void **state)
 {
 	struct tunnel_stream *c, *s;
 	struct pair p;
 	static char buf[100000];
 	uint8_t late[TUNNEL_DGRAM_MAX], d[TUNNEL_DGRAM_MAX];
-	struct tunnel_addr to;
-	size_t n, got = 0;
-	int path;
+	size_t n, m, got = 0;
+	uint64_t epoch;
 
 	pair_make(&p, NULL);
-	p.c->epoch_bits = p.s->epoch_bits = 4;
+	p.c->key_life.packets = p.s->key_life.packets = 16;
 	c = open_both(&p, &s);
 	settle(&p, 50);
-	while (p.c->path[0]->next % 16 != 15)
-		settle(&p, 1000);
-	assert_int_equal(tunnel_stream_write(c, buf, 10), 10);
-	n = tunnel_output(p.c, late, sizeof(late), &path, &to, p.now_us);
-	assert_true(n > 0 && !(late[0] & TN_FLAG_PHASE) == !(p.c->path[0]->out.epoch & 1));
-	assert_int_equal(tunnel_stream_write(c, buf, 10), 10);
-	path = (int)tunnel_output(p.c, d, sizeof(d), &path, &to, p.now_us);
-	assert_true(path > 0 && ((d[0] ^ late[0]) & TN_FLAG_PHASE));
-	assert_int_equal(tunnel_input(p.s, d, (size_t)path, 0, &addr_c, p.now_us), 0);
+	while (p.c->path[0]->next - p.c->path[0]->out.first != 15)
+		settle(&p, 1);
+	n = write_one(&p, c, late);
+	epoch = p.c->path[0]->out.epoch;
+	assert_true(n > 0 && (late[0] & TN_FLAG_PHASE) == (epoch & TN_FLAG_PHASE));
+	m = write_one(&p, c, d);
+	assert_true(m > 0 && (d[0] & TN_FLAG_PHASE) == ((epoch + 1) & TN_FLAG_PHASE));
+	for (unsigned phase = 0; phase < 8; phase++) { /* under no other phase does it pass */
+		uint8_t forged[TUNNEL_DGRAM_MAX];
+
+		memcpy(forged, d, m);
+		forged[0] ^= (uint8_t)phase;
+		if (phase)
+			assert_int_equal(tunnel_input(p.s, forged, m, 0, &addr_c, p.now_us),
+					 -EBADMSG);
+	}
+	p.s->stats.drops[TUNNEL_DROP_FORGED] = 0;
+	assert_int_equal(tunnel_input(p.s, d, m, 0, &addr_c, p.now_us), 0);
+	assert_int_equal(p.s->path[0]->in.epoch, epoch + 1);
 	assert_int_equal(tunnel_input(p.s, late, n, 0, &addr_c, p.now_us), 0);
-	assert_int_equal(tunnel_stream_write(c, buf, sizeof(buf)), sizeof(buf));
+	assert_int_equal(tunnel_input(p.s, late, n, 0, &addr_c, p.now_us), -EALREADY);
 	for (int i = 0; i < 100; i++) {
+		assert_int_equal(tunnel_stream_write(c, buf, 1000), 1000);
 		settle(&p, 10);
 		got += tunnel_stream_read(s, buf, sizeof(buf));
 	}
-	assert_int_equal(got, sizeof(buf) + 20);
-	assert_true(p.c->path[0]->out.epoch > 5 &&
-		    p.s->path[0]->in.epoch == p.c->path[0]->out.epoch);
+	assert_int_equal(got, 100020);
+	assert_true(p.c->path[0]->out.epoch > epoch + 4);
+	assert_in_range(p.s->path[0]->in.epoch, p.c->path[0]->out.epoch - 1,
+			p.c->path[0]->out.epoch);
 	assert_int_equal(p.s->stats.drops[TUNNEL_DROP_FORGED], 0);
+	pair_destroy(&p);
+}
+
+/* They change with time as well, but not before the peer has shown that it has the present ones. */
+static void test_key_time(void **state)
+{
+	struct tunnel_stream *c, *s;
+	uint8_t lost[TUNNEL_DGRAM_MAX];
+	struct pair p;
+	uint64_t epoch;
+
+	pair_make(&p, NULL);
+	c = open_both(&p, &s);
+	p.c->key_life.time_us = 10 * SEC_US;
+	for (int i = 0; i < 35; i++)
+		settle(&p, 1000);
+	epoch = p.c->path[0]->out.epoch;
+	assert_in_range(epoch, 3, 4);
+	assert_int_equal(p.s->path[0]->in.epoch, epoch);
+	assert_int_equal(p.s->path[0]->out.epoch, 0); /* each direction for itself */
+	p.c->key_life.time_us = 0;
+	assert_true(write_one(&p, c, lost) > 0);
+	assert_int_equal(p.c->path[0]->out.epoch, epoch + 1);
+	for (int i = 0; i < 20; i++)
+		assert_true(write_one(&p, c, lost) > 0); /* and none of them arrives */
+	assert_int_equal(p.c->path[0]->out.epoch, epoch + 1);
+	settle(&p, 3000);
+	assert_true(p.c->path[0]->out.epoch > epoch + 2);
+	assert_int_equal(tunnel_state(p.c), TUNNEL_OPEN);
+	assert_int_equal(tunnel_state(p.s), TUNNEL_OPEN);
+	assert_int_equal(tunnel_stream_read(s, lost, sizeof(lost)), 210);
 	pair_destroy(&p);
 }
 
@@ -355,13 +408,14 @@ static void test_two_paths(void **state)
 	static const char ack[] = "\x02\x01\x00\x00\x00\x00";
 	uint8_t d[TUNNEL_DGRAM_MAX], twin[TUNNEL_DGRAM_MAX];
 	struct pair p;
-	bool e;
+	enum tn_wants e;
 	size_t n;
 
 	pair_make(&p, NULL);
 	settle(&p, 20);
-	assert_int_equal(tn_paths_add(p.c, 1, 7, &addr_s), 0);
-	assert_int_equal(tn_paths_add(p.s, 1, 7, &addr_c), 0);
+	assert_int_equal(tn_paths_add(p.c, 1, &(struct tn_where){7, addr_s}), 0);
+	assert_int_equal(tn_paths_add(p.s, 1, &(struct tn_where){7, addr_c}), 0);
+	p.c->path[1]->proven = p.s->path[1]->proven = true;
 	p.c->path[1]->ping = p.c->path[0]->ping = true;
 	n = tn_packet_build(p.c, p.c->path[1], d, sizeof(d));
 	assert_true(n > 0 && TN_FLAG_PATH(d[0]) == 1);
@@ -375,7 +429,8 @@ static void test_two_paths(void **state)
 	assert_int_equal(tunnel_input(p.s, twin, n, 0, &addr_c, p.now_us), -EALREADY);
 	assert_int_equal(tunnel_input(p.s, d, n, 7, &addr_c, p.now_us), 0);
 	assert_int_equal(p.s->path[1]->recv_next, 1);
-	assert_int_equal(tn_frames_take(p.c, p.c->path[0], ack, sizeof(ack) - 1, &e), 0);
+	assert_int_equal(
+	    tn_frames_take(p.c, p.c->path[0], &p.c->path[0]->at, ack, sizeof(ack) - 1, &e), 0);
 	assert_int_equal(p.c->path[1]->flight, 0);
 	pair_destroy(&p);
 }
@@ -450,6 +505,70 @@ static void test_flow_idle(void **state)
 	pair_destroy(&p);
 }
 
+/* Many flows that nobody reads hold no more than all of them may together. */
+static void test_flows_full(void **state)
+{
+	struct tunnel_flow *f[20];
+	static char big[5000];
+	struct tunnel_conf conf;
+	struct tunnel_stats st;
+	struct tunnel_event ev;
+	struct pair p;
+
+	tunnel_conf_default(&conf);
+	conf.flows_queue = 50000;
+	pair_make(&p, &conf);
+	for (int round = 0; round < 2; round++)
+		for (size_t i = 0; i < ARRAY_LEN(f); i++) {
+			if (round == 0)
+				assert_int_equal(tunnel_flow_open(p.c, &web, &f[i]), 0);
+			assert_int_equal(tunnel_flow_send(f[i], big, sizeof(big)), 0);
+			settle(&p, 5);
+		}
+	tunnel_stats(p.s, &st);
+	assert_in_range(p.s->flows_in, 40000, 50000);
+	assert_int_equal(st.flow_received + st.flow_drops_receive, 40);
+	while ((ev = next(p.s)).flow)
+		if (ev.type == TUNNEL_EV_FLOW_READABLE)
+			while (tunnel_flow_recv(ev.flow, big, sizeof(big)) >= 0)
+				;
+	assert_int_equal(p.s->flows_in, 0);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(tunnel_flow_send(f[i], big, sizeof(big)), i < 9 ? 0 : -ENOBUFS);
+	settle(&p, 100);
+	assert_int_equal(p.c->flows_out, 0);
+	pair_destroy(&p);
+}
+
+/* A datagram that comes in crumbs is given up, not put together at any cost. */
+static void test_crumbs(void **state)
+{
+	struct tunnel_stats st;
+	uint8_t frame[64];
+	struct pair p;
+	enum tn_wants e;
+
+	pair_make(&p, NULL);
+	for (unsigned off = 0; off < 1200; off += 2) {
+		struct wr w = wr_of(frame, sizeof(frame));
+
+		wr_u8(&w, TN_F_FLOW | TN_F_FLOW_OPEN | TN_F_FLOW_PIECE);
+		wr_varint(&w, 0);
+		wr_varint(&w, 0);
+		tn_put_open(&w, &web);
+		wr_varint(&w, off);
+		wr_varint(&w, 60000);
+		wr_varint(&w, 1);
+		wr_u8(&w, 'x');
+		assert_int_equal(
+		    tn_frames_take(p.s, p.s->path[0], &p.s->path[0]->at, frame, wr_len(&w), &e), 0);
+		assert_in_range(p.s->partial[0].got.n, 0, 256);
+	}
+	tunnel_stats(p.s, &st);
+	assert_int_equal(st.flow_drops_pieces, 2);
+	pair_destroy(&p);
+}
+
 /* The server forgot the flow (idle there): the client's next datagram opens it anew. */
 static void test_flow_again(void **state)
 {
@@ -497,12 +616,14 @@ static void test_broken(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct pair p;
-		bool e;
+		enum tn_wants e;
 		const char *text;
 
 		pair_make(&p, NULL);
 		settle(&p, 5);
-		assert_int_equal(tn_frames_take(p.s, p.s->path[0], bad[i], len[i], &e), -EPROTO);
+		assert_int_equal(
+		    tn_frames_take(p.s, p.s->path[0], &p.s->path[0]->at, bad[i], len[i], &e),
+		    -EPROTO);
 		settle(&p, 2);
 		assert_int_equal(tunnel_reason(p.s, NULL, NULL), -EPROTO);
 		assert_int_equal(tunnel_reason(p.c, NULL, &text), -ECONNRESET);
@@ -514,13 +635,14 @@ static void test_broken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_stream),    cmocka_unit_test(test_reset),
-	    cmocka_unit_test(test_limits),    cmocka_unit_test(test_open_refused),
-	    cmocka_unit_test(test_close),     cmocka_unit_test(test_door),
-	    cmocka_unit_test(test_quiet),     cmocka_unit_test(test_flow),
-	    cmocka_unit_test(test_broken),    cmocka_unit_test(test_flow_again),
-	    cmocka_unit_test(test_epochs),    cmocka_unit_test(test_flow_idle),
-	    cmocka_unit_test(test_two_paths),
+	    cmocka_unit_test(test_stream),     cmocka_unit_test(test_reset),
+	    cmocka_unit_test(test_limits),     cmocka_unit_test(test_open_refused),
+	    cmocka_unit_test(test_close),      cmocka_unit_test(test_door),
+	    cmocka_unit_test(test_quiet),      cmocka_unit_test(test_flow),
+	    cmocka_unit_test(test_broken),     cmocka_unit_test(test_flow_again),
+	    cmocka_unit_test(test_flows_full), cmocka_unit_test(test_crumbs),
+	    cmocka_unit_test(test_epochs),     cmocka_unit_test(test_key_time),
+	    cmocka_unit_test(test_flow_idle),  cmocka_unit_test(test_two_paths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

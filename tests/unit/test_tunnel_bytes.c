@@ -16,37 +16,64 @@ static uint64_t rnd(uint64_t n)
 	return seed % n;
 }
 
-/* A ring against a flat array: writes anywhere in the window, drops, growth and wrap-around. */
+/* A ring against a flat array: writes anywhere in the window, drops, growth, holes. */
 static void test_ring(void **state)
 {
-	static uint8_t flat[200000];
+	static uint8_t flat[1000000];
+	struct tn_pool pool = {0};
 	struct tn_ring r = {0};
+	static uint8_t buf[60000];
 	uint64_t end = 0;
-	uint8_t buf[3000];
 
 	for (size_t i = 0; i < sizeof(flat); i++)
 		flat[i] = (uint8_t)rnd(256);
-	while (r.start < 150000) {
-		uint64_t off = r.start + rnd(5000), n = 1 + rnd(sizeof(buf) - 1);
-		const void *p;
-		size_t k;
+	while (r.start < sizeof(flat) - 100000) {
+		uint64_t off = r.start + rnd(20000), n = 1 + rnd(sizeof(buf) - 1);
+		struct iovec iov[40];
+		size_t at = 0;
 
-		/* Everything from start to its end is filled, as a stream does it. */
-		assert_int_equal(tn_ring_reserve(&r, off + n), 0);
-		tn_ring_put(&r, r.start, flat + r.start, off + n - r.start);
-		end = off + n;
+		end = MAX(end, off + n);
+		/* Ahead first, as after a loss; then all from start to its end. */
+		assert_int_equal(tn_ring_put(&r, &pool, off, flat + off, n), 0);
+		assert_int_equal(tn_ring_put(&r, &pool, r.start, flat + r.start, end - r.start), 0);
+		assert_int_equal(pool.used, (end - 1) / TN_CHUNK - r.start / TN_CHUNK + 1);
 		tn_ring_get(&r, off, buf, n);
 		assert_memory_equal(buf, flat + off, n);
-		k = tn_ring_peek(&r, end - r.start, &p);
-		assert_true(k > 0 && k <= end - r.start);
-		assert_memory_equal(p, flat + r.start, k);
-		assert_true(r.cap >= end - r.start && (r.cap & (r.cap - 1)) == 0);
-		tn_ring_drop(&r, r.start + rnd(end - r.start + 1), false);
+		unsigned k = tn_ring_peek(&r, end - r.start, iov, ARRAY_LEN(iov));
+
+		for (unsigned i = 0; i < k; at += iov[i++].iov_len)
+			assert_memory_equal(iov[i].iov_base, flat + r.start + at, iov[i].iov_len);
+		assert_int_equal(at, end - r.start);
+		at = rnd(end - r.start + 1);
+		tn_ring_drop(&r, &pool, r.start + at, r.start + at == end);
 	}
-	assert_int_equal(tn_ring_reserve(&r, r.start + 100000), 0);
-	tn_ring_drop(&r, end, true);
-	assert_int_equal(r.cap, 0);
-	tn_ring_finish(&r);
+	tn_ring_drop(&r, &pool, r.start + 100000, true);
+	assert_int_equal(pool.used, 0); /* an empty ring holds nothing */
+	assert_null(r.at);
+	tn_ring_finish(&r, &pool);
+	tn_pool_finish(&pool);
+}
+
+/* Chunks wait for the next burst, and go when none comes. */
+static void test_pool(void **state)
+{
+	static const uint8_t bytes[64 * TN_CHUNK];
+	struct tn_pool pool = {0};
+	struct tn_ring r = {0};
+	int64_t now = SEC_US;
+
+	tn_pool_age(&pool, now);
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(tn_ring_put(&r, &pool, r.start, bytes, sizeof(bytes)), 0);
+		tn_ring_drop(&r, &pool, r.start + sizeof(bytes), true);
+		assert_int_equal(pool.nspare, 64);
+		tn_pool_age(&pool, now += TN_POOL_AGE_US / 2);
+	}
+	tn_pool_age(&pool, now += TN_POOL_AGE_US);
+	tn_pool_age(&pool, now += TN_POOL_AGE_US);
+	assert_int_equal(pool.nspare, 0);
+	tn_ring_finish(&r, &pool);
+	tn_pool_finish(&pool);
 }
 
 #define SPAN_MAX 300
@@ -173,11 +200,44 @@ static void test_auto(void **state)
 	assert_int_equal(r.m.bw, 1000000);
 }
 
+/* Against a plain search of all timers, under random sets and removals. */
+static void test_heap(void **state)
+{
+	struct tn_timer t[100] = {{0}};
+	struct tn_heap h = {0};
+	uint32_t r = 1;
+
+	assert_null(tn_heap_first(&h));
+	assert_int_equal(tn_heap_reserve(&h, ARRAY_LEN(t)), 0);
+	for (int step = 0; step < 20000; step++) {
+		int64_t least = NEVER_US;
+		size_t in = 0;
+
+		r = r * 1664525 + 1013904223;
+		if (r >> 28 == 0)
+			tn_heap_remove(&h, &t[r >> 8 & 63]);
+		else
+			tn_heap_set(&h, &t[(r >> 8) % ARRAY_LEN(t)],
+				    r >> 29 ? (int64_t)(r >> 16 & 255) : NEVER_US);
+		for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+			if (!t[i].slot)
+				continue;
+			assert_ptr_equal(h.at[t[i].slot - 1], &t[i]);
+			least = MIN(least, t[i].at_us);
+			in++;
+		}
+		assert_int_equal(h.n, in);
+		assert_int_equal(in ? tn_heap_first(&h)->at_us : NEVER_US, least);
+	}
+	tn_heap_finish(&h);
+	tn_heap_finish(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_ring), cmocka_unit_test(test_spans), cmocka_unit_test(test_idmap),
-	    cmocka_unit_test(test_auto), cmocka_unit_test(test_fixed),
+	    cmocka_unit_test(test_ring), cmocka_unit_test(test_pool), cmocka_unit_test(test_spans), cmocka_unit_test(test_idmap),
+	    cmocka_unit_test(test_auto), cmocka_unit_test(test_fixed), cmocka_unit_test(test_heap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,292 @@
+/* Several paths: what dies and comes back, what is shared out, whom the server believes. */
+#ifndef SIM_SCENARIOS_PATHS_H
+#define SIM_SCENARIOS_PATHS_H
+
+#include "sim.h"
+#include "report.h"
+
+/* A short line and a long one. */
+static const struct way line_short = {
+    .rate_bps = 40000000, .queue_us = 50 * MS_US, .delay_us = 20 * MS_US, .loss_ppm = 5000};
+static const struct way line_long = {
+    .rate_bps = 20000000, .queue_us = 80 * MS_US, .delay_us = 80 * MS_US, .loss_ppm = 10000};
+
+static void line(struct sim *m, int l, struct way w)
+{
+	m->link[l].way[0] = m->link[l].way[1] = w;
+}
+
+static void cut(struct sim *m, int l, int64_t from_us, int64_t to_us)
+{
+	for (int i = 0; i < 2; i++) {
+		m->link[l].way[i].out_from_us = from_us;
+		m->link[l].way[i].out_to_us = to_us;
+	}
+}
+
+static void two_set(struct sim *m)
+{
+	line(m, 0, line_short);
+	line(m, 1, line_long);
+	connect_ends(m, NULL, 0);
+	CHECK(m, tunnel_path_add(m->client, 1, &m->addr[1][1]) == 1);
+	CHECK(m, tunnel_path_add(m->client, 1, &m->addr[1][1]) == -EEXIST);
+}
+
+static bool path_up(const struct tunnel *t, unsigned number)
+{
+	struct tunnel_path_stats st;
+
+	return tunnel_path_stats(t, number, &st) && st.state == TUNNEL_PATH_UP;
+}
+
+static bool both_up(const struct sim *m)
+{
+	return m->server && path_up(m->client, 1) && path_up(m->server, 1) &&
+	       path_up(m->client, 0) && path_up(m->server, 0);
+}
+
+/* A transfer of so many bytes, down or up by seed; returns the reader. */
+static struct end *transfer(struct sim *m, uint64_t bytes)
+{
+	bool down = m->seed % 2;
+
+	plan_add(m, (struct plan){.up = down ? 100 : bytes, .down = down ? bytes : 100});
+	open_all(m);
+	run(m, m->now_us + 500 * MS_US, NULL);
+	CHECK(m, m->end[0][m->n_plans - 1] && m->end[1][m->n_plans - 1]);
+	return m->end[!down][m->n_plans - 1];
+}
+
+/* The longest time until `until` in which nothing more could be read. */
+static int64_t worst_stall(struct sim *m, const struct end *e, int64_t until)
+{
+	int64_t since = m->now_us, worst = 0;
+	uint64_t got = e->got;
+
+	while (m->now_us < until && !e->done_us) {
+		run(m, m->now_us + 5 * MS_US, NULL);
+		if (e->got != got)
+			since = m->now_us;
+		got = e->got;
+		worst = MAX(worst, m->now_us - since);
+	}
+	return worst;
+}
+
+/* ---- one of two dies in a transfer ---- */
+
+static void switch_check(struct sim *m)
+{
+	int dies = (int)(m->seed / 2 % 2);
+	struct tunnel_stats st;
+	struct end *e;
+	int64_t stall, at;
+
+	run(m, m->now_us + 2 * SEC_US, both_up);
+	CHECK(m, both_up(m));
+	e = transfer(m, 24 << 20);
+	run(m, m->now_us + SEC_US, NULL);
+	at = m->now_us;
+	cut(m, dies, at, at + 4 * SEC_US);
+	stall = worst_stall(m, e, at + 3 * SEC_US);
+	figure(0, "longest stall, ms", (double)stall / 1e3);
+	CHECK(m, stall <= 500 * MS_US);
+	CHECK(m, !path_up(m->client, (unsigned)dies) && !path_up(m->server, (unsigned)dies));
+	run(m, at + 4 * SEC_US, NULL);
+	run(m, m->now_us + 2 * SEC_US, both_up);
+	figure(1, "back in use after, ms", (double)(m->now_us - at - 4 * SEC_US) / 1e3);
+	CHECK(m, m->now_us - at <= 4800 * MS_US);
+	finish_plan(m);
+	tunnel_stats(m->client, &st);
+	CHECK(m, st.path_deaths >= 1 && st.paths == 2 && !st.resuming);
+	close_both(m);
+}
+
+/* Lines that lose in bursts are not dead. */
+static void shaky_set(struct sim *m)
+{
+	struct way w = {.rate_bps = 50000000,
+			.queue_us = 100 * MS_US,
+			.delay_us = 75 * MS_US,
+			.jitter_us = 5 * MS_US,
+			.bad_us = 20 * MS_US,
+			.good_us = 640 * MS_US};
+
+	two_set(m);
+	line(m, 0, w);
+	w.delay_us = 100 * MS_US;
+	w.bad_us = 0;
+	w.loss_ppm = 50000;
+	line(m, 1, w);
+}
+
+static void shaky_check(struct sim *m)
+{
+	struct tunnel_stats c, s;
+
+	flow_run(m, 100, 33 * MS_US);
+	m->flow_end_us = m->now_us + 60 * SEC_US;
+	run(m, m->now_us + 62 * SEC_US, NULL);
+	tunnel_stats(m->client, &c);
+	tunnel_stats(m->server, &s);
+	figure(0, "deaths that were none in 60 s", (double)(c.path_deaths + s.path_deaths));
+	CHECK(m, c.path_deaths + s.path_deaths <= 6);
+	close_both(m);
+}
+
+/* ---- all are gone for a time ---- */
+
+static void gone_set(struct sim *m)
+{
+	if (m->seed % 2)
+		two_set(m);
+	else
+		main_set(m);
+}
+
+static void gone_check(struct sim *m)
+{
+	struct tunnel_stats st;
+	struct end *e;
+	int64_t at, back;
+	uint64_t got;
+
+	run(m, m->now_us + 2 * SEC_US, NULL);
+	e = transfer(m, 16 << 20);
+	run(m, m->now_us + 500 * MS_US, NULL);
+	at = m->now_us;
+	back = at + 10 * SEC_US;
+	cut(m, 0, at, back);
+	cut(m, 1, at, back);
+	if (m->seed / 2 % 3 == 0)
+		m->moved_us = at + 3 * SEC_US; /* another network */
+	run(m, at + 5 * SEC_US, NULL);
+	tunnel_stats(m->client, &st);
+	CHECK(m, st.resuming);
+	plan_add(m, (struct plan){.up = 1000, .down = 1000}); /* waits, too */
+	open_all(m);
+	run(m, back, NULL);
+	got = e->got;
+	while (e->got == got && m->now_us < back + 2 * SEC_US)
+		run(m, m->now_us + 5 * MS_US, NULL);
+	figure(0, "bytes again after, ms", (double)(m->now_us - back) / 1e3);
+	CHECK(m, m->now_us - back <= SEC_US);
+	finish_plan(m);
+	tunnel_stats(m->server, &st);
+	CHECK(m, st.resumed == 1 && !st.resuming);
+	close_both(m);
+}
+
+static void given_up_check(struct sim *m)
+{
+	struct acceptor_stats st;
+	int64_t at;
+
+	run(m, m->now_us + 2 * SEC_US, NULL);
+	transfer(m, 64 << 20);
+	at = m->now_us;
+	cut(m, 0, at, at + 40 * SEC_US);
+	cut(m, 1, at, at + 40 * SEC_US);
+	run(m, at + 29 * SEC_US, NULL);
+	CHECK(m, !m->client_closed && !m->server_closed);
+	run(m, at + 33 * SEC_US, NULL);
+	CHECK(m, m->client_closed && m->client_reason == -ETIMEDOUT);
+	CHECK(m, m->server_closed && m->server_reason == -ETIMEDOUT);
+	run(m, at + 45 * SEC_US, NULL);
+	acceptor_stats(m->acceptor, &st);
+	CHECK(m, st.tunnels == 0);
+}
+
+/* ---- the client's address changes ---- */
+
+static void roam_check(struct sim *m)
+{
+	struct tunnel_stats st;
+	struct end *e;
+	int64_t stall;
+
+	run(m, m->now_us + 2 * SEC_US, NULL);
+	e = transfer(m, 16 << 20);
+	run(m, m->now_us + 500 * MS_US, NULL);
+	if (m->seed / 2 % 2)
+		m->also = m->addr[0][0];
+	m->moved_us = m->now_us;
+	stall = worst_stall(m, e, m->now_us + 2 * SEC_US);
+	figure(0, "longest stall, ms", (double)stall / 1e3);
+	CHECK(m, stall <= 400 * MS_US);
+	finish_plan(m);
+	tunnel_stats(m->server, &st);
+	CHECK(m, st.moved == 1 && st.resumed == 0);
+	close_both(m);
+}
+
+/* Somebody on the way lets the client's datagrams come from where nobody answers. */
+static void forged_check(struct sim *m)
+{
+	struct tunnel_stats st;
+	struct end *e;
+	uint64_t before;
+
+	run(m, m->now_us + 2 * SEC_US, NULL);
+	e = transfer(m, 16 << 20);
+	run(m, m->now_us + 300 * MS_US, NULL);
+	m->also = m->addr[0][0];
+	m->addr[0][0].bytes[3] = 66;
+	m->deaf = true;
+	tunnel_stats(m->client, &st);
+	before = st.bytes_sent;
+	CHECK(m, worst_stall(m, e, m->now_us + SEC_US) <= 400 * MS_US);
+	tunnel_stats(m->client, &st);
+	figure(0, "bytes there / bytes from there",
+	       (double)m->unheard / (double)(st.bytes_sent - before));
+	CHECK(m, m->unheard > 0 && m->unheard <= 3 * (st.bytes_sent - before));
+	m->addr[0][0] = m->also;
+	m->also.len = 0;
+	m->deaf = false;
+	finish_plan(m);
+	tunnel_stats(m->server, &st);
+	CHECK(m, st.moved == 0);
+	close_both(m);
+}
+
+/* ---- both at once ---- */
+
+static void stripe_check(struct sim *m)
+{
+	int64_t from, us;
+	uint64_t bytes = 60 << 20;
+	struct tunnel_stats st;
+	struct end *e;
+	double mbit, limit = 40 * 0.995 + 20 * 0.99;
+
+	run(m, m->now_us + 2 * SEC_US, both_up);
+	from = m->now_us;
+	e = transfer(m, bytes);
+	finish_plan(m);
+	us = e->done_us - from;
+	mbit = (double)bytes * 8 / (double)us;
+	tunnel_stats(m->seed % 2 ? m->server : m->client, &st);
+	figure(0, "goodput, % of both lines", 100 * mbit / limit);
+	figure(1, "sent / delivered", (double)st.bytes_sent / (double)bytes);
+	figure(2, "spurious losses, %",
+	       100.0 * (double)st.packets_lost_spurious / (double)MAX(st.packets_sent, 1));
+	CHECK(m, mbit >= 0.85 * limit);
+	close_both(m);
+}
+
+#define PATHS_SCENARIOS \
+	{ \
+	    "switch", "one of two paths dies and comes back", two_set, switch_check, 60 * SEC_US, \
+	    10}, \
+	    {"shaky", "two bad lines that live", shaky_set, shaky_check, 90 * SEC_US, 10}, \
+	    {"gone", "no path for 10 s", gone_set, gone_check, 60 * SEC_US, 10}, \
+	    {"given_up", "no path for 40 s", gone_set, given_up_check, 60 * SEC_US, 1}, \
+	    {"roam", "a new address in a transfer", main_set, roam_check, 60 * SEC_US, 10}, \
+	    {"forged", "a forged address", main_set, forged_check, 60 * SEC_US, 10}, \
+	{ \
+		"stripe", "40 and 20 Mbit/s, 40 and 160 ms, as one", two_set, stripe_check, \
+		    60 * SEC_US, 20 \
+	}
+
+#endif

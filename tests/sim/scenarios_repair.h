@@ -1,0 +1,101 @@
+/* What repair promises: echoes at 30 Hz and 100 bytes on lines that lose, their round trips, losses
+ * and bytes. */
+#ifndef SIM_SCENARIOS_REPAIR_H
+#define SIM_SCENARIOS_REPAIR_H
+
+static const struct way line_1 = {
+    .rate_bps = 100000000, .queue_us = 100 * MS_US, .delay_us = 50 * MS_US, .loss_ppm = 10000};
+static const struct way line_2 = {
+    .rate_bps = 100000000, .queue_us = 100 * MS_US, .delay_us = 100 * MS_US, .loss_ppm = 50000};
+static const struct way line_3 = {.rate_bps = 50000000,
+				  .queue_us = 100 * MS_US,
+				  .delay_us = 75 * MS_US,
+				  .jitter_us = 5 * MS_US,
+				  .bad_us = 20 * MS_US,
+				  .good_us = 647 * MS_US};
+
+static void line_1_set(struct sim *m)
+{
+	lines(m, line_1);
+	connect_ends(m, NULL, 0);
+}
+
+static void line_2_set(struct sim *m)
+{
+	lines(m, line_2);
+	connect_ends(m, NULL, 0);
+}
+
+static void line_3_set(struct sim *m)
+{
+	lines(m, line_3);
+	connect_ends(m, NULL, 0);
+}
+
+static int by_float(const void *a, const void *b)
+{
+	float x = *(const float *)a, y = *(const float *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static uint64_t wire_bytes(const struct sim *m)
+{
+	struct tunnel_stats c, s;
+
+	tunnel_stats(m->client, &c);
+	tunnel_stats(m->server, &s);
+	return c.bytes_sent + s.bytes_sent + 28 * (c.packets_sent + s.packets_sent);
+}
+
+/* What echoes came to: lost and bytes in percent of the plain exchange, 99th percentile over the
+ * line's own time. */
+struct echoes {
+	double lost, bytes, p99_ms;
+};
+
+static struct echoes echo_run(struct sim *m, bool stream, int64_t minutes)
+{
+	double rtt = (double)(m->link->way[0].delay_us + m->link->way[1].delay_us) / 1e3;
+	struct echoes e;
+	uint64_t sent;
+	size_t n;
+
+	run(m, m->now_us + 3 * SEC_US, NULL);
+	m->rtt_ms = calloc(FLOW_SEQ_MAX, sizeof(*m->rtt_ms));
+	m->echo_us = stream ? calloc(FLOW_SEQ_MAX, sizeof(*m->echo_us)) : NULL;
+	CHECK(m, m->rtt_ms && (!stream || m->echo_us));
+	m->flow_len = 100;
+	m->flow_gap_us = 33333;
+	m->flow_next_us = m->now_us;
+	m->flow_end_us = m->now_us + minutes * 60 * SEC_US;
+	sent = wire_bytes(m);
+	run(m, m->flow_end_us + 2 * SEC_US, NULL);
+	n = stream ? m->echo_sent : m->flow_sent;
+	e.lost = 100 - 100 * (double)m->n_rtt / (double)n;
+	e.bytes = 100 * (double)(wire_bytes(m) - sent) / (double)(2 * 128 * n);
+	qsort(m->rtt_ms, m->n_rtt, sizeof(*m->rtt_ms), by_float);
+	e.p99_ms = (double)m->rtt_ms[m->n_rtt * 99 / 100] - rtt;
+	figure(0, "lost, %", e.lost);
+	figure(1, "bytes, % of plain", e.bytes);
+	figure(2, "p99 over RTT, ms", e.p99_ms);
+	return e;
+}
+
+static void udp_check(struct sim *m)
+{
+	struct echoes e = echo_run(m, false, 5);
+
+	CHECK(m, e.lost <= 0.02 && e.bytes <= 250);
+	CHECK(m, e.p99_ms <= (m->link->way[0].bad_us ? 60 : 5));
+}
+
+static void tcp_check(struct sim *m)
+{
+	struct echoes e = echo_run(m, true, 5);
+
+	CHECK(m, e.lost == 0 && e.bytes <= 700);
+	CHECK(m, e.p99_ms <= (m->link->way[0].bad_us ? 60 : 10));
+}
+
+#endif
