@@ -297,6 +297,8 @@ void engine_stats(struct engine *e, struct engine_stats *st)
 				    .silence_samples = e->silence,
 				    .cut_samples = e->cut,
 				    .overrun = e->overrun,
+				    .decode_us = e->decode_us,
+				    .queued = (int)queue_len(&e->video_queue),
 				    .inputs = e->conf.sources};
 	input_stats(e, st);
 	pthread_mutex_lock(&e->lock);

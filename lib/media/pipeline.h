@@ -126,7 +126,7 @@ struct engine {
 
 	atomic_bool cancel, slated;
 	atomic_llong frames_in, packets_in, bytes_in, damaged, undecoded, broken, slates;
-	atomic_llong silence, cut, overrun;
+	atomic_llong silence, cut, overrun, decode_us;
 };
 
 int64_t engine_utc_us(const struct engine *e);

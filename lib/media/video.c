@@ -210,6 +210,8 @@ static void pass_through(struct video *v, const struct work *w)
 
 static void decode(struct video *v, const struct work *w)
 {
+	int64_t since = os_mono_us();
+
 	if (w->input != v->input)
 		return;
 	pass_through(v, w);
@@ -225,6 +227,7 @@ static void decode(struct video *v, const struct work *w)
 		v->e->undecoded++;
 	if (v->dec)
 		receive(v);
+	v->e->decode_us += os_mono_us() - since;
 }
 
 /* When the next place of a live source will have been empty for HOLD_US (monotonic). */

@@ -51,7 +51,7 @@ by_gex() {
 # ssim FILE N WxH: of rung N, against the clip scaled with the best that swscale has.
 ssim() {
 	ffmpeg -nostdin -hide_banner -i "$1" -i "$TMP/clip.ts" -lavfi \
-		"[0:v:$2]setpts=N[a];[1:v]scale=$3:flags=lanczos+accurate_rnd,setpts=N[b];[a][b]ssim" -f null - 2>&1 |
+		"[0:v:$2]setpts=N/30/TB[a];[1:v]scale=$3:flags=lanczos+accurate_rnd,setpts=N/30/TB[b];[a][b]ssim" -f null - 2>&1 |
 		sed -n 's/.*SSIM .*All:\([0-9.]*\).*/\1/p'
 }
 
