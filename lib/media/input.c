@@ -6,6 +6,9 @@
 
 #define BACKOFF_US (300 * MS_US)
 #define BACKOFF_URL_US SEC_US
+#define FIRST_US \
+	(2 * \
+	 SEC_US) /* in which the preferred input may come first, and decide what the output is like */
 
 /* Sleeps, unless cancelled. False: cancelled. */
 static bool sleep_until(struct engine *e, int64_t until_us)
@@ -86,6 +89,7 @@ static void begin(struct engine *e, const struct run *r)
 		e->no_picture = r->video < 0;
 		e->no_sound = r->audio < 0 || !e->conf.audio_bitrate;
 		e->begun = true;
+		pthread_cond_broadcast(&e->changed);
 	}
 	pthread_mutex_unlock(&e->lock);
 }
@@ -350,6 +354,17 @@ static void end_input(struct engine *e)
 	engine_stage_done(e);
 }
 
+static void let_first(struct input *in)
+{
+	struct engine *e = in->e;
+	int64_t until = os_mono_us() + FIRST_US;
+
+	pthread_mutex_lock(&e->lock);
+	while (in->index && !e->begun && !e->cancel && !e->closing && os_mono_us() < until)
+		cond_wait_until(&e->changed, &e->lock, until);
+	pthread_mutex_unlock(&e->lock);
+}
+
 void *input_main(void *arg)
 {
 	struct input *in = arg;
@@ -358,6 +373,7 @@ void *input_main(void *arg)
 	char err[MEDIA_ERR] = "";
 	int rc = 0, last = 0;
 
+	let_first(in);
 	for (;;) {
 		rc = wait_source(in);
 		if (rc == -ENODATA || rc == -EINTR)

@@ -14,7 +14,7 @@
 #define HOLD_US \
 	(300 * MS_US) /* how late a frame may come before the last is repeated in its place */
 #define PACKETS_MAX 256
-#define PICTURES_MAX 8 /* at an encoder's door; repeats, which cost little, are not counted */
+#define PICTURES_MAX 15 /* at an encoder's door; repeats, which cost little, are not counted */
 #define PICTURES_CAP 64
 #define OUT_BYTES_MAX (32 << 20)
 
