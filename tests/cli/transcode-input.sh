@@ -117,3 +117,8 @@ ffmpeg -nostdin -loglevel error -i "$TMP/alone.nut" -map 0:v -c copy "$TMP/alone
 tail -c 30000 "$TMP/bare.h264" >"$TMP/bare.end"
 tail -c 30000 "$TMP/alone.h264" >"$TMP/alone.end"
 same_file "$TMP/bare.end" "$TMP/alone.end"
+# NUT tells no dts before it has to.
+step "copy of the copy" "$bin" -i "$TMP/alone.nut" -r again=copy -o "$TMP/again.ts"
+ffprobe -v quiet -select_streams v -show_entries packet=dts -of csv=p=0 "$TMP/again.ts" | sed 's/,.*//; /^$/d' |
+	awk 'NR > 1 { print $1 - last } { last = $1 }' | sort -nu >"$TMP/steps"
+step "its frames are decoded in even steps" test "$(tr '\n' ' ' <"$TMP/steps")" = '3600 '
