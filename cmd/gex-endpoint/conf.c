@@ -66,6 +66,16 @@ static int parse_backend(void *base, const char *value, char *err, size_t cap)
 	return r;
 }
 
+static int parse_redundancy(void *base, const char *value, char *err, size_t cap)
+{
+	return relay_parse_redundancy(&((struct service_conf *)base)->repair, value, err, cap);
+}
+
+static int parse_deadline(void *base, const char *value, char *err, size_t cap)
+{
+	return relay_parse_deadline(&((struct service_conf *)base)->repair, value, err, cap);
+}
+
 #define ROOT(f) offsetof(struct conf, f)
 
 static const struct conf_key keys[] = {
@@ -78,6 +88,8 @@ static const struct conf_key keys[] = {
      NULL},
     {"tunnel", "resolve", CONF_DURATION, ROOT(resolve_us), "30s", SEC_US, 86400 * SEC_US, 0, NULL},
     {"service *", "backend", CONF_FN, 0, NULL, 0, 0, 0, parse_backend},
+    {"service *", "redundancy", CONF_FN, 0, "auto", 0, 0, 0, parse_redundancy},
+    {"service *", "deadline", CONF_FN, 0, "auto", 0, 0, 0, parse_deadline},
 };
 
 static void *find_service(void *root, const char *kind, const char *name, char *err, size_t cap)

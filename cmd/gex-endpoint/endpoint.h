@@ -17,6 +17,7 @@ struct service_conf {
 	char *name;
 	struct net_spec spec;
 	bool has_spec;
+	struct tunnel_repair repair;
 };
 
 struct conf {

@@ -24,6 +24,7 @@ struct session {
 	struct key_meter *key;
 	int64_t since_us;
 	char peer[NET_ADDR_TEXT + TUNNEL_SERVICE_MAX + 8]; /* for the log */
+	struct log_limit limit;				   /* for what is said of its paths */
 };
 
 struct server {
@@ -48,13 +49,20 @@ struct server {
 
 /* ---- tunnels ---- */
 
+static const char *peer_text(const struct tunnel_addr *at, char text[NET_ADDR_TEXT])
+{
+	struct net_addr addr;
+
+	carrier_peer(at, &addr);
+	return net_addr_format(&addr, text, NET_ADDR_TEXT);
+}
+
 static void session_begin(struct server *s, struct tunnel *t)
 {
 	struct key_meter *key = keys_meter(&s->keys, tunnel_key_name(t));
 	struct session *x = key ? calloc(1, sizeof(*x)) : NULL;
 	char text[NET_ADDR_TEXT] = "?";
-	struct tunnel_addr at;
-	struct net_addr addr;
+	struct tunnel_path_stats first = {0};
 
 	if (!x) {
 		tunnel_close(t, 0, "no memory");
@@ -62,12 +70,8 @@ static void session_begin(struct server *s, struct tunnel *t)
 	}
 	x->key = key;
 	key->tunnels++;
-	for (int path = 0; path < 16; path++)
-		if (tunnel_peer_addr(t, path, &at)) {
-			carrier_peer(&at, &addr);
-			net_addr_format(&addr, text, sizeof(text));
-			break;
-		}
+	if (tunnel_path_stats(t, 0, &first))
+		peer_text(&first.peer, text);
 	x->of = s;
 	x->tunnel = t;
 	x->since_us = loop_now_us(s->loop);
@@ -77,7 +81,8 @@ static void session_begin(struct server *s, struct tunnel *t)
 	list_append(&s->sessions, &x->in);
 	s->nsessions++;
 	metric_add(s->tunnels_total, 1);
-	log_info("tunnel", "%s: up", x->peer);
+	log_info("tunnel", "%s: up over %s", x->peer,
+		 carrier_kind_name(carrier_path_kind(s->carrier, first.path)));
 	if (s->stopped)
 		tunnel_close(t, 0, "the endpoint stops");
 }
@@ -168,6 +173,24 @@ static void on_flow(struct server *s, struct tunnel_flow *flow, struct session *
 		tunnel_flow_release(flow);
 }
 
+/* A path of it came up, fell silent, moved or went. */
+static void on_path(struct server *s, struct session *x, unsigned number)
+{
+	char text[NET_ADDR_TEXT];
+	struct tunnel_path_stats p;
+
+	if (!x || !log_allow(&x->limit, 10, 60 * SEC_US, loop_now_us(s->loop)))
+		return;
+	if (!tunnel_path_stats(x->tunnel, number, &p))
+		log_info("tunnel", "%s: path %u is left", x->peer, number);
+	else if (p.state == TUNNEL_PATH_UP)
+		log_info("tunnel", "%s: path %u is up, from %s over %s", x->peer, number,
+			 peer_text(&p.peer, text),
+			 carrier_kind_name(carrier_path_kind(s->carrier, p.path)));
+	else if (p.state == TUNNEL_PATH_DOWN)
+		log_info("tunnel", "%s: path %u is silent", x->peer, number);
+}
+
 static void on_events(void *arg)
 {
 	struct server *s = arg;
@@ -180,6 +203,8 @@ static void on_events(void *arg)
 			session_begin(s, ev.tunnel);
 		else if (ev.type == TUNNEL_EV_CLOSED)
 			on_tunnel_closed(s, ev.tunnel);
+		else if (ev.type == TUNNEL_EV_PATH)
+			on_path(s, tunnel_user(ev.tunnel), ev.path);
 		else if (ev.type == TUNNEL_EV_STREAM_OPENED)
 			on_stream(s, ev.stream, tunnel_user(ev.tunnel));
 		else if (ev.type == TUNNEL_EV_FLOW_OPENED)
@@ -189,14 +214,6 @@ static void on_events(void *arg)
 }
 
 /* ---- watching ---- */
-
-static const char *peer_text(const struct tunnel_addr *at, char text[NET_ADDR_TEXT])
-{
-	struct net_addr addr;
-
-	carrier_peer(at, &addr);
-	return net_addr_format(&addr, text, NET_ADDR_TEXT);
-}
 
 /* Handshakes fail without an event, since anybody can begin one. */
 static void on_watch(void *arg)
@@ -254,6 +271,7 @@ ACCEPTOR_FIGURE(read_stray, drops[TUNNEL_DROP_FORGED])
 		carrier_stats(s->carrier, &x); \
 		return (double)x.field; \
 	}
+CARRIER_FIGURE(read_dropped, dropped)
 CARRIER_FIGURE(read_tls_opened, tls_opened)
 CARRIER_FIGURE(read_tls_refused, tls_refused)
 
@@ -265,6 +283,9 @@ static void export_figures(struct server *s, struct metrics *m)
 	s->unknown_total =
 	    metrics_counter(m, "gex_endpoint_unknown_service_total",
 			    "Connections and flows for a service that is not here.", NULL);
+	metrics_counter_fn(m, "gex_endpoint_tunnel_drop_local_total",
+			   "Datagrams of tunnels that found this host's receive buffer full.", NULL,
+			   read_dropped, s);
 	metrics_gauge_fn(m, "gex_endpoint_tunnels", "Tunnels now.", NULL, read_tunnels, s);
 	metrics_counter_fn(m, "gex_endpoint_handshakes_total",
 			   "Handshakes begun by proven addresses.", NULL, read_handshakes, s);
@@ -368,6 +389,7 @@ static int open_services(struct server *s, const struct conf *c, struct metrics 
 		    .spec = x->conf->spec,
 		    .connect_us = c->connect_us,
 		    .resolve_us = c->resolve_us,
+		    .repair = x->conf->repair,
 		    .meter = &x->meter,
 		};
 		int r = relay_backend_create(&x->backend, s->relay, &conf);

@@ -53,6 +53,16 @@ static int parse_class(void *base, const char *value, char *err, size_t cap)
 	return relay_parse_class(&l->class, value, err, cap);
 }
 
+static int parse_redundancy(void *base, const char *value, char *err, size_t cap)
+{
+	return relay_parse_redundancy(&((struct listener_conf *)base)->repair, value, err, cap);
+}
+
+static int parse_deadline(void *base, const char *value, char *err, size_t cap)
+{
+	return relay_parse_deadline(&((struct listener_conf *)base)->repair, value, err, cap);
+}
+
 static int set_carrier(struct path_conf *p, const char *value, char *err, size_t cap)
 {
 	static const char *const names[] = {"udp", "tls", "srt"};
@@ -133,6 +143,8 @@ static const struct conf_key keys[] = {
     {"listener *", "service", CONF_STR, offsetof(struct listener_conf, service), NULL, 0, 0, 0,
      NULL},
     {"listener *", "class", CONF_FN, 0, "auto", 0, 0, 0, parse_class},
+    {"listener *", "redundancy", CONF_FN, 0, "auto", 0, 0, 0, parse_redundancy},
+    {"listener *", "deadline", CONF_FN, 0, "auto", 0, 0, 0, parse_deadline},
 };
 
 static void *find_section(void *root, const char *kind, const char *name, char *err, size_t cap);

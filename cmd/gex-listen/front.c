@@ -33,6 +33,7 @@ int front_create(struct front **out, struct relay *r, struct links *ls, const st
 		    .service = l->service ? l->service : l->name,
 		    .spec = l->spec,
 		    .class = l->class,
+		    .repair = l->repair,
 		    .wait_us = c->wait_us,
 		    .wait_max = (unsigned)c->max_waiting,
 		    .flows_max = (unsigned)c->tunnel.max_flows,

@@ -43,6 +43,25 @@ static void sum_figures(void *arg, struct tunnel_stats *out)
 	}
 }
 
+static uint64_t dropped_by(const struct link *l)
+{
+	struct carrier_stats s;
+
+	carrier_stats(l->carrier, &s);
+	return s.dropped;
+}
+
+static double summed_dropped(void *arg)
+{
+	const struct links *ls = arg;
+	uint64_t n = ls->dropped;
+	struct link *l;
+
+	list_for (l, &ls->all, in)
+		n += dropped_by(l);
+	return (double)n;
+}
+
 /* ---- the life of a link ---- */
 
 static void link_destroy(struct link *l)
@@ -55,6 +74,7 @@ static void link_destroy(struct link *l)
 		ls->attempt = NULL;
 	relay_link_finish(&l->relay);
 	relay_figures_end(&ls->figures, l->tunnel);
+	ls->dropped += dropped_by(l);
 	carrier_destroy(l->carrier);
 	tunnel_destroy(l->tunnel);
 	list_remove(&l->in);
@@ -79,23 +99,28 @@ static int64_t pause_us(int64_t cap_us, unsigned n, uint32_t random)
 	return p / 2 + (int64_t)((uint64_t)(p / 2) * random >> 32);
 }
 
+/* With carrier = auto what served last comes first. */
 static void first_kind(struct links *ls)
 {
 	const struct route *r = route_nth(ls, ls->route);
 
 	ls->kind = r ? r->conf.carrier : CARRIER_UDP;
+	if (r && r->conf.automatic && r->told)
+		ls->kind = CARRIER_TLS;
+	ls->second = false;
 }
 
-/* Udp does not work there: tls? True when that is tried next. */
-static bool fall_back(struct links *ls, const char *where, const char *why)
+/* Udp does not work there: tls? True when the other one is tried next. */
+static bool try_second(struct links *ls, const char *where, const char *why)
 {
 	const struct route *r = route_nth(ls, ls->route);
 
-	if (!r || !r->conf.automatic || ls->kind != CARRIER_UDP || ls->closing)
+	if (!r || !r->conf.automatic || ls->second || ls->closing)
 		return false;
-	ls->kind = CARRIER_TLS;
-	str_copy(ls->udp_why, sizeof(ls->udp_why), why);
-	log_debug("tunnel", "%s: over udp %s", where, why);
+	log_debug("tunnel", "%s: over %s %s", where, carrier_kind_name(ls->kind), why);
+	str_copy(ls->first_why, sizeof(ls->first_why), why);
+	ls->kind = ls->kind == CARRIER_UDP ? CARRIER_TLS : CARRIER_UDP;
+	ls->second = true;
 	schedule(ls, 0);
 	return true;
 }
@@ -118,18 +143,20 @@ static bool go_on(struct links *ls)
 /* An attempt came to nothing: the next one, and after a round of all of them a pause. */
 static void failed(struct links *ls, const char *where, const char *why, enum log_level level)
 {
-	const struct route *r = route_nth(ls, ls->route);
-	bool both = r && r->conf.automatic && ls->kind == CARRIER_TLS && *where &&
-		    strcmp(why, ls->udp_why) != 0;
+	const char *first = ls->kind == CARRIER_UDP ? "tls" : "udp";
+	bool both = ls->second && *where && strcmp(why, ls->first_why) != 0;
 	uint32_t random;
 
-	if (level != LOG_ERROR && fall_back(ls, where, why))
+	if (level != LOG_ERROR && try_second(ls, where, why))
 		return;
 	metric_add(ls->failures_total, 1);
-	if (log_allow(&ls->limit, 3, 60 * SEC_US, loop_now_us(ls->loop)))
-		log_write(level, "tunnel", "%s%s%s%s%s%s", where, *where ? ": " : "",
-			  both ? "over udp " : "", both ? ls->udp_why : "",
-			  both ? ", over tls " : "", why);
+	if (!log_allow(&ls->limit, 3, 60 * SEC_US, loop_now_us(ls->loop)))
+		;
+	else if (both)
+		log_write(level, "tunnel", "%s: over %s %s, over %s %s", where, first,
+			  ls->first_why, carrier_kind_name(ls->kind), why);
+	else
+		log_write(level, "tunnel", "%s%s%s", where, *where ? ": " : "", why);
 	if (go_on(ls)) {
 		schedule(ls, 0);
 		return;
@@ -165,12 +192,6 @@ static void came_up(struct link *l)
 		tunnel_close(l->tunnel, 0, "not needed");
 		return;
 	}
-	l->leg[0].route->look_us = now + ls->conf.conf->udp_retry_us;
-	l->leg[0].was_up = true;
-	l->leg[0].state = TUNNEL_PATH_UP;
-	l->leg[0].since_us = now;
-	ls->route = 0;
-	first_kind(ls);
 	if (ls->current) {
 		ls->current->relay.stale = true;
 		ls->current->replaced_us = now;
@@ -183,6 +204,9 @@ static void came_up(struct link *l)
 	log_info("tunnel", "%s: up after %.1f ms%s%s", l->where, (double)(now - l->began_us) / 1e3,
 		 l->leg[0].kind == CARRIER_UDP ? "" : " over ",
 		 l->leg[0].kind == CARRIER_UDP ? "" : carrier_kind_name(l->leg[0].kind));
+	legs_begin(l);
+	ls->route = 0;
+	first_kind(ls);
 	ls->conf.up(ls->conf.arg);
 	legs_tend(l, now);
 }
@@ -213,8 +237,12 @@ static void went_down(struct link *l)
 		refused_key(ls, where);
 	else if (was_attempt)
 		failed(ls, where, why, LOG_WARN);
-	else if (was_current)
+	else if (was_current) {
+		/* Not after the pause that attempts beside it have come to meanwhile. */
+		loop_timer_stop(&ls->retry);
+		ls->failures = 0;
 		schedule(ls, RETRY_FIRST_US);
+	}
 }
 
 static void on_events(void *arg)
@@ -462,6 +490,9 @@ int links_create(struct links **out, struct loop *l, struct relay *r, const stru
 	first_kind(ls);
 	ls->figures = (struct relay_figures){.sum = sum_figures, .arg = ls, .tool = "listen"};
 	relay_figures_export(&ls->figures, conf->metrics);
+	metrics_counter_fn(conf->metrics, "gex_listen_tunnel_drop_local_total",
+			   "Datagrams of tunnels that found this host's receive buffer full.", NULL,
+			   summed_dropped, ls);
 	metrics_gauge_fn(conf->metrics, "gex_listen_tunnel_up", "1 while there is a tunnel.", NULL,
 			 summed_state, ls);
 	ls->connects_total = metrics_counter(conf->metrics, "gex_listen_tunnel_connects_total",
@@ -505,7 +536,8 @@ size_t links_busy(const struct links *ls)
 	size_t n = 0;
 
 	list_for (l, &ls->all, in)
-		n += l->relay.nconns;
+		if (!l->suspect) /* silent: they do not end in time */
+			n += l->relay.nconns;
 	return n;
 }
 

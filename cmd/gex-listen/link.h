@@ -69,7 +69,8 @@ struct links {
 	struct link *current, *attempt;
 	size_t endpoint, addr, naddrs, route; /* what is tried now or next */
 	enum carrier_kind kind;
-	char udp_why[80];      /* automatic: how udp failed there */
+	bool second;	       /* automatic: udp failed there, or tls, and this is the other one */
+	char first_why[80];    /* how */
 	unsigned failures;     /* rounds in a row */
 	size_t key, refused;   /* the one in use; how many were refused in a row */
 	bool resolving, began; /* began: links_start was called */
@@ -77,6 +78,7 @@ struct links {
 	struct loop_timer retry, tick;
 	struct log_limit limit;
 	struct relay_figures figures;
+	uint64_t dropped; /* by the carriers of links that have ended */
 	struct metric *connects_total, *failures_total;
 	int64_t closing; /* until when goodbyes may take; 0: not closing */
 	void (*done)(void *arg);
@@ -97,6 +99,8 @@ bool route_addr(struct route *r, const struct net_addr *endpoint, struct net_add
  * peer. A negative errno. */
 int leg_open(struct link *l, struct route *r, enum carrier_kind kind, const struct net_addr *peer,
 	     struct tunnel_addr *to) MUST_USE;
+/* The tunnel is up, over its first leg. */
+void legs_begin(struct link *l);
 /* Notes, and logs, what has happened to the paths. */
 void legs_look(struct link *l);
 /* Adds and removes paths; for every tick. */

@@ -19,6 +19,7 @@ struct listener_conf {
 	bool has_spec;
 	char *service; /* NULL: as the listener is called */
 	enum tunnel_class class;
+	struct tunnel_repair repair;
 };
 
 /* A path of the tunnel, as configured; compared as bytes. Without a [path] there is one, without a

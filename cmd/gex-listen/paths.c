@@ -317,6 +317,19 @@ static int64_t bad_for(const struct leg *leg, int64_t now)
 	return leg->state == TUNNEL_PATH_UP ? 0 : now - leg->since_us;
 }
 
+static void leave_udp(struct link *l, struct route *r, int64_t now)
+{
+	int64_t again_us = l->of->conf.conf->udp_retry_us;
+
+	r->look_us = now + again_us;
+	if (!r->told)
+		log_warn("tunnel",
+			 "%s: goes over tls, as udp does not pass; that is tried again every "
+			 "%lld s",
+			 l->where, (long long)(again_us / SEC_US));
+	r->told = true;
+}
+
 /* auto: see above. */
 static void tend_automatic(struct link *l, struct route *r, int64_t now)
 {
@@ -332,20 +345,26 @@ static void tend_automatic(struct link *l, struct route *r, int64_t now)
 			leg_add(l, r, CARRIER_TLS);
 		} else if (is_up(tls) && bad_for(udp, now) > c->udp_after_us) {
 			leg_remove(l, udp);
-			r->look_us = now + c->udp_retry_us;
-			if (!r->told)
-				log_warn("tunnel",
-					 "%s: goes over tls, as udp does not pass; that is tried "
-					 "again every %lld s",
-					 l->where, (long long)(c->udp_retry_us / SEC_US));
-			r->told = true;
+			leave_udp(l, r, now);
 		}
-	} else if (is_up(udp) && tls && now - udp->since_us > STABLE_US) {
-		leg_remove(l, tls);
-		log_info("tunnel", "%s: udp passes%s, tls is left", l->where,
-			 r->told ? " again" : "");
+	} else if (is_up(udp) && now - udp->since_us > STABLE_US && (tls || r->told)) {
+		if (tls)
+			leg_remove(l, tls);
+		log_info("tunnel", "%s: udp passes%s%s", l->where, r->told ? " again" : "",
+			 tls ? ", tls is left" : "");
 		r->told = false;
 	}
+}
+
+void legs_begin(struct link *l)
+{
+	struct leg *leg = &l->leg[0];
+
+	leg->state = TUNNEL_PATH_UP;
+	leg->was_up = true;
+	leg->since_us = loop_now_us(l->of->loop);
+	if (leg->route->conf.automatic && leg->kind == CARRIER_TLS)
+		leave_udp(l, leg->route, leg->since_us);
 }
 
 /* What happened to a path, in words. */

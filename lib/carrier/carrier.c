@@ -5,7 +5,7 @@
 #include "carrier/path.h"
 #include "loop/uv.h"
 
-#define PATHS_MAX 16
+#define PATHS_MAX 64
 #define RUNS_MAX (2 * UDP_BATCH)
 #define OUT_SIZE ((size_t)128 << 10) /* bytes of one turn, before others get theirs */
 
@@ -188,6 +188,13 @@ void carrier_set_ring(struct carrier *c, const struct crypt_ring *ring)
 	for (int i = 0; i < PATHS_MAX; i++)
 		if (c->path[i] && c->path[i]->ops->set_ring)
 			c->path[i]->ops->set_ring(c->path[i], ring);
+}
+
+enum carrier_kind carrier_path_kind(const struct carrier *c, int path)
+{
+	const struct carrier_path *p = path_of(c, path);
+
+	return p ? p->ops->kind : CARRIER_UDP;
 }
 
 int carrier_path_status(const struct carrier *c, int path)

@@ -24,8 +24,9 @@ struct carrier_stats {
 	uint64_t refused;		 /* times the peer's host said that nobody listens there */
 	uint64_t send_errors;		 /* datagrams lost because the kernel refused them */
 	uint64_t blocked;		 /* times the kernel's send buffer was full */
-	uint64_t tls_opened;		 /* connections accepted, of peers with a key */
-	uint64_t tls_refused;		 /* and of others, or too many at a time */
+	uint64_t dropped;     /* datagrams that came and found the kernel's receive buffer full */
+	uint64_t tls_opened;  /* connections accepted, of peers with a key */
+	uint64_t tls_refused; /* and of others, or too many at a time */
 	uint64_t srt_opened;
 };
 
@@ -61,6 +62,7 @@ void carrier_set_ring(struct carrier *c, const struct crypt_ring *ring);
 /* Closes a path; its number may be given to another one that is added later. The core must not use
  * it any more. */
 void carrier_remove(struct carrier *c, int path);
+enum carrier_kind carrier_path_kind(const struct carrier *c, int path);
 /* 0: usable, as far as one can know; -EINPROGRESS: its first connection is not there yet; else why
  * the last one failed or ended (-EACCES: no common key), while it tries again. */
 int carrier_path_status(const struct carrier *c, int path);

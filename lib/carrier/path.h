@@ -21,6 +21,7 @@ struct carrier_path {
 
 /* A kind has either send, for sockets of datagrams, or put and flush, for what has its own queue. */
 struct carrier_path_ops {
+	enum carrier_kind kind;
 	/* Returns how many runs were taken (at least one; what cannot be sent is taken and
 	 * counted), or -EAGAIN: the path then calls carrier_unblocked when there is room. */
 	int (*send)(struct carrier_path *p, const struct carrier_run *runs, unsigned n);

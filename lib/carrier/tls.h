@@ -2,9 +2,10 @@
  * two bytes. Inside this module only. tls_conn.c is one connection, tls_client.c the path that keeps
  * one up, tls_server.c the path that takes many.
  *
- * A connection keeps little to itself: what it has been given and the kernel has not taken yet is at
- * most TLS_KEEP, and the kernel is asked (TCP_NOTSENT_LOWAT) to take little more than it can send.
- * Beyond that it has no room, and the tunnel is held: what is urgent waits there, first in line. */
+ * A connection keeps little to itself: what it has been given and the kernel has not taken yet, and
+ * what the kernel takes beyond what it can send (TCP_NOTSENT_LOWAT), are some milliseconds' worth
+ * each. Beyond that it has no room, and the tunnel is held: what is urgent waits there, first in
+ * line. */
 #ifndef GEX_CARRIER_TLS_H
 #define GEX_CARRIER_TLS_H
 
@@ -45,6 +46,10 @@ struct tls_conn {
 	struct loop_timer limit; /* until it is open */
 	bool blocked;		 /* the kernel takes no more */
 	bool wanted;		 /* somebody was told that there is no room */
+	size_t keep;		 /* of out, see above */
+	int64_t backlog;
+	uint64_t sent; /* since then */
+	int64_t tuned_us;
 	int64_t heard_us;
 	size_t in_len, out_len; /* a datagram begun; datagrams not sealed yet */
 	uint8_t in[2 + TUNNEL_DGRAM_MAX];

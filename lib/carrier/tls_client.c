@@ -183,6 +183,7 @@ static void path_close(struct carrier_path *base)
 }
 
 static const struct carrier_path_ops ops = {
+    .kind = CARRIER_TLS,
     .put = path_put,
     .flush = path_flush,
     .local = path_local,

@@ -7,7 +7,10 @@
 
 #define READ_SIZE 65536
 #define READ_ROUNDS 8 /* before others get their turn */
-#define LOWAT (32 << 10)
+#define TUNE_US (100 * MS_US)
+#define BACKLOG_US (4 * MS_US) /* so much may wait in the kernel, and the half of it here */
+#define BACKLOG_MIN (8 << 10)
+#define BACKLOG_MAX (128 << 10)
 #define LOST_MS 10000 /* TCP gives up when nothing is acknowledged for so long */
 
 /* One thread, and nothing of these lives longer than a call. */
@@ -27,7 +30,7 @@ void tls_socket_options(int fd)
 	static const char bbr[] = "bbr";
 
 	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, LOWAT);
+	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, BACKLOG_MIN);
 	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, 10);
 	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, 5);
@@ -100,6 +103,7 @@ int tls_conn_start(struct tls_conn *c, int fd, bool connecting, bool server,
 	int r = crypt_tls_create(ring, server, &c->tls);
 
 	c->fd = fd;
+	c->keep = sizeof(c->out);
 	c->state = connecting ? TLS_CONNECTING : TLS_SHAKING;
 	if (!r)
 		r = uv_poll_init(loop_uv(carrier_loop(carrier)), &c->poll, fd);
@@ -152,6 +156,24 @@ void tls_conn_close(struct tls_conn *c)
 
 /* ---- sending ---- */
 
+/* How much may wait is a matter of how fast it goes; half of what it was, at least, so that a pause
+ * in between is no reason to begin anew. */
+static void tune(struct tls_conn *c)
+{
+	int64_t now = loop_now_us(carrier_loop(c->path->carrier)), dt = now - c->tuned_us, want;
+
+	if (dt < TUNE_US)
+		return;
+	want = base_scale((int64_t)c->sent, BACKLOG_US, dt);
+	want = CLAMP(MAX(want, c->backlog / 2), BACKLOG_MIN, BACKLOG_MAX);
+	c->tuned_us = now;
+	c->sent = 0;
+	if (want != c->backlog)
+		set_int(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)want);
+	c->backlog = want;
+	c->keep = (size_t)CLAMP(want / 2, 2 * (2 + TUNNEL_DGRAM_MAX), (int64_t)sizeof(c->out));
+}
+
 /* Gives the kernel what is sealed; false when the connection is over. */
 static bool send_sealed(struct tls_conn *c)
 {
@@ -163,6 +185,7 @@ static bool send_sealed(struct tls_conn *c)
 
 		if (w >= 0) {
 			crypt_tls_sent(c->tls, (size_t)w);
+			c->sent += (uint64_t)w;
 		} else if (errno == EAGAIN) {
 			carrier_counts(c->path->carrier)->blocked++;
 			c->blocked = true;
@@ -180,6 +203,7 @@ void tls_conn_flush(struct tls_conn *c)
 	int r;
 
 	if (c->state == TLS_OPEN && c->out_len && !c->blocked) {
+		tune(c);
 		r = crypt_tls_write(c->tls, c->out, c->out_len);
 		c->out_len = 0;
 		if (r) {
@@ -193,7 +217,7 @@ void tls_conn_flush(struct tls_conn *c)
 
 static bool has_room(const struct tls_conn *c)
 {
-	return sizeof(c->out) - c->out_len >= 2 + TUNNEL_DGRAM_MAX && !c->blocked;
+	return c->out_len + 2 + TUNNEL_DGRAM_MAX <= c->keep && !c->blocked;
 }
 
 bool tls_conn_put(struct tls_conn *c, const void *dgram, size_t n)
@@ -228,23 +252,30 @@ static void on_writable(struct tls_conn *c)
 
 /* ---- receiving ---- */
 
+/* How many bytes the datagram that has begun takes with its length; 0: it is none. */
+static size_t frame_len(const struct tls_conn *c)
+{
+	size_t n = (size_t)c->in[0] << 8 | c->in[1];
+
+	if (c->in_len < 2)
+		return 2;
+	return n == 0 || n > TUNNEL_DGRAM_MAX ? 0 : 2 + n;
+}
+
 /* Cuts the stream into datagrams. False when it is not of this kind. */
 static bool take(struct tls_conn *c, const uint8_t *data, size_t n)
 {
 	while (n > 0) {
-		size_t want = 2, more;
+		size_t more = MIN(n, frame_len(c) - c->in_len);
 
-		if (c->in_len >= 2)
-			want += (size_t)c->in[0] << 8 | c->in[1];
-		if (c->in_len >= 2 && (want == 2 || want > sizeof(c->in)))
-			return false;
-		more = MIN(n, want - c->in_len);
 		memcpy(c->in + c->in_len, data, more);
 		c->in_len += more;
 		data += more;
 		n -= more;
-		if (c->in_len > 2 && c->in_len == want) {
-			carrier_receive(c->path, c->in + 2, want - 2, &c->addr);
+		if (!frame_len(c))
+			return false;
+		if (c->in_len == frame_len(c)) {
+			carrier_receive(c->path, c->in + 2, c->in_len - 2, &c->addr);
 			c->in_len = 0;
 		}
 	}

@@ -1,8 +1,8 @@
 /* The server's side of the tls carrier: a listening socket and its connections.
  *
  * Nobody is anybody before his handshake has shown that he has a key, and that has to be done in
- * TLS_SHAKE_US. At most PENDING_MAX may be at it at a time; then the oldest gives way to the newest,
- * so that those who only connect keep nobody out. Each connection is an address of its own to the
+ * TLS_SHAKE_US. At most PENDING_MAX may be at it at a time; then the oldest of the host with the most
+ * gives way to the newest, so that those who only connect keep nobody out. Each connection is an address of its own to the
  * tunnel, which is never used again. */
 #include "carrier/tls.h"
 
@@ -12,11 +12,12 @@
 #include "log/log.h"
 
 #define PENDING_MAX 256
+#define BUCKETS 64 /* of hosts, by hash */
 #define BACKLOG 256
 #define ACCEPT_ROUNDS 32
 #define PAUSE_US (100 * MS_US) /* without descriptors or memory */
 #define SWEEP_US (10 * SEC_US)
-#define IDLE_US (60 * SEC_US) /* an open connection nothing comes from */
+#define IDLE_US (180 * SEC_US) /* an open connection nothing comes from */
 
 /* Where an address holds the connection's slot, and its serial number: in the place of the zone,
  * which nobody wants to know of a connection. */
@@ -143,12 +144,28 @@ static void on_gone(struct tls_conn *c)
 
 static const struct tls_conn_ops conn_ops = {on_opened, on_room, on_ended, on_gone};
 
+static unsigned bucket_of(const struct server_conn *x)
+{
+	return x->base.addr.bytes[TUNNEL_ADDR_HOST] % BUCKETS;
+}
+
+/* Too many at their handshake: the oldest goes of those hosts that have the most. */
 static void make_way(struct tls_server *s)
 {
+	unsigned n[BUCKETS] = {0}, most = 0;
+	struct server_conn *x;
+
 	if (s->npending < PENDING_MAX)
 		return;
+	list_for (x, &s->pending, pending)
+		n[bucket_of(x)]++;
+	for (unsigned i = 1; i < BUCKETS; i++)
+		most = n[i] > n[most] ? i : most;
+	list_for (x, &s->pending, pending)
+		if (bucket_of(x) == most)
+			break;
 	carrier_counts(s->base.carrier)->tls_refused++;
-	drop(list_first(&s->pending, struct server_conn, pending));
+	drop(x);
 }
 
 /* The serial number goes round the slots, so that a free one is found at once unless most are taken. */
@@ -334,6 +351,7 @@ static void path_close(struct carrier_path *base)
 }
 
 static const struct carrier_path_ops ops = {
+    .kind = CARRIER_TLS,
     .put = path_put,
     .flush = path_flush,
     .local = path_local,

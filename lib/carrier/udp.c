@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #define RECV_SIZE 65536
-#define CONTROL_SIZE (CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)))
+#define CONTROL_SIZE (CMSG_SPACE(sizeof(struct in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int)))
 
 union control {
 	struct cmsghdr align;
@@ -58,8 +58,10 @@ static int set_options(struct udp_socket *u, const struct udp_conf *conf)
 	    setsockopt(u->fd, SOL_SOCKET, SO_BINDTODEVICE, conf->device,
 		       (socklen_t)strlen(conf->device)))
 		return -errno;
-	if (conf->buffer)
+	if (conf->buffer) {
 		set_buffer(u->fd, conf->buffer);
+		u->counted = !set_int(u->fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
+	}
 	if (conf->whole) {
 		set_int(u->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
 		if (u->v6)
@@ -136,7 +138,7 @@ int udp_local(const struct udp_socket *u, struct net_addr *out)
 
 /* ---- receiving ---- */
 
-static void read_control(struct msghdr *h, struct udp_message *m)
+static void read_control(struct udp_socket *u, struct msghdr *h, struct udp_message *m)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
 		if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
@@ -144,6 +146,8 @@ static void read_control(struct msghdr *h, struct udp_message *m)
 
 			memcpy(&segment, CMSG_DATA(c), sizeof(segment));
 			m->segment = segment > 0 ? (size_t)segment : 0;
+		} else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
+			memcpy(&u->dropped, CMSG_DATA(c), sizeof(u->dropped));
 		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
 			struct in_pktinfo info;
 
@@ -167,7 +171,7 @@ static void read_control(struct msghdr *h, struct udp_message *m)
 int udp_recv(struct udp_socket *u, struct udp_batch *b, unsigned max,
 	     const struct udp_message **msgs)
 {
-	const bool control = u->runs || u->noted;
+	const bool control = u->runs || u->noted || u->counted;
 
 	max = MIN(max, UDP_BATCH);
 	for (unsigned i = 0; i < max; i++) {
@@ -195,7 +199,7 @@ int udp_recv(struct udp_socket *u, struct udp_batch *b, unsigned max,
 					   b->hdr[i].msg_hdr.msg_namelen, &m->peer))
 			m->len = 0;
 		if (control)
-			read_control(&b->hdr[i].msg_hdr, m);
+			read_control(u, &b->hdr[i].msg_hdr, m);
 	}
 	*msgs = b->msg;
 	return n;

@@ -16,8 +16,12 @@ struct udp_socket {
 	bool v6;
 	bool runs;    /* the kernel cuts and joins runs */
 	bool noted;   /* bound to all addresses: each message says which one it came to */
+	bool counted; /* the kernel says what it dropped */
 	bool refused; /* set when the connected peer's host said that nobody listens there */
 	uint64_t cut; /* runs the kernel would not take, sent one by one */
+	/* Datagrams that the kernel dropped because its buffer was full: we were away for too long. It
+	 * says so with the next one that it takes. */
+	uint32_t dropped;
 };
 
 struct udp_conf {

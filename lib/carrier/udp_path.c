@@ -92,6 +92,19 @@ static unsigned batch_now(const struct udp_path *p)
 	return (unsigned)CLAMP(RECV_TURN / 2 / p->largest, (size_t)2, (size_t)UDP_BATCH);
 }
 
+/* It looks like loss of the line, and is not. */
+static void note_dropped(struct udp_path *p, uint32_t n)
+{
+	struct carrier *c = p->base.carrier;
+
+	carrier_counts(c)->dropped += n;
+	if (log_allow(&p->limit, 1, 10 * SEC_US, loop_now_us(carrier_loop(c))))
+		log_warn("udp",
+			 "%llu datagrams lost in this host so far: its receive buffer was full "
+			 "(processor busy, or net.core.rmem_max too small)",
+			 (unsigned long long)carrier_counts(c)->dropped);
+}
+
 static void receive(struct udp_path *p)
 {
 	struct carrier_stats *counts = carrier_counts(p->base.carrier);
@@ -101,11 +114,15 @@ static void receive(struct udp_path *p)
 	int n;
 
 	do {
+		uint32_t dropped = p->sock.dropped;
+
 		max = batch_now(p);
 		counts->recv_calls++;
 		n = udp_recv(&p->sock, carrier_batch(p->base.carrier), max, &msgs);
 		if (n == -ECONNREFUSED)
 			counts->refused++;
+		if (p->sock.dropped != dropped)
+			note_dropped(p, p->sock.dropped - dropped);
 		p->largest = TUNNEL_DGRAM_MIN;
 		for (int i = 0; i < n; i++) {
 			p->largest = MAX(p->largest, msgs[i].len);
@@ -235,6 +252,7 @@ static void check_buffer(const struct udp_path *p)
 }
 
 static const struct carrier_path_ops udp_path_ops = {
+    .kind = CARRIER_UDP,
     .send = path_send,
     .local = path_local,
     .close = path_close,

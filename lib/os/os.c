@@ -242,3 +242,15 @@ void os_raise_nofile(void)
 		setrlimit(RLIMIT_NOFILE, &r);
 	}
 }
+
+void os_local_ports(unsigned *first, unsigned *last)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+
+	if (!f || fscanf(f, "%u %u", first, last) != 2 || *first > *last || *last > 65535) {
+		*first = 32768; /* Linux's default */
+		*last = 60999;
+	}
+	if (f)
+		fclose(f);
+}

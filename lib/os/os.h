@@ -39,4 +39,7 @@ int os_make_dirs(const char *path) MUST_USE;
 /* Raises the soft limit of open files to the hard one. */
 void os_raise_nofile(void);
 
+/* The ports that the kernel gives out by itself, first and last. */
+void os_local_ports(unsigned *first, unsigned *last);
+
 #endif

@@ -4,12 +4,15 @@
 
 #include "relay/priv.h"
 
+#define BACKEND_BUCKETS 4096
+
 struct relay_backend {
 	struct relay *relay;
 	struct relay_backend_conf conf;
 	struct resolve_name *name;
-	struct list dials; /* struct relay_dial */
-	struct list flows; /* struct served */
+	struct list dials;		      /* struct relay_dial */
+	struct list flows;		      /* struct served */
+	struct list clients[BACKEND_BUCKETS]; /* the same by client; made when used */
 };
 
 /* The port at an offset into the range, or -ERANGE. */

@@ -180,14 +180,17 @@ static void push(struct relay_conn *c)
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
-/* While nothing is read, a reset is still noticed; a FIN then waits its turn behind the unread
- * bytes. */
+/* While nothing is read, a reset is still noticed; a FIN then waits its turn behind the unread bytes. After
+ * the FIN there is nothing to wait for but the reset, which poll tells whatever it is asked for; libuv wants
+ * to be asked for something. */
 static void watch(struct relay_conn *c)
 {
 	int events = c->blocked ? UV_WRITABLE : 0;
 
 	if (!c->in_ended)
 		events |= c->paused ? UV_DISCONNECT : UV_READABLE;
+	else if (!events && !c->urgent)
+		events = UV_PRIORITIZED;
 	if (events == c->watched)
 		return;
 	c->watched = (uint8_t)events;
@@ -226,7 +229,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		if (c->paused && !(events & UV_WRITABLE))
 			return;
 	}
-	if (events & UV_READABLE)
+	if (events & UV_PRIORITIZED)
+		c->urgent = true; /* urgent data that nobody takes would be told for ever */
+	if ((events & UV_READABLE) && !c->in_ended)
 		pull(c);
 	if (!c->closed && (events & UV_WRITABLE))
 		push(c);

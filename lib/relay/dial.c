@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "os/os.h"
 #include "relay/backend.h"
+
+#define PORT_TRIES 64
 
 /* One connect(2) under way. */
 struct attempt {
@@ -178,28 +181,70 @@ static int begin_attempt(struct relay_dial *d, int fd)
 	return loop_timer_in(&d->timer, d->backend->conf.connect_us);
 }
 
+/* A socket that is connected or connecting, from `port` or, with 0, one that the kernel chooses; or a negative
+ * errno. */
+static int connect_from(const struct net_addr *addr, uint16_t port, bool *connected)
+{
+	const struct net_addr from = {.family = addr->family, .port = port};
+	struct sockaddr_storage ss;
+	socklen_t n = net_addr_to_sockaddr(addr, &ss);
+	const int one = 1;
+	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int err = fd < 0 ? errno : 0;
+
+	if (!err) /* for who wants its port after it */
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (!err && port) {
+		struct sockaddr_storage local;
+		socklen_t len = net_addr_to_sockaddr(&from, &local);
+
+		if (bind(fd, (struct sockaddr *)&local, len))
+			err = errno;
+	}
+	if (!err && connect(fd, (struct sockaddr *)&ss, n))
+		err = errno;
+	*connected = !err;
+	if (!err || err == EINPROGRESS)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -err;
+}
+
+/* All ports towards that backend are taken, most by connections that have ended and wait out their minute. The
+ * kernel does not choose one of these, but lets it be chosen: with timestamps (RFC 6191) that is safe. */
+static int connect_from_any(struct relay *r, const struct net_addr *addr, bool *connected)
+{
+	unsigned first, last;
+	int fd = -EADDRNOTAVAIL;
+
+	os_local_ports(&first, &last);
+	for (int i = 0; i < PORT_TRIES && (fd == -EADDRNOTAVAIL || fd == -EADDRINUSE); i++)
+		fd = connect_from(addr, (uint16_t)(first + r->next_port++ % (last - first + 1)),
+				  connected);
+	return fd;
+}
+
 /* Returns true when the dial is over (d is gone) or under way, false when this address failed at
  * once. */
 static bool try_address(struct relay_dial *d, const struct net_addr *addr)
 {
-	struct sockaddr_storage ss;
-	socklen_t n = net_addr_to_sockaddr(addr, &ss);
-	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool connected;
+	int fd = connect_from(addr, 0, &connected);
 
+	if (fd == -EADDRNOTAVAIL)
+		fd = connect_from_any(d->backend->relay, addr, &connected);
 	if (fd < 0) {
-		d->err = -errno;
+		d->err = fd;
 		return false;
 	}
-	if (!connect(fd, (struct sockaddr *)&ss, n)) {
+	if (connected) {
 		dial_done(d, fd);
 		return true;
 	}
-	d->err = -errno;
-	if (d->err == -EINPROGRESS) {
-		d->err = begin_attempt(d, fd);
-		if (!d->err)
-			return true;
-	}
+	d->err = begin_attempt(d, fd);
+	if (!d->err)
+		return true;
 	if (d->attempt)
 		attempt_end(d);
 	close(fd);
@@ -244,6 +289,7 @@ void relay_connect(struct relay_link *k, struct tunnel_stream *s, struct relay_b
 	struct relay_dial *d = NULL;
 	struct relay_conn *c;
 
+	tunnel_stream_set_repair(s, &b->conf.repair);
 	if (conn_create(k, s, b->conf.meter, &c))
 		return;
 	if (port >= 0)

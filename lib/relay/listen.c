@@ -44,7 +44,8 @@ void listener_open(const struct relay_port *p, struct tunnel_open *out)
 {
 	const struct relay_listener_conf *conf = &p->listener->conf;
 
-	*out = (struct tunnel_open){.offset = p->offset, .class = conf->class};
+	*out =
+	    (struct tunnel_open){.offset = p->offset, .class = conf->class, .repair = conf->repair};
 	str_copy(out->service, sizeof(out->service), conf->service);
 }
 
@@ -160,7 +161,8 @@ static void pause_accept(struct relay_port *p, int err)
 	struct relay_listener *l = p->listener;
 
 	if (log_allow(&l->conf.meter->limit, 5, 10 * SEC_US, loop_now_us(l->relay->loop)))
-		log_error(l->conf.name, "cannot accept: %s", strerror(err));
+		log_error(l->conf.name, "cannot accept: %s%s", strerror(err),
+			  err == EMFILE ? " (raise ulimit -n, or LimitNOFILE= of the unit)" : "");
 	uv_poll_stop(&p->poll);
 	loop_timer_in(&p->timer, FULL_PAUSE_US);
 }

@@ -4,8 +4,8 @@
 
 #include "relay/listener.h"
 
-#define RECV_ROUNDS 8 /* batches of one turn */
-#define SOCKET_BUFFER ((size_t)4 << 20)
+#define RECV_ROUNDS 8			 /* batches of one turn */
+#define SOCKET_BUFFER ((size_t)16 << 20) /* small datagrams cost 8 times their bytes */
 
 struct client {
 	struct relay_flow base;
@@ -148,6 +148,18 @@ static void take(struct relay_port *p, const struct udp_message *m)
 	} while (off < m->len);
 }
 
+static void note_dropped(struct relay_port *p, uint32_t n)
+{
+	struct relay_listener *l = p->listener;
+
+	metric_add(l->conf.meter->dropped, n);
+	if (log_allow(&l->conf.meter->limit, 5, 10 * SEC_US, loop_now_us(l->relay->loop)))
+		log_warn(l->conf.name,
+			 "%u datagrams lost in this host so far: its receive buffer was full "
+			 "(processor busy, or net.core.rmem_max too small)",
+			 p->sock.dropped);
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct relay_port *p = container_of(poll, struct relay_port, poll);
@@ -156,7 +168,11 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	int n = UDP_BATCH;
 
 	for (int round = 0; round < RECV_ROUNDS && n == UDP_BATCH; round++) {
+		uint32_t dropped = p->sock.dropped;
+
 		n = udp_recv(&p->sock, r->batch, UDP_BATCH, &m);
+		if (p->sock.dropped != dropped)
+			note_dropped(p, p->sock.dropped - dropped);
 		for (int i = 0; i < n; i++)
 			take(p, &m[i]);
 	}

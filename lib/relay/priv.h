@@ -14,6 +14,7 @@ struct relay {
 	struct loop *loop;
 	struct udp_batch *batch;
 	uint64_t hash_key;
+	unsigned next_port; /* dial.c: when the kernel finds none */
 	/* Datagrams on their way to one socket; flushed when another's come, when full, and by
 	 * relay_flush. */
 	struct udp_socket *tx_sock;
@@ -41,6 +42,7 @@ struct relay_conn {
 	bool out_ended;	 /* the stream's end is in the socket */
 	bool paused;	 /* the stream takes no more */
 	bool blocked;	 /* the socket takes no more */
+	bool urgent;	 /* the socket has urgent data, or is closed without an error */
 	bool closed;
 	struct relay_dial *dial; /* while connecting */
 };

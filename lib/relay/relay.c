@@ -1,10 +1,7 @@
 #include <errno.h>
-#include <malloc.h>
 
 #include "os/os.h"
 #include "relay/priv.h"
-
-#define HEAP_KEEP (32 << 20)
 
 int relay_create(struct relay **out, struct loop *l)
 {
@@ -13,9 +10,6 @@ int relay_create(struct relay **out, struct loop *l)
 	if (!r)
 		return -ENOMEM;
 	r->loop = l;
-	/* Streams' buffers come and go with each burst; by default the heap would go back to the kernel every time. */
-	mallopt(M_TRIM_THRESHOLD, HEAP_KEEP);
-	mallopt(M_MMAP_THRESHOLD, HEAP_KEEP);
 	os_random(&r->hash_key, sizeof(r->hash_key));
 	r->batch = udp_batch_create();
 	if (!r->batch) {

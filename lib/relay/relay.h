@@ -74,6 +74,7 @@ struct relay_listener_conf {
 	const char *service; /* likewise */
 	struct net_spec spec;
 	enum tunnel_class class;
+	struct tunnel_repair repair;
 	int64_t wait_us;   /* a TCP client waits so long for a tunnel, then it is reset */
 	unsigned wait_max; /* and so many at once */
 	unsigned flows_max;
@@ -100,6 +101,7 @@ struct relay_backend_conf {
 	struct net_spec spec;
 	int64_t connect_us; /* for each address */
 	int64_t resolve_us; /* an answer of DNS serves so long */
+	struct tunnel_repair repair;
 	struct relay_meter *meter;
 };
 

@@ -18,7 +18,7 @@
 
 struct served {
 	struct relay_flow base;
-	struct list of_backend;
+	struct list of_backend, of_client; /* of_client: in the backend's bucket of its client */
 	struct relay_backend *backend;
 	struct resolve_wait wait;
 	struct udp_socket sock;
@@ -38,6 +38,7 @@ static void end(struct relay_flow *base)
 
 	f->ended = true;
 	list_remove(&f->of_backend);
+	list_remove(&f->of_client);
 	resolve_cancel(&f->wait);
 	if (f->sock.fd < 0) {
 		free(f);
@@ -114,14 +115,28 @@ static uint32_t mix(uint32_t h, const void *p, size_t n)
 	return h;
 }
 
-static uint16_t usual_port(const struct tunnel_open *o, uint8_t attempt)
+static uint32_t client_hash(const struct tunnel_open *o)
 {
 	uint32_t h = mix(2166136261u, o->service, strlen(o->service));
 
 	h = mix(h, o->origin.src, sizeof(o->origin.src));
 	h = mix(h, &o->origin.src_port, sizeof(o->origin.src_port));
-	h = mix(h, &o->offset, sizeof(o->offset));
-	h = mix(h, &attempt, 1);
+	return mix(h, &o->offset, sizeof(o->offset));
+}
+
+static struct list *bucket(struct relay_backend *b, const struct tunnel_open *o)
+{
+	struct list *l = &b->clients[client_hash(o) % BACKEND_BUCKETS];
+
+	if (!l->next)
+		list_init(l);
+	return l;
+}
+
+static uint16_t usual_port(const struct tunnel_open *o, uint8_t attempt)
+{
+	uint32_t h = mix(client_hash(o), &attempt, 1);
+
 	return (uint16_t)(PORT_FIRST + h % PORT_COUNT);
 }
 
@@ -145,7 +160,7 @@ static struct served *predecessor(struct served *f)
 	const struct tunnel_open *o = tunnel_flow_info(f->base.flow);
 	struct served *old;
 
-	list_for (old, &f->backend->flows, of_backend) {
+	list_for (old, bucket(f->backend, o), of_client) {
 		const struct tunnel_open *was = tunnel_flow_info(old->base.flow);
 
 		if (old != f && old->base.owner != f->base.owner &&
@@ -245,10 +260,12 @@ void relay_attach(struct relay_link *k, struct tunnel_flow *t, struct relay_back
 		tunnel_flow_release(t);
 		return;
 	}
+	tunnel_flow_set_repair(t, &b->conf.repair);
 	f->backend = b;
 	f->sock.fd = -1;
 	f->wait = (struct resolve_wait){.fn = on_resolved, .arg = f};
 	list_append(&b->flows, &f->of_backend);
+	list_append(bucket(b, tunnel_flow_info(t)), &f->of_client);
 	flow_start(&f->base, k, t, b->conf.meter, &served_ops);
 	resolve_addrs(b->name, &n);
 	if (n) {

@@ -38,6 +38,41 @@ int relay_parse_class(enum tunnel_class *out, const char *value, char *err, size
 	return -EINVAL;
 }
 
+int relay_parse_redundancy(struct tunnel_repair *out, const char *value, char *err, size_t cap)
+{
+	char number[8] = "";
+	size_t n = strlen(value);
+	int64_t v = 0;
+
+	out->percent = strcmp(value, "off") ? 0 : -1;
+	if (!strcmp(value, "auto") || out->percent < 0)
+		return 0;
+	if (n > 1 && n < sizeof(number) && value[n - 1] == '%')
+		memcpy(number, value, n - 1);
+	if (num_int(number, &v) || v < 1 || v > 400) {
+		snprintf(err, cap, "redundancy = %.40s: not auto, off or 1%% to 400%%", value);
+		return -EINVAL;
+	}
+	out->percent = (int)v;
+	return 0;
+}
+
+int relay_parse_deadline(struct tunnel_repair *out, const char *value, char *err, size_t cap)
+{
+	int64_t v = 0;
+
+	out->deadline_us = strcmp(value, "off") ? 0 : -1;
+	if (!strcmp(value, "auto") || out->deadline_us < 0)
+		return 0;
+	if (num_duration(value, &v) || v < MS_US || v > 60 * SEC_US) {
+		snprintf(err, cap, "deadline = %.40s: not auto, off or a time from 1ms to 60s",
+			 value);
+		return -EINVAL;
+	}
+	out->deadline_us = v;
+	return 0;
+}
+
 void relay_setup_conf(const struct relay_setup *s, struct tunnel_conf *out)
 {
 	tunnel_conf_default(out);

@@ -18,6 +18,9 @@ struct relay_setup {
 
 /* value: "auto" or a rate; for CONF_FN, into the int64_t that base is. */
 int relay_parse_rate(int64_t *out, const char *value, char *err, size_t cap);
+/* "auto", "off" or a part of the bytes, "50%"; "auto", "off" or a time. */
+int relay_parse_redundancy(struct tunnel_repair *out, const char *value, char *err, size_t cap);
+int relay_parse_deadline(struct tunnel_repair *out, const char *value, char *err, size_t cap);
 int relay_parse_class(enum tunnel_class *out, const char *value, char *err, size_t cap);
 
 /* The rows of a tool's key table. T: its root struct, M: the struct relay_setup in it, RATE: the
@@ -42,7 +45,7 @@ int relay_parse_class(enum tunnel_class *out, const char *value, char *err, size
 	    {"tunnel",	    "drain", CONF_DURATION, RELAY_SETUP_AT(T, M, drain_us), "5s", 0, \
 	     3600 * SEC_US, 0,	     NULL}, \
 	    {"tunnel", "stream_window", CONF_SIZE, RELAY_SETUP_AT(T, M, stream_window), \
-	     "8M",     16 << 10,	256 << 20, 0, \
+	     "48M",    16 << 10,	256 << 20, 0, \
 	     NULL}, \
 	    {"tunnel", "tunnel_window", CONF_SIZE,	  RELAY_SETUP_AT(T, M, tunnel_window), \
 	     "64M",    64 << 10,	INT64_C(4) << 30, 0, \
@@ -86,7 +89,7 @@ struct relay_figures {
 	/* Of the status line: what was there a second ago. */
 	struct tunnel_stats before;
 	int64_t before_us;
-	struct relay_figure exported[40];
+	struct relay_figure exported[48];
 };
 
 /* Sums what can be summed; of rtt, rate and the like the worst or the first known stays. */

@@ -44,7 +44,7 @@ void tn_ack_acked(struct tn_path *p, uint64_t acks)
 		tn_spans_remove(&p->recv, 0, MIN(acks - 1, p->recv_next - 1));
 }
 
-/* ACK: path, highest number, delay in us, further ranges, length of the first less 1; then for each
+/* ACK: path, highest number, delay in 8 us, further ranges, length of the first less 1; then for each
  * further range the gap less 2 and its length less 1, downwards (RFC 9000, section 19.3). */
 uint64_t tn_ack_put(const struct tn_path *p, struct wr *w, int64_t now_us)
 {
@@ -59,7 +59,7 @@ uint64_t tn_ack_put(const struct tn_path *p, struct wr *w, int64_t now_us)
 	wr_u8(w, TN_F_ACK);
 	wr_varint(w, p->number);
 	wr_varint(w, largest);
-	wr_varint(w, (uint64_t)MAX(now_us - p->recv_us, 0));
+	wr_varint(w, (uint64_t)MAX(now_us - p->recv_us, 0) / TN_ACK_UNIT_US);
 	wr_varint(w, n - 1);
 	wr_varint(w, largest - s->at[s->n - 1].lo);
 	for (size_t i = s->n - 1; i > s->n - n; i--) {

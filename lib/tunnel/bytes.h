@@ -6,20 +6,22 @@
 #include "base/base.h"
 #include <sys/uio.h>
 
-/* ---- pool: the chunks that the rings of a tunnel share. What a burst used is kept for the next one,
- * as long as these follow each other; what nothing has needed for a while goes back. Zero-initialise.
+/* ---- pool: the chunks that the rings of a tunnel share. What a burst used is kept for the next one
+ * as long as these follow each other; what nothing has needed for a while goes back to the kernel.
  * ---- */
 
 #define TN_CHUNK 4096
 #define TN_POOL_AGE_US (250 * MS_US)
-#define TN_POOL_STEP 4096 /* chunks given back at a time: others want their turn */
 
 struct tn_pool {
-	struct tn_chunk *spare;
-	size_t nspare, used, peak; /* chunks; peak: of used, since aged_us */
+	struct list open;	  /* slabs of chunks, with some to give */
+	size_t slabs, used, peak; /* used: chunks; peak: of it, since aged_us */
 	int64_t aged_us;
 };
 
+void tn_pool_init(struct tn_pool *pool);
+uint8_t *tn_pool_take(struct tn_pool *pool);		 /* TN_CHUNK bytes, or NULL */
+void tn_pool_give(struct tn_pool *pool, uint8_t *chunk); /* NULL is allowed */
 /* Now and then. */
 void tn_pool_age(struct tn_pool *pool, int64_t now_us);
 void tn_pool_finish(struct tn_pool *pool); /* after all rings */

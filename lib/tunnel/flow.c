@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #define PIECE_MIN 256
-#define DEADLINE_AUTO (-1) /* by class */
 
 /* ---- queues of datagrams ---- */
 
@@ -75,7 +74,6 @@ struct tunnel_flow *tn_flow_make(struct tunnel *t, uint64_t id, const struct tun
 	f->held = true;
 	f->open = *open;
 	f->used_us = t->now_us;
-	f->deadline_us = DEADLINE_AUTO;
 	f->snd.kind = f->ev.kind = TN_FLOW;
 	f->out.sum = &t->flows_out;
 	f->kept.sum = &t->flows_kept;
@@ -267,20 +265,21 @@ void tunnel_flow_release(struct tunnel_flow *f)
 
 /* ---- what is not acknowledged ---- */
 
-/* How old a datagram may become: what is later is worth nothing to most applications. */
+/* How old a datagram may become, 0: it is not sent again. What is later is worth nothing to most
+ * applications. */
 static int64_t deadline(const struct tunnel_flow *f)
 {
 	int64_t rtt = f->t->best->srtt_us;
 
-	if (f->deadline_us != DEADLINE_AUTO)
-		return f->deadline_us;
+	if (f->open.repair.deadline_us)
+		return MAX(f->open.repair.deadline_us, 0);
 	switch (f->open.class) {
 	case TUNNEL_LIVE:
-		return MAX(3 * rtt, 500 * MS_US);
+		return MAX(4 * rtt, 600 * MS_US);
 	case TUNNEL_BULK:
-		return MAX(4 * rtt, SEC_US);
+		return MAX(5 * rtt, SEC_US);
 	default:
-		return MAX(3 * rtt, 300 * MS_US);
+		return MAX(4 * rtt, 400 * MS_US);
 	}
 }
 
@@ -477,6 +476,11 @@ bool tn_flow_put(struct tunnel_flow *f, struct wr *w, struct tn_ref *r)
 const struct tunnel_open *tunnel_flow_info(const struct tunnel_flow *f)
 {
 	return &f->open;
+}
+
+void tunnel_flow_set_repair(struct tunnel_flow *f, const struct tunnel_repair *repair)
+{
+	f->open.repair = *repair;
 }
 
 struct tunnel *tunnel_flow_tunnel(const struct tunnel_flow *f)

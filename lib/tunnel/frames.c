@@ -94,8 +94,8 @@ static int take_ack(struct tunnel *t, struct tn_path *p, struct rd *r)
 		range[i].hi = lo - gap - 1;
 		range[i].lo = range[i].hi - 1 - len;
 	}
-	return tn_acked(t, t->path[path], range, more + 1, (int64_t)MIN(delay, TIME_MAX),
-			p == t->path[path]);
+	return tn_acked(t, t->path[path], range, more + 1,
+			(int64_t)MIN(delay, TIME_MAX) * TN_ACK_UNIT_US, p == t->path[path]);
 }
 
 static int take_stream(struct tunnel *t, unsigned type, struct rd *r)
@@ -178,21 +178,39 @@ static int take_close(struct tunnel *t, struct rd *r)
 	return 0;
 }
 
+/* Which sum of which packets: index, length of the map in bytes, map. */
+static void take_map(struct rd *r, struct tn_symbol *y)
+{
+	uint8_t n;
+
+	y->index = rd_u8(r);
+	n = rd_u8(r);
+	if (n > 8 || y->index >= TN_RS_ROWS)
+		r->bad = true;
+	for (unsigned i = 0; i < n && !r->bad; i++)
+		y->map |= (uint64_t)rd_u8(r) << 8 * i << 1;
+	r->bad = r->bad || y->map == 1;
+}
+
 static int take_repair(struct tunnel *t, struct tn_path *p, unsigned type, struct rd *r)
 {
 	bool other = type & TN_F_REPAIR_PATH;
-	uint64_t path = other ? rd_varint(r) : p->number, number = rd_varint(r);
-	uint64_t len = type & TN_F_REST ? rd_left(r) : rd_varint(r);
+	uint64_t path = other ? rd_varint(r) : p->number, number = rd_varint(r), len;
+	struct tn_symbol y = {.map = 1};
 
-	if (r->bad || type & TN_F_REPAIR_NONE || len == 0 || len > rd_left(r) || path >= TN_PATHS ||
-	    !t->path[path])
-		return malformed(t);
 	if (!other && (number == 0 || number > p->taking))
+		return malformed(t);
+	y.first = other ? number : p->taking - number;
+	if (type & TN_F_REPAIR_BLOCK)
+		take_map(r, &y);
+	len = type & TN_F_REST ? rd_left(r) : rd_varint(r);
+	if (r->bad || len == 0 || len > rd_left(r) || path >= TN_PATHS || !t->path[path])
 		return malformed(t);
 	if (t->mending)
 		return tn_broken(t, "a repair of a repair");
-	return tn_repair_input(t, t->path[path], other ? number : p->taking - number,
-			       rd_bytes(r, len), len);
+	y.path = (uint8_t)path;
+	y.len = (uint16_t)len;
+	return tn_repair_input(t, t->path[path], &y, rd_bytes(r, len));
 }
 
 static int take_token(struct tunnel *t, struct tn_path *p, const struct tn_where *from,
@@ -235,6 +253,7 @@ static int take(struct tunnel *t, struct tn_path *p, const struct tn_where *from
 	switch (type) {
 	case TN_F_PADDING:
 	case TN_F_PING:
+	case TN_F_KEEP:
 		return 0;
 	case TN_F_ACK:
 		return take_ack(t, p, r);
@@ -271,7 +290,7 @@ static enum tn_wants wants_of(unsigned type)
 	if (type >> 3 == TN_F_FLOW >> 3)
 		return TN_WANTS_LAZY;
 	if (type == TN_F_ACK || type == TN_F_PADDING || type == TN_F_CLOSE || type == TN_F_LOSS ||
-	    type >> 3 == TN_F_REPAIR >> 3)
+	    type == TN_F_KEEP || type >> 3 == TN_F_REPAIR >> 3)
 		return TN_WANTS_NO_ACK;
 	return TN_WANTS_SOON;
 }
@@ -279,6 +298,7 @@ static enum tn_wants wants_of(unsigned type)
 int tn_frames_take(struct tunnel *t, struct tn_path *p, const struct tn_where *from,
 		   const void *data, size_t n, enum tn_wants *wants)
 {
+	const uint8_t *keep = NULL, *end = (const uint8_t *)data + n;
 	struct rd r = rd_of(data, n);
 	int e = 0;
 
@@ -287,7 +307,13 @@ int tn_frames_take(struct tunnel *t, struct tn_path *p, const struct tn_where *f
 		unsigned type = rd_u8(&r);
 
 		*wants = MAX(*wants, wants_of(type));
+		if (type == TN_F_KEEP)
+			keep = r.p;
+		else if (type >> 3 == TN_F_REPAIR >> 3 && end > r.p)
+			end = r.p - 1;
 		e = take(t, p, from, type, &r);
 	}
+	if (e == 0 && keep && keep < end && !t->mending)
+		e = tn_mend_keep(t, p, p->taking, keep, (size_t)(end - keep));
 	return e;
 }

@@ -37,6 +37,7 @@ enum {
 	TN_F_RESPONSE = 0x08,
 	TN_F_PATH_GONE = 0x09,
 	TN_F_LOSS = 0x0a,
+	TN_F_KEEP = 0x0b,   /* what follows, up to a REPAIR, is a piece of a block */
 	TN_F_STREAM = 0x10, /* to 0x13 */
 	TN_F_STREAM_FIN = 0x01,
 	TN_F_STREAM_OPEN = 0x02,
@@ -48,13 +49,14 @@ enum {
 	TN_F_FLOW_GONE = 0x29,
 	TN_F_REPAIR = 0x30, /* to 0x37 */
 	TN_F_REPAIR_PATH = 0x01,
-	TN_F_REPAIR_NONE = 0x02,
+	TN_F_REPAIR_BLOCK = 0x02,
 };
 
 /* Credit that both sides have from the start. */
 #define TN_STREAM_CREDIT (1024 * 1024)
 #define TN_TUNNEL_CREDIT (8 * 1024 * 1024)
 #define TN_ACK_RANGES 32
+#define TN_ACK_UNIT_US 8     /* of its delay */
 #define TN_ID_GAPS 4096	     /* stream ids skipped by the peer */
 #define TN_STREAM_GAPS 16384 /* holes in one stream */
 #define TN_PACKETS_MAX 65536 /* numbers remembered of packets sent */
@@ -103,14 +105,14 @@ enum tn_sent_state { TN_SENT_NONE, TN_SENT_FLIGHT, TN_SENT_ACKED, TN_SENT_LOST, 
 
 struct tn_sent {
 	int64_t sent_us, left_us; /* left_us: of any packet */
-	uint64_t delivered;	  /* the path's counts when it was sent */
+	uint64_t delivered, lost; /* the path's counts when it was sent */
 	int64_t delivered_us, first_us;
 	uint64_t acks;	  /* it carried an ACK up to this number - 1; 0 none */
 	int64_t guard_us; /* when the last symbol that can recover it goes; 0: none does */
 	uint16_t size;	  /* on the wire, with headers */
 	uint8_t state, refs, acks_path;
-	bool lazy; /* its ACK may wait */
-	bool app_limited, mtu_probe;
+	bool lazy;			      /* its ACK may wait */
+	bool app_limited, mtu_probe, crossed; /* crossed: a copy went over another path */
 	struct tn_ref ref[TN_REFS];
 };
 
@@ -167,8 +169,12 @@ struct tn_path {
 	struct tn_ev ev;
 	int64_t probe_us, down_us; /* not up: the next probe; since when */
 	int64_t asked_us; /* up: when the packet was sent whose silence it was asked about */
-	bool relay_ack;	  /* what came here is acknowledged on another path as well */
-	int64_t loss_ppm;
+	unsigned asks;
+	int64_t plain_us; /* when the last packet was sent whose ACK proves that the path lives */
+	uint64_t proof;	  /* the highest of them that was acknowledged, + 1 */
+	uint64_t suspect; /* the first after it; suspect_us: when it was sent, NEVER_US: none */
+	int64_t suspect_us;
+	bool relay_ack; /* what came here is acknowledged on another path as well */
 	struct {
 		uint64_t packets_sent, bytes_sent, packets_received, bytes_received;
 		uint64_t packets_lost, deaths, moved;
@@ -186,6 +192,7 @@ struct tn_path {
 	unsigned pto_count, probes;
 	uint64_t reorder; /* packets behind the largest that may still come */
 	int64_t reorder_eighths;
+	unsigned calm_rounds; /* since a loss was spurious */
 
 	int64_t srtt_us, rttvar_us, latest_us;
 	int64_t min_rtt_us, min_next_us, min_since_us; /* window; the next window's; since */
@@ -195,6 +202,7 @@ struct tn_path {
 	uint64_t limited_until, round_end;
 
 	struct tn_repair repair;
+	struct tn_mend mend;
 	struct tn_loss loss; /* of what we send */
 	int64_t burst_us;
 	struct tn_watch watch; /* over what we receive */
@@ -214,6 +222,9 @@ struct tn_path {
 	bool ping;	/* something that wants an ACK is to be sent */
 	bool sent_lazy; /* the newest in flight wants one only at leisure */
 
+	size_t warm_left; /* bytes of padding that may still be sent to measure it */
+	bool heavy;	  /* a large datagram has come: the other side has much to send */
+	int64_t heavy_us; /* when the last one came; before one, when the path was made */
 	size_t dgram, mtu_try;
 	unsigned mtu_tries;
 	int64_t mtu_us; /* next probe */
@@ -290,8 +301,7 @@ struct tunnel_flow {
 	int64_t used_us;
 	struct tn_dgrams out, kept, in; /* kept: sent, not acknowledged */
 	unsigned n_again;		/* of those kept, how many have pieces to be sent again */
-	int64_t deadline_us; /* what is lost is sent again while it is younger; 0: never */
-	uint64_t seq;	     /* of the next datagram sent */
+	uint64_t seq;			/* of the next datagram sent */
 	struct tn_seen seen;
 };
 
@@ -352,7 +362,7 @@ struct tunnel {
 	struct tn_id node; /* the id of datagrams to us, in the acceptor's map */
 
 	struct tn_path *path[TN_PATHS]; /* by number; NULL: none. 0 is always there */
-	struct tn_path *best;
+	struct tn_path *best, *spare;	/* spare: the second best, may be NULL */
 	unsigned n_up;
 	uint8_t gone_wanted; /* a bit for each path that the peer is to forget */
 	int64_t schedule_us; /* when `best` is looked at again */
@@ -360,6 +370,7 @@ struct tunnel {
 	    lost_end_us;     /* lost_end_us: patience with a peer that seems to be another */
 	int64_t resuming_us; /* since when no path is up; NEVER_US: one is */
 	unsigned closes;     /* CLOSE datagrams still to be sent */
+	bool timed;	     /* what is due at now_us has been done */
 
 	struct tn_idmap streams, flows;
 	struct list all_streams, flow_age, closed_flows, updates;
@@ -431,7 +442,7 @@ size_t tn_packet_challenge(struct tunnel *t, struct tn_path *p, uint8_t *buf, ui
 /* The lowest priority that may send now; -1: none. */
 int tn_packet_level(const struct tn_path *p);
 /* When that path must be looked at again. */
-int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p);
+int64_t tn_packet_wake(const struct tunnel *t, struct tn_path *p);
 
 /* path.c */
 /* Begins anew: nothing is known of it but its numbers, keys and place. */
@@ -466,7 +477,7 @@ void tn_life_heard(struct tunnel *t, struct tn_path *p);
 /* The peer acknowledged something that went over it. */
 void tn_life_acked(struct tunnel *t, struct tn_path *p);
 void tn_life_timers(struct tunnel *t, struct tn_path *p);
-int64_t tn_life_wake(const struct tunnel *t, const struct tn_path *p);
+int64_t tn_life_wake(const struct tunnel *t, struct tn_path *p);
 /* When the peer's silence ends the tunnel. */
 int64_t tn_life_end(const struct tunnel *t);
 void tn_life_ping(struct tunnel *t);
@@ -494,17 +505,22 @@ void tn_schedule(struct tunnel *t);
 bool tn_schedule_takes(const struct tunnel *t, const struct tn_path *p, int level);
 /* And frames that belong to no path? */
 bool tn_schedule_controls(const struct tunnel *t, const struct tn_path *p);
+/* Another path for copies of what goes over p; NULL: none. */
+struct tn_path *tn_schedule_spare(const struct tunnel *t, const struct tn_path *p);
 /* The longest round trip of a path that is up. */
 int64_t tn_schedule_rtt_max(const struct tunnel *t);
 
 /* recover.c */
 struct tn_sent *tn_sent_slot(const struct tn_path *p, uint64_t number);
 int tn_sent_reserve(struct tunnel *t, struct tn_path *p);
+/* Nothing happens here now: gives memory back. */
+void tn_sent_trim(struct tn_path *p);
 void tn_sent_mark(struct tunnel *t, struct tn_path *p, struct tn_sent *s, size_t size);
 /* What the path has in flight goes over the others. */
 void tn_sent_give(struct tunnel *t, struct tn_path *p);
-/* When the oldest packet was sent that nothing newer was acknowledged of; NEVER_US: none. */
-int64_t tn_sent_oldest(const struct tn_path *p);
+/* When the oldest packet was sent that should prove that the path lives and did not yet; NEVER_US:
+ * none. */
+int64_t tn_sent_suspect(struct tn_path *p);
 /* An ACK of packets of p. same_way: it came on p, so that its time is p's round trip. */
 int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, size_t n,
 	     int64_t delay_us, bool same_way);
@@ -528,23 +544,52 @@ void tn_loss_sent(struct tn_path *p, int64_t now_us);  /* the packet p->next lea
 void tn_loss_put(struct tn_path *p, struct wr *w, int64_t now_us);
 int tn_loss_take(struct tunnel *t, struct rd *r); /* -EPROTO: malformed */
 
-/* repair.c: the sender; repair_in.c: the receiver */
+/* repair.c */
 void tn_repair_finish(struct tn_repair *r);
-/* A packet of that path is about to be sent, whose frames (a part of them) are to be protected. */
-void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, uint64_t number,
-		    const void *plain, size_t n, enum tn_guard guard);
-/* When the next symbol is to go over that path, or may turn out to be needless. */
+struct tn_line tn_repair_line(const struct tn_path *p);
+/* Bytes that a symbol may have on that path. */
+size_t tn_repair_space(const struct tn_path *p);
+/* Packet p->next is about to be sent; its frames, or a part of them, are to be protected. marked: they
+ * begin with KEEP. game: they are to go over
+  * two paths, if there are. percent: of their bytes that may be spent on it, 0: as is usual. */
+void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, const void *plain,
+		    size_t n, enum tn_guard guard, bool marked, bool game, int percent);
+/* When the next symbol is to go over that path. Symbols of bursts go when the pace lets them. */
 int64_t tn_repair_wake(const struct tn_path *p);
-/* The same, after the needless were dropped. */
-int64_t tn_repair_due(const struct tunnel *t, struct tn_path *p);
-/* Writes a REPAIR frame that is due; returns the length of its symbol, 0 when there is none, or no
- * room. */
+/* May so many bytes be spent on what is guarded so? They are then. */
+bool tn_repair_pay(struct tn_repair *r, enum tn_guard guard, size_t n);
+bool tn_repair_bulk(const struct tn_path *p);
+/* Is one to be sent now? Closes blocks whose time it is. */
+bool tn_repair_ready(const struct tunnel *t, struct tn_path *p);
+/* Writes a REPAIR frame; returns the length of its symbol, 0 when there is none, or no room. */
 size_t tn_repair_put(struct tunnel *t, struct tn_path *p, struct wr *w);
 /* Will the next packet of a flow have a copy? */
 bool tn_repair_next(const struct tn_path *p);
-/* A symbol that covers that number of that path. 0, or -EPROTO (the tunnel is then closing). */
-int tn_repair_input(struct tunnel *t, struct tn_path *p, uint64_t number, const uint8_t *data,
-		    size_t n);
+/* Symbols that are to wait; a queue takes them. NULL: no memory, or too many wait. */
+struct tn_symbol *tn_symbol_make(struct tn_path *p, size_t len);
+void tn_symbol_queue(struct tn_path *p, struct tn_symbol *y);
+void tn_symbol_queue_bulk(struct tn_path *p, struct tn_symbol *y);
+
+/* block.c */
+void tn_block_finish(struct tn_block *b);
+/* Adds the frames of packet p->next. */
+void tn_block_add(const struct tunnel *t, struct tn_path *p, struct tn_block *b, const void *plain,
+		  size_t n, enum tn_guard guard);
+/* dry: nothing waits to be sent. */
+void tn_block_dry(const struct tunnel *t, struct tn_path *p, bool dry);
+int64_t tn_block_due(const struct tn_block *b);
+void tn_block_timer(const struct tunnel *t, struct tn_path *p, struct tn_block *b);
+
+/* repair_in.c */
+void tn_mend_finish(struct tn_mend *m);
+void tn_mend_timer(struct tn_path *p, int64_t now_us);
+/* A piece of a block came. As tn_repair_input. */
+int tn_mend_keep(struct tunnel *t, struct tn_path *p, uint64_t number, const uint8_t *data,
+		 size_t n);
+/* A symbol came, of p's packets: head tells all but its data. 0, or -EPROTO (the tunnel is then
+ * closing). */
+int tn_repair_input(struct tunnel *t, struct tn_path *p, const struct tn_symbol *head,
+		    const uint8_t *data);
 
 /* stream.c: the application's side and the sender; stream_in.c: the receiver */
 struct tunnel_stream *tn_stream_make(struct tunnel *t, uint64_t id);
@@ -559,6 +604,8 @@ unsigned tn_stream_level(const struct tunnel_stream *s);
 bool tn_stream_put(struct tunnel_stream *s, struct wr *w, struct tn_ref *r);
 /* A short write with nothing behind it: what is lost of it would be missed late. */
 bool tn_stream_short(const struct tunnel_stream *s, const struct tn_ref *r);
+/* The beginning of a transfer, with more than a short write to be sent, or something lost. */
+bool tn_stream_burst(const struct tunnel_stream *s);
 void tn_stream_acked(struct tunnel *t, const struct tn_ref *r);
 void tn_stream_lost(struct tunnel *t, const struct tn_ref *r);
 void tn_stream_reset(struct tunnel_stream *s, uint32_t code);

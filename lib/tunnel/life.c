@@ -8,6 +8,7 @@
 /* Silence after which a path is asked, and after which it is left, when there is another: time for a
  * question and its answer. */
 #define ASK_MIN_US (10 * MS_US)
+#define ASKS 3 /* the question may be lost, too */
 #define SILENCE_MIN_US (120 * MS_US)
 #define SILENCE_US (450 * MS_US)
 #define SILENCE_ALONE_US SEC_US
@@ -60,24 +61,35 @@ static int64_t silence(const struct tunnel *t, const struct tn_path *p)
 		     MAX(SILENCE_US, round + 10 * MS_US));
 }
 
-/* When an unanswered path is asked for a sign of life, sooner than by a probe timeout; once for a
- * packet. */
-static int64_t ask_due(const struct tunnel *t, const struct tn_path *p)
+/* When an unanswered path is asked for a sign of life, sooner than by a probe timeout. */
+static int64_t ask_due(const struct tunnel *t, struct tn_path *p)
 {
-	int64_t oldest = t->n_up < 2 ? NEVER_US : tn_sent_oldest(p);
-	int64_t late =
-	    silence(t, p) - p->srtt_us - ASK_MIN_US; /* no time for an answer after that */
+	int64_t oldest = t->n_up < 2 ? NEVER_US : tn_sent_suspect(p);
+	int64_t late = silence(t, p) - p->srtt_us - ASK_MIN_US; /* no time for an answer then */
+	unsigned asked = oldest == p->asked_us ? p->asks : 0;
 
-	if (oldest == NEVER_US || oldest == p->asked_us)
+	if (oldest == NEVER_US || asked == ASKS)
 		return NEVER_US;
 	late = MIN(late, p->srtt_us + 2 * p->rttvar_us);
-	return oldest + MAX(late, p->srtt_us + ASK_MIN_US);
+	return oldest + MAX(late, p->srtt_us + ASK_MIN_US) + asked * ASK_MIN_US;
+}
+
+/* One question for all that have become due: the round trip may have turned out shorter. */
+static void ask(const struct tunnel *t, struct tn_path *p)
+{
+	while (ask_due(t, p) <= t->now_us) {
+		int64_t oldest = tn_sent_suspect(p);
+
+		p->asks = oldest == p->asked_us ? p->asks + 1 : 1;
+		p->asked_us = oldest;
+		p->ping = true;
+	}
 }
 
 /* When an unanswered path is left. */
-static int64_t down_due(const struct tunnel *t, const struct tn_path *p)
+static int64_t down_due(const struct tunnel *t, struct tn_path *p)
 {
-	int64_t oldest = tn_sent_oldest(p);
+	int64_t oldest = tn_sent_suspect(p);
 
 	return oldest == NEVER_US ? NEVER_US : oldest + silence(t, p);
 }
@@ -120,25 +132,24 @@ static void probe(struct tunnel *t, struct tn_path *p)
 
 void tn_life_timers(struct tunnel *t, struct tn_path *p)
 {
+	if (p->state == TN_PATH_UP && down_due(t, p) <= t->now_us)
+		down(t, p);
 	if (p->state == TN_PATH_UP) {
-		if (down_due(t, p) <= t->now_us) {
-			down(t, p);
-		} else if (ask_due(t, p) <= t->now_us) {
-			p->asked_us = tn_sent_oldest(p);
+		ask(t, p);
+		if (t->now_us >= p->plain_us + t->conf.keepalive_us) {
 			p->ping = true;
-		} else if (t->now_us >= p->last_sent_us + t->conf.keepalive_us) {
-			p->ping = true;
+			tn_sent_trim(p);
 		}
 	}
 	if (p->state != TN_PATH_UP && p->proven && p->probe_us <= t->now_us)
 		probe(t, p);
 }
 
-int64_t tn_life_wake(const struct tunnel *t, const struct tn_path *p)
+int64_t tn_life_wake(const struct tunnel *t, struct tn_path *p)
 {
 	if (p->state == TN_PATH_UP)
 		return MIN(MIN(down_due(t, p), ask_due(t, p)),
-			   tn_held(p) ? NEVER_US : p->last_sent_us + t->conf.keepalive_us);
+			   tn_held(p) ? NEVER_US : p->plain_us + t->conf.keepalive_us);
 	return p->proven ? p->probe_us : NEVER_US;
 }
 

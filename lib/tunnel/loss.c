@@ -15,7 +15,9 @@
 #define PRIOR_SENT 100
 #define PRIOR_PPM 10000
 #define PAIRS_MAX 128
-#define PRIOR_BOTH_PPM 200000
+#define OUTAGE_US (300 * MS_US)
+#define QUEUE_US (10 * MS_US)
+#define CLOSE_BINS 5
 #define LOST_MAX 64 /* of one report, those that are looked at */
 
 /* ---- the receiver ---- */
@@ -126,26 +128,26 @@ uint32_t tn_loss_ppm(const struct tn_loss *l)
 	return (uint32_t)((uint64_t)l->lost * 1000000 / SCALE / MAX(l->sent, 1u));
 }
 
-/* The square root of x, in parts per million as x is. */
-static int64_t root_ppm(int64_t x)
+/* Do losses so close together happen more often than by chance, beyond three standard deviations? */
+static bool bursty(const struct tn_loss *l)
 {
-	int64_t r = 0;
+	int64_t n = 0, both = 0, more;
 
-	for (int64_t step = 1 << 19; step; step /= 2)
-		if ((r + step) * (r + step) <= x * 1000000)
-			r += step;
-	return r;
+	for (int b = 0; b < CLOSE_BINS; b++) {
+		n += l->pairs[b];
+		both += l->both[b];
+	}
+	more = both * 1000000 - n * tn_loss_ppm(l) - 500000;
+	return more > 0 && more / 1000 * (more / 1000) > 9 * n * tn_loss_ppm(l);
 }
 
 /* How much likelier than by chance a packet is lost that was sent so long after a lost one, in ppm;
- * -1: not known. A standard deviation of chance is taken off. */
+ * -1: not known. */
 static int64_t excess(const struct tn_loss *l, int b)
 {
 	int64_t n = l->pairs[b] + 1, p = tn_loss_ppm(l);
 
-	if (n == 1)
-		return -1;
-	return MAX((l->both[b] * INT64_C(1000000) + PRIOR_BOTH_PPM) / n - p - root_ppm(p / n), 0);
+	return n == 1 ? -1 : MAX((l->both[b] * INT64_C(1000000) + p) / n - p, 0);
 }
 
 /* The area under the excess over distance is the mean length of a burst, when lengths are spread as
@@ -154,7 +156,7 @@ int64_t tn_loss_burst(const struct tn_loss *l)
 {
 	int64_t sum = 0, before = -1, after;
 
-	for (int b = 0; b < TN_LOSS_BINS; b++) {
+	for (int b = 0; b < TN_LOSS_BINS && bursty(l); b++) {
 		int64_t x = excess(l, b);
 
 		if (x < 0) {
@@ -216,6 +218,21 @@ static void take_lost(struct tn_path *p, uint64_t number, const struct tn_span *
 	}
 }
 
+/* So long a silence says nothing of the line as it is otherwise. */
+static bool outage(const struct tn_path *p, const struct tn_span *run)
+{
+	int64_t from = sent_at(p, run->lo), to = sent_at(p, run->hi - 1);
+
+	return from >= 0 && to - from > OUTAGE_US;
+}
+
+/* A queue that has grown loses by itself; repair would only make it longer. */
+static bool congested(const struct tn_path *p)
+{
+	return p->min_rtt_us != NEVER_US &&
+	       p->latest_us > p->min_rtt_us + p->min_rtt_us / 4 + QUEUE_US;
+}
+
 int tn_loss_take(struct tunnel *t, struct rd *r)
 {
 	struct tn_span run[RUNS_MAX];
@@ -232,12 +249,17 @@ int tn_loss_take(struct tunnel *t, struct rd *r)
 	for (size_t i = 0; i < n; i++) {
 		uint64_t gap = rd_varint(r), len = rd_varint(r);
 
-		if (r->bad || gap > upto - at || len > upto - at - gap)
+		if (r->bad || gap > upto - at || len == 0 || len > upto - at - gap)
 			return -EPROTO;
 		run[i] = (struct tn_span){at + gap, at + gap + len};
 		at = run[i].hi;
-		lost += len;
+		if (outage(p, &run[i]))
+			numbers -= len;
+		else
+			lost += len;
 	}
+	if (congested(p))
+		return 0;
 	tn_loss_count(&p->loss, numbers, lost);
 	for (size_t i = 0; i < n; i++)
 		for (uint64_t x = run[i].lo; x < run[i].hi && looked < LOST_MAX; x++, looked++)

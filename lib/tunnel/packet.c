@@ -7,7 +7,10 @@
 #define DEBT_US (20 * MS_US)
 #define ACKS_ALONE 24 /* after so many packets with only an ACK, one asks for an ACK itself */
 #define MTU_TRIES 3
-#define NUMBER_NEAR (1 << 14) /* two bytes tell such a number from those that the peer has */
+#define WARM_WAIT_US (100 * MS_US)
+#define URGENT 2		/* levels below it are */
+#define MANY_US (3 * MS_US / 2) /* between urgent packets: closer ones share symbols */
+#define NUMBER_NEAR (1 << 14)	/* two bytes tell such a number from those that the peer has */
 #define SMALL_LEN (TN_HEADER_LEN + 64 + CRYPT_TAG_LEN) /* room for an ACK and an answer */
 
 struct build {
@@ -17,8 +20,11 @@ struct build {
 	size_t head; /* bytes before the frames */
 	struct tn_sent *s;
 	bool eliciting, symbols;
+	bool game; /* has data of the highest class */
 	bool soon; /* the ACK is not to wait */
 	enum tn_guard guard;
+	int percent;	    /* that may be spent on that, 0: the usual */
+	enum tn_guard mark; /* the frames begin with KEEP, for a block of this kind */
 	size_t tail, tail_end, tail_bytes; /* the last frame whose length can be left out */
 	size_t from, to; /* the frames that can be recovered, between an ACK and symbols */
 };
@@ -71,6 +77,25 @@ static int64_t mtu_due(const struct tn_path *p)
 static bool mtu_wanted(const struct tunnel *t, const struct tn_path *p)
 {
 	return mtu_due(p) <= t->now_us;
+}
+
+/* A new path is measured with padding where there is no data, so that the first stream that has much
+ * to send finds the line's rate known. Not while the other side sends much, or its queue would pass
+ * for ours; the client goes first. */
+static int64_t warm_due(const struct tunnel *t, const struct tn_path *p)
+{
+	if (t->state != TUNNEL_OPEN || p->state != TN_PATH_UP || p->warm_left < p->dgram ||
+	    p->largest_acked == 0 || !tn_rate_searching(&p->rate))
+		return NEVER_US;
+	if (t->server && !p->heavy)
+		return p->heavy_us + 4 * p->srtt_us +
+		       WARM_WAIT_US; /* its first may be on the way */
+	return p->heavy_us + p->srtt_us + (t->server ? p->srtt_us / 2 : 0);
+}
+
+static bool warm_wanted(const struct tunnel *t, const struct tn_path *p)
+{
+	return warm_due(t, p) <= t->now_us;
 }
 
 /* ---- frames that are not data ---- */
@@ -170,7 +195,6 @@ static void put_control(struct build *b)
 	struct tunnel *t = b->t;
 	struct tunnel_stream *s;
 
-	put_response(b);
 	if (!tn_schedule_controls(t, b->p))
 		return;
 	put_max_data(b);
@@ -204,6 +228,14 @@ static void cut_tail(struct build *b)
 	b->to = MIN(b->to, wr_len(&b->w));
 }
 
+static void set_guard(struct build *b, enum tn_guard guard, const struct tunnel_repair *repair)
+{
+	if (repair->percent < 0 || guard < b->guard)
+		return;
+	b->guard = guard;
+	b->percent = repair->percent;
+}
+
 static bool put_stream(struct build *b, struct tunnel_stream *s)
 {
 	struct tn_ref r;
@@ -211,8 +243,10 @@ static bool put_stream(struct build *b, struct tunnel_stream *s)
 	if (!tn_stream_put(s, &b->w, &r))
 		return false;
 	*new_ref(b, TN_REF_STREAM, 0) = r;
-	if (tn_stream_short(s, &r))
-		b->guard = TN_GUARD_STREAM;
+	if (b->mark == TN_GUARD_BURST)
+		set_guard(b, TN_GUARD_BURST, &s->open.repair);
+	else if (tn_stream_short(s, &r))
+		set_guard(b, TN_GUARD_STREAM, &s->open.repair);
 	list_remove(&s->snd.link); /* and to the end of the line */
 	tn_stream_check(s);
 	return true;
@@ -231,8 +265,8 @@ static bool put_flow(struct build *b, struct tunnel_flow *f)
 	}
 	*new_ref(b, TN_REF_FLOW, 0) = r;
 	set_tail(b, from, r.len);
-	if (tn_flow_level(f) < 2)
-		b->guard = MAX(b->guard, TN_GUARD_FLOW);
+	if (tn_flow_level(f) < URGENT)
+		set_guard(b, TN_GUARD_FLOW, &f->open.repair);
 	list_remove(&f->snd.link);
 	if (tn_flow_sendable(f))
 		list_append(&b->t->ready[tn_flow_level(f)], &f->snd.link);
@@ -244,6 +278,8 @@ static void put_data(struct build *b, int level)
 	for (int i = 0; i <= level; i++) {
 		struct tn_sender *s;
 
+		if (i >= URGENT && b->guard >= TN_GUARD_FLOW)
+			return; /* a copy is not to carry what is not urgent */
 		while (has_room(b, 1) && tn_schedule_takes(b->t, b->p, i) &&
 		       (s = list_first(&b->t->ready[i], struct tn_sender, link)) != NULL) {
 			bool put = s->kind == TN_STREAM
@@ -251,20 +287,67 @@ static void put_data(struct build *b, int level)
 				       : put_flow(b, container_of(s, struct tunnel_flow, snd));
 			if (!put)
 				return;
+			b->game = b->game || i == 0;
 		}
 	}
 }
 
-/* A copy must have room for what stands before it. */
-static void put_protected(struct build *b, int level)
+static void put_padding(struct build *b)
 {
-	size_t head = level_wanted(b->t, b->p) < 2 ? TN_REPAIR_HEAD : 0;
+	b->eliciting = b->soon = true;
+	wr_u8(&b->w, TN_F_PING);
+	memset(b->w.p, TN_F_PADDING, wr_left(&b->w));
+	b->w.p = b->w.end;
+}
 
-	if (wr_left(&b->w) <= head)
+/* Of what kind of block will what is sent now be a part? */
+static enum tn_guard mark_for(const struct tunnel *t, const struct tn_path *p, int level)
+{
+	int wanted = level_wanted(t, p);
+	struct tn_line l = tn_repair_line(p);
+	const struct tn_sender *s;
+
+	if (wanted > level || (wanted == 0 && tn_schedule_spare(t, p)))
+		return TN_GUARD_NONE;
+	s = list_first(&t->ready[wanted], struct tn_sender, link);
+	if (s->kind == TN_STREAM &&
+	    (p->repair.burst.k || tn_stream_burst(container_of(s, struct tunnel_stream, snd))))
+		return tn_plan_rows(&l, TN_GUARD_BURST, TN_RS_DATA) ? TN_GUARD_BURST
+								    : TN_GUARD_NONE;
+	if (wanted < URGENT && p->repair.gap_us < MANY_US && tn_plan_rows(&l, TN_GUARD_FLOW, 2))
+		return TN_GUARD_FLOW;
+	return TN_GUARD_NONE;
+}
+
+static void put_ping(struct build *b)
+{
+	if (!b->p->ping && (!b->s->acks || b->eliciting || ++b->p->acks_alone <= ACKS_ALONE))
 		return;
-	b->w.end -= head;
-	put_data(b, level);
-	b->w.end += head;
+	wr_u8(&b->w, TN_F_PING);
+	b->eliciting = b->soon = true;
+}
+
+/* What can be recovered. A symbol must have room for what stands before it. */
+static void put_frames(struct build *b, int level)
+{
+	uint8_t *end = b->w.end;
+	size_t most = tn_repair_space(b->p) - TN_PIECE_HEAD;
+
+	b->mark = mark_for(b->t, b->p, level);
+	if (b->mark)
+		wr_u8(&b->w, TN_F_KEEP);
+	b->from = wr_len(&b->w);
+	put_control(b);
+	if ((b->mark || level_wanted(b->t, b->p) < URGENT) && b->w.start + b->from + most < end)
+		b->w.end = b->w.start + b->from + most;
+	if (b->w.p < b->w.end)
+		put_data(b, level);
+	b->w.end = end;
+	put_ping(b);
+	b->to = wr_len(&b->w);
+	if (b->mark && b->to == b->from)
+		b->w.p--;
+	tn_block_dry(b->t, b->p, level_wanted(b->t, b->p) == TN_LEVELS);
 }
 
 /* A packet as large as the path may take: if it is acknowledged, it does. */
@@ -274,10 +357,7 @@ static void put_mtu_probe(struct build *b)
 	struct tn_path *p = b->p;
 
 	b->s->mtu_probe = true;
-	b->eliciting = true;
-	wr_u8(&b->w, TN_F_PING);
-	memset(b->w.p, TN_F_PADDING, wr_left(&b->w));
-	b->w.p = b->w.end;
+	put_padding(b);
 	p->mtu_us = b->t->now_us + MAX(2 * p->srtt_us, SEC_US / 2);
 	if (++p->mtu_tries < MTU_TRIES)
 		return;
@@ -306,7 +386,7 @@ static bool ack_waits(const struct tunnel *t, struct tn_path *p)
 		return false;
 	if (p->ack_pending == 1 && p->ack_us > t->now_us + tn_ack_leisure(p) / 4 * 3)
 		return true;
-	return level_wanted(t, p) < 2 && tn_repair_next(p) && tn_repair_due(t, p) > t->now_us;
+	return level_wanted(t, p) < 2 && tn_repair_next(p) && !tn_repair_ready(t, p);
 }
 
 static void put_ack(struct build *b)
@@ -346,12 +426,13 @@ static bool relay_due(const struct tunnel *t, const struct tn_path *p)
 /* Its ACK is not recovered, so the peer may miss it. */
 static void guard(struct build *b, const uint8_t *frames)
 {
-	tn_repair_take(b->t, b->p, b->s, b->p->next, frames + b->from, b->to - b->from, b->guard);
+	tn_repair_take(b->t, b->p, b->s, frames + b->from, b->to - b->from, b->guard, b->mark,
+		       b->game, b->percent);
 	if (b->s->guard_us)
 		b->s->acks = 0;
 }
 
-static void put_symbols(struct build *b)
+static bool put_symbols(struct build *b)
 {
 	size_t from = wr_len(&b->w), n;
 
@@ -359,6 +440,7 @@ static void put_symbols(struct build *b)
 		set_tail(b, from, n);
 		b->symbols = true;
 	}
+	return b->symbols;
 }
 
 /* Closes the packet: header before, seal around, books kept. */
@@ -392,7 +474,7 @@ static size_t seal(struct build *b, uint8_t *buf)
 		tn_sent_mark(t, p, b->s, size + TN_UDP_IP);
 		p->probes -= p->probes > 0;
 		p->acks_alone = 0;
-		p->ping = false;
+		p->ping = p->ping && b->s->crossed; /* what proves nothing does not do */
 		p->sent_lazy = b->s->lazy = !b->soon;
 	}
 	if (b->symbols && p->flight)
@@ -439,6 +521,32 @@ static size_t build_close(struct build *b, uint8_t *buf)
 	return seal(b, buf);
 }
 
+/* There is nothing to say: a packet to learn something, if one is due. */
+static size_t build_probe(struct build *b, uint8_t *buf, int level)
+{
+	struct tunnel *t = b->t;
+	struct tn_path *p = b->p;
+	size_t n;
+
+	if (mtu_wanted(t, p)) {
+		begin(b, buf, p->mtu_try);
+		put_mtu_probe(b);
+		return seal(b, buf);
+	}
+	if (!warm_wanted(t, p)) {
+		note_idle(t, p, level);
+		return 0;
+	}
+	if (level < TN_LEVELS - 1)
+		return 0;
+	begin(b, buf, p->dgram);
+	put_padding(b);
+	n = seal(b, buf);
+	p->warm_left -= n;
+	t->stats.bytes_padded += n;
+	return n;
+}
+
 size_t tn_packet_challenge(struct tunnel *t, struct tn_path *p, uint8_t *buf, uint64_t token)
 {
 	struct build b = {.t = t, .p = p, .eliciting = true};
@@ -463,27 +571,15 @@ static size_t build(struct tunnel *t, struct tn_path *p, uint8_t *buf)
 		return build_close(&b, buf);
 	tn_path_fill(p, t->now_us);
 	level = tn_packet_level(p);
-	if (!ack_due(t, p) && !relay_due(t, p) && !control_wanted(t, p) &&
-	    tn_repair_due(t, p) > t->now_us && level_wanted(t, p) > level) {
-		note_idle(t, p, level);
-		if (!mtu_wanted(t, p))
-			return 0;
-		begin(&b, buf, p->mtu_try);
-		put_mtu_probe(&b);
-		return seal(&b, buf);
-	}
+	if (!ack_due(t, p) && !relay_due(t, p) && !control_wanted(t, p) && !tn_repair_ready(t, p) &&
+	    level_wanted(t, p) > level)
+		return build_probe(&b, buf, level);
 	begin(&b, buf, MIN(p->dgram, budget));
 	put_ack(&b);
 	tn_loss_put(p, &b.w, t->now_us);
-	b.from = wr_len(&b.w);
-	put_control(&b);
-	put_protected(&b, level);
-	b.to = wr_len(&b.w);
-	put_symbols(&b);
-	if (p->ping || (b.s->acks && !b.eliciting && ++p->acks_alone > ACKS_ALONE)) {
-		wr_u8(&b.w, TN_F_PING);
-		b.eliciting = b.soon = true;
-	}
+	put_response(&b); /* not to be recovered: it is worth something where it came from */
+	if (!put_symbols(&b))
+		put_frames(&b, level);
 	if (p->ping &&
 	    p->state == TN_PATH_NEW) { /* it must take this much, and the answer may be long */
 		memset(b.w.p, TN_F_PADDING, wr_left(&b.w));
@@ -513,9 +609,10 @@ static int64_t pace_wake(const struct tunnel *t, const struct tn_path *p, int wa
 	return p->tokens_us + (level + quantum - p->tokens) * SEC_US / rate + 1;
 }
 
-int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p)
+int64_t tn_packet_wake(const struct tunnel *t, struct tn_path *p)
 {
-	int wanted = level_wanted(t, p);
+	bool bulk = tn_repair_bulk(p) || warm_wanted(t, p);
+	int wanted = MIN(level_wanted(t, p), bulk ? TN_LEVELS - 1 : TN_LEVELS);
 	int64_t at = MIN(tn_life_wake(t, p), tn_trial_wake(p));
 
 	if (tn_trial_budget(p) < SMALL_LEN || tn_held(p))
@@ -528,5 +625,7 @@ int64_t tn_packet_wake(const struct tunnel *t, const struct tn_path *p)
 	if (wanted < TN_LEVELS)
 		at = MIN(at, pace_wake(t, p, wanted));
 	at = MIN(at, MIN(tn_repair_wake(p), mtu_due(p)));
+	if (warm_due(t, p) > t->now_us)
+		at = MIN(at, warm_due(t, p));
 	return MIN(at, MIN(p->loss_us, tn_pto_due(p)));
 }

@@ -12,6 +12,7 @@ static void forget(struct tn_path *p)
 	tn_spans_finish(&p->recv);
 	tn_trial_end(p);
 	tn_repair_finish(&p->repair);
+	tn_mend_finish(&p->mend);
 }
 
 void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const struct tn_where *at,
@@ -39,22 +40,29 @@ void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const stru
 	p->min_rtt_us = p->min_next_us = NEVER_US;
 	p->min_since_us = now_us;
 	p->delivered_us = p->first_us = p->last_sent_us = now_us;
-	p->loss_us = p->ack_us = NEVER_US;
+	p->loss_us = p->ack_us = p->suspect_us = NEVER_US;
+	p->plain_us = now_us;
+	p->proof = p->suspect = old.next;
 	p->reorder = 3;
 	p->reorder_eighths = 1;
 	p->dgram = TUNNEL_DGRAM_MIN;
 	p->mtu_try = conf->dgram_max;
 	p->mtu_us = now_us;
+	p->warm_left = conf->warm_bytes;
+	p->heavy_us = now_us;
 	p->tokens_us = now_us;
 	p->tokens = 10 * TUNNEL_DGRAM_MAX;
 	tn_loss_init(&p->loss);
+	p->repair.gap_us = SEC_US;
 	p->watch.told = p->watch.settled = p->watch.mark = p->recv_next;
 	tn_rate_init(&p->rate, conf->rate_bps, RTT_GUESS_US);
 	if (!(at->addr.len & TUNNEL_ADDR_RELIABLE))
 		return;
 	p->dgram = conf->dgram_max;
-	if (!conf->rate_bps)
-		p->rate.ops = &tn_rate_carried;
+	if (conf->rate_bps)
+		return;
+	p->rate.ops = &tn_rate_carried;
+	p->tokens = tn_path_burst(p);
 }
 
 void tn_path_finish(struct tn_path *p)

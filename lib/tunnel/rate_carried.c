@@ -5,8 +5,9 @@
 
 static void on_ack(struct tn_rate *r, const struct tn_rate_sample *s)
 {
-	r->min_rtt_us = s->min_rtt_us ? s->min_rtt_us : r->min_rtt_us;
-	r->m.bw = s->bytes_per_s ? s->bytes_per_s : r->m.bw; /* for the figures */
+	tn_rate_meter_take(&r->m, s); /* for the figures */
+	if (s->round)
+		tn_rate_meter_round(&r->m, true);
 }
 
 static uint64_t pacing(const struct tn_rate *r)

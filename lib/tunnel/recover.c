@@ -7,8 +7,11 @@
 #define ACK_DELAY_MAX_US (5 * MS_US) /* of what wants an ACK soon */
 #define DELAY_TOLD_MAX_US (70 * MS_US)
 #define PTO_MAX_US (1 * SEC_US)
-#define REORDER_MAX 256
-#define LOSS_PACKETS 64 /* the loss rate is that of about so many */
+#define REORDER_MIN 3	      /* packets: RFC 9002, 6.1.1 */
+#define REORDER_MAX 256	      /* more are told by time alone, as in RFC 8985 */
+#define REORDER_EIGHTHS_MAX 4 /* of a round trip */
+#define REORDER_CALM 16	      /* rounds without a spurious loss, then a step back */
+#define LOSS_PACKETS 64	      /* the loss rate is that of about so many */
 #define MTU_DOUBT 3 /* probe timeouts in a row after which large datagrams may be what is lost */
 #define MTU_AGAIN_US (30 * SEC_US)
 
@@ -38,7 +41,6 @@ static void declare_lost(struct tunnel *t, struct tn_path *p, struct tn_sent *s,
 	t->stats.packets_lost++;
 	p->n.packets_lost++;
 	if (!s->mtu_probe) {
-		p->loss_ppm += (1000000 - p->loss_ppm) / LOSS_PACKETS;
 		p->lost_bytes += s->size;
 		*bytes += s->size;
 	}
@@ -92,16 +94,28 @@ static void spurious(struct tunnel *t, struct tn_path *p, uint64_t number)
 
 	t->stats.packets_lost_spurious++;
 	p->lost_bytes -= MIN(p->lost_bytes, tn_sent_slot(p, number)->size);
-	p->reorder = MIN(MAX(p->reorder, behind + 1), (uint64_t)REORDER_MAX);
-	if (p->reorder_eighths < 4)
+	p->reorder = MAX(p->reorder, behind + 1);
+	if (p->reorder > REORDER_MAX)
+		p->reorder = UINT32_MAX;
+	if (p->calm_rounds > 0 && p->reorder_eighths < REORDER_EIGHTHS_MAX)
 		p->reorder_eighths++;
+	p->calm_rounds = 0;
+}
+
+/* Patience costs time with each real loss: where nothing is reordered any more it wears off. */
+static void calm_round(struct tn_path *p)
+{
+	if (++p->calm_rounds % REORDER_CALM)
+		return;
+	p->reorder = MAX(MIN(p->reorder, (uint64_t)REORDER_MAX) / 2, (uint64_t)REORDER_MIN);
+	p->reorder_eighths = MAX(p->reorder_eighths - 1, 1);
 }
 
 /* ---- acknowledgements ---- */
 
 struct news {
 	struct tn_rate_sample rate;
-	uint64_t prior_delivered;
+	uint64_t prior_delivered, prior_lost;
 	int64_t prior_us, send_us;
 	bool any, alive;
 };
@@ -113,6 +127,7 @@ static void rate_news(struct tn_path *p, const struct tn_sent *s, struct news *n
 		return;
 	n->any = true;
 	n->prior_delivered = s->delivered;
+	n->prior_lost = s->lost;
 	n->prior_us = s->delivered_us;
 	n->send_us = s->sent_us - s->first_us;
 	n->rate.app_limited = s->app_limited;
@@ -138,8 +153,10 @@ static void packet_acked(struct tunnel *t, struct tn_path *p, uint64_t number, s
 		spurious(t, p, number);
 	else if (s->state == TN_SENT_FLIGHT)
 		leave_flight(p, s);
-	n->alive = true;
-	p->loss_ppm -= p->loss_ppm / LOSS_PACKETS;
+	if (!s->crossed && !s->mtu_probe) {
+		n->alive = true;
+		p->proof = MAX(p->proof, number + 1);
+	}
 	p->delivered += s->size;
 	p->delivered_us = t->now_us;
 	n->rate.acked += s->size;
@@ -174,6 +191,22 @@ static void forget(struct tunnel *t, struct tn_path *p)
 		tn_spans_remove(&p->acked, 0, p->low);
 }
 
+static void rates(const struct tunnel *t, const struct tn_path *p, struct news *n)
+{
+	int64_t out_us = t->now_us - n->prior_us, dt = MAX(n->send_us, out_us);
+	uint64_t got = p->delivered - n->prior_delivered;
+	uint64_t lost = p->lost_bytes > n->prior_lost ? p->lost_bytes - n->prior_lost : 0;
+
+	if (out_us <= 0 || dt < n->rate.min_rtt_us / 2)
+		return;
+	n->rate.goodput = got * SEC_US / (uint64_t)dt;
+	n->rate.passed = (got + MIN(lost, got / 4)) * SEC_US / (uint64_t)dt;
+	if (out_us > 2 * p->latest_us + ACK_DELAY_MAX_US)
+		return;
+	n->rate.out_arrived = got * SEC_US / (uint64_t)out_us;
+	n->rate.out_lost = lost * SEC_US / (uint64_t)out_us;
+}
+
 static void tell_rate(struct tunnel *t, struct tn_path *p, struct news *n)
 {
 	struct tn_rate_sample *s = &n->rate;
@@ -181,15 +214,11 @@ static void tell_rate(struct tunnel *t, struct tn_path *p, struct news *n)
 	s->now_us = t->now_us;
 	s->min_rtt_us = p->min_rtt_us == NEVER_US ? 0 : p->min_rtt_us;
 	s->in_flight = p->in_flight;
-	s->delivered = p->delivered;
 	if (n->any) {
-		int64_t dt = MAX(n->send_us, t->now_us - n->prior_us);
-
-		if (dt > 0 && dt >= s->min_rtt_us / 2)
-			s->bytes_per_s =
-			    (p->delivered - n->prior_delivered) * SEC_US / (uint64_t)dt;
+		rates(t, p, n);
 		if (n->prior_delivered >= p->round_end) {
 			s->round = true;
+			calm_round(p);
 			p->round_end = p->delivered;
 		}
 	}
@@ -212,7 +241,7 @@ int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, s
 
 		p->largest_acked = range[0].hi;
 		s = tn_sent_slot(p, range[0].hi - 1);
-		if (range[0].hi > p->low && same_way && s->left_us &&
+		if (range[0].hi > p->low && same_way && !s->crossed && s->left_us &&
 		    (s->state == TN_SENT_FLIGHT || s->state == TN_SENT_GIVEN ||
 		     s->state == TN_SENT_NONE)) {
 			tn_path_rtt(p, t->now_us - s->left_us, MIN(delay_us, DELAY_TOLD_MAX_US),
@@ -234,19 +263,39 @@ int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, s
 	news.rate.lost = detect_lost(t, p);
 	if (news.any)
 		tell_rate(t, p, &news);
-	if (news.alive) {
+	if (news.any || news.alive)
 		p->pto_count = 0;
+	if (news.alive)
 		tn_life_acked(t, p);
-	}
 	forget(t, p);
 	return 0;
 }
 
 /* ---- sending ---- */
 
+static int sent_resize(struct tn_path *p, size_t cap)
+{
+	struct tn_sent *to = calloc(cap, sizeof(*to));
+
+	if (!to)
+		return -ENOMEM;
+	for (uint64_t n = p->low; n < p->next; n++)
+		to[n & (cap - 1)] = *tn_sent_slot(p, n);
+	free(p->sent);
+	p->sent = to;
+	p->sent_cap = cap;
+	return 0;
+}
+
+/* When that fails the table stays as large as it is. */
+void tn_sent_trim(struct tn_path *p)
+{
+	if (p->sent_cap > 8 * SENT_MIN && p->next - p->low < SENT_MIN)
+		(void)!sent_resize(p, 2 * SENT_MIN);
+}
+
 int tn_sent_reserve(struct tunnel *t, struct tn_path *p)
 {
-	struct tn_sent *big;
 	size_t cap = p->sent_cap ? p->sent_cap * 2 : SENT_MIN;
 
 	if (p->next - p->low < p->sent_cap)
@@ -263,15 +312,7 @@ int tn_sent_reserve(struct tunnel *t, struct tn_path *p)
 		tn_spans_remove(&p->acked, 0, p->low);
 		return 0;
 	}
-	big = calloc(cap, sizeof(*big));
-	if (!big)
-		return -ENOMEM;
-	for (uint64_t n = p->low; n < p->next; n++)
-		big[n & (cap - 1)] = *tn_sent_slot(p, n);
-	free(p->sent);
-	p->sent = big;
-	p->sent_cap = cap;
-	return 0;
+	return sent_resize(p, cap);
 }
 
 /* An eliciting packet of `size` bytes (with UDP and IP) leaves. */
@@ -283,26 +324,42 @@ void tn_sent_mark(struct tunnel *t, struct tn_path *p, struct tn_sent *s, size_t
 	s->sent_us = t->now_us;
 	s->size = (uint16_t)size;
 	s->delivered = p->delivered;
+	s->lost = p->lost_bytes;
 	s->delivered_us = p->delivered_us;
 	s->first_us = p->first_us;
 	s->app_limited = p->limited_until > 0;
 	p->in_flight += size;
 	p->flight++;
 	p->last_sent_us = t->now_us;
+	if (!s->crossed)
+		p->plain_us = t->now_us;
 }
 
 /* ---- a path that fell silent ---- */
 
-/* An MTU probe says nothing of the path when it is lost. */
-int64_t tn_sent_oldest(const struct tn_path *p)
+/* A packet whose loss or whose ACK tells whether the path lives: an MTU probe may be too large, and a
+ * copy may have come another way. */
+static bool is_plain(const struct tn_sent *s)
 {
-	for (uint64_t k = MAX(p->low_flight, p->largest_acked); p->flight && k < p->next; k++) {
-		const struct tn_sent *s = &p->sent[k & (p->sent_cap - 1)];
+	return (s->state == TN_SENT_FLIGHT || s->state == TN_SENT_LOST) && !s->mtu_probe &&
+	       !s->crossed;
+}
 
-		if (s->state == TN_SENT_FLIGHT && !s->mtu_probe)
-			return s->sent_us;
+int64_t tn_sent_suspect(struct tn_path *p)
+{
+	if (p->suspect_us != NEVER_US && p->suspect >= p->proof)
+		return p->suspect_us;
+	p->suspect_us = NEVER_US;
+	p->suspect = MAX(MAX(p->suspect, p->proof), p->low);
+	for (; p->suspect < p->next; p->suspect++) {
+		const struct tn_sent *s = tn_sent_slot(p, p->suspect);
+
+		if (!is_plain(s))
+			continue;
+		p->suspect_us = s->sent_us;
+		break;
 	}
-	return NEVER_US;
+	return p->suspect_us;
 }
 
 /* They are not losses: what the line does is not to be learnt from its death. */
@@ -320,8 +377,11 @@ void tn_sent_give(struct tunnel *t, struct tn_path *p)
 		requeue(t, s);
 	}
 	p->low_flight = p->next;
+	p->proof = p->next;
+	p->suspect_us = NEVER_US;
 	p->loss_us = NEVER_US;
 	p->pto_count = p->probes = 0;
+	tn_repair_finish(&p->repair);
 	forget(t, p);
 }
 
@@ -375,13 +435,13 @@ static void probe(struct tunnel *t, struct tn_path *p)
 
 void tn_recover_timers(struct tunnel *t, struct tn_path *p)
 {
+	tn_mend_timer(p, t->now_us);
 	if (p->loss_us <= t->now_us) {
 		struct tn_rate_sample s = {.now_us = t->now_us, .in_flight = p->in_flight};
 
 		s.min_rtt_us = p->min_rtt_us == NEVER_US ? 0 : p->min_rtt_us;
 		s.lost = detect_lost(t, p);
 		s.in_flight = p->in_flight;
-		s.delivered = p->delivered;
 		if (s.lost)
 			p->rate.ops->on_ack(&p->rate, &s);
 	}

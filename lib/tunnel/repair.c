@@ -1,120 +1,82 @@
-/* Repair: the sender. */
+/* Repair: copies, and the symbols that wait to be sent. */
 #include "tunnel/internal.h"
 #include <errno.h>
 
-#define STEP_US (3 * MS_US) /* between a packet and its copy, and between copies, at least */
-#define COPIES_MAX 3
-#define FIRST_MAX_US (52 * MS_US) /* later than this is felt */
-#define BURST_MIN_US (1 * MS_US)  /* shorter ones do not reach from a packet to its copy */
+#define CREDIT_MAX (64 * 1024)
+#define EXPIRED_US (200 * MS_US) /* what could not be sent so long after its time is not worth it */
 
-/* When copies go where losses come in bursts, in tenths of a mean burst; how many of a thousand
- * bursts last so much longer than until the packet; and how many of a million packets may be left
- * without before another copy is worth it. A datagram that is lost delays nobody but itself, a
- * stream's packet all that come after it. */
-static const struct plan {
-	int64_t at[COPIES_MAX], last[COPIES_MAX];
-	uint32_t left_ppm[COPIES_MAX];
-} plans[] = {
-    [TN_GUARD_FLOW] = {{35, 70, 99}, {30, 1, 1}, {1000, 4000, 4000}},
-    [TN_GUARD_STREAM] = {{10, 25, 45}, {368, 82, 11}, {200, 200, 200}},
-};
-
-static int64_t offset_us(const struct tn_path *p, const struct plan *plan, unsigned i)
+struct tn_line tn_repair_line(const struct tn_path *p)
 {
-	int64_t step = CLAMP(p->srtt_us / 8, (int64_t)1, STEP_US);
+	bool reliable = p->at.addr.len & TUNNEL_ADDR_RELIABLE;
 
-	int64_t at = MAX((i + 1) * step, p->burst_us * plan->at[i] / 10);
-
-	if (i == 0)
-		at = MIN(at, MAX(FIRST_MAX_US, p->burst_us * 5 / 2));
-	return MIN(at, MAX(p->srtt_us, (i + 1) * step));
+	return (struct tn_line){reliable ? 0 : tn_loss_ppm(&p->loss), p->burst_us, p->srtt_us};
 }
 
-/* Of a million packets, those that are lost with their first n copies. */
-static uint32_t left_ppm(const struct tn_path *p, const struct plan *plan, unsigned n)
+size_t tn_repair_space(const struct tn_path *p)
 {
-	uint64_t ppm = tn_loss_ppm(&p->loss), chance = 1000000;
-
-	if (n == 0)
-		return (uint32_t)ppm;
-	for (unsigned i = 0; i < n; i++)
-		chance = chance * ppm / 1000000;
-	if (p->burst_us > BURST_MIN_US)
-		chance += (uint64_t)plan->last[n - 1] * 1000;
-	return (uint32_t)(ppm * MIN(chance, (uint64_t)1000000) / 1000000);
+	return p->dgram - TN_HEADER_LEN - CRYPT_TAG_LEN - TN_REPAIR_HEAD;
 }
 
-/* How many copies make the loss what it may be, in 1/65536. */
-static uint32_t copies_wanted(const struct tn_path *p, const struct plan *plan)
+/* ---- the budget ---- */
+
+/* What may be spent of the bytes that are protected, in percent, where nobody says. */
+static const int usual[] = {[TN_GUARD_BURST] = 25, [TN_GUARD_FLOW] = 250, [TN_GUARD_STREAM] = 350};
+
+static void earn(struct tn_repair *r, enum tn_guard guard, size_t n, int percent)
 {
-	uint32_t sum = 0;
+	int64_t more = (int64_t)n * (percent ? percent : usual[guard]) / 100;
 
-	for (unsigned i = 0; i < COPIES_MAX; i++) {
-		uint64_t left = left_ppm(p, plan, i), next = left_ppm(p, plan, i + 1);
-
-		if (left <= plan->left_ppm[i])
-			break;
-		if (next >= plan->left_ppm[i] || next >= left) {
-			sum += 1 << 16;
-			continue;
-		}
-		return sum + (uint32_t)(((left - plan->left_ppm[i]) << 16) / (left - next));
-	}
-	return sum;
+	r->credit[guard] = MIN(r->credit[guard] + more, CREDIT_MAX);
 }
 
-bool tn_repair_next(const struct tn_path *p)
+bool tn_repair_pay(struct tn_repair *r, enum tn_guard guard, size_t n)
 {
-	return p->repair.part[0] + copies_wanted(p, &plans[TN_GUARD_FLOW]) >= 1 << 16;
+	if (r->credit[guard] < (int64_t)n)
+		return false;
+	r->credit[guard] -= (int64_t)n;
+	return true;
 }
 
-/* How many copies a packet gets: part of one is owed to the next. */
-static unsigned copies(struct tn_path *p, enum tn_guard guard)
-{
-	uint32_t *part = &p->repair.part[guard - TN_GUARD_FLOW];
-	unsigned n;
+/* ---- the queues ---- */
 
-	*part += copies_wanted(p, &plans[guard]);
-	n = *part >> 16;
-	*part &= 0xffff;
-	return MIN(n, COPIES_MAX);
-}
-
-/* Bytes of frames in a packet. */
-static size_t space(const struct tn_path *p)
-{
-	return p->dgram - TN_HEADER_LEN - CRYPT_TAG_LEN;
-}
-
-static struct tn_symbol *symbol_make(struct tn_path *p, size_t len)
+struct tn_symbol *tn_symbol_make(struct tn_path *p, size_t len)
 {
 	struct tn_symbol *y;
 
 	if (p->repair.bytes + len > TN_REPAIR_BYTES)
 		return NULL;
 	y = calloc(1, sizeof(*y) + len);
-	if (!y)
-		return NULL;
-	y->len = (uint16_t)len;
-	p->repair.bytes += len;
+	if (y)
+		y->len = (uint16_t)len;
 	return y;
 }
 
-static void queue(struct tn_repair *r, struct tn_symbol *y)
+void tn_symbol_queue(struct tn_path *p, struct tn_symbol *y)
 {
-	struct tn_symbol **at = &r->first;
+	struct tn_symbol **at = &p->repair.first;
 
 	while (*at && (*at)->due_us <= y->due_us)
 		at = &(*at)->next;
 	y->next = *at;
 	*at = y;
+	p->repair.bytes += y->len;
 }
 
-static void drop_first(struct tn_repair *r)
+void tn_symbol_queue_bulk(struct tn_path *p, struct tn_symbol *y)
 {
-	struct tn_symbol *y = r->first;
+	struct tn_repair *r = &p->repair;
 
-	r->first = y->next;
+	y->next = NULL;
+	*(r->bulk ? &r->last->next : &r->bulk) = y;
+	r->last = y;
+	r->bytes += y->len;
+}
+
+static void drop(struct tn_repair *r, struct tn_symbol **at)
+{
+	struct tn_symbol *y = *at;
+
+	*at = y->next;
 	r->bytes -= y->len;
 	free(y);
 }
@@ -122,82 +84,189 @@ static void drop_first(struct tn_repair *r)
 void tn_repair_finish(struct tn_repair *r)
 {
 	while (r->first)
-		drop_first(r);
+		drop(r, &r->first);
+	while (r->bulk)
+		drop(r, &r->bulk);
+	tn_block_finish(&r->block);
+	tn_block_finish(&r->burst);
 }
 
-void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, uint64_t number,
-		    const void *plain, size_t n, enum tn_guard guard)
+/* ---- what is sent is protected ---- */
+
+/* Another path for the first copy: what takes the packet is not there, so that it goes at once. Not
+ * one that is so much longer that sending again is as fast, unless all is sent on two. */
+static struct tn_path *other_path(const struct tunnel *t, const struct tn_path *p, size_t n,
+				  bool game)
 {
-	unsigned m = n + TN_REPAIR_HEAD <= space(p) ? copies(p, guard) : 0;
+	struct tn_path *by = tn_schedule_spare(t, p);
 
-	for (unsigned i = 0; i < m; i++) {
-		struct tn_symbol *y = symbol_make(p, n);
+	if (!by || n > tn_repair_space(by) || (!game && by->srtt_us > 3 * p->srtt_us))
+		return NULL;
+	return by;
+}
 
-		if (!y)
+bool tn_repair_next(const struct tn_path *p)
+{
+	struct tn_line l = tn_repair_line(p);
+
+	return p->repair.part[0] + tn_plan_copies(&l, TN_GUARD_FLOW) >= 1 << 16;
+}
+
+/* How many copies a packet gets: part of one is owed to the next. */
+static unsigned copies(struct tn_path *p, const struct tn_line *l, enum tn_guard guard)
+{
+	uint32_t *part = &p->repair.part[guard - TN_GUARD_FLOW];
+	unsigned n;
+
+	*part += tn_plan_copies(l, guard);
+	n = *part >> 16;
+	*part &= 0xffff;
+	return MIN(n, TN_COPIES_MAX);
+}
+
+static bool put_copy(const struct tn_path *p, struct tn_path *by, const void *plain, size_t n,
+		     int64_t due_us)
+{
+	struct tn_symbol *y = tn_symbol_make(by, n);
+
+	if (!y)
+		return false;
+	y->first = p->next;
+	y->map = 1;
+	y->path = (uint8_t)p->number;
+	y->due_us = due_us;
+	memcpy(y->data, plain, n);
+	tn_symbol_queue(by, y);
+	return true;
+}
+
+static void copy(struct tunnel *t, struct tn_path *p, struct tn_sent *s, const void *plain,
+		 size_t n, enum tn_guard guard, bool game)
+{
+	struct tn_line l = tn_repair_line(p);
+	struct tn_path *other = other_path(t, p, n, game);
+	unsigned m = n <= tn_repair_space(p) ? copies(p, &l, guard) : 0;
+
+	if (other && (m || game) && tn_repair_pay(&p->repair, guard, n) &&
+	    put_copy(p, other, plain, n, t->now_us)) {
+		s->crossed = true;
+		s->guard_us = t->now_us + MAX(other->srtt_us - p->srtt_us, 0) / 2;
+		m -= m > 0;
+	}
+	for (unsigned i = 0; i < m && tn_repair_pay(&p->repair, guard, n); i++) {
+		int64_t at = t->now_us + tn_plan_offset(&l, guard, i);
+
+		if (!put_copy(p, p, plain, n, at))
 			return;
-		y->first = number;
-		y->map = 1;
-		y->path = (uint8_t)p->number;
-		y->index = (uint8_t)i;
-		y->due_us = t->now_us + offset_us(p, &plans[guard], i);
-		memcpy(y->data, plain, n);
-		queue(&p->repair, y);
-		s->guard_us = y->due_us;
+		s->guard_us = MAX(s->guard_us, at);
 	}
 }
 
-/* All that it covers has been acknowledged, or the path has become too narrow for it. */
-static bool needless(const struct tunnel *t, const struct tn_path *via, const struct tn_symbol *y)
-{
-	const struct tn_path *p = t->path[y->path];
-
-	return !p || space(via) < TN_REPAIR_HEAD + (size_t)y->len || y->first < p->low ||
-	       tn_spans_has(&p->acked, y->first);
-}
-
-static void drop_needless(const struct tunnel *t, struct tn_path *p)
+void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, const void *plain,
+		    size_t n, enum tn_guard guard, bool marked, bool game, int percent)
 {
 	struct tn_repair *r = &p->repair;
 
-	while (r->first && r->first->due_us <= t->now_us && needless(t, p, r->first))
-		drop_first(r);
+	if (guard >= TN_GUARD_FLOW) {
+		r->gap_us += (MIN(t->now_us - r->urgent_us, SEC_US) - r->gap_us) / 8;
+		r->urgent_us = t->now_us;
+	}
+	earn(r, guard, n, percent);
+	if (marked)
+		tn_block_add(t, p, guard == TN_GUARD_BURST ? &r->burst : &r->block, plain, n,
+			     guard);
+	else if (guard >= TN_GUARD_FLOW)
+		copy(t, p, s, plain, n, guard, game);
 }
 
-int64_t tn_repair_due(const struct tunnel *t, struct tn_path *p)
+/* ---- sending symbols ---- */
+
+/* All that it covers has been acknowledged, or the path has become too narrow, or it is late. */
+static bool needless(const struct tunnel *t, const struct tn_path *by, const struct tn_symbol *y)
 {
-	drop_needless(t, p);
-	return tn_repair_wake(p);
+	const struct tn_path *p = t->path[y->path];
+
+	if (!p || tn_repair_space(by) < y->len || y->due_us + EXPIRED_US < t->now_us)
+		return true;
+	for (uint64_t m = y->map; m; m &= m - 1) {
+		uint64_t number = y->first + (unsigned)__builtin_ctzll(m);
+
+		if (number >= p->low && !tn_spans_has(&p->acked, number))
+			return false;
+	}
+	return true;
 }
 
 int64_t tn_repair_wake(const struct tn_path *p)
 {
-	return p->repair.first ? p->repair.first->due_us : NEVER_US;
+	const struct tn_repair *r = &p->repair;
+	int64_t at = r->first ? r->first->due_us : NEVER_US;
+
+	return MIN(at, MIN(tn_block_due(&r->block), tn_block_due(&r->burst)));
 }
 
-/* REPAIR: [path], number (how far back, or in full), [length], symbol. */
+bool tn_repair_bulk(const struct tn_path *p)
+{
+	return p->repair.bulk != NULL;
+}
+
+/* The queue whose first symbol is to be sent now; NULL: none. */
+static struct tn_symbol **ready(const struct tunnel *t, struct tn_path *p)
+{
+	struct tn_repair *r = &p->repair;
+
+	tn_block_timer(t, p, &r->block);
+	tn_block_timer(t, p, &r->burst);
+	while (r->first && r->first->due_us <= t->now_us && needless(t, p, r->first))
+		drop(r, &r->first);
+	while (r->bulk && needless(t, p, r->bulk))
+		drop(r, &r->bulk);
+	if (r->first && r->first->due_us <= t->now_us)
+		return &r->first;
+	return r->bulk && tn_packet_level(p) == TN_LEVELS - 1 ? &r->bulk : NULL;
+}
+
+bool tn_repair_ready(const struct tunnel *t, struct tn_path *p)
+{
+	return ready(t, p) != NULL;
+}
+
+/* Which packets of the block, and which sum it is: index, length of the map in bytes, map. */
+static void put_map(struct wr *w, const struct tn_symbol *y)
+{
+	uint64_t rest = y->map >> 1;
+	unsigned n = (unsigned)(64 - __builtin_clzll(rest) + 7) / 8;
+
+	wr_u8(w, y->index);
+	wr_u8(w, (uint8_t)n);
+	for (unsigned i = 0; i < n; i++)
+		wr_u8(w, (uint8_t)(rest >> 8 * i));
+}
+
+/* REPAIR: [path], number (how far back, or in full), [index, map], [length], symbol. */
 size_t tn_repair_put(struct tunnel *t, struct tn_path *p, struct wr *w)
 {
-	struct tn_symbol *y;
-	uint64_t number;
-	bool other;
+	struct tn_symbol **at = ready(t, p), *y;
+	bool other, block;
 	size_t n;
 
-	if (tn_repair_due(t, p) > t->now_us)
+	if (!at || wr_left(w) < TN_REPAIR_HEAD + (size_t)(*at)->len)
 		return 0;
-	y = p->repair.first;
+	y = *at;
 	other = y->path != p->number;
-	number = other ? y->first : p->next - y->first;
-	if (wr_left(w) < 2 + varint_len(number) + 2 + y->len)
-		return 0;
-	wr_u8(w, (uint8_t)(TN_F_REPAIR | (other ? TN_F_REPAIR_PATH : 0)));
+	block = y->map != 1;
+	n = y->len;
+	wr_u8(w, (uint8_t)(TN_F_REPAIR | (other ? TN_F_REPAIR_PATH : 0) |
+			   (block ? TN_F_REPAIR_BLOCK : 0)));
 	if (other)
 		wr_varint(w, y->path);
-	wr_varint(w, number);
-	n = y->len;
+	wr_varint(w, other ? y->first : p->next - y->first);
+	if (block)
+		put_map(w, y);
 	wr_varint(w, n);
 	wr_bytes(w, y->data, n);
 	t->stats.repair_packets_sent++;
 	t->stats.repair_bytes_sent += n;
-	drop_first(&p->repair);
+	drop(&p->repair, at);
 	return n;
 }

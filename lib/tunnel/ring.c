@@ -3,69 +3,6 @@
 
 #define AT_MASK ((uint64_t)TN_CHUNK - 1)
 
-/* ---- the pool ---- */
-
-struct tn_chunk {
-	struct tn_chunk *next;
-};
-
-static uint8_t *take_chunk(struct tn_pool *pool)
-{
-	struct tn_chunk *c = pool->spare;
-
-	if (c) {
-		pool->spare = c->next;
-		pool->nspare--;
-	} else {
-		c = malloc(TN_CHUNK);
-		if (!c)
-			return NULL;
-	}
-	pool->used++;
-	pool->peak = MAX(pool->peak, pool->used);
-	return (uint8_t *)c;
-}
-
-static void give_chunk(struct tn_pool *pool, uint8_t *p)
-{
-	struct tn_chunk *c = (struct tn_chunk *)p;
-
-	if (!p)
-		return;
-	c->next = pool->spare;
-	pool->spare = c;
-	pool->nspare++;
-	pool->used--;
-}
-
-static void free_spares(struct tn_pool *pool, size_t keep)
-{
-	while (pool->nspare > keep) {
-		struct tn_chunk *c = pool->spare;
-
-		pool->spare = c->next;
-		pool->nspare--;
-		free(c);
-	}
-}
-
-void tn_pool_age(struct tn_pool *pool, int64_t now_us)
-{
-	if (now_us < pool->aged_us + TN_POOL_AGE_US)
-		return;
-	pool->aged_us = now_us;
-	free_spares(pool, MAX(pool->peak - pool->used,
-			      pool->nspare > TN_POOL_STEP ? pool->nspare - TN_POOL_STEP : 0));
-	pool->peak = pool->used;
-}
-
-void tn_pool_finish(struct tn_pool *pool)
-{
-	free_spares(pool, 0);
-}
-
-/* ---- the ring ---- */
-
 /* The table's place for the chunk that holds offset off. */
 static uint8_t **slot(struct tn_ring *r, uint64_t off)
 {
@@ -110,7 +47,7 @@ int tn_ring_put(struct tn_ring *r, struct tn_pool *pool, uint64_t off, const voi
 		size_t at = off & AT_MASK, piece = MIN(n, TN_CHUNK - at);
 		uint8_t **c = slot(r, off);
 
-		if (!*c && !(*c = take_chunk(pool)))
+		if (!*c && !(*c = tn_pool_take(pool)))
 			return -ENOMEM;
 		memcpy(*c + at, from, piece);
 		off += piece;
@@ -155,7 +92,7 @@ static void give_range(struct tn_ring *r, struct tn_pool *pool, uint64_t from, u
 	for (uint64_t off = from & ~AT_MASK; off < to; off += TN_CHUNK) {
 		uint8_t **c = slot(r, off);
 
-		give_chunk(pool, *c);
+		tn_pool_give(pool, *c);
 		*c = NULL;
 	}
 }

@@ -13,7 +13,8 @@ static bool usable(const struct tn_path *p)
 /* What the urgent have to expect, in time. */
 static int64_t cost(const struct tn_path *p)
 {
-	return p->srtt_us + p->rttvar_us + base_scale(p->srtt_us, LOSS_RTTS * p->loss_ppm, 1000000);
+	return p->srtt_us + p->rttvar_us +
+	       base_scale(p->srtt_us, LOSS_RTTS * (int64_t)tn_loss_ppm(&p->loss), 1000000);
 }
 
 /* Another must be better by an eighth, so that noise does not move the urgent to and fro. */
@@ -30,6 +31,11 @@ void tn_schedule(struct tunnel *t)
 	}
 	if (best)
 		t->best = best;
+	t->spare = NULL;
+	tn_paths_for (p, t) {
+		if (p != t->best && usable(p) && (!t->spare || cost(p) < cost(t->spare)))
+			t->spare = p;
+	}
 	t->schedule_us = t->now_us + AGAIN_US;
 }
 
@@ -77,6 +83,11 @@ bool tn_schedule_takes(const struct tunnel *t, const struct tn_path *p, int leve
 bool tn_schedule_controls(const struct tunnel *t, const struct tn_path *p)
 {
 	return p == t->best && usable(p);
+}
+
+struct tn_path *tn_schedule_spare(const struct tunnel *t, const struct tn_path *p)
+{
+	return p == t->best ? t->spare : t->best;
 }
 
 int64_t tn_schedule_rtt_max(const struct tunnel *t)

@@ -260,6 +260,11 @@ const struct tunnel_open *tunnel_stream_info(const struct tunnel_stream *s)
 	return &s->open;
 }
 
+void tunnel_stream_set_repair(struct tunnel_stream *s, const struct tunnel_repair *repair)
+{
+	s->open.repair = *repair;
+}
+
 struct tunnel *tunnel_stream_tunnel(const struct tunnel_stream *s)
 {
 	return s->t;

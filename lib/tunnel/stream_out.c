@@ -4,6 +4,7 @@
 #define ROOM_EVENT (64 * 1024) /* WRITABLE is worth it from so many bytes of room */
 #define FRAME_MIN 32	       /* a smaller piece of a long write is not worth a frame */
 #define SHORT_LEN 1200
+#define BURST_GUARDED (3 << 19) /* bytes of a burst in which a loss is not to cost a round trip */
 
 bool tn_stream_sendable(const struct tunnel_stream *s)
 {
@@ -113,6 +114,11 @@ bool tn_stream_short(const struct tunnel_stream *s, const struct tn_ref *r)
 	return r->off + r->len == s->written && r->len <= SHORT_LEN && tn_stream_level(s) < 2;
 }
 
+bool tn_stream_burst(const struct tunnel_stream *s)
+{
+	return s->burst <= BURST_GUARDED && (s->lost.n || s->written - s->next > SHORT_LEN);
+}
+
 /* Streams that could not write because the tunnel's buffer was full. */
 static void feed_starved(struct tunnel *t)
 {
@@ -129,8 +135,12 @@ static void feed_starved(struct tunnel *t)
 static void bytes_acked(struct tunnel_stream *s, const struct tn_ref *r)
 {
 	uint64_t lo = MAX(r->off, s->out.start), hi = MAX(r->off + r->len, lo);
-	uint64_t front = s->out.start;
+	uint64_t front = s->out.start, fresh = 0, from = lo;
+	struct tn_span gap;
 
+	for (; tn_spans_gap(&s->acked, from, hi, &gap); from = gap.hi)
+		fresh += gap.hi - gap.lo;
+	s->t->stats.bytes_wasted += r->len - fresh;
 	tn_spans_remove(&s->lost, lo, hi);
 	if (lo == front) {
 		front = hi;

@@ -17,9 +17,10 @@ void tunnel_conf_default(struct tunnel_conf *conf)
 	    .keepalive_us = SEC_US,
 	    .flow_idle_us = 60 * SEC_US,
 	    .dgram_max = TUNNEL_DGRAM_MAX,
-	    .stream_window = 16 << 20,
+	    .warm_bytes = 1 << 20,
+	    .stream_window = 48 << 20,
 	    .tunnel_window = 64 << 20,
-	    .stream_buffer = 16 << 20,
+	    .stream_buffer = 48 << 20,
 	    .tunnel_buffer = 64 << 20,
 	    .flow_queue = 256 << 10,
 	    .flows_queue = 16 << 20,
@@ -33,6 +34,7 @@ void tunnel_conf_default(struct tunnel_conf *conf)
 
 void tn_touch(struct tunnel *t)
 {
+	t->timed = false;
 	if (t->acceptor)
 		tn_acceptor_touch(t);
 }
@@ -107,6 +109,7 @@ int tn_create(const struct tunnel_conf *conf, bool server, int path, const struc
 	t->next_stream = t->next_flow = server;
 	t->key_life = (struct tn_key_life){TN_KEY_PACKETS, TN_KEY_TIME_US};
 	t->data_peer_max = t->data_max = TN_TUNNEL_CREDIT;
+	tn_pool_init(&t->pool);
 	list_init(&t->all_streams);
 	list_init(&t->flow_age);
 	list_init(&t->closed_flows);
@@ -271,7 +274,10 @@ int tn_broken(struct tunnel *t, const char *how)
 
 void tn_now(struct tunnel *t, int64_t now_us)
 {
-	t->now_us = MAX(t->now_us, now_us);
+	if (now_us <= t->now_us)
+		return;
+	t->now_us = now_us;
+	t->timed = false;
 }
 
 void tn_note_add(struct tunnel *t, uint8_t type, uint64_t id)
@@ -445,6 +451,10 @@ static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n, const stru
 	e = tn_frames_take(t, p, from, plain, n - header_len(d) - CRYPT_TAG_LEN, &wants);
 	if (e < 0)
 		return e;
+	if (n >= TUNNEL_DGRAM_MIN) {
+		p->heavy = true;
+		p->heavy_us = t->now_us;
+	}
 	tn_ack_received(p, number, wants, t->now_us);
 	p->relay_ack = p->relay_ack || (wants && p->state != TN_PATH_UP);
 	return 0;
@@ -497,8 +507,9 @@ static void timers(struct tunnel *t)
 
 	if (t->shake)
 		shake_timers(t);
-	if (t->state != TUNNEL_OPEN)
+	if (t->state != TUNNEL_OPEN || t->timed)
 		return;
+	t->timed = true;
 	if (t->now_us >= tn_life_end(t)) {
 		begin_close(t, -ETIMEDOUT, 0, "silence");
 		return;
@@ -541,6 +552,18 @@ static size_t output_open(struct tunnel *t, void *buf, size_t cap, struct tn_whe
 	return n;
 }
 
+/* Not all on one path: it may have died without our knowing. */
+static size_t output_close(struct tunnel *t, void *buf, size_t cap, struct tn_where *to)
+{
+	struct tn_path *p = t->closes % 2 || !t->spare ? t->best : t->spare;
+	size_t n = tn_packet_build(t, p, buf, cap);
+
+	if (n == 0 || --t->closes == 0)
+		tn_closed(t, t->reason);
+	*to = p->at;
+	return n;
+}
+
 size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct tunnel_addr *to,
 		     int64_t now_us)
 {
@@ -553,11 +576,8 @@ size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct 
 		n = crypt_shake_output(t->shake, buf, cap);
 	if (n == 0 && t->state == TUNNEL_OPEN)
 		n = output_open(t, buf, cap, &at);
-	if (n == 0 && t->state == TUNNEL_CLOSING && !tn_held(t->best)) {
-		n = tn_packet_build(t, t->best, buf, cap);
-		if (n == 0 || --t->closes == 0)
-			tn_closed(t, t->reason);
-	}
+	if (n == 0 && t->state == TUNNEL_CLOSING && !tn_held(t->best))
+		n = output_close(t, buf, cap, &at);
 	*path = at.id;
 	*to = at.addr;
 	return n;
@@ -565,7 +585,7 @@ size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct 
 
 int64_t tunnel_wake(const struct tunnel *t)
 {
-	const struct tn_path *p;
+	struct tn_path *p;
 	int64_t at = NEVER_US;
 
 	if (t->ev_bits || !list_empty(&t->events))

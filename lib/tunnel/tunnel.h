@@ -97,6 +97,7 @@ struct tunnel_conf {
 	int64_t flow_idle_us; /* a flow without datagrams ends */
 	int64_t rate_bps;     /* bits a second on the wire; 0: found out ("auto") */
 	size_t dgram_max;     /* TUNNEL_DGRAM_MIN to TUNNEL_DGRAM_MAX */
+	size_t warm_bytes;    /* padding to measure a new path with, at most, each way; 0: none */
 	size_t stream_window; /* unread bytes of one stream that the peer may send: at most */
 	size_t tunnel_window; /* and of all streams */
 	size_t stream_buffer; /* unacknowledged bytes of one stream kept to send again: at most */
@@ -199,11 +200,19 @@ struct tunnel_origin {
 	uint16_t src_port, dst_port;
 };
 
+/* What this side spends on what it sends, beside the bytes themselves. All zero: found out, by class
+ * and by what the path loses. */
+struct tunnel_repair {
+	int percent;	     /* of the bytes, at most; 0: auto; -1: nothing */
+	int64_t deadline_us; /* a datagram is sent again while it is younger; 0: auto; -1: never */
+};
+
 struct tunnel_open {
 	char service[TUNNEL_SERVICE_MAX + 1];
 	uint16_t offset; /* into the service's port range */
 	enum tunnel_class class;
 	struct tunnel_origin origin;
+	struct tunnel_repair repair; /* of this side; the peer is not told */
 };
 
 /* ---- streams ---- */
@@ -254,6 +263,8 @@ void tunnel_stream_release(struct tunnel_stream *s);
 
 /* What it was opened for; lives as long as the handle. */
 const struct tunnel_open *tunnel_stream_info(const struct tunnel_stream *s);
+/* For who accepted it; who opens it says so in tunnel_open. */
+void tunnel_stream_set_repair(struct tunnel_stream *s, const struct tunnel_repair *repair);
 struct tunnel *tunnel_stream_tunnel(const struct tunnel_stream *s);
 uint64_t tunnel_stream_id(const struct tunnel_stream *s); /* unique in the tunnel; for logs */
 void tunnel_stream_set_user(struct tunnel_stream *s, void *user);
@@ -275,6 +286,7 @@ ssize_t tunnel_flow_recv(struct tunnel_flow *f, void *buf, size_t cap) MUST_USE;
 /* Gives the handle back, and tells the peer when the flow is open. */
 void tunnel_flow_release(struct tunnel_flow *f);
 const struct tunnel_open *tunnel_flow_info(const struct tunnel_flow *f);
+void tunnel_flow_set_repair(struct tunnel_flow *f, const struct tunnel_repair *repair);
 struct tunnel *tunnel_flow_tunnel(const struct tunnel_flow *f);
 uint64_t tunnel_flow_id(const struct tunnel_flow *f);
 void tunnel_flow_set_user(struct tunnel_flow *f, void *user);
@@ -307,7 +319,7 @@ struct tunnel_path_stats {
 	int path;  /* the carrier's */
 	struct tunnel_addr peer;
 	int64_t rtt_us, rtt_min_us, rtt_var_us; /* 0: not measured yet */
-	int64_t loss_ppm;			/* of the last hundred packets or so */
+	int64_t loss_ppm;			/* of what is sent there */
 	int64_t rate_bps, delivery_bps;		/* as in tunnel_stats */
 	uint64_t cwnd, in_flight, dgram_size;
 	uint64_t packets_sent, bytes_sent, packets_received, bytes_received, packets_lost;
@@ -372,8 +384,10 @@ struct tunnel_stats {
 	uint64_t packets_lost, packets_lost_spurious;	 /* declared lost; acknowledged later */
 	uint64_t bytes_resent;				 /* stream bytes sent again, because lost */
 	uint64_t repair_packets_sent, repair_bytes_sent; /* symbols */
-	uint64_t repair_received, repair_wasted; /* symbols; and those of which nothing was lost */
-	uint64_t repair_recovered;		 /* packets */
+	uint64_t repair_received, repair_wasted;  /* symbols; and those of which nothing was lost */
+	uint64_t repair_recovered, repair_failed; /* packets; blocks of which too little was kept */
+	uint64_t bytes_wasted; /* stream bytes that arrived more than once, as acknowledged */
+	uint64_t bytes_padded; /* datagrams that only measured a new path */
 	uint64_t stream_bytes_sent, stream_bytes_received; /* as the application counts */
 	uint64_t probes;				   /* probe timeouts */
 	uint64_t flow_sent, flow_received;		   /* datagrams */

@@ -46,9 +46,34 @@ refuse "an INI file with a bad class" 78 "$BUILD/gex-listen" -c "$TMP/class.ini"
 one_line 'class.ini:6: .*class = fast'
 sed -i s/fast/bulk/ "$TMP/class.ini"
 refuse "the same put right" 0 "$BUILD/gex-listen" -c "$TMP/class.ini" -t
+for pair in redundancy=50 redundancy=500% redundancy=x% deadline=fast deadline=2m; do
+	refuse "a bad ${pair%=*}" 64 "${endpoint[@]}" -k "$TMP/key" -S "service.web.$pair"
+	one_line "${pair%=*} = ${pair#*=}: not auto, off or"
+done
+refuse "redundancy and deadline" 0 "${endpoint[@]}" -k "$TMP/key" -S service.web.redundancy=50% -S service.web.deadline=off -t
 printf '[tunnel]\nlisten = 127.0.0.1:%s\nkey_file = %s\n[service web]\n' "$T" "$TMP/key" >"$TMP/none.ini"
 refuse "an INI file without a service" 78 "$BUILD/gex-endpoint" -c "$TMP/none.ini"
 one_line 'service web. has no backend'
+
+# Carriers and paths.
+refuse "a bad carrier" 64 "${listen[@]}" -k "$TMP/key" -S tunnel.carrier=tcp
+one_line 'carrier = tcp: not auto, udp, tls or srt'
+refuse "bad carriers" 64 "${endpoint[@]}" -k "$TMP/key" -S tunnel.carriers=udp,quic
+one_line 'carriers = quic: not udp or tls'
+refuse "no carriers" 64 "${endpoint[@]}" -k "$TMP/key" -S tunnel.carriers=
+one_line 'carriers in \[tunnel\] names none'
+refuse "a path by nothing" 64 "${listen[@]}" -k "$TMP/key" -S path.dsl.local=256.0.0.1/8
+one_line 'local = 256.0.0.1/8: not an address'
+refuse "a path to nowhere" 64 "${listen[@]}" -k "$TMP/key" -S path.dsl.endpoint=nowhere
+one_line 'endpoint = nowhere: not HOST:PORT'
+refuse "a path of two families" 64 "${listen[@]}" -k "$TMP/key" -S path.dsl.local=::1 -S "path.dsl.endpoint=127.0.0.1:$T"
+one_line 'path dsl.: local and endpoint are not of one family'
+nine=()
+for i in 1 2 3 4 5 6 7 8 9; do nine+=(-S "path.p$i.carrier=udp"); done
+refuse "nine paths" 64 "${listen[@]}" -k "$TMP/key" "${nine[@]}"
+one_line 'more than 8 paths'
+refuse "eight paths" 0 "${listen[@]}" -k "$TMP/key" "${nine[@]:0:16}" -t
+one_line '^configuration OK$'
 
 spawn -r holder "$PEER" serve echo 127.0.0.1 "$L"
 wait_ready holder
@@ -59,6 +84,11 @@ spawn -r holder "$PROBE" echo 127.0.0.1 "$T"
 wait_ready holder
 refuse "gex-endpoint: port in use" 69 "${endpoint[@]}" -k "$TMP/key"
 one_line "cannot listen on udp:127.0.0.1:$T: Address already in use"
+stop holder || true
+spawn -r holder "$PEER" serve echo 127.0.0.1 "$T"
+wait_ready holder
+refuse "gex-endpoint: its TCP port in use" 69 "${endpoint[@]}" -k "$TMP/key"
+one_line "cannot listen on tls:127.0.0.1:$T: Address already in use"
 stop holder || true
 
 # A wrong key: said clearly on both sides; clients are reset in time; the right key works on beside it.
@@ -78,6 +108,7 @@ listener right "$T" -l "tcp:127.0.0.1:$L=web"
 step "the right key" timeout 10 "$PEER" many 127.0.0.1 "$L" 1 1000
 
 # The examples are configurations.
+refuse "examples/two-lines.ini" 0 "$BUILD/gex-listen" -c examples/two-lines.ini -S "tunnel.key_file=$TMP/key" -t
 for tool in listen endpoint; do
 	refuse "examples/$tool.ini" 0 "$BUILD/gex-$tool" -c "examples/$tool.ini" -S "tunnel.key_file=$TMP/key" -t
 done

@@ -5,9 +5,9 @@
 
 new_key "$TMP/key"
 T=$(free_port both)
-read -r ECHO COUNT SOURCE GREET RESET NONE <<<"$("$BUILD/tests/net/free-port" -n 6 | tr '\n' ' ')"
-read -r L1 L2 L3 L4 L5 L6 L7 <<<"$("$BUILD/tests/net/free-port" -n 7 | tr '\n' ' ')"
-for mode in "echo $ECHO" "count $COUNT" "source $SOURCE" "greet $GREET" "reset $RESET"; do
+read -r ECHO COUNT SOURCE GREET RESET HOLD NONE <<<"$("$BUILD/tests/net/free-port" -n 7 | tr '\n' ' ')"
+read -r L1 L2 L3 L4 L5 L6 L7 L8 <<<"$("$BUILD/tests/net/free-port" -n 8 | tr '\n' ' ')"
+for mode in "echo $ECHO" "count $COUNT" "source $SOURCE" "greet $GREET" "reset $RESET" "hold $HOLD"; do
 	# shellcheck disable=SC2086
 	set -- $mode
 	spawn -r "$1" "$PEER" serve "$1" 127.0.0.1 "$2"
@@ -15,9 +15,10 @@ for mode in "echo $ECHO" "count $COUNT" "source $SOURCE" "greet $GREET" "reset $
 done
 endpoint endpoint "$T" -b "echo=tcp:127.0.0.1:$ECHO" -b "count=tcp:127.0.0.1:$COUNT" \
 	-b "source=tcp:localhost:$SOURCE" -b "greet=tcp:127.0.0.1:$GREET" -b "reset=tcp:127.0.0.1:$RESET" \
-	-b "none=tcp:127.0.0.1:$NONE"
+	-b "hold=tcp:127.0.0.1:$HOLD" -b "none=tcp:127.0.0.1:$NONE"
 listener listen "$T" -l "tcp:127.0.0.1:$L1=echo" -l "tcp::$L2=count" -l "tcp:127.0.0.1:$L3=source" \
-	-l "tcp:127.0.0.1:$L4=greet" -l "tcp:127.0.0.1:$L5=reset" -l "tcp:127.0.0.1:$L6=none" -l "tcp:127.0.0.1:$L7=unknown"
+	-l "tcp:127.0.0.1:$L4=greet" -l "tcp:127.0.0.1:$L5=reset" -l "tcp:127.0.0.1:$L6=none" -l "tcp:127.0.0.1:$L7=unknown" \
+	-l "tcp:127.0.0.1:$L8=hold"
 
 ends() { # ends TEXT PORT WANT
 	local got
@@ -38,6 +39,8 @@ wait_log endpoint 'none\] backend tcp:127.0.0.1:[0-9]+: Connection refused'
 wait_log endpoint 'asks for tcp service "unknown", which is not here'
 step "a client that resets" timeout 20 "$PEER" abort 127.0.0.1 "$L1"
 wait_log echo 'connection ended: Connection reset by peer'
+step "a client that half-closes, then resets" timeout 20 "$PEER" half 127.0.0.1 "$L8"
+wait_log hold 'connection held: (Broken pipe|Connection reset by peer)'
 # Everything has ended, on both sides of the tunnel.
 stop listen 8
 [ "$STATUS" = 0 ] || fail "gex-listen ended with $STATUS"

@@ -40,6 +40,21 @@ step "50 MB down" timeout 60 "$PEER" pull 127.0.0.1 "$L3" 50000000
 step "200 connections at once" timeout 60 "$PEER" many 127.0.0.1 "$L1" 200 20000
 step "UDP through TCP" udp_works
 
+# A listener that stops reading, in the middle of a download: nobody else notices, and it goes on later.
+L4=$(free_port)
+timeout 60 "$PEER" pull 127.0.0.1 "$L3" 300000000 >"$TMP/pull" &
+pull=$!
+sleep 0.2
+kill -STOP "${PID[listen]}"
+listener beside "$T" -S tunnel.carrier=tls -l "tcp:127.0.0.1:$L4=source"
+timeout 60 "$PEER" pull 127.0.0.1 "$L4" 20000000 >"$TMP/beside" || fail "20 MB beside it"
+at_most "beside a listener that does not read: longest pause, ms" "$(value gap_ms "$TMP/beside")" 500
+at_most "KB that the endpoint holds" "$(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/${PID[endpoint]}/status")" 400000
+kill -CONT "${PID[listen]}"
+wait "$pull" || fail "the download of the one that had stopped"
+echo "ok - and it reads on"
+stop beside
+
 # Without a key: refused, in the log, counted, and nobody else notices.
 refused() {
 	metric "$M" gex_endpoint_tls_refused_total

@@ -27,8 +27,11 @@ udp -A 2>/dev/null || skip "no iptables here"
 (umask 077 && openssl rand -hex 32 >"$TMP/key")
 spawn -r source in_b "$PEER" serve source 127.0.0.1 8001
 wait_ready source
-spawn -r endpoint in_b "$BUILD/gex-endpoint" -l 10.77.0.2:7000 -k "$TMP/key" -b source=tcp:127.0.0.1:8001
-wait_ready endpoint
+endpoint() {
+	spawn -r endpoint in_b "$BUILD/gex-endpoint" -l 10.77.0.2:7000 -k "$TMP/key" -b source=tcp:127.0.0.1:8001
+	wait_ready endpoint
+}
+endpoint
 start=$(now_ms)
 spawn -r listen in_a "$BUILD/gex-listen" -e 10.77.0.2:7000 -k "$TMP/key" -l tcp:127.0.0.1:8001=source \
 	-S tunnel.udp_retry=3s
@@ -65,5 +68,14 @@ in_b iptables -A INPUT -p tcp --dport 7000 -j REJECT --reject-with tcp-reset
 sleep 2
 in_b iptables -D INPUT -p tcp --dport 7000 -j REJECT --reject-with tcp-reset
 downloaded "a reset of the TCP connection" 8000
+
+# A restarted endpoint is found again the way it was: over tls, first.
+kill9 endpoint
+: >"$TMP/listen.log"
+sleep 1
+endpoint
+start=$(now_ms)
+wait_log listen 'up after [0-9.]+ ms over tls'
+at_most "ms until the restarted endpoint is found" $(($(now_ms) - start)) 3000
 stop listen
 [ "$STATUS" = 0 ] || fail "gex-listen ended with $STATUS"

@@ -5,14 +5,18 @@
  * The port is free for both IPv4 and IPv6. All of them are held until the last is chosen, so they
  * differ; they are let go on exit, and another program may take one before the test does. The
  * kernel hands its ephemeral ports out at random, so this is rare; a test that has to be certain
- * lets the tool bind port 0 itself. */
+ * lets the tool bind port 0 itself. `both` is a port of TCP and of UDP, as gex-endpoint takes. */
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define LOW 12000
+#define HIGH 32000
 
 /* Binds the wildcard address, to that port or 0 for any; falls back to IPv4 where the machine has no
  * IPv6. Returns the port, or -1. */
@@ -34,13 +38,18 @@ static int take_port(int type, int port)
 	return -1;
 }
 
-/* Of UDP and of TCP. */
+/* Of UDP and of TCP. Below the kernel's ephemeral ports: one of those may be the near end of anybody's
+ * TCP connection by the time a tool wants to listen on it. */
 static int take_both(void)
 {
-	for (int i = 0; i < 100; i++) {
-		int port = take_port(SOCK_DGRAM, 0);
+	for (int i = 0; i < 1000; i++) {
+		uint16_t r;
+		int port;
 
-		if (port > 0 && take_port(SOCK_STREAM, port) > 0)
+		if (getrandom(&r, sizeof(r), 0) != sizeof(r))
+			return -1;
+		port = LOW + r % (HIGH - LOW);
+		if (take_port(SOCK_DGRAM, port) > 0 && take_port(SOCK_STREAM, port) > 0)
 			return port;
 	}
 	return -1;

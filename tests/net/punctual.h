@@ -12,7 +12,7 @@
  * False where only the timers could be had. */
 static inline bool be_punctual(void)
 {
-	struct sched_param p = {.sched_priority = 1};
+	struct sched_param p = {.sched_priority = 2};
 
 	prctl(PR_SET_TIMERSLACK, 1);
 	return !sched_setscheduler(0, SCHED_RR, &p) || !setpriority(PRIO_PROCESS, 0, -15);

@@ -6,11 +6,13 @@
  *      source    reads a line with a number, sends so many bytes, ends
  *      greet     speaks first: sends "hello\n", then echoes
  *      reset     reads one byte, then resets
+ *      hold      reads to the end, sends a byte, waits for what comes then, says how it ended
  *   tcp-peer push HOST PORT BYTES    to `count`: half-closes, checks the answer; prints mbit= ms=
  *   tcp-peer pull HOST PORT BYTES    from `source`: checks the bytes; prints mbit= ms= and gap_ms=, the longest pause
  *   tcp-peer greet HOST PORT         waits for a line before it says anything; prints it
  *   tcp-peer ending HOST PORT        sends a byte and prints how the connection ends: eof, reset, refused
  *   tcp-peer abort HOST PORT         gets one byte echoed, then resets
+ *   tcp-peer half HOST PORT          to `hold`: half-closes, gets the byte, then resets
  *   tcp-peer many HOST PORT COUNT BYTES    so many connections at once to `echo`, each checked
  *   tcp-peer ping HOST PORT COUNT    round trips of 100 bytes to `echo`; prints rtt_p50_us= rtt_p99_us=
  *   tcp-peer idle HOST PORT COUNT    opens them, prints "open", holds them until its input ends
@@ -161,6 +163,23 @@ static void serve_source(int fd)
 	}
 }
 
+static void serve_hold(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLPRI};
+	uint8_t buf[CHUNK];
+	socklen_t n = sizeof(errno);
+
+	while (read(fd, buf, sizeof(buf)) > 0)
+		;
+	if (!send_all(fd, buf, 1))
+		return;
+	if (poll(&p, 1, 5000) == 1)
+		getsockopt(fd, SOL_SOCKET, SO_ERROR, &errno, &n);
+	else
+		errno = ETIMEDOUT;
+	fprintf(stderr, "connection held: %s\n", strerror(errno));
+}
+
 static void serve_one(const char *mode, int fd)
 {
 	uint8_t byte;
@@ -169,6 +188,8 @@ static void serve_one(const char *mode, int fd)
 		serve_count(fd);
 	} else if (!strcmp(mode, "source")) {
 		serve_source(fd);
+	} else if (!strcmp(mode, "hold")) {
+		serve_hold(fd);
 	} else if (!strcmp(mode, "reset")) {
 		if (read(fd, &byte, 1) == 1)
 			reset(fd);
@@ -318,12 +339,12 @@ static int ending(const char *host, const char *port)
 	return 0;
 }
 
-static int abort_one(const char *host, const char *port)
+static int abort_one(const char *host, const char *port, bool half)
 {
 	int fd = must_connect(host, port);
 	uint8_t byte = 'x';
 
-	if (write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 1)
+	if (write(fd, &byte, 1) != 1 || (half && shutdown(fd, SHUT_WR)) || read(fd, &byte, 1) != 1)
 		die("echo");
 	reset(fd);
 	return 0;
@@ -458,7 +479,9 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(what, "ending"))
 		return ending(argv[2], argv[3]);
 	if (argc == 4 && !strcmp(what, "abort"))
-		return abort_one(argv[2], argv[3]);
+		return abort_one(argv[2], argv[3], false);
+	if (argc == 4 && !strcmp(what, "half"))
+		return abort_one(argv[2], argv[3], true);
 	if (argc == 6 && !strcmp(what, "many"))
 		return many(argv[2], argv[3], (unsigned)atoi(argv[4]), strtoull(argv[5], NULL, 10));
 	if (argc == 5 && !strcmp(what, "ping"))

@@ -12,6 +12,7 @@ struct way {
 	int64_t rate_bps; /* 0: no limit */
 	int64_t queue_us; /* what the queue holds, in time at that rate */
 	int64_t delay_us, jitter_us;
+	bool ordered; /* the jitter wanders, and nobody overtakes, as behind another queue */
 	unsigned loss_ppm, dup_ppm, reorder_ppm; /* a reordered one comes up to reorder_us later */
 	int64_t reorder_us;
 	int64_t bad_us,
@@ -20,7 +21,8 @@ struct way {
 	int64_t out_from_us, out_to_us;
 	size_t mtu; /* longer ones are lost; 0: all pass */
 	/* state */
-	int64_t free_us, state_us;
+	int64_t free_us, state_us, jit_at_us, last_us;
+	int64_t jit[2]; /* the value before, and the one at jit_at_us */
 	bool bad;
 	uint64_t n, dropped;
 };
@@ -108,6 +110,29 @@ static inline bool way_loses(struct way *w, uint64_t *rng, int64_t now_us)
 	       (now_us >= w->out_from_us && now_us < w->out_to_us);
 }
 
+/* A straight line from one random value to the next, each reached after twice the jitter. */
+static inline int64_t way_wander(struct way *w, uint64_t *rng, int64_t now_us)
+{
+	int64_t step = 2 * w->jitter_us;
+
+	if (now_us - w->jit_at_us > step)
+		w->jit_at_us = now_us;
+	while (w->jit_at_us <= now_us) {
+		w->jit_at_us += step;
+		w->jit[0] = w->jit[1];
+		w->jit[1] = (int64_t)rnd_to(rng, (uint64_t)w->jitter_us);
+	}
+	return w->jit[1] + (w->jit[0] - w->jit[1]) * (w->jit_at_us - now_us) / step;
+}
+
+static inline int64_t way_arrival(struct way *w, uint64_t *rng, int64_t at_us)
+{
+	if (!w->ordered || !w->jitter_us)
+		return at_us + w->delay_us + (int64_t)rnd_to(rng, (uint64_t)w->jitter_us);
+	w->last_us = MAX(w->last_us, at_us + w->delay_us + way_wander(w, rng, at_us));
+	return w->last_us;
+}
+
 /* Sends a copy of the datagram; side: where to, 0 client, 1 server. */
 static inline void link_send(struct link *l, int side, const struct tunnel_addr *from,
 			     const struct tunnel_addr *to, const void *data, size_t n,
@@ -134,7 +159,7 @@ static inline void link_send(struct link *l, int side, const struct tunnel_addr 
 		struct dgram *d = malloc(sizeof(*d));
 
 		assert(d && n <= sizeof(d->data));
-		d->at_us = at + w->delay_us + (int64_t)rnd_to(&l->rng, (uint64_t)w->jitter_us);
+		d->at_us = way_arrival(w, &l->rng, at);
 		if (rnd_to(&l->rng, 1000000) < w->reorder_ppm)
 			d->at_us += (int64_t)rnd_to(&l->rng, (uint64_t)w->reorder_us);
 		d->order = l->order++;

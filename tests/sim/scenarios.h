@@ -10,8 +10,10 @@
 #include "scenarios_repair.h"
 #include "scenarios_paths.h"
 #include "scenarios_chaos.h"
+#include "scenarios_lines.h"
 
 static const struct scenario scenarios[] = {
+    SCENARIOS_LINES,
     {"bulk", "20 MB at 50 Mbit/s, 100 ms, 1 %", main_set, bulk_check, 60 * SEC_US, 10},
     {"fast", "200 MB at 500 Mbit/s, 50 ms, no loss", fast_set, fast_check, 60 * SEC_US, 100},
     {"heavy", "10 MB at 20 Mbit/s, 200 ms, 10 %", heavy_set, heavy_check, 60 * SEC_US, 10},
@@ -37,8 +39,18 @@ static const struct scenario scenarios[] = {
     {"tcp-1", "30 Hz TCP echo, 100 ms, 1 %", line_1_set, tcp_check, 60 * SEC_US, 40},
     {"tcp-2", "30 Hz TCP echo, 200 ms, 5 %", line_2_set, tcp_check, 60 * SEC_US, 40},
     {"tcp-3", "30 Hz TCP echo, 150 ms, 3 % in bursts", line_3_set, tcp_check, 60 * SEC_US, 40},
+    {"fetch", "100 KB and 1 MB at 100 Mbit/s, 100 ms, 1 %", line_1_set, fetch_check, 60 * SEC_US,
+     20},
     {"chaos", "all that can be bad, at once", chaos_set, chaos_check, 300 * SEC_US, 1},
-    PATHS_SCENARIOS,
+    {"switch", "one of two paths dies and comes back", two_set, switch_check, 60 * SEC_US, 10},
+    {"shaky", "two bad lines that live", shaky_set, shaky_check, 90 * SEC_US, 10},
+    {"gone", "no path for 10 s", gone_set, gone_check, 60 * SEC_US, 10},
+    {"given_up", "no path for 40 s", gone_set, given_up_check, 60 * SEC_US, 1},
+    {"roam", "a new address in a transfer", main_set, roam_check, 60 * SEC_US, 10},
+    {"forged", "a forged address", main_set, forged_check, 60 * SEC_US, 10},
+    {"twins", "a game on two paths, one of them bad", two_set, twins_check, 30 * SEC_US, 5},
+    {"stripe", "40 and 20 Mbit/s, 40 and 160 ms, as one", two_set, stripe_check, 60 * SEC_US, 20},
+    {"pairs", "any two lines as one", pairs_set, pairs_check, 90 * SEC_US, 20},
 };
 
 #endif

@@ -134,6 +134,32 @@ static void test_noted(void **state)
 	close_pair(&s);
 }
 
+/* Nobody takes what comes: the kernel drops, and says how much with the next that it takes. */
+static void test_dropped(void **state)
+{
+	static uint8_t data[1000];
+	struct udp_message m = {.data = data, .len = sizeof(data)}, last;
+	struct udp_conf conf = {.buffer = 16384};
+	struct sockets s = {.batch = udp_batch_create()};
+	unsigned got = 0;
+	int n;
+	const struct udp_message *msgs;
+
+	assert_int_equal(net_addr_parse("127.0.0.1:0", &conf.bind), 0);
+	assert_int_equal(udp_open(&s.b, &conf), 0);
+	assert_int_equal(udp_local(&s.b, &conf.peer), 0);
+	assert_int_equal(udp_open(&s.a, &conf), 0);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(udp_send(&s.a, &m, 1), 1);
+	while ((n = udp_recv(&s.b, s.batch, UDP_BATCH, &msgs)) > 0)
+		got += (unsigned)n;
+	assert_true(got < 100);
+	assert_int_equal(udp_send(&s.a, &m, 1), 1);
+	receive(&s, sizeof(data), sizeof(data), &last);
+	assert_int_equal(s.b.dropped, 100 - got);
+	close_pair(&s);
+}
+
 static void test_refused(void **state)
 {
 	struct sockets s;
@@ -383,11 +409,11 @@ static void test_destroy_early(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_runs),	  cmocka_unit_test(test_cut),
-    cmocka_unit_test(test_noted),	  cmocka_unit_test(test_refused),
-    cmocka_unit_test(test_carrier_v4),	  cmocka_unit_test(test_carrier_v6),
-    cmocka_unit_test(test_carrier_tls),	  cmocka_unit_test(test_carrier_srt),
-    cmocka_unit_test(test_destroy_early),
+    cmocka_unit_test(test_runs),	cmocka_unit_test(test_cut),
+    cmocka_unit_test(test_noted),	cmocka_unit_test(test_refused),
+    cmocka_unit_test(test_dropped),	cmocka_unit_test(test_carrier_v4),
+    cmocka_unit_test(test_carrier_v6),	cmocka_unit_test(test_carrier_tls),
+    cmocka_unit_test(test_carrier_srt), cmocka_unit_test(test_destroy_early),
 };
 
 RUN_TESTS(tests)

@@ -101,7 +101,16 @@ static int teardown(void **state)
 	return system(cmd);
 }
 
+static void test_local_ports(void **state)
+{
+	unsigned first, last;
+
+	os_local_ports(&first, &last);
+	assert_true(first > 0 && first <= last && last < 65536);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_local_ports),
     cmocka_unit_test(secrets_must_be_private),
     cmocka_unit_test(atomic_write_replaces),
     cmocka_unit_test(readiness_reaches_fd_and_systemd),

@@ -268,15 +268,20 @@ static void test_door(void **state)
 	struct tunnel_stats st;
 	struct tunnel_addr a = {1, {9}};
 	uint8_t d[TUNNEL_DGRAM_MAX];
+	struct tunnel_conf conf;
+	size_t n;
 
-	pair_make(&p, NULL);
+	tunnel_conf_default(&conf);
+	conf.warm_bytes = 0; /* the last datagram is to be a short one */
+	pair_make(&p, &conf);
 	settle(&p, 20);
-	memcpy(d, p.last, p.last_len);
-	assert_int_equal(tunnel_input(p.s, d, p.last_len, 0, &a, p.now_us), -EALREADY);
-	for (size_t i = 0; i < p.last_len; i++) {
-		memcpy(d, p.last, p.last_len);
+	n = p.last_len;
+	memcpy(d, p.last, n);
+	assert_int_equal(tunnel_input(p.s, d, n, 0, &a, p.now_us), -EALREADY);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(d, p.last, n);
 		d[i] ^= 1;
-		assert_true(tunnel_input(p.s, d, p.last_len, 0, &a, p.now_us) < 0);
+		assert_true(tunnel_input(p.s, d, n, 0, &a, p.now_us) < 0);
 		assert_true(tunnel_input(p.s, p.last, i, 0, &a, p.now_us) < 0);
 	}
 	tunnel_stats(p.s, &st);

@@ -298,6 +298,42 @@ static void test_death(void **state_)
 	pair_destroy(&p);
 }
 
+/* What a burst needed is given back when it is over. */
+static void test_memory(void **state_)
+{
+	static char buf[1 << 20];
+	struct tunnel_stream *c;
+	struct pair p;
+	size_t most;
+
+	pair_make(&p, NULL);
+	assert_int_equal(tunnel_stream_open(p.c, &web, &c), 0);
+	settle(&p, 50);
+	assert_true(tunnel_stream_write(c, buf, sizeof(buf)) > 0);
+	settle(&p, 400);
+	most = p.c->path[0]->sent_cap;
+	settle(&p, 4000);
+	assert_true(most >= 512 && p.c->path[0]->sent_cap <= 64);
+	assert_int_equal(p.c->buffered_out, 0);
+	pair_destroy(&p);
+}
+
+/* The farewell is heard although the best path has just died. */
+static void test_farewell(void **state_)
+{
+	struct pair p;
+
+	pair_make(&p, NULL);
+	assert_int_equal(tunnel_path_add(p.c, 1, &addr_s), 1);
+	settle(&p, 100);
+	p.cut[p.c->best->number] = true;
+	tunnel_close(p.c, 7, "bye");
+	settle(&p, 20);
+	assert_int_equal(tunnel_state(p.c), TUNNEL_CLOSED);
+	assert_int_equal(tunnel_reason(p.s, NULL, NULL), -ECONNRESET);
+	pair_destroy(&p);
+}
+
 /* No path is left: what is open waits, for its time; what comes meanwhile waits as well. */
 static void test_resume(void **state_)
 {
@@ -397,10 +433,11 @@ static void test_frames(void **state_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_add),	   cmocka_unit_test(test_remove),
-	    cmocka_unit_test(test_budget), cmocka_unit_test(test_stranger),
-	    cmocka_unit_test(test_death),  cmocka_unit_test(test_resume),
-	    cmocka_unit_test(test_frames), cmocka_unit_test(test_impatient),
+	    cmocka_unit_test(test_add),	     cmocka_unit_test(test_remove),
+	    cmocka_unit_test(test_budget),   cmocka_unit_test(test_stranger),
+	    cmocka_unit_test(test_death),    cmocka_unit_test(test_resume),
+	    cmocka_unit_test(test_frames),   cmocka_unit_test(test_memory),
+	    cmocka_unit_test(test_farewell), cmocka_unit_test(test_impatient),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@ FLOWS=$BUILD/tests/bench/udp-crowd
 UDP=$BUILD/tests/net/udp-probe
 
 # What each link is, for each direction; the round trip without load in ms; what the line can carry at best: rate x (1 - loss).
-# Q has a deep buffer to stand in. B is to look at the link itself.
+# Q has a deep buffer to stand in, P is a second path, B is to look at the link itself.
 declare -A WAN=(
 	[L1]='--delay 50ms --loss 1% --rate 100M'
 	[L2]='--delay 100ms --loss 5% --rate 100M'
@@ -21,9 +21,10 @@ declare -A WAN=(
 	[L4]='--delay 30ms --loss 0.1% --rate 200M'
 	[L5]='--delay 100ms --loss 10% --rate 200M'
 	[Q]='--delay 25ms --rate 100M --queue 200ms'
+	[P]='--delay 60ms --loss 1% --rate 100M'
 	[B]='--delay 30ms --rate 200M'
 )
-declare -A NUMBER=([lo]=0 [L1]=1 [L2]=2 [L3]=3 [L4]=4 [L5]=5 [Q]=6 [B]=7)
+declare -A NUMBER=([lo]=0 [L1]=1 [L2]=2 [L3]=3 [L4]=4 [L5]=5 [Q]=6 [B]=7 [P]=8)
 declare -A LIMIT=([L1]=99 [L2]=95 [L3]=48.5 [L4]=199.8 [L5]=180)
 declare -A UP=()
 

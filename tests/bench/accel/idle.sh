@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# 10,000 TCP connections through one pair, each of which has carried a byte each way: what each costs in resident memory
-# of either end, and whether all still answer. HAProxy and kcptun beside it with as many as 4,000.
+# 10,000 TCP connections through one pair, each of which has carried a byte each way: the resident memory of
+# either end, all of it, by the number of connections; and whether all still answer. HAProxy and kcptun beside it with as many as 4,000.
 
 row_idle() {
 	local peer i
@@ -16,26 +16,21 @@ row_idle() {
 	plain '10,000 opened in' lo s idle-ms
 }
 
-# Resident KB of what was spawned.
-rss_() {
-	awk '$1 == "VmRSS:" { print $2 }' "/proc/${PID[$1]}/status"
+# Resident KB of what was spawned, for each of so many.
+rss_each_() {
+	awk -v n="$2" '$1 == "VmRSS:" { print $2 / n }' "/proc/${PID[$1]}/status"
 }
 
 idle_once_() {
-	local peer=$1 count=$2 before_a before_b file=$TMP/idle
+	local peer=$1 count=$2 file=$TMP/idle
 	peer_up "$peer" lo
-	before_a=$(rss_ "$peer-0-a") before_b=$(rss_ "$peer-0-b")
 	rm -f "$file"
 	spawn -o "$file" crowd in_a "$CROWD" idle "$HOST" "$PORT" -n "$count"
 	retry 70 grep -q ms= "$file" || true
 	got idle-ms "$peer" "$(awk -v ms="$(value ms "$file")" 'BEGIN { print ms / 1000 }')"
-	got idle-a "$peer" "$(each_ "$before_a" "$(rss_ "$peer-0-a")" "$count")"
-	got idle-b "$peer" "$(each_ "$before_b" "$(rss_ "$peer-0-b")" "$count")"
+	got idle-a "$peer" "$(rss_each_ "$peer-0-a" "$count")"
+	got idle-b "$peer" "$(rss_each_ "$peer-0-b" "$count")"
 	stop crowd 30 || true
 	got idle-alive "$peer" "$(awk -v n="$(value alive "$file")" -v c="$count" 'BEGIN { print 100 * n / c }')"
 	peer_down "$peer" lo
-}
-
-each_() {
-	awk -v before="$1" -v after="$2" -v n="$3" 'BEGIN { print (after - before) / n }'
 }
