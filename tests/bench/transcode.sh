@@ -55,6 +55,12 @@ ssim() {
 		sed -n 's/.*SSIM .*All:\([0-9.]*\).*/\1/p'
 }
 
+# rate NAME N: kbit/s of rung N.
+rate() {
+	ffprobe -v quiet -select_streams "v:$2" -show_entries packet=size -of csv=p=0 "$TMP/$1.nut" |
+		awk -v s="$SECONDS_OF_CLIP" '{ b += $1 } END { printf "%.0f", b * 8 / s / 1000 }'
+}
+
 ffmpeg -nostdin -loglevel error -f lavfi -i mandelbrot=s=1920x1080:r=30 -f lavfi -i sine -t "$SECONDS_OF_CLIP" -pix_fmt yuv420p \
 	-c:v libx264 -preset veryfast -b:v 8M -g 60 -bf 2 -c:a aac "$TMP/clip.ts"
 
@@ -73,10 +79,7 @@ line "CPU of the ladder, s (<= 0.85)" "$(median "${ours[@]}")" "$(median "${thei
 n=0
 for size in 1280x720 854x480 640x360; do
 	line "SSIM of $size (>= 1)" "$(ssim "$TMP/gex.nut" $n ${size/x/:})" "$(ssim "$TMP/ffmpeg.nut" $n ${size/x/:})"
-	line "kbit/s of $size" "$(for f in gex ffmpeg; do
-		ffprobe -v quiet -select_streams v:$n -show_entries packet=size -of csv=p=0 "$TMP/$f.nut" |
-			awk -v s="$SECONDS_OF_CLIP" '{ b += $1 } END { printf "%.0f ", b * 8 / s / 1000 }'
-	done)" ""
+	line "kbit/s of $size" "$(rate gex $n)" "$(rate ffmpeg $n)"
 	n=$((n + 1))
 done
 
