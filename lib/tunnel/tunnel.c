@@ -228,6 +228,7 @@ void tunnel_destroy(struct tunnel *t)
 	tn_idmap_finish(&t->streams);
 	tn_idmap_finish(&t->flows);
 	tn_spans_finish(&t->peer_streams);
+	tn_spans_finish(&t->peer_flows);
 	tn_paths_finish(t);
 	crypt_shake_destroy(t->shake);
 	free(t);

@@ -356,10 +356,14 @@ static void test_resume(void **state_)
 	assert_int_equal(tunnel_stream_open(p.c, &web, &more), 0);
 	assert_int_equal(tunnel_stream_write(more, "hello", 5), 5);
 	assert_int_equal(tunnel_flow_send(f, "stale", 5), 0);
+	settle(&p, 1000);
+	assert_int_equal(tunnel_flow_send(f, "fresh", 5), 0);
 	p.cut[0] = false;
 	settle(&p, 300);
 	tunnel_stats(p.s, &st);
-	assert_true(!st.resuming && st.resumed == 1 && st.streams == 2 && st.flow_received == 1);
+	assert_true(!st.resuming && st.resumed == 1 && st.streams == 2 && st.flow_received == 2);
+	tunnel_stats(p.c, &st);
+	assert_int_equal(st.flow_drops_late, 1);
 	/* Too long is too long, and both know. */
 	p.cut[0] = true;
 	settle(&p, 29000);
