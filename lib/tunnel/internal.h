@@ -462,8 +462,8 @@ int tn_paths_add(struct tunnel *t, unsigned number, const struct tn_where *at);
 void tn_paths_finish(struct tunnel *t);
 /* When the handshake is complete: their keys. */
 int tn_paths_key(struct tunnel *t);
-/* The path of a datagram; on a server a new one is made, which is not proven. NULL: none. */
-struct tn_path *tn_paths_of(struct tunnel *t, unsigned number, const struct tn_where *from);
+/* On a server: makes one that an authentic datagram named first; it is not proven. NULL: no memory. */
+struct tn_path *tn_paths_first(struct tunnel *t, unsigned number, const struct tn_where *from);
 void tn_path_retire(struct tunnel *t, struct tn_path *p);
 void tn_paths_take_gone(struct tunnel *t, uint64_t number);
 bool tn_where_same(const struct tn_where *a, const struct tn_where *b);

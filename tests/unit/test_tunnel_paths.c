@@ -246,6 +246,7 @@ static void test_stranger(void **state_)
 	assert_int_equal(tunnel_input(p.c, d, p.last_n, 4, &p.at[4], p.now_us), -EBADMSG);
 	assert_int_equal(state(p.s, 5), -1);
 	assert_null(p.c->path[5]);
+	assert_null(p.s->path[5]); /* who has no key costs no memory */
 	memset(p.to_client, 0, sizeof(p.to_client));
 	settle(&p, 50);
 	assert_int_equal(p.to_client[4], 0);
