@@ -261,6 +261,7 @@ static void test_block(void **state)
 			assert_true(w >= 0);
 			sent += (size_t)w;
 		}
+		p.t[0]->path[0]->min_rtt_us = SEC_US; /* a short way is not protected */
 		pass(&p, 0);
 		while (tunnel_event(p.t[1], &ev))
 			if (ev.stream)
@@ -275,6 +276,35 @@ static void test_block(void **state)
 	/* What was kept for it is given back. */
 	settle(&p, 4000);
 	assert_null(p.t[1]->path[0]->mend.kept);
+	pair_destroy(&p);
+}
+
+/* Nor is anything sent twice where sending again takes no longer. */
+static void test_short_way(void **state)
+{
+	static const struct tunnel_open open = {.service = "web"};
+	struct tunnel_event ev;
+	struct tunnel_flow *f;
+	struct pair p;
+
+	pair_make(&p);
+	assert_int_equal(tunnel_flow_open(p.t[0], &open, &f), 0);
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(tunnel_flow_send(f, "x", 1), 0);
+		settle(&p, 10);
+		while (tunnel_event(p.t[1], &ev))
+			;
+		if (i == 9)
+			p.t[0]->stats.repair_packets_sent = 0; /* of before it was measured */
+	}
+	assert_int_equal(p.t[1]->stats.flow_received, 50);
+	assert_int_equal(p.t[0]->stats.repair_packets_sent, 0);
+	for (int i = 0; i < 50; i++) {
+		p.t[0]->path[0]->min_rtt_us = SEC_US;
+		assert_int_equal(tunnel_flow_send(f, "x", 1), 0);
+		settle(&p, 10);
+	}
+	assert_true(p.t[0]->stats.repair_packets_sent > 0);
 	pair_destroy(&p);
 }
 
@@ -330,7 +360,8 @@ int main(void)
 	    cmocka_unit_test(test_rs),		cmocka_unit_test(test_rs_rows),
 	    cmocka_unit_test(test_plan_copies), cmocka_unit_test(test_plan_offset),
 	    cmocka_unit_test(test_plan_rows),	cmocka_unit_test(test_loss),
-	    cmocka_unit_test(test_block),	cmocka_unit_test(test_symbols),
+	    cmocka_unit_test(test_block),	cmocka_unit_test(test_short_way),
+	    cmocka_unit_test(test_symbols),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
