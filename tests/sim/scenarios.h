@@ -22,7 +22,7 @@ static const struct scenario scenarios[] = {
     {"steps", "50, 10, 50 Mbit/s", main_set, steps_check, 60 * SEC_US, 200},
     {"fixed", "15 Mbit/s by hand, 5 % lost", fixed_set, fixed_check, 60 * SEC_US, 20},
     {"request", "1 KB fetches on the main line", main_set, request_check, 20 * SEC_US, 4},
-    {"mixed", "60 streams on a bad line", mixed_set, mixed_check, 300 * SEC_US, 4},
+    {"mixed", "60 streams on a bad line", mixed_set, mixed_check, 300 * SEC_US, 5},
     {"stopped", "a reader that stops", main_set, stopped_check, 120 * SEC_US, 100},
     {"flow", "30 Hz echo, jitter, reordering, doubles", flow_set, flow_check, 30 * SEC_US, 4},
     {"play", "30 Hz echo beside a bulk transfer", main_set, play_check, 60 * SEC_US, 100},
@@ -43,7 +43,7 @@ static const struct scenario scenarios[] = {
      60 * SEC_US, 100},
     {"fetch", "100 KB and 1 MB at 100 Mbit/s, 100 ms, 1 %", line_1_set, fetch_check, 60 * SEC_US,
      100},
-    {"chaos", "all that can be bad, at once", chaos_set, chaos_check, 300 * SEC_US, 4},
+    {"chaos", "all that can be bad, at once", chaos_set, chaos_check, 300 * SEC_US, 5},
     {"switch", "one of two paths dies and comes back", two_set, switch_check, 60 * SEC_US, 40},
     {"shaky", "two bad lines that live", shaky_set, shaky_check, 90 * SEC_US, 20},
     {"gone", "no path for 10 s", gone_set, gone_check, 60 * SEC_US, 40},
@@ -51,8 +51,8 @@ static const struct scenario scenarios[] = {
     {"roam", "a new address in a transfer", main_set, roam_check, 60 * SEC_US, 40},
     {"forged", "a forged address", main_set, forged_check, 60 * SEC_US, 40},
     {"twins", "a game on two paths, one of them bad", two_set, twins_check, 30 * SEC_US, 20},
-    {"stripe", "40 and 20 Mbit/s, 40 and 160 ms, as one", two_set, stripe_check, 60 * SEC_US, 100},
-    {"pairs", "any two lines as one", pairs_set, pairs_check, 90 * SEC_US, 100},
+    {"stripe", "40 and 20 Mbit/s, 40 and 160 ms, as one", two_set, stripe_check, 60 * SEC_US, 200},
+    {"pairs", "any two lines as one", pairs_set, pairs_check, 90 * SEC_US, 200},
 };
 
 #endif

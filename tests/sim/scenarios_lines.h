@@ -243,7 +243,7 @@ static void cubic_check(struct sim *m)
 	    {"two", "two tunnels on L4", no_set, two_check, 60 * SEC_US, 200}, \
 	    {"bbr", "a kernel's BBR beside, L4", no_set, bbr_check, 60 * SEC_US, 200}, \
 	{ \
-		"cubic", "CUBIC beside, L4 without loss", no_set, cubic_check, 60 * SEC_US, 100 \
+		"cubic", "CUBIC beside, L4 without loss", no_set, cubic_check, 60 * SEC_US, 200 \
 	}
 
 #endif
