@@ -240,7 +240,7 @@ static bool put_stream(struct build *b, struct tunnel_stream *s)
 {
 	struct tn_ref r;
 
-	if (!tn_stream_put(s, &b->w, &r))
+	if (!tn_stream_put(s, &b->w, &r, b->p->burst_us > 0))
 		return false;
 	*new_ref(b, TN_REF_STREAM, 0) = r;
 	if (b->mark == TN_GUARD_BURST)

@@ -20,7 +20,7 @@ size_t tn_repair_space(const struct tn_path *p)
 /* ---- the budget ---- */
 
 /* What may be spent of the bytes that are protected, in percent, where nobody says. */
-static const int usual[] = {[TN_GUARD_BURST] = 25, [TN_GUARD_FLOW] = 250, [TN_GUARD_STREAM] = 350};
+static const int usual[] = {[TN_GUARD_BURST] = 25, [TN_GUARD_FLOW] = 250, [TN_GUARD_STREAM] = 450};
 
 static void earn(struct tn_repair *r, enum tn_guard guard, size_t n, int percent)
 {

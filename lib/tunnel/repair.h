@@ -51,7 +51,7 @@ struct tn_watch {
  * datagrams, STREAM short writes. */
 enum tn_guard { TN_GUARD_NONE, TN_GUARD_BURST, TN_GUARD_FLOW, TN_GUARD_STREAM };
 
-#define TN_COPIES_MAX 3
+#define TN_COPIES_MAX 4
 
 /* What the plan is made from. */
 struct tn_line {

@@ -111,10 +111,12 @@ static void test_plan_offset(void **state)
 	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 2 * MS_US);
 	assert_int_equal(tn_plan_offset(&l, TN_GUARD_STREAM, 2), 6 * MS_US);
 	/* Beyond the burst, but not later than it is felt. */
-	l.burst_us = 12 * MS_US;
-	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 42 * MS_US);
-	l.burst_us = 20 * MS_US;
-	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 52 * MS_US);
+	l.burst_us = 6 * MS_US;
+	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 30 * MS_US);
+	for (l.burst_us = 12 * MS_US; l.burst_us <= 20 * MS_US; l.burst_us += MS_US)
+		assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 47 * MS_US);
+	l.burst_us = 30 * MS_US;
+	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 51 * MS_US);
 	/* Nor than it could be sent again. */
 	l.rtt_us = 10 * MS_US;
 	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 10 * MS_US);
