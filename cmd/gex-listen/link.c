@@ -16,7 +16,9 @@
 #include "os/os.h"
 
 #define TICK_US (100 * MS_US)
+#define TICK_TRYING_US (10 * MS_US) /* while an attempt is under way */
 #define RETRY_FIRST_US (100 * MS_US)
+#define RETRY_SOON 16 /* rounds before the pauses grow: a restart is over by then */
 #define RETIRED_MAX 8
 #define GOODBYE_US (500 * MS_US)
 #define RESOLVE_US (2 * SEC_US)
@@ -89,13 +91,13 @@ static void schedule(struct links *ls, int64_t delay_us)
 		loop_timer_in(&ls->retry, delay_us);
 }
 
-/* After failure number n in a row: doubling, capped, and spread so that listeners do not come back
- * in step. */
+/* After failure number n in a row: short at first, then doubling, capped, and spread so that listeners
+ * do not come back in step. */
 static int64_t pause_us(int64_t cap_us, unsigned n, uint32_t random)
 {
-	int64_t p = RETRY_FIRST_US << MIN(n, 16u);
+	unsigned doublings = n > RETRY_SOON ? MIN(n - RETRY_SOON, 16u) : 0;
+	int64_t p = MIN(RETRY_FIRST_US << doublings, cap_us);
 
-	p = MIN(p, cap_us);
 	return p / 2 + (int64_t)((uint64_t)(p / 2) * random >> 32);
 }
 
@@ -107,7 +109,7 @@ static void first_kind(struct links *ls)
 	ls->kind = r ? r->conf.carrier : CARRIER_UDP;
 	if (r && r->conf.automatic && r->told)
 		ls->kind = CARRIER_TLS;
-	ls->second = false;
+	ls->second = ls->refused_udp = false;
 }
 
 /* Udp does not work there: tls? True when the other one is tried next. */
@@ -181,14 +183,23 @@ static void refused_key(struct links *ls, const char *where)
 	failed(ls, "", why, LOG_ERROR);
 }
 
+/* Not when it has been heard of since. */
+static bool still_suspect(struct link *l)
+{
+	struct tunnel_stats s;
+
+	tunnel_stats(l->tunnel, &s);
+	l->suspect = l->suspect && s.heard_us == l->suspected_us;
+	return l->suspect;
+}
+
 static void came_up(struct link *l)
 {
 	struct links *ls = l->of;
 	int64_t now = loop_now_us(ls->loop);
 
 	ls->attempt = NULL;
-	l->heard_us = now;
-	if (ls->current && !ls->current->suspect) {
+	if (ls->current && !still_suspect(ls->current)) {
 		tunnel_close(l->tunnel, 0, "not needed");
 		return;
 	}
@@ -284,7 +295,7 @@ static int link_create(struct links *ls, struct route *via, const struct net_add
 		return r;
 	l->of = ls;
 	l->addr = *addr;
-	l->began_us = l->heard_us = loop_now_us(ls->loop);
+	l->began_us = loop_now_us(ls->loop);
 	l->key = ls->conf.ring->key[ls->key % ls->conf.ring->n];
 	str_copy(l->where, sizeof(l->where), where);
 	r = carrier_create(&l->carrier, ls->loop, on_events, l);
@@ -375,19 +386,22 @@ static void on_retry(void *arg)
 
 /* ---- watching ---- */
 
-/* The other endpoint first, if there is one: this one is more likely dead than the line to it. */
-static void suspect(struct link *l)
+/* The other endpoint first, if there is one: this one is more likely dead than the line to it; unless
+ * it has just answered as one that was started again does. */
+static void suspect(struct link *l, const struct tunnel_stats *s)
 {
 	struct links *ls = l->of;
 
 	if (!l->suspect) {
-		log_debug("tunnel", "%s: silent, trying beside it", l->where);
-		if (!ls->attempt && !ls->resolving) {
+		log_debug("tunnel", "%s: %s, trying beside it", l->where,
+			  s->disowned ? "unknown there" : "silent");
+		if (!ls->attempt && !ls->resolving && !s->disowned) {
 			ls->endpoint = (ls->endpoint + 1) % ls->nnames;
 			ls->addr = ls->nnames > 1 ? 0 : ls->addr;
 		}
 	}
 	l->suspect = true;
+	l->suspected_us = s->heard_us;
 	schedule(ls, 0);
 }
 
@@ -405,6 +419,7 @@ static void watch_attempt(struct link *l, bool refused)
 		link_destroy(l);
 		refused_key(ls, where);
 	} else if (refused || (status && status != -EINPROGRESS)) {
+		ls->refused_udp |= refused && ls->kind == CARRIER_UDP;
 		link_destroy(l);
 		failed(ls, where,
 		       refused || status == -ECONNREFUSED ? "nobody listens there"
@@ -424,18 +439,13 @@ static void watch_link(struct link *l, int64_t now)
 	bool refused = cs.refused != l->refused;
 
 	l->refused = cs.refused;
-	if (ts.packets_received != l->heard) {
-		l->heard = ts.packets_received;
-		l->heard_us = now;
-		l->suspect = false;
-	}
 	if (l == ls->attempt) {
 		watch_attempt(l, refused);
 	} else if (l == ls->current) {
-		if ((refused && ts.paths < 2) ||
-		    now - l->heard_us > 3 * ls->conf.conf->tunnel.keepalive_us + ts.rtt_us) {
-			suspect(l);
-		}
+		still_suspect(l);
+		if ((refused && ts.paths < 2) || ts.disowned ||
+		    now - ts.heard_us > 3 * ls->conf.conf->tunnel.keepalive_us + ts.rtt_us)
+			suspect(l, &ts);
 	} else if (l->replaced_us && !l->relay.nconns && !l->relay.nflows &&
 		   tunnel_state(l->tunnel) == TUNNEL_OPEN) {
 		tunnel_close(l->tunnel, 0, "replaced");
@@ -457,7 +467,7 @@ static void on_tick(void *arg)
 		ls->done(ls->done_arg);
 		return;
 	}
-	loop_timer_in(&ls->tick, ls->closing ? 5 * MS_US : TICK_US);
+	loop_timer_in(&ls->tick, ls->closing ? 5 * MS_US : ls->attempt ? TICK_TRYING_US : TICK_US);
 }
 
 /* ---- the whole ---- */

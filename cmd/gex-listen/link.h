@@ -52,10 +52,9 @@ struct link {
 	struct crypt_key key;
 	struct leg leg[TUNNEL_PATHS];
 	int64_t began_us;
-	int64_t heard_us;    /* when a datagram came last */
 	int64_t replaced_us; /* 0: not replaced */
-	uint64_t heard;	     /* datagrams received */
 	uint64_t refused;
+	int64_t suspected_us; /* as `heard_us` of its statistics was then */
 	bool suspect;
 	char where[NET_HOST_MAX + NET_ADDR_TEXT + 32]; /* for the log */
 };
@@ -70,6 +69,7 @@ struct links {
 	size_t endpoint, addr, naddrs, route; /* what is tried now or next */
 	enum carrier_kind kind;
 	bool second;	       /* automatic: udp failed there, or tls, and this is the other one */
+	bool refused_udp;      /* nobody listened there, as when the endpoint starts again */
 	char first_why[80];    /* how */
 	unsigned failures;     /* rounds in a row */
 	size_t key, refused;   /* the one in use; how many were refused in a row */

@@ -4,7 +4,9 @@
  *
  * A route with carrier = auto has a leg over udp. While that does not pass it gets a second one over
  * tls; when tls serves, the udp one is taken away and tried anew every udp_retry, since a network
- * that polices udp would let it come and go; when udp has passed for STABLE_US, tls is left. */
+ * that polices udp would let it come and go; when udp has passed for STABLE_US, tls is left. A tunnel
+ * that comes up over tls since udp was refused gets a leg over udp at once: the endpoint may have been
+ * on its way up between the two. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -363,7 +365,7 @@ void legs_begin(struct link *l)
 	leg->state = TUNNEL_PATH_UP;
 	leg->was_up = true;
 	leg->since_us = loop_now_us(l->of->loop);
-	if (leg->route->conf.automatic && leg->kind == CARRIER_TLS)
+	if (leg->route->conf.automatic && leg->kind == CARRIER_TLS && !l->of->refused_udp)
 		leave_udp(l, leg->route, leg->since_us);
 }
 

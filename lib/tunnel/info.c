@@ -68,6 +68,8 @@ void tunnel_stats(const struct tunnel *t, struct tunnel_stats *out)
 		out->cwnd += s.cwnd;
 	}
 	out->resuming = t->state == TUNNEL_OPEN && t->resuming_us != NEVER_US;
+	out->heard_us = t->heard_us;
+	out->disowned = t->lost_end_us != NEVER_US;
 	out->streams = t->n_local + t->n_peer;
 	out->flows = t->n_flows_local + t->n_flows_peer;
 	out->buffered_send = t->buffered_out;

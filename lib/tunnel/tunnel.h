@@ -403,6 +403,8 @@ struct tunnel_stats {
 	bool resuming;				  /* connected, and no path is up */
 	uint64_t resumed;			  /* times that was so and ended well */
 	uint64_t path_deaths;
+	int64_t heard_us; /* when something authentic came last */
+	bool disowned;	  /* since then somebody said that the peer knows no such tunnel */
 	uint64_t drops[TUNNEL_DROP_KINDS];
 };
 void tunnel_stats(const struct tunnel *t, struct tunnel_stats *out);

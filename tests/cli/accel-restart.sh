@@ -65,7 +65,7 @@ for i in 1 2 3; do
 	start=$(now_ms)
 	endpoint endpoint "$T" "${services[@]}" -m "127.0.0.1:$M"
 	retry 5 up_again $((i + 1)) || fail "no tunnel after restart $i"
-	at_most "restart $i: ms until the tunnel is up again" $(($(now_ms) - start)) 2000
+	at_most "restart $i: ms until the tunnel is up again" $(($(now_ms) - start)) 1500
 	step "restart $i: it works" works
 	retry 5 udp_works || fail "no UDP after restart $i"
 	retry 5 all_over || fail "connections to the killed endpoint are not reset"

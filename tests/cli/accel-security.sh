@@ -20,7 +20,7 @@ keys "$TMP/tokyo" "tokyo $TOKYO"
 keys "$TMP/paris" "paris $(hex)"
 keys "$TMP/false" "seoul $(hex)"
 
-T=$(free_port udp)
+T=$(free_port both)
 M=$(free_port)
 B=$(free_port)
 spawn -r back "$PEER" serve echo 127.0.0.1 "$B"

@@ -79,3 +79,14 @@ wait_log listen 'up after [0-9.]+ ms over tls'
 at_most "ms until the restarted endpoint is found" $(($(now_ms) - start)) 3000
 stop listen
 [ "$STATUS" = 0 ] || fail "gex-listen ended with $STATUS"
+
+# Udp refused, and let through a moment after the tunnel came up over tls, as when an endpoint starts again.
+udp -D
+in_b iptables -A INPUT -p udp -j REJECT
+spawn -r listen in_a "$BUILD/gex-listen" -e 10.77.0.2:7000 -k "$TMP/key" -l tcp:127.0.0.1:8001=source
+wait_log listen 'up after [0-9.]+ ms over tls'
+in_b iptables -D INPUT -p udp -j REJECT
+start=$(now_ms)
+wait_log listen 'tunnel.*: udp is up'
+at_most "ms until it goes over udp that was refused before" $(($(now_ms) - start)) 2000
+stop listen
