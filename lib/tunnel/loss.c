@@ -16,6 +16,7 @@
 #define PRIOR_SENT 100
 #define PRIOR_PPM 10000
 #define PAIRS_MAX 128
+#define PAIRS_SURE 60
 #define OUTAGE_US (300 * MS_US)
 #define QUEUE_US (10 * MS_US)
 #define CLOSE_BINS 5
@@ -143,6 +144,15 @@ static bool bursty(const struct tn_loss *l)
 	}
 	more = both * 1000000 - n * tn_loss_ppm(l) - 500000;
 	return more > 0 && more / 1000 * (more / 1000) > 9 * n * tn_loss_ppm(l);
+}
+
+bool tn_loss_unsure(const struct tn_loss *l)
+{
+	unsigned n = 0;
+
+	for (int b = 0; b < TN_LOSS_BINS; b++)
+		n += l->pairs[b];
+	return n < PAIRS_SURE;
 }
 
 /* How much likelier than by chance a packet is lost that was sent so long after a lost one, in ppm;

@@ -2,10 +2,11 @@
 #include "tunnel/repair.h"
 #include <math.h>
 
-#define STEP_US (2 * MS_US)	 /* between a packet and its copy, and between copies, at least */
-#define BURST_MIN_US (2 * MS_US) /* shorter ones do not reach from a packet to its copy */
-#define WORTH_PPM 300		 /* a burst of less loss than this needs no symbols */
-#define ROWS_PART 5		 /* of a burst's packets, at most so many in symbols: a fifth */
+#define STEP_US (2 * MS_US)	   /* between a packet and its copy, and between copies, at least */
+#define BURST_MIN_US (2 * MS_US)   /* shorter ones do not reach from a packet to its copy */
+#define UNSURE_RTT_US (20 * MS_US) /* below, sending again is soon enough */
+#define WORTH_PPM 300		   /* a burst of less loss than this needs no symbols */
+#define ROWS_PART 5		   /* of a burst's packets, at most so many in symbols: a fifth */
 
 /* When copies go where losses come in bursts, in tenths of a mean burst: as late as that, but not
  * later than is felt, unless they would then come too soon to be of use. How long bursts are is not
@@ -26,12 +27,28 @@ static const struct plan {
 			 {200, 200, 200, 200}},
 };
 
+/* Both as if losses came in bursts and as if they did not: a stream that begins has all to lose. */
+static const int64_t both_us[TN_COPIES_MAX] = {STEP_US, 20 * MS_US, 48 * MS_US, 72 * MS_US};
+
+bool tn_plan_bursts(const struct tn_line *l)
+{
+	return l->burst_us > BURST_MIN_US ||
+	       (l->unsure && l->ppm >= WORTH_PPM && l->rtt_us >= UNSURE_RTT_US);
+}
+
+static bool unsure(const struct tn_line *l, enum tn_guard guard)
+{
+	return guard == TN_GUARD_STREAM && l->burst_us <= BURST_MIN_US && tn_plan_bursts(l);
+}
+
 int64_t tn_plan_offset(const struct tn_line *l, enum tn_guard guard, unsigned i)
 {
 	const struct plan *p = &plans[guard];
 	int64_t least = (i + 1) * CLAMP(l->rtt_us / 8, (int64_t)1, STEP_US), at = 0;
 
-	if (l->burst_us > BURST_MIN_US)
+	if (unsure(l, guard))
+		at = both_us[i];
+	else if (l->burst_us > BURST_MIN_US)
 		at = MIN(l->burst_us * p->late[i],
 			 MAX(l->burst_us * p->soon[i], 10 * p->felt_us[i])) /
 		     10;
@@ -53,6 +70,8 @@ uint32_t tn_plan_copies(const struct tn_line *l, enum tn_guard guard)
 	const uint32_t *worth = plans[guard].left_ppm;
 	uint32_t sum = 0;
 
+	if (unsure(l, guard))
+		return TN_COPIES_MAX << 16;
 	for (unsigned i = 0; i < TN_COPIES_MAX; i++) {
 		uint64_t left = left_ppm(l, guard, i), next = left_ppm(l, guard, i + 1);
 

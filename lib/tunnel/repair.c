@@ -9,7 +9,10 @@ struct tn_line tn_repair_line(const struct tn_path *p)
 {
 	bool reliable = p->at.addr.len & TUNNEL_ADDR_RELIABLE;
 
-	return (struct tn_line){reliable ? 0 : tn_loss_ppm(&p->loss), p->burst_us, p->srtt_us};
+	return (struct tn_line){.ppm = reliable ? 0 : tn_loss_ppm(&p->loss),
+				.burst_us = p->burst_us,
+				.rtt_us = p->srtt_us,
+				.unsure = !reliable && tn_loss_unsure(&p->loss)};
 }
 
 size_t tn_repair_space(const struct tn_path *p)
