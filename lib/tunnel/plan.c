@@ -2,8 +2,10 @@
 #include "tunnel/repair.h"
 #include <math.h>
 
-#define STEP_US (2 * MS_US)	   /* between a packet and its copy, and between copies, at least */
-#define BURST_MIN_US (2 * MS_US)   /* shorter ones do not reach from a packet to its copy */
+/* Between a packet and its copy, and between copies, at least. Where each way takes a copy they
+ * add up, and with what timers are late they are to stay below 5 ms. */
+#define STEP_US 1500
+#define BURST_MIN_US STEP_US	   /* shorter ones do not reach from a packet to its copy */
 #define UNSURE_RTT_US (20 * MS_US) /* below, sending again is soon enough */
 #define WORTH_PPM 300		   /* a burst of less loss than this needs no symbols */
 #define ROWS_PART 5		   /* of a burst's packets, at most so many in symbols: a fifth */

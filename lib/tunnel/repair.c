@@ -3,16 +3,25 @@
 #include <errno.h>
 
 #define CREDIT_MAX (64 * 1024)
+#define NEAR_US MS_US /* a round trip; and how much may be lost there */
+#define NEAR_PPM 50000
 #define EXPIRED_US (200 * MS_US) /* what could not be sent so long after its time is not worth it */
+
+/* The peer is in the same house: what is lost there is lost by full queues, which more packets do not
+ * make shorter, and is sent again within milliseconds. */
+static bool near(const struct tn_path *p)
+{
+	return p->min_rtt_us < NEAR_US && tn_loss_ppm(&p->loss) < NEAR_PPM;
+}
 
 struct tn_line tn_repair_line(const struct tn_path *p)
 {
-	bool reliable = p->at.addr.len & TUNNEL_ADDR_RELIABLE;
+	bool needless = (p->at.addr.len & TUNNEL_ADDR_RELIABLE) || near(p);
 
-	return (struct tn_line){.ppm = reliable ? 0 : tn_loss_ppm(&p->loss),
+	return (struct tn_line){.ppm = needless ? 0 : tn_loss_ppm(&p->loss),
 				.burst_us = p->burst_us,
 				.rtt_us = p->srtt_us,
-				.unsure = !reliable && tn_loss_unsure(&p->loss)};
+				.unsure = !needless && tn_loss_unsure(&p->loss)};
 }
 
 size_t tn_repair_space(const struct tn_path *p)

@@ -108,8 +108,8 @@ static void test_plan_offset(void **state)
 {
 	struct tn_line l = {.ppm = 30000, .rtt_us = 150 * MS_US};
 
-	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 2 * MS_US);
-	assert_int_equal(tn_plan_offset(&l, TN_GUARD_STREAM, 2), 6 * MS_US);
+	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 1500);
+	assert_int_equal(tn_plan_offset(&l, TN_GUARD_STREAM, 2), 4500);
 	/* Beyond the burst, but not later than it is felt. */
 	l.burst_us = 6 * MS_US;
 	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 30 * MS_US);
@@ -121,9 +121,9 @@ static void test_plan_offset(void **state)
 	l.burst_us = 0;
 	l.unsure = true;
 	assert_int_equal(tn_plan_copies(&l, TN_GUARD_STREAM), TN_COPIES_MAX << 16);
-	assert_int_equal(tn_plan_offset(&l, TN_GUARD_STREAM, 0), 2 * MS_US);
+	assert_int_equal(tn_plan_offset(&l, TN_GUARD_STREAM, 0), 1500);
 	assert_int_equal(tn_plan_offset(&l, TN_GUARD_STREAM, 2), 48 * MS_US);
-	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 2 * MS_US);
+	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 1500);
 	assert_true(tn_plan_bursts(&l));
 	l.rtt_us = 10 * MS_US;
 	assert_false(tn_plan_bursts(&l));
@@ -273,6 +273,7 @@ static void test_block(void **state)
 			assert_true(w >= 0);
 			sent += (size_t)w;
 		}
+		p.t[0]->path[0]->min_rtt_us = SEC_US; /* a short way is not protected */
 		pass(&p, 0);
 		while (tunnel_event(p.t[1], &ev))
 			if (ev.stream)
@@ -287,6 +288,35 @@ static void test_block(void **state)
 	/* What was kept for it is given back. */
 	settle(&p, 4000);
 	assert_null(p.t[1]->path[0]->mend.kept);
+	pair_destroy(&p);
+}
+
+/* Nor is anything sent twice where sending again takes no longer. */
+static void test_short_way(void **state)
+{
+	static const struct tunnel_open open = {.service = "web"};
+	struct tunnel_event ev;
+	struct tunnel_flow *f;
+	struct pair p;
+
+	pair_make(&p);
+	assert_int_equal(tunnel_flow_open(p.t[0], &open, &f), 0);
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(tunnel_flow_send(f, "x", 1), 0);
+		settle(&p, 10);
+		while (tunnel_event(p.t[1], &ev))
+			;
+		if (i == 9)
+			p.t[0]->stats.repair_packets_sent = 0; /* of before it was measured */
+	}
+	assert_int_equal(p.t[1]->stats.flow_received, 50);
+	assert_int_equal(p.t[0]->stats.repair_packets_sent, 0);
+	for (int i = 0; i < 50; i++) {
+		p.t[0]->path[0]->min_rtt_us = SEC_US;
+		assert_int_equal(tunnel_flow_send(f, "x", 1), 0);
+		settle(&p, 10);
+	}
+	assert_true(p.t[0]->stats.repair_packets_sent > 0);
 	pair_destroy(&p);
 }
 
@@ -342,7 +372,8 @@ int main(void)
 	    cmocka_unit_test(test_rs),		cmocka_unit_test(test_rs_rows),
 	    cmocka_unit_test(test_plan_copies), cmocka_unit_test(test_plan_offset),
 	    cmocka_unit_test(test_plan_rows),	cmocka_unit_test(test_loss),
-	    cmocka_unit_test(test_block),	cmocka_unit_test(test_symbols),
+	    cmocka_unit_test(test_block),	cmocka_unit_test(test_short_way),
+	    cmocka_unit_test(test_symbols),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
