@@ -80,7 +80,7 @@ say = $(if $(V),,@printf '  %-5s%s\n' $(1) $@; )
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tools tests web npm install uninstall deps check check-run demo lint sim bench bench-accel fuzz fuzz-programs clean help
+.PHONY: all tools tests web npm install uninstall deps check check-run demo lint sim bench bench-accel bench-transcode fuzz fuzz-programs clean help
 
 ## all: the six tools and the player page, into build/ (SAN=address,undefined or SAN=thread: build/SAN/)
 all: tools web
@@ -195,6 +195,10 @@ bench: all tests
 ## bench-accel: the accelerator's table, one run; ARGS='-r bulk,fetch -l L1 -p gex,bbr -n 3' picks
 bench-accel: tools tests
 	@tests/bench/accel.sh $(ARGS)
+
+## bench-transcode: the ladder beside ffmpeg; ARGS='-s 10 -n 3' is seconds of the clip and runs
+bench-transcode: tools tests
+	@tests/bench/transcode.sh $(ARGS)
 
 ## demo: a live source through the whole pipeline on this machine; SECONDS=30 ends it by itself
 demo: deps

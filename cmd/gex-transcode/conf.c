@@ -27,6 +27,28 @@ static int parse_preset(void *base, const char *value, char *err, size_t cap)
 	return rc;
 }
 
+static int parse_codec(void *base, const char *value, char *err, size_t cap)
+{
+	struct rung_conf *r = base;
+	char why[MEDIA_ERR];
+	int rc = rung_set_codec(&r->rung, value, why);
+
+	if (rc)
+		snprintf(err, cap, "%s", why);
+	return rc;
+}
+
+static int parse_audio_codec(void *base, const char *value, char *err, size_t cap)
+{
+	struct conf *c = base;
+
+	c->opus = !strcmp(value, "opus");
+	if (c->opus || !strcmp(value, "aac"))
+		return 0;
+	snprintf(err, cap, "aac or opus");
+	return -EINVAL;
+}
+
 static int parse_fps(void *base, const char *value, char *err, size_t cap)
 {
 	struct rung_conf *r = base;
@@ -42,15 +64,56 @@ static int parse_fps(void *base, const char *value, char *err, size_t cap)
 
 static const struct conf_key keys[] = {
     {"input", "url", CONF_STR, ROOT(input_text), NULL, 0, 0, 0, NULL},
+    {"input", "failover", CONF_DURATION, ROOT(loss_us), "250ms", 50 * MS_US, 60 * SEC_US, 0, NULL},
+    {"input", "return", CONF_DURATION, ROOT(return_us), "5s", 0, 3600 * SEC_US, 0, NULL},
+    {"backup *", "url", CONF_STR, offsetof(struct input_conf, url_text), NULL, 0, 0, 0, NULL},
+    {"slate", "after", CONF_DURATION, ROOT(slate_us), "1s", 0, 3600 * SEC_US, 0, NULL},
+    {"slate", "file", CONF_STR, ROOT(slate_file), NULL, 0, 0, 0, NULL},
+    {"slate", "text", CONF_STR, ROOT(slate_text), "NO SIGNAL", 0, 0, 0, NULL},
     {"video", "gop", CONF_DURATION, ROOT(gop_us), "1s", 200 * MS_US, 10 * SEC_US, 0, NULL},
     {"audio", "bitrate", CONF_RATE, ROOT(audio_bitrate), "128k", 0, 512000, 0, NULL},
+    {"audio", "codec", CONF_FN, 0, "aac", 0, 0, 0, parse_audio_codec},
     {"output *", "url", CONF_STR, offsetof(struct output_conf, url_text), NULL, 0, 0, 0, NULL},
     {"rung *", "size", CONF_FN, 0, NULL, 0, 0, 0, parse_size},
     {"rung *", "fps", CONF_FN, 0, NULL, 0, 0, 0, parse_fps},
     {"rung *", "bitrate", CONF_RATE, offsetof(struct rung_conf, rung.bitrate), NULL, 10000,
      200000000, 0, NULL},
+    {"rung *", "codec", CONF_FN, 0, NULL, 0, 0, 0, parse_codec},
     {"rung *", "preset", CONF_FN, 0, NULL, 0, 0, 0, parse_preset},
 };
+
+static void free_backups(struct conf *c)
+{
+	struct input_conf **b;
+
+	vec_for (b, &c->backups) {
+		stream_url_finish(&(*b)->url);
+		free((*b)->url_text);
+		free((*b)->name);
+		free(*b);
+	}
+	vec_free(&c->backups);
+}
+
+static struct input_conf *find_backup(struct conf *c, const char *name, char *err, size_t cap)
+{
+	struct input_conf **b, *made;
+
+	vec_for (b, &c->backups)
+		if (!strcmp((*b)->name, name))
+			return *b;
+	if (c->backups.len == INPUTS_MAX - 1) {
+		snprintf(err, cap, "more than %d backups", INPUTS_MAX - 1);
+		return NULL;
+	}
+	made = calloc(1, sizeof(*made));
+	if (!made || conf_set_str(&made->name, name) || vec_push(&c->backups, made)) {
+		free(made ? made->name : NULL);
+		free(made);
+		return NULL;
+	}
+	return made;
+}
 
 static struct output_conf *add_output(struct conf *c, const char *name)
 {
@@ -115,8 +178,9 @@ static void *find_rung(struct conf *c, const char *name, char *err, size_t cap)
 
 static void *find_section(void *root, const char *kind, const char *name, char *err, size_t cap)
 {
-	return !strcmp(kind, "rung") ? find_rung(root, name, err, cap)
-				     : find_output(root, name, err, cap);
+	return !strcmp(kind, "rung")	 ? find_rung(root, name, err, cap)
+	       : !strcmp(kind, "backup") ? find_backup(root, name, err, cap)
+					 : (void *)find_output(root, name, err, cap);
 }
 
 static const struct conf_table table = {keys, ARRAY_LEN(keys), find_section};
@@ -147,17 +211,23 @@ static void free_rungs(struct conf *c)
 	vec_free(&c->rungs);
 }
 
+/* The first is the source, those after it its backups. */
 static int flag_input(void *root, const char *value, char *err, size_t cap)
 {
-	static bool given;
 	struct conf *c = root;
+	struct input_conf *b;
+	char name[16];
 
-	if (given) {
-		snprintf(err, cap, "-i %.100s: a second (backup) input is not supported", value);
-		return -EINVAL;
+	if (!c->input_flag) {
+		c->input_flag = true;
+		free_backups(c);
+		return conf_set_str(&c->input_text, value);
 	}
-	given = true;
-	return conf_set_str(&c->input_text, value);
+	snprintf(name, sizeof(name), "%zu", c->backups.len + 1);
+	b = find_backup(c, name, err, cap);
+	if (!b)
+		return *err ? -EINVAL : -ENOMEM;
+	return conf_set_str(&b->url_text, value);
 }
 
 static int flag_output(void *root, const char *value, char *err, size_t cap)
@@ -197,7 +267,8 @@ static int flag_rung(void *root, const char *value, char *err, size_t cap)
 }
 
 static const struct conf_flag flags[] = {
-    {'i', "input", "URL", "the source: a stream URL, see gex-url(7)", flag_input},
+    {'i', "input", "URL", "the source: a stream URL, see gex-url(7); given again: its backups",
+     flag_input},
     {'r', "rung", "RUNG", "make this rendition (repeatable): 720p, 720p60, NAME=1280x720@30,2.8M",
      flag_rung},
     {'o', "output", "URL", "write all renditions there (repeatable)", flag_output},
@@ -205,7 +276,7 @@ static const struct conf_flag flags[] = {
 
 const struct conf_cli transcode_cli = {
     .tool = "gex-transcode",
-    .synopsis = "gex-transcode -i URL [-r RUNG]... -o URL [-o URL]... | -c FILE",
+    .synopsis = "gex-transcode -i URL [-i BACKUP_URL]... [-r RUNG]... -o URL [-o URL]... | -c FILE",
     .summary = "Makes a ladder of renditions of one live source, on a timeline in UTC.",
     .table = &table,
     .flags = flags,
@@ -235,6 +306,32 @@ static int check_output(struct output_conf *o, char *err, size_t cap)
 	return 0;
 }
 
+static int check_input(struct stream_url *u, const char *text, char *err, size_t cap)
+{
+	char why[MEDIA_ERR];
+
+	if (!stream_url_parse(u, text, why))
+		return 0;
+	snprintf(err, cap, "input: %s", why);
+	return -EINVAL;
+}
+
+static int check_backups(struct conf *c, char *err, size_t cap)
+{
+	for (size_t i = 0; i < c->backups.len; i++) {
+		struct input_conf *b = c->backups.at[i];
+		int rc = 0;
+
+		if (!b->url_text)
+			snprintf(err, cap, "[backup %s] has no url", b->name), rc = -EINVAL;
+		else
+			rc = check_input(&b->url, b->url_text, err, cap);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 static int check_names(const struct conf *c, char *err, size_t cap)
 {
 	for (size_t i = 0; i < c->rungs.len; i++) {
@@ -254,23 +351,21 @@ static int check_names(const struct conf *c, char *err, size_t cap)
 
 int conf_check(struct conf *c, char *err, size_t cap)
 {
-	char why[MEDIA_ERR];
+	int rc;
 
 	if (!c->input_text) {
 		snprintf(err, cap, "no source: give -i URL, or url in [input]");
 		return -EINVAL;
 	}
-	if (stream_url_parse(&c->input, c->input_text, why)) {
-		snprintf(err, cap, "input: %s", why);
-		return -EINVAL;
-	}
+	if ((rc = check_input(&c->input, c->input_text, err, cap)) ||
+	    (rc = check_backups(c, err, cap)))
+		return rc;
 	if (!c->outputs.len) {
 		snprintf(err, cap, "nowhere to write: give -o URL, or an [output NAME] section");
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < c->outputs.len; i++) {
-		int rc = check_output(c->outputs.at[i], err, cap);
-
+		rc = check_output(c->outputs.at[i], err, cap);
 		if (rc)
 			return rc;
 	}
@@ -284,6 +379,7 @@ int conf_check(struct conf *c, char *err, size_t cap)
 void conf_free(struct conf *c)
 {
 	stream_url_finish(&c->input);
+	free_backups(c);
 	free_outputs(c);
 	free_rungs(c);
 	conf_finish(&table, NULL, c);

@@ -11,7 +11,9 @@ struct reading {
 	int i;
 };
 
-#define READINGS_MAX (32 + 8 * LADDER_MAX + 4 * OUTPUTS_MAX)
+#define READINGS_MAX (64 + 8 * LADDER_MAX + 4 * OUTPUTS_MAX)
+
+#define TOOK_MAX 2048
 
 struct figures {
 	struct metrics *m;
@@ -22,7 +24,10 @@ struct figures {
 	struct media_info *info;
 	struct metric *encode[MEDIA_TRACKS_MAX], *latency[MEDIA_TRACKS_MAX];
 	int64_t stats_at_us, status_at_us;
-	int64_t latency_sum_us, latency_n; /* of the video packets since the last status line */
+	/* Of the video packets since the last status line. */
+	int64_t latency_sum_us, latency_n;
+	int64_t took_us[TOOK_MAX];
+	int took;
 	struct reading reading[READINGS_MAX];
 	int readings;
 };
@@ -92,15 +97,19 @@ GETTER(get_frames, f->now.frames_in)
 GETTER(get_bytes, f->now.bytes_in)
 GETTER(get_damaged, f->now.damaged)
 GETTER(get_undecoded, f->now.undecoded)
-GETTER(get_opened, f->now.opened)
-GETTER(get_present, f->now.present)
+GETTER(get_broken, f->now.broken)
+GETTER(get_switches, f->now.switches)
+GETTER(get_slates, f->now.slates)
+GETTER(get_slate, f->now.slate)
+GETTER(get_opened, f->now.input[i].opened)
+GETTER(get_present, f->now.input[i].present)
+GETTER(get_active, f->now.input[i].active)
 GETTER(get_silence, f->now.silence_samples / 48000.0)
 GETTER(get_overrun, f->now.overrun)
 GETTER(get_cut, f->now.cut_samples / 48000.0)
-GETTER(get_repair, i == 0   ? f->now.jumps
-		   : i == 1 ? f->now.wraps
-		   : i == 2 ? f->now.skips
-			    : f->now.relates)
+GETTER(get_repair, f->now.repairs[i])
+GETTER(get_decode, f->now.decode_us / 1e6)
+GETTER(get_queued, f->now.queued)
 GETTER(get_rung_frames, f->now.rung[i].frames)
 GETTER(get_rung_dropped, f->now.rung[i].dropped)
 GETTER(get_rung_repeated, f->now.rung[i].repeated)
@@ -113,8 +122,6 @@ GETTER(get_sink_queued, f->sink[i] ? stream_sink_queued(f->sink[i]) : 0)
 
 void figures_engine(struct figures *f, struct engine *e)
 {
-	static const char *const kinds[] = {"jump", "wrap", "skip", "late"};
-
 	f->engine = e;
 	add(f, true, "gex_transcode_input_frames_total", "Video frames read from the source.", NULL,
 	    get_frames, 0);
@@ -124,20 +131,40 @@ void figures_engine(struct figures *f, struct engine *e)
 	    get_damaged, 0);
 	add(f, true, "gex_transcode_undecoded_total",
 	    "Packets and pictures that could not be decoded or scaled.", NULL, get_undecoded, 0);
-	add(f, true, "gex_transcode_input_opened_total", "How often the source came.", NULL,
-	    get_opened, 0);
-	add(f, false, "gex_transcode_input_up", "1 while the source is there.", NULL, get_present,
+	add(f, true, "gex_transcode_decode_seconds_total", "Time spent in decoding pictures.", NULL,
+	    get_decode, 0);
+	add(f, false, "gex_transcode_queued_packets", "Packets waiting to be decoded.", NULL,
+	    get_queued, 0);
+	add(f, true, "gex_transcode_broken_total", "Pictures left out because of damage.", NULL,
+	    get_broken, 0);
+	add(f, true, "gex_transcode_switches_total", "How often another input took over.", NULL,
+	    get_switches, 0);
+	add(f, true, "gex_transcode_slates_total", "How often the slate came.", NULL, get_slates,
 	    0);
+	add(f, false, "gex_transcode_slate", "1 while the slate is shown.", NULL, get_slate, 0);
+	engine_stats(e, &f->now);
+	for (int i = 0; i < f->now.inputs; i++) {
+		char label[48] = "", number[16];
+
+		snprintf(number, sizeof(number), "%d", i + 1);
+		metrics_label(label, sizeof(label), "input", number);
+		add(f, true, "gex_transcode_input_opened_total", "How often the source came.",
+		    label, get_opened, i);
+		add(f, false, "gex_transcode_input_up", "1 while the source is there.", label,
+		    get_present, i);
+		add(f, false, "gex_transcode_input_active", "1 for the input that is encoded.",
+		    label, get_active, i);
+	}
 	add(f, true, "gex_transcode_silence_seconds_total",
 	    "Silence put where the source had no sound.", NULL, get_silence, 0);
 	add(f, true, "gex_transcode_cut_seconds_total", "Sound cut because its place was taken.",
 	    NULL, get_cut, 0);
 	add(f, true, "gex_transcode_overrun_total", "Packets lost because the process was held up.",
 	    NULL, get_overrun, 0);
-	for (int i = 0; i < (int)ARRAY_LEN(kinds); i++) {
+	for (int i = 0; i < TIMELINE_REPAIRS; i++) {
 		char label[48] = "";
 
-		metrics_label(label, sizeof(label), "kind", kinds[i]);
+		metrics_label(label, sizeof(label), "kind", timeline_repair_name[i]);
 		add(f, true, "gex_transcode_repairs_total", "Repairs of the source's time.", label,
 		    get_repair, i);
 	}
@@ -203,14 +230,39 @@ void figures_packet(struct figures *f, const struct media_packet *p, int64_t too
 	metric_observe(f->latency[p->track], (double)late / 1e6);
 	if (f->info->track[p->track].kind != MEDIA_VIDEO)
 		return;
+	if (f->took < TOOK_MAX)
+		f->took_us[f->took++] = took_us;
 	f->latency_sum_us += late;
 	f->latency_n++;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* In ms, the time that encoding took for so many per cent of the frames at most. */
+static double took(const struct figures *f, int percent)
+{
+	return f->took ? (double)f->took_us[MIN(f->took * percent / 100, f->took - 1)] / 1e3 : 0;
+}
+
+static int64_t repairs(const struct engine_stats *s)
+{
+	int64_t n = 0;
+
+	for (int i = 0; i < TIMELINE_REPAIRS; i++)
+		n += i == REPAIR_DRIFT ? 0 : s->repairs[i];
+	return n;
 }
 
 void figures_status(struct figures *f, char *line, size_t cap)
 {
 	const struct engine_stats *s = stats(f), *b = &f->before;
 	int64_t now = os_mono_us(), dropped = 0, repeated = 0, frames = 0, was = 0;
+	int queued = s->queued;
 	double span = (double)MAX(now - f->status_at_us, 1) / 1e6;
 
 	for (int i = 0; i < s->rungs; i++) {
@@ -218,18 +270,24 @@ void figures_status(struct figures *f, char *line, size_t cap)
 		repeated += s->rung[i].repeated;
 		frames += s->rung[i].frames;
 		was += b->rung[i].frames;
+		queued += s->rung[i].queued;
 	}
+	qsort(f->took_us, (size_t)f->took, sizeof(*f->took_us), by_size);
 	snprintf(line, cap,
-		 "%s in %.1f fps %.2f Mbit/s, out %d x %.1f fps, latency %.0f ms, dropped %lld, "
-		 "repeated %lld, damaged %lld",
-		 s->present ? "live:"
-		 : f->info  ? "source gone:"
-			    : "waiting:",
+		 "%s in %.1f fps %.2f Mbit/s, out %d x %.1f fps, encode %.1f/%.1f ms, queued %d, "
+		 "latency %.0f ms, dropped %lld, repeated %lld, damaged %lld, repairs %lld",
+		 s->slate     ? "slate:"
+		 : s->present ? "live:"
+		 : f->info    ? "source gone:"
+			      : "waiting:",
 		 (double)(s->frames_in - b->frames_in) / span,
 		 (double)(s->bytes_in - b->bytes_in) * 8e-6 / span, s->rungs,
-		 s->rungs ? (double)(frames - was) / span / s->rungs : 0.0,
+		 s->rungs ? (double)(frames - was) / span / s->rungs : 0.0, took(f, 50),
+		 took(f, 99), queued,
 		 f->latency_n ? (double)f->latency_sum_us / (double)f->latency_n / 1e3 : 0.0,
-		 (long long)dropped, (long long)repeated, (long long)(s->damaged + s->undecoded));
+		 (long long)dropped, (long long)repeated,
+		 (long long)(s->damaged + s->undecoded + s->broken), (long long)repairs(s));
+	f->took = 0;
 	f->before = *s;
 	f->status_at_us = now;
 	f->latency_sum_us = f->latency_n = 0;

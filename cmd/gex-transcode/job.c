@@ -18,11 +18,14 @@ struct sink {
 struct job {
 	struct loop *loop;
 	struct figures *figures;
-	struct stream_source *source;
+	struct source {
+		struct stream_source *s;
+		char *name; /* for logs */
+	} source[INPUTS_MAX];
+	int sources;
 	struct engine *engine;
 	struct sink sink[OUTPUTS_MAX];
 	int sinks, closing;
-	char *input; /* for logs */
 	struct loop_timer drain;
 	bool stopped, done, closed;
 	bool orphan; /* destroyed while sinks were closing: the last of them frees */
@@ -37,7 +40,8 @@ static void free_job(struct job *j)
 {
 	for (int i = 0; i < j->sinks; i++)
 		free(j->sink[i].name);
-	free(j->input);
+	for (int i = 0; i < j->sources; i++)
+		free(j->source[i].name);
 	free(j);
 }
 
@@ -75,7 +79,7 @@ static void on_end(void *arg, int err, const char *reason)
 	struct job *j = arg;
 
 	if (err && !j->status) {
-		log_error(j->input, "%s", reason);
+		log_error(j->source[0].name, "%s", reason);
 		j->status = err == -EINVAL ? EX_DATAERR : os_exit_status(err);
 	}
 	j->done = true;
@@ -116,28 +120,37 @@ static void on_drain(void *arg)
 
 /* ---- what the engine tells ---- */
 
-static void on_opened(void *arg, const char *what)
+static void on_opened(void *arg, int input, const char *what)
 {
 	struct job *j = arg;
 
-	log_info(j->input, "%s", what);
+	log_info(j->source[input].name, "%s", what);
 }
 
-static void on_lost(void *arg, const char *reason)
+static void on_lost(void *arg, int input, const char *reason)
 {
 	struct job *j = arg;
 
 	if (!j->stopped)
-		log_warn(j->input, "%s", reason);
+		log_warn(j->source[input].name, "%s", reason);
+}
+
+static void on_switched(void *arg, int input)
+{
+	struct job *j = arg;
+
+	log_warn(j->source[input].name, "is on the air now");
 }
 
 static void say_track(const struct media_track *t)
 {
 	if (t->kind == MEDIA_VIDEO)
-		log_info(t->name, "%dx%d at %.4g fps, %.2f Mbit/s", t->width, t->height,
-			 (double)t->fps.num / (double)t->fps.den, (double)t->bitrate / 1e6);
+		log_info(t->name, "%s %dx%d at %.4g fps, %.2f Mbit/s", t->codec_name, t->width,
+			 t->height, (double)t->fps.num / (double)t->fps.den,
+			 (double)t->bitrate / 1e6);
 	else
-		log_info(t->name, "AAC %d Hz stereo, %lld kbit/s", t->sample_rate,
+		log_info(t->name, "%s %d Hz stereo, %lld kbit/s",
+			 t->codec == MEDIA_OPUS ? "Opus" : "AAC", t->sample_rate,
 			 (long long)t->bitrate / 1000);
 }
 
@@ -180,7 +193,7 @@ static size_t on_queued(void *arg)
 	return most;
 }
 
-static const struct engine_events events = {on_opened, on_lost, on_start,
+static const struct engine_events events = {on_opened, on_lost, on_switched, on_start,
 					    on_packet, on_end,	on_queued};
 
 /* ---- set-up ---- */
@@ -207,19 +220,25 @@ static bool is_file(const struct stream_url *u)
 	return u->scheme == STREAM_FILE && !stat(u->path, &st) && S_ISREG(st.st_mode);
 }
 
-static int open_source(struct job *j, const struct conf *c, struct engine_source *s, char *err)
+static int open_source(struct job *j, const struct stream_url *u, struct engine_source *s,
+		       char *err)
 {
-	*s = (struct engine_source){
-	    .live = !is_file(&c->input), .paced = c->input.realtime, .format = c->input.format};
-	s->once = c->input.scheme == STREAM_PIPE || (!s->live && !c->input.loop);
-	if (c->input.scheme == STREAM_HTTP || c->input.scheme == STREAM_RTMP) {
-		s->url = c->input.path;
+	struct source *in = &j->source[j->sources];
+
+	in->name = str_ndup(u->shown, strlen(u->shown));
+	if (!in->name)
+		return -ENOMEM;
+	j->sources++;
+	*s = (struct engine_source){.live = !is_file(u), .paced = u->realtime, .format = u->format};
+	s->once = u->scheme == STREAM_PIPE || (!s->live && !u->loop);
+	if (u->scheme == STREAM_HTTP || u->scheme == STREAM_RTMP) {
+		s->url = u->path;
 		return 0;
 	}
-	int rc = stream_source_create(&j->source, &c->input, err);
+	int rc = stream_source_create(&in->s, u, err);
 	if (rc)
 		return rc;
-	s->arg = j->source;
+	s->arg = in->s;
 	s->wait = source_wait;
 	s->read = stream_source_read;
 	s->peer = source_peer;
@@ -253,7 +272,14 @@ static int open_sink(struct job *j, const struct output_conf *o, char *err)
 int job_create(struct job **out, struct loop *l, const struct conf *c, struct figures *f,
 	       void (*ended)(void *arg, int status), void *arg, char *err)
 {
-	struct engine_conf ec = {.gop_us = c->gop_us, .audio_bitrate = c->audio_bitrate};
+	struct engine_conf ec = {.gop_us = c->gop_us,
+				 .audio_bitrate = c->audio_bitrate,
+				 .opus = c->opus,
+				 .loss_us = c->loss_us,
+				 .return_us = c->return_us,
+				 .slate_us = c->slate_us ? c->slate_us : NEVER_US,
+				 .slate_file = c->slate_file,
+				 .slate_text = c->slate_text};
 	struct job *j = calloc(1, sizeof(*j));
 	int rc = -ENOMEM;
 
@@ -264,17 +290,17 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 	j->figures = f;
 	j->ended = ended;
 	j->arg = arg;
-	j->input = str_ndup(c->input.shown, strlen(c->input.shown));
-	if (!j->input)
-		goto fail;
 	for (size_t i = 0; i < c->rungs.len; i++)
 		ec.rung[ec.rungs++] = c->rungs.at[i]->rung;
-	if ((rc = open_source(j, c, &ec.source, err)))
+	if ((rc = open_source(j, &c->input, &ec.source[ec.sources++], err)))
 		goto fail;
+	for (size_t i = 0; i < c->backups.len; i++)
+		if ((rc = open_source(j, &c->backups.at[i]->url, &ec.source[ec.sources++], err)))
+			goto fail;
 	for (size_t i = 0; i < c->outputs.len; i++)
 		if ((rc = open_sink(j, c->outputs.at[i], err)))
 			goto fail;
-	if ((rc = engine_create(&j->engine, l, &ec, &events, j)))
+	if ((rc = engine_create(&j->engine, l, &ec, &events, j, err)))
 		goto fail;
 	figures_engine(f, j->engine);
 	*out = j;
@@ -293,7 +319,8 @@ void job_destroy(struct job *j)
 	if (j->loop)
 		loop_timer_stop(&j->drain);
 	engine_destroy(j->engine);
-	stream_source_destroy(j->source);
+	for (int i = 0; i < j->sources; i++)
+		stream_source_destroy(j->source[i].s);
 	for (int i = 0; i < j->sinks; i++)
 		if (j->sink[i].s)
 			stream_sink_close(j->sink[i].s, 0, NULL, NULL);

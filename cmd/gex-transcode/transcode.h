@@ -20,15 +20,26 @@ struct rung_conf {
 	struct rung rung;
 };
 
+struct input_conf {
+	char *name, *url_text;
+	struct stream_url url; /* by conf_check */
+};
+
 struct conf {
 	char *input_text;
 	struct stream_url input;
+	VEC(struct input_conf *) backups; /* in order of preference */
+	bool input_flag;		  /* given on the command line, backups with it */
+	int64_t loss_us, return_us;
+	int64_t slate_us;
+	char *slate_file, *slate_text;
 	VEC(struct output_conf *) outputs;
 	VEC(struct rung_conf *) rungs;
 	bool outputs_flag,
 	    rungs_flag; /* given on the command line, which then replaces what the file has */
 	int64_t gop_us;
 	int64_t audio_bitrate;
+	bool opus;
 };
 extern const struct conf_cli transcode_cli;
 /* Parses the URLs and says what is missing or contradicts. 0 or -EINVAL and a reason. */

@@ -3,28 +3,27 @@
 
 #include "log/log.h"
 #include "media/pipeline.h"
+#include "media/splice.h"
 #include "os/os.h"
 
-#define SLACK \
-	(AUDIO_RATE * 30 / \
-	 1000) /* samples by which a source's times may be off before sound is cut or filled */
-#define HOLE_MAX (60 * (int64_t)AUDIO_RATE)
-
-/* Sound on the timeline: `next` is the place (samples since the epoch) of the sample that will be written next; frames for
- * the encoder begin at multiples of AUDIO_FRAME, for every instance alike. */
+/* Sound on the timeline: the splice knows the place (samples since the epoch) of the sample that comes next; frames for the
+ * encoder begin at multiples of its size, for every instance alike. */
 struct audio {
 	struct engine *e;
+	int input; /* whose packets are decoded */
 	AVCodecContext *dec;
 	AVPacket *pkt;
 	AVFrame *frame, *block, *out;
 	SwrContext *swr;
 	int in_format, in_rate;
 	AVChannelLayout in_layout;
-	int64_t next;
-	int have; /* samples in out */
+	struct splice splice;
+	int64_t written; /* the place behind what is in out */
+	int size;	 /* of a frame for the encoder */
+	int have;	 /* samples in out */
+	int stretch;	 /* what the resampler was last told */
 	bool begun, failed;
 	bool fresh; /* nothing is written yet */
-	bool rigid; /* the next sound is put where it belongs to the sample, not behind the last */
 };
 
 static int64_t sample_at(int64_t us)
@@ -36,8 +35,8 @@ static int encode_frame(struct audio *a)
 {
 	int64_t since = os_mono_us();
 
-	a->out->pts = a->next - AUDIO_FRAME;
-	a->out->nb_samples = AUDIO_FRAME;
+	a->out->pts = a->written - a->size;
+	a->out->nb_samples = a->size;
 	a->have = 0;
 	int rc = encoder_send(&a->e->audio_enc, a->out);
 	for (struct media_packet *p; (p = encoder_receive(&a->e->audio_enc));)
@@ -51,22 +50,24 @@ static int encode_frame(struct audio *a)
 static void append(struct audio *a, const AVFrame *block, int64_t from, int64_t n)
 {
 	while (n > 0 && !a->failed) {
-		int part = (int)MIN(n, AUDIO_FRAME - a->have);
+		int part = (int)MIN(n, a->size - a->have);
 
-		for (int c = 0; c < 2; c++) {
-			float *to = (float *)a->out->extended_data[c] + a->have;
+		/* Interleaved for Opus: one plane of both channels. */
+		int planes = a->e->conf.opus ? 1 : 2, width = 3 - planes;
+		for (int c = 0; c < planes; c++) {
+			float *to = (float *)a->out->extended_data[c] + a->have * width;
 
 			if (block)
-				memcpy(to, (float *)block->extended_data[c] + from,
-				       (size_t)part * sizeof(*to));
+				memcpy(to, (float *)block->extended_data[c] + from * width,
+				       (size_t)(part * width) * sizeof(*to));
 			else
-				memset(to, 0, (size_t)part * sizeof(*to));
+				memset(to, 0, (size_t)(part * width) * sizeof(*to));
 		}
 		a->have += part;
-		a->next += part;
+		a->written += part;
 		from += part;
 		n -= part;
-		if (a->have == AUDIO_FRAME && encode_frame(a)) {
+		if (a->have == a->size && encode_frame(a)) {
 			log_error("audio", "the encoder failed");
 			a->failed = true;
 		}
@@ -82,32 +83,34 @@ static bool begin(struct audio *a)
 		return true;
 	if (start == NEVER_US)
 		return false;
-	if (a->e->no_picture && !a->e->built && engine_build(a->e, NULL))
+	if (a->e->no_picture && !a->e->built && engine_build(a->e, NULL, NULL))
 		a->failed = true;
 	if (a->failed || !engine_built(a->e))
 		return false;
-	a->next = base_floor_div(sample_at(start), AUDIO_FRAME) * AUDIO_FRAME;
-	a->begun = a->rigid = a->fresh = true;
+	a->written = base_floor_div(sample_at(start), a->size) * a->size;
+	a->splice = (struct splice){.next = a->written, .rigid = true};
+	a->begun = a->fresh = true;
 	return true;
 }
 
 /* Puts samples that belong at `at` there. */
 static void place(struct audio *a, const AVFrame *block, int64_t at)
 {
-	int64_t n = block->nb_samples, off = at - a->next, skip = 0, slack = a->rigid ? 0 : SLACK;
+	struct splice_cut cut = splice_place(&a->splice, at, block->nb_samples);
 
-	if (off > HOLE_MAX)
-		return;
-	if (off > slack) {
-		a->e->silence += a->fresh ? 0 : off;
-		append(a, NULL, 0, off);
-	} else if (off < -slack) {
-		skip = MIN(-off, n);
-		a->e->cut += a->fresh ? 0 : skip;
-	}
-	a->rigid = skip == n; /* until a sample stands in its place */
-	append(a, block, skip, n - skip);
-	a->fresh = a->fresh && a->rigid;
+	a->e->silence += a->fresh ? 0 : cut.silence;
+	a->e->cut += a->fresh ? 0 : cut.skip;
+	a->fresh = a->fresh && a->splice.rigid;
+	append(a, NULL, 0, cut.silence);
+	append(a, block, cut.skip, block->nb_samples - cut.skip);
+	if (a->splice.stretch != a->stretch || a->stretch)
+		swr_set_compensation(a->swr, a->splice.stretch, AUDIO_RATE);
+	a->stretch = a->splice.stretch;
+}
+
+static enum AVSampleFormat sample_format(const struct audio *a)
+{
+	return a->e->conf.opus ? AV_SAMPLE_FMT_FLT : AV_SAMPLE_FMT_FLTP;
 }
 
 static int set_resampler(struct audio *a)
@@ -126,10 +129,14 @@ static int set_resampler(struct audio *a)
 	else
 		rc = av_channel_layout_copy(&in, &f->ch_layout);
 	if (rc >= 0)
-		rc = swr_alloc_set_opts2(&a->swr, &stereo, AV_SAMPLE_FMT_FLTP, AUDIO_RATE, &in,
+		rc = swr_alloc_set_opts2(&a->swr, &stereo, sample_format(a), AUDIO_RATE, &in,
 					 f->format, f->sample_rate, 0, NULL);
+	/* Also where the rate is the same: it is stretched (splice.h). */
+	if (rc >= 0)
+		rc = av_opt_set_int(a->swr, "flags", SWR_FLAG_RESAMPLE, 0);
 	if (rc >= 0)
 		rc = swr_init(a->swr);
+	a->stretch = 0;
 	a->in_format = f->format;
 	a->in_rate = f->sample_rate;
 	av_channel_layout_uninit(&in);
@@ -149,7 +156,7 @@ static int resample(struct audio *a)
 	av_frame_unref(a->block);
 	if (rc < 0)
 		return rc;
-	a->block->format = AV_SAMPLE_FMT_FLTP;
+	a->block->format = sample_format(a);
 	a->block->sample_rate = AUDIO_RATE;
 	a->block->ch_layout = (AVChannelLayout)AV_CHANNEL_LAYOUT_STEREO;
 	a->block->nb_samples = swr_get_out_samples(a->swr, a->frame->nb_samples);
@@ -196,7 +203,8 @@ static void new_source(struct audio *a, const struct work *w)
 	char err[MEDIA_ERR];
 
 	flush(a);
-	a->rigid = a->begun;
+	a->input = w->input;
+	a->splice.rigid = a->begun;
 	a->dec = engine_decoder(&w->info->track[w->track], err);
 	if (!a->dec)
 		log_warn("audio", "%s", err);
@@ -204,6 +212,8 @@ static void new_source(struct audio *a, const struct work *w)
 
 static void decode(struct audio *a, const struct work *w)
 {
+	if (w->input != a->input)
+		return;
 	mav_packet_borrow(a->pkt, w->packet);
 	a->pkt->pts = w->out_us;
 	a->pkt->dts = AV_NOPTS_VALUE;
@@ -219,22 +229,22 @@ static void decode(struct audio *a, const struct work *w)
 /* When a live source will have given no sound for HOLD_US (monotonic). */
 static int64_t due(const struct audio *a)
 {
-	if (!a->e->conf.source.live || !a->begun || a->failed)
+	if (!a->e->live || !a->begun || a->failed)
 		return NEVER_US;
-	return base_scale(a->next, SEC_US, AUDIO_RATE) + HOLD_US - a->e->utc_base_us + MS_US;
+	return base_scale(a->written, SEC_US, AUDIO_RATE) + HOLD_US - a->e->utc_base_us + MS_US;
 }
 
 /* Then there is silence. */
 static void fill(struct audio *a)
 {
-	int64_t missing = sample_at(engine_utc_us(a->e) - HOLD_US) - a->next;
+	int64_t missing = sample_at(engine_utc_us(a->e) - HOLD_US) - a->written;
 
 	if (!a->begun || a->failed || missing <= 0)
 		return;
-	missing = (missing + AUDIO_FRAME - 1) / AUDIO_FRAME * AUDIO_FRAME;
+	missing = (missing + a->size - 1) / a->size * a->size;
 	a->e->silence += missing;
 	append(a, NULL, 0, missing);
-	a->rigid = true;
+	splice_silence(&a->splice, missing);
 }
 
 static bool alloc(struct audio *a)
@@ -245,9 +255,10 @@ static bool alloc(struct audio *a)
 	a->out = av_frame_alloc();
 	if (!a->pkt || !a->frame || !a->block || !a->out)
 		return false;
-	a->out->format = AV_SAMPLE_FMT_FLTP;
+	a->size = a->e->conf.opus ? AUDIO_FRAME_OPUS : AUDIO_FRAME_AAC;
+	a->out->format = sample_format(a);
 	a->out->sample_rate = AUDIO_RATE;
-	a->out->nb_samples = AUDIO_FRAME;
+	a->out->nb_samples = a->size;
 	av_channel_layout_default(&a->out->ch_layout, 2);
 	return av_frame_get_buffer(a->out, 0) >= 0;
 }
@@ -256,7 +267,7 @@ static void finish(struct audio *a)
 {
 	if (a->begun && !a->failed) {
 		if (a->have)
-			append(a, NULL, 0, AUDIO_FRAME - a->have);
+			append(a, NULL, 0, a->size - a->have);
 		if (!encoder_send(&a->e->audio_enc, NULL))
 			for (struct media_packet *p; (p = encoder_receive(&a->e->audio_enc));)
 				engine_emit(a->e, EVENT_PACKET, p, 0, NULL);
@@ -270,7 +281,7 @@ static void finish(struct audio *a)
 
 void *audio_main(void *arg)
 {
-	struct audio a = {.e = arg};
+	struct audio a = {.e = arg, .input = -1};
 	struct engine *e = arg;
 	bool ended = !alloc(&a);
 
@@ -281,9 +292,9 @@ void *audio_main(void *arg)
 			decode(&a, w);
 		else if (w)
 			new_source(&a, w);
-		else if (!ended)
-			fill(&a);
 		work_destroy(w);
+		if (!ended && e->live && !queue_len(&e->audio_queue))
+			fill(&a);
 	}
 	flush(&a);
 	finish(&a);

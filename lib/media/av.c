@@ -71,10 +71,12 @@ int mav_parameters_from_track(AVCodecParameters *par, const struct media_track *
 	par->codec_id = mav_codec_to_id(t);
 	par->bit_rate = t->bitrate;
 	par->format = t->sample_format - 1;
+	par->codec_tag = t->sample_tag;
 	par->bits_per_coded_sample = t->sample_bits;
 	if (t->kind == MEDIA_VIDEO) {
 		par->width = t->width;
 		par->height = t->height;
+		par->video_delay = t->reorder;
 		par->sample_aspect_ratio = mav_ratio(t->sar);
 	} else {
 		par->sample_rate = t->sample_rate;
@@ -146,8 +148,11 @@ static int add_stream(AVFormatContext *fc, const struct media_track *t, char *er
 	if (st->codecpar->codec_id == AV_CODEC_ID_NONE)
 		return mav_say(err, "track %s: codec %s cannot be carried", t->name, t->codec_name),
 		       -EINVAL;
-	if (fc->oformat->codec_tag &&
-	    !av_codec_get_tag(fc->oformat->codec_tag, st->codecpar->codec_id))
+	/* MPEG-TS has no list of its own; what it does not know it would call data. */
+	bool unknown = !strcmp(fc->oformat->name, "mpegts") &&
+		       (t->codec == MEDIA_AV1 || t->codec == MEDIA_VP9);
+	if (unknown || (fc->oformat->codec_tag &&
+			!av_codec_get_tag(fc->oformat->codec_tag, st->codecpar->codec_id)))
 		return mav_say(err, "track %s: %s cannot carry %s", t->name, fc->oformat->name,
 			       t->codec_name),
 		       -EINVAL;

@@ -76,7 +76,6 @@ static void options(struct media_demux *d)
 	d->fc->correct_ts_overflow = 0; /* unwrapped in one place, here */
 	d->fc->probesize = HEAD_BYTES;
 	d->fc->format_probesize = 256 << 10;
-	d->fc->flags |= AVFMT_FLAG_DISCARD_CORRUPT;
 }
 
 static int alloc(struct media_demux **out)
@@ -225,10 +224,33 @@ static void anchor_utc(struct media_demux *d, const AVStream *st, int64_t v)
 	d->near_us_set = d->ts_utc;
 }
 
+/* NUT tells pts only: in a stream of which `delay` frames come early, each is decoded at the least of the delay + 1 latest. */
+static int64_t dts_of(struct demux_stream *s, const AVStream *st, int64_t pts)
+{
+	AVRational fps = st->avg_frame_rate.num ? st->avg_frame_rate : st->r_frame_rate;
+	int delay = st->codecpar->video_delay;
+
+	if (delay <= 0 || delay > REORDER_MAX || fps.num <= 0)
+		return pts;
+	int64_t frame = av_rescale_q(1, av_inv_q(fps), st->time_base);
+	if (!s->ordered || llabs(pts - s->order[delay]) > (delay + 1) * 10 * frame)
+		for (int i = 0; i <= delay; i++)
+			s->order[i] = pts - (delay + 1 - i) * frame;
+	s->ordered = true;
+	s->order[0] = pts;
+	for (int i = 0; i < delay && s->order[i] > s->order[i + 1]; i++) {
+		int64_t later = s->order[i];
+
+		s->order[i] = s->order[i + 1];
+		s->order[i + 1] = later;
+	}
+	return s->order[0];
+}
+
 static void unwrap_packet(struct media_demux *d, const AVStream *st, AVPacket *pkt)
 {
 	if (pkt->dts == AV_NOPTS_VALUE)
-		pkt->dts = pkt->pts;
+		pkt->dts = dts_of(&d->stream[pkt->stream_index], st, pkt->pts);
 	if (d->ts && !d->near_us_set)
 		anchor_utc(d, st, pkt->dts);
 	pkt->dts = unwrap(d, st, pkt->dts);
@@ -290,8 +312,11 @@ static int feed(struct media_demux *d, AVPacket *pkt)
 	const AVStream *st = d->fc->streams[pkt->stream_index];
 	struct demux_stream *s = &d->stream[pkt->stream_index];
 
-	if (!pkt->size || pkt->flags & AV_PKT_FLAG_CORRUPT)
+	/* Not by AVFMT_FLAG_DISCARD_CORRUPT: nobody would hear of the loss. */
+	if (!pkt->size || pkt->flags & AV_PKT_FLAG_CORRUPT) {
+		s->lost = true;
 		return AVERROR_INVALIDDATA;
+	}
 	if (pkt->dts == AV_NOPTS_VALUE && pkt->pts == AV_NOPTS_VALUE) {
 		if (!follow_on(s, st, pkt))
 			return AVERROR_INVALIDDATA;
@@ -364,7 +389,8 @@ int media_demux_read(struct media_demux *d, struct media_packet **out)
 
 		if (rc)
 			return rc;
-		int track = d->stream[d->pkt->stream_index].track;
+		struct demux_stream *s = &d->stream[d->pkt->stream_index];
+		int track = s->track;
 		if (track < 0) {
 			av_packet_unref(d->pkt);
 			continue;
@@ -378,6 +404,8 @@ int media_demux_read(struct media_demux *d, struct media_packet **out)
 		av_packet_unref(d->pkt);
 		if (!*out)
 			return -ENOMEM;
+		(*out)->loss = s->lost;
+		s->lost = false;
 		media_probe_complete(d, *out);
 		return 0;
 	}

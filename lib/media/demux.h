@@ -13,18 +13,23 @@
 #define PROBE_BYTES (5 << 20)
 #define PROBE_US (5 * SEC_US)
 
+#define REORDER_MAX 16
+
 struct demux_stream {
 	AVBSFContext *bsf;
 	AVCodecContext *dec; /* while probing: learns from frames what the container does not say */
 	struct buf *extra;
-	int width, height;
+	int width, height, reorder;
 	struct ratio sar, fps;
 	int sample_rate, channels, frame_samples;
 	int64_t anchor; /* the last time that the container told, and how many frames ago that was
 			   (-1: never) */
 	int64_t since;
+	int64_t order[REORDER_MAX + 1]; /* the latest pts of a stream without dts, sorted */
+	bool ordered;
 	int track; /* -1: not one of info's */
 	bool seen;
+	bool lost; /* a damaged packet was left out before the next one */
 };
 
 /* A packet read while probing; handed on by media_demux_read. */

@@ -1,6 +1,9 @@
 #include "media/encode.h"
 
 #include <errno.h>
+#include <stdio.h>
+
+#include "log/log.h"
 
 /* In which n / fps is a whole number: 1/90000 for all usual rates, 30000/1001 and 12.5 too, so that MPEG-TS is exact; else
  * some multiple of the frame rate. */
@@ -13,6 +16,8 @@ static struct ratio video_tb(struct ratio fps)
 
 static int set_extra(struct media_track *t, const AVCodecContext *cc)
 {
+	if (!cc->extradata_size)
+		return 0; /* VP9 has none */
 	t->extra = buf_copy(cc->extradata, (size_t)cc->extradata_size);
 	return t->extra ? 0 : -ENOMEM;
 }
@@ -43,70 +48,159 @@ static int alloc(struct encoder *e, const char *name, struct media_track *t, int
 	return e->cc ? 0 : -ENOMEM;
 }
 
-int encoder_open_video(struct encoder *e, const struct rung *r, const AVFrame *like,
-		       struct media_track *t, int index, char *err)
+/* ---- what each encoder is told: no delay, one thread, key frames where the grid wants them and nowhere else ---- */
+
+static void tell_x264(AVDictionary **o, const struct rung *r)
+{
+	av_dict_set(o, "preset", *r->preset ? r->preset : "veryfast", 0);
+	av_dict_set(o, "tune", "zerolatency", 0);
+	av_dict_set(o, "profile", "high", 0);
+	av_dict_set(o, "forced-idr", "1", 0);
+	av_dict_set(o, "x264-params", "keyint=infinite:scenecut=0:open-gop=0", 0);
+}
+
+static void tell_x265(AVDictionary **o, const struct rung *r)
+{
+	av_dict_set(o, "preset", *r->preset ? r->preset : "veryfast", 0);
+	av_dict_set(o, "tune", "zerolatency", 0);
+	av_dict_set(o, "forced-idr", "1", 0);
+	av_dict_set(o, "x265-params",
+		    "keyint=-1:scenecut=0:open-gop=0:pools=none:frame-threads=1:log-level=error",
+		    0);
+}
+
+/* Not SVT-AV1: it takes no key frames at our word, and holds frames back. */
+static void tell_aom(AVDictionary **o, const struct rung *r)
+{
+	av_dict_set(o, "usage", "realtime", 0);
+	av_dict_set_int(o, "cpu-used", 8 - rung_effort(r) / 2, 0);
+	av_dict_set(o, "lag-in-frames", "0", 0);
+}
+
+static void tell_vpx(AVDictionary **o, const struct rung *r)
+{
+	av_dict_set(o, "deadline", "realtime", 0);
+	av_dict_set_int(o, "cpu-used", 9 - MAX(rung_effort(r), 1), 0);
+	av_dict_set(o, "lag-in-frames", "0", 0);
+}
+
+static void tell_nvenc(AVDictionary **o, const struct rung *r)
+{
+	char preset[8];
+
+	snprintf(preset, sizeof(preset), "p%d", (1 + rung_effort(r) * 6 / 8) & 7);
+	av_dict_set(o, "preset", preset, 0);
+	av_dict_set(o, "tune", "ull", 0);
+	av_dict_set(o, "rc", "cbr", 0);
+	av_dict_set(o, "forced-idr", "1", 0);
+	av_dict_set(o, "zerolatency", "1", 0);
+	av_dict_set(o, "no-scenecut", "1", 0);
+}
+
+static const struct kind {
+	const char *codec, *encoder, *name;
+	enum media_codec id;
+	void (*tell)(AVDictionary **o, const struct rung *r);
+	const char *instead; /* when it cannot be opened: a card that is not there */
+	bool vbv;	     /* takes a maximum and a buffer beside the rate */
+} kinds[] = {
+    {"h264", "libx264", "h264", MEDIA_H264, tell_x264, NULL, true},
+    {"hevc", "libx265", "hevc", MEDIA_HEVC, tell_x265, NULL, true},
+    {"av1", "libaom-av1", "av1", MEDIA_AV1, tell_aom, NULL, true},
+    {"vp9", "libvpx-vp9", "vp9", MEDIA_VP9, tell_vpx, NULL, true},
+    {"h264_nvenc", "h264_nvenc", "h264", MEDIA_H264, tell_nvenc, "h264", true},
+    {"hevc_nvenc", "hevc_nvenc", "hevc", MEDIA_HEVC, tell_nvenc, "hevc", true},
+};
+
+static const struct kind *kind_of(const char *codec)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (!strcmp(kinds[i].codec, codec))
+			return &kinds[i];
+	return &kinds[0];
+}
+
+static void set_picture(struct encoder *e, const struct rung *r, const AVFrame *like, bool vbv)
+{
+	AVCodecContext *cc = e->cc;
+
+	cc->width = r->width;
+	cc->height = r->height;
+	cc->pix_fmt = AV_PIX_FMT_YUV420P;
+	cc->sample_aspect_ratio = (AVRational){1, 1};
+	cc->framerate = mav_ratio(r->fps);
+	cc->time_base = av_inv_q(cc->framerate);
+	cc->bit_rate = r->bitrate;
+	cc->rc_max_rate = vbv ? r->bitrate : 0;
+	cc->rc_buffer_size = vbv ? (int)(r->bitrate * 3 / 4) : 0;
+	cc->gop_size = INT16_MAX;
+	cc->max_b_frames = 0;
+	cc->thread_count = 1;
+	cc->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_CLOSED_GOP;
+	cc->color_range = AVCOL_RANGE_MPEG;
+	cc->colorspace = like->colorspace == AVCOL_SPC_RGB ? AVCOL_SPC_BT709 : like->colorspace;
+	cc->color_primaries = like->color_primaries;
+	cc->color_trc = like->color_trc;
+	e->ticks = e->track->tb.den * r->fps.den / r->fps.num;
+}
+
+static int open_kind(struct encoder *e, const struct kind *k, const struct rung *r,
+		     const AVFrame *like, struct media_track *t, int index, char *err)
 {
 	AVDictionary *o = NULL;
 	const AVCodec *c;
-	int rc;
 
 	*t = (struct media_track){.kind = MEDIA_VIDEO,
-				  .codec = MEDIA_H264,
-				  .codec_name = "h264",
+				  .codec = k->id,
 				  .tb = video_tb(r->fps),
 				  .bitrate = r->bitrate,
 				  .width = r->width,
 				  .height = r->height,
 				  .sar = {1, 1},
 				  .fps = r->fps};
+	str_copy(t->codec_name, sizeof(t->codec_name), k->name);
 	str_copy(t->name, sizeof(t->name), r->name);
-	if ((rc = alloc(e, "libx264", t, index, &c, err)))
+	int rc = alloc(e, k->encoder, t, index, &c, err);
+	if (rc)
 		return rc;
-	e->cc->width = r->width;
-	e->cc->height = r->height;
-	e->cc->pix_fmt = AV_PIX_FMT_YUV420P;
-	e->cc->sample_aspect_ratio = (AVRational){1, 1};
-	e->cc->framerate = mav_ratio(r->fps);
-	e->cc->time_base = av_inv_q(e->cc->framerate);
-	e->cc->bit_rate = e->cc->rc_max_rate = r->bitrate;
-	e->cc->rc_buffer_size = (int)(r->bitrate * 3 / 4);
-	e->cc->max_b_frames = 0;
-	e->cc->thread_count = 1;
-	e->cc->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_CLOSED_GOP;
-	e->cc->color_range = AVCOL_RANGE_MPEG;
-	e->cc->colorspace = like->colorspace == AVCOL_SPC_RGB ? AVCOL_SPC_BT709 : like->colorspace;
-	e->cc->color_primaries = like->color_primaries;
-	e->cc->color_trc = like->color_trc;
-	e->ticks = t->tb.den * r->fps.den / r->fps.num;
-	av_dict_set(&o, "preset", *r->preset ? r->preset : "veryfast", 0);
-	av_dict_set(&o, "tune", "zerolatency", 0);
-	av_dict_set(&o, "profile", "high", 0);
-	av_dict_set(&o, "forced-idr", "1", 0);
-	/* Key frames stand where the grid wants them and nowhere else. */
-	av_dict_set(&o, "x264-params", "keyint=infinite:scenecut=0:open-gop=0", 0);
+	set_picture(e, r, like, k->vbv);
+	k->tell(&o, r);
 	return open_codec(e, c, &o, err);
 }
 
-int encoder_open_audio(struct encoder *e, int64_t bitrate, struct media_track *t, int index,
-		       char *err)
+int encoder_open_video(struct encoder *e, const struct rung *r, const AVFrame *like,
+		       struct media_track *t, int index, char *err)
+{
+	const struct kind *k = kind_of(r->codec);
+	int rc = open_kind(e, k, r, like, t, index, err);
+
+	if (!rc || !k->instead)
+		return rc;
+	log_warn(r->name, "%s; %s is encoded by the processor", err, k->instead);
+	encoder_close(e);
+	return open_kind(e, kind_of(k->instead), r, like, t, index, err);
+}
+
+int encoder_open_audio(struct encoder *e, bool opus, int64_t bitrate, struct media_track *t,
+		       int index, char *err)
 {
 	AVDictionary *o = NULL;
 	const AVCodec *c;
 	int rc;
 
 	*t = (struct media_track){.kind = MEDIA_AUDIO,
-				  .codec = MEDIA_AAC,
-				  .codec_name = "aac",
+				  .codec = opus ? MEDIA_OPUS : MEDIA_AAC,
 				  .name = "audio",
 				  .tb = {1, AUDIO_RATE},
 				  .bitrate = bitrate,
 				  .sample_rate = AUDIO_RATE,
 				  .channels = 2,
-				  .frame_samples = AUDIO_FRAME,
+				  .frame_samples = opus ? AUDIO_FRAME_OPUS : AUDIO_FRAME_AAC,
 				  .fps = {0, 1}};
-	if ((rc = alloc(e, "aac", t, index, &c, err)))
+	str_copy(t->codec_name, sizeof(t->codec_name), opus ? "opus" : "aac");
+	if ((rc = alloc(e, opus ? "libopus" : "aac", t, index, &c, err)))
 		return rc;
-	e->cc->sample_fmt = AV_SAMPLE_FMT_FLTP;
+	e->cc->sample_fmt = opus ? AV_SAMPLE_FMT_FLT : AV_SAMPLE_FMT_FLTP;
 	e->cc->sample_rate = AUDIO_RATE;
 	av_channel_layout_default(&e->cc->ch_layout, 2);
 	e->cc->bit_rate = bitrate;
@@ -140,7 +234,8 @@ struct media_packet *encoder_receive(struct encoder *e)
 		p->track = e->index;
 		p->pts = (e->pkt->pts + e->base) * e->ticks;
 		p->dts = (e->pkt->dts + e->base) * e->ticks;
-		p->duration = (e->track->kind == MEDIA_AUDIO ? AUDIO_FRAME : 1) * e->ticks;
+		p->duration =
+		    (e->track->kind == MEDIA_AUDIO ? e->track->frame_samples : 1) * e->ticks;
 	}
 	av_packet_unref(e->pkt);
 	return p;

@@ -1,12 +1,14 @@
-/* Encoders of the engine: libx264 frame by frame, AAC. Not for other modules. */
+/* Encoders of the engine: H.264, HEVC, AV1, VP9 frame by frame, AAC and Opus. Not for other modules. */
 #ifndef GEX_MEDIA_ENCODE_H
 #define GEX_MEDIA_ENCODE_H
 
 #include "media/av.h"
 #include "media/ladder.h"
+#include "media/splice.h"
 
-#define AUDIO_RATE 48000
-#define AUDIO_FRAME 1024
+#define AUDIO_RATE SPLICE_RATE
+#define AUDIO_FRAME_AAC 1024
+#define AUDIO_FRAME_OPUS 960
 
 struct encoder {
 	AVCodecContext *cc;
@@ -21,8 +23,8 @@ struct encoder {
  * named in the stream. 0 or a negative errno with a reason. */
 int encoder_open_video(struct encoder *e, const struct rung *r, const AVFrame *like,
 		       struct media_track *t, int index, char *err) MUST_USE;
-int encoder_open_audio(struct encoder *e, int64_t bitrate, struct media_track *t, int index,
-		       char *err) MUST_USE;
+int encoder_open_audio(struct encoder *e, bool opus, int64_t bitrate, struct media_track *t,
+		       int index, char *err) MUST_USE;
 /* f->pts: frames (video) or samples (audio) since the epoch. NULL: no more. */
 int encoder_send(struct encoder *e, AVFrame *f) MUST_USE;
 /* The next packet; NULL when there is none now. */

@@ -3,19 +3,8 @@
 
 #include "log/log.h"
 #include "media/pipeline.h"
+#include "media/slate.h"
 #include "os/os.h"
-
-#define SINKS_BYTES_MAX (4 << 20) /* so much may wait in the sinks of a source that can wait */
-#define RETRY_US (5 * MS_US)
-
-struct out {
-	struct list node;
-	enum event kind;
-	struct media_packet *packet;
-	struct media_info *info;
-	int64_t n;
-	char text[MEDIA_ERR];
-};
 
 void work_destroy(struct work *w)
 {
@@ -45,144 +34,6 @@ int64_t engine_start_us(struct engine *e)
 	int64_t us = e->start_us;
 	pthread_mutex_unlock(&e->lock);
 	return us;
-}
-
-/* ---- events ---- */
-
-static void out_destroy(struct out *o)
-{
-	media_packet_unref(o->packet);
-	media_info_unref(o->info);
-	free(o);
-}
-
-static void out_clear(struct list *l)
-{
-	struct out *o, *tmp;
-
-	list_for_safe (o, tmp, l, node) {
-		list_remove(&o->node);
-		out_destroy(o);
-	}
-}
-
-static void free_engine(struct engine *e)
-{
-	pthread_cond_destroy(&e->changed);
-	pthread_mutex_destroy(&e->lock);
-	free(e);
-}
-
-static void deliver_one(struct engine *e, struct out *o)
-{
-	switch (o->kind) {
-	case EVENT_OPENED:
-		e->ev.opened(e->arg, o->text);
-		break;
-	case EVENT_LOST:
-		e->ev.lost(e->arg, o->text);
-		break;
-	case EVENT_START:
-		e->ev.start(e->arg, o->info);
-		break;
-	case EVENT_PACKET:
-		e->ev.packet(e->arg, o->packet, o->n);
-		break;
-	case EVENT_END:
-		e->ev.end(e->arg, (int)o->n, o->text);
-		break;
-	}
-}
-
-static struct out *take(struct engine *e)
-{
-	pthread_mutex_lock(&e->lock);
-	struct out *o = list_first(&e->out, struct out, node);
-	if (o) {
-		list_remove(&o->node);
-		e->out_bytes -= o->packet ? o->packet->size : 0;
-		pthread_cond_broadcast(&e->changed);
-	} else {
-		e->posted = false;
-	}
-	pthread_mutex_unlock(&e->lock);
-	return o;
-}
-
-/* On the loop's thread, while e->posted. An event at a time, so that the owner may destroy the engine in any of them;
- * then the memory goes here. */
-static void deliver(void *arg)
-{
-	struct engine *e = arg;
-
-	e->retrying = false;
-	while (!e->gone) {
-		if (!e->conf.source.live && e->ev.queued(e->arg) > SINKS_BYTES_MAX) {
-			e->retrying = !loop_timer_in(&e->retry, RETRY_US);
-			if (e->retrying)
-				return;
-		}
-		struct out *o = take(e);
-		if (!o)
-			return;
-		deliver_one(e, o);
-		out_destroy(o);
-	}
-	free_engine(e);
-}
-
-/* Only a source that can wait does. */
-static void wait_for_room(struct engine *e)
-{
-	while (!e->conf.source.live && e->out_bytes > OUT_BYTES_MAX && !e->closing)
-		pthread_cond_wait(&e->changed, &e->lock);
-}
-
-void engine_emit(struct engine *e, enum event kind, struct media_packet *p, int64_t n,
-		 const char *text)
-{
-	struct out *o = calloc(1, sizeof(*o));
-	bool post = false;
-
-	if (!o) {
-		media_packet_unref(p);
-		return;
-	}
-	o->kind = kind;
-	o->packet = p;
-	o->n = n;
-	if (text)
-		str_copy(o->text, sizeof(o->text), text);
-	pthread_mutex_lock(&e->lock);
-	if (p)
-		wait_for_room(e);
-	if (kind == EVENT_START)
-		o->info = media_info_ref(e->info);
-	bool over = p && e->out_bytes > OUT_BYTES_MAX;
-	if (e->closing || over) {
-		e->overrun += over;
-		pthread_mutex_unlock(&e->lock);
-		out_destroy(o);
-		return;
-	}
-	list_append(&e->out, &o->node);
-	e->out_bytes += p ? p->size : 0;
-	if (!e->posted)
-		post = e->posted = true;
-	/* Under the lock: engine_destroy must see a call as either made or never to be made. */
-	if (post && loop_post(e->loop, deliver, e))
-		e->posted = false;
-	pthread_mutex_unlock(&e->lock);
-}
-
-void engine_stage_done(struct engine *e)
-{
-	pthread_mutex_lock(&e->lock);
-	bool last = --e->stages == 0;
-	int err = e->end_err;
-	pthread_mutex_unlock(&e->lock);
-	if (last)
-		engine_emit(e, EVENT_END, NULL, err, e->end_reason);
 }
 
 void engine_fail(struct engine *e, int err, const char *reason)
@@ -224,13 +75,16 @@ AVCodecContext *engine_decoder(const struct media_track *t, char *err)
 	return cc;
 }
 
-static void ladder_for(struct engine *e, const AVFrame *first)
+static void ladder_for(struct engine *e, const AVFrame *first, const struct media_track *source)
 {
-	struct media_track like = {.width = first->width,
-				   .height = first->height,
-				   .fps = e->timeline.fps,
-				   .sar = mav_to_ratio(first->sample_aspect_ratio)};
+	struct media_track like = {
+	    .width = source->width, .height = source->height, .sar = source->sar, .fps = e->fps};
 
+	if (first) {
+		like.width = first->width;
+		like.height = first->height;
+		like.sar = mav_to_ratio(first->sample_aspect_ratio);
+	}
 	if (!like.sar.num)
 		like.sar = (struct ratio){1, 1};
 	if (!e->conf.rungs)
@@ -243,14 +97,15 @@ static void ladder_for(struct engine *e, const AVFrame *first)
 	}
 }
 
-static int build_rung(struct engine *e, int i, const AVFrame *first, char *err)
+static int build_rung(struct engine *e, int i, const AVFrame *first,
+		      const struct media_track *source, char *err)
 {
 	struct stage *s = &e->rung[i];
 	int rc;
 
 	s->e = e;
 	s->index = i;
-	s->gop = (struct ratio){e->timeline.gop * e->timeline.fps.den, e->timeline.fps.num};
+	s->gop = (struct ratio){e->gop * e->fps.den, e->fps.num};
 	s->grid = (struct grid){.fps = s->conf.fps};
 	s->first = grid_nearest(s->conf.fps, engine_start_us(e));
 	if (grid_us(s->conf.fps, s->first) < engine_start_us(e))
@@ -260,6 +115,10 @@ static int build_rung(struct engine *e, int i, const AVFrame *first, char *err)
 		    s->conf.name,
 		    "a GOP is no whole number of frames: key frames come up to one frame late");
 	e->rungs = i + 1;
+	if (s->conf.copy) {
+		e->info->n++;
+		return copy_build(s, source, &e->info->track[i]);
+	}
 	if ((rc = queue_init(&s->queue, PICTURES_CAP)) ||
 	    (rc = scaler_create(&s->scaler, s->conf.width, s->conf.height)) ||
 	    (rc = encoder_open_video(&s->enc, &s->conf, first, &e->info->track[i], i, err)))
@@ -271,24 +130,28 @@ static int build_rung(struct engine *e, int i, const AVFrame *first, char *err)
 static int run_stages(struct engine *e)
 {
 	pthread_mutex_lock(&e->lock);
-	e->stages += e->rungs;
+	for (int i = 0; i < e->rungs; i++)
+		e->stages += !e->rung[i].conf.copy;
 	pthread_mutex_unlock(&e->lock);
+	int rc = 0;
 	for (int i = 0; i < e->rungs; i++) {
 		struct stage *s = &e->rung[i];
-		int rc = -pthread_create(&s->thread, NULL, rung_main, s);
 
-		if (rc) {
-			pthread_mutex_lock(&e->lock);
-			e->stages -= e->rungs - i;
-			pthread_mutex_unlock(&e->lock);
-			return rc;
-		}
-		s->running = true;
+		if (s->conf.copy)
+			continue;
+		if (!rc)
+			rc = -pthread_create(&s->thread, NULL, rung_main, s);
+		s->running = !rc;
+		if (!rc)
+			continue;
+		pthread_mutex_lock(&e->lock);
+		e->stages--;
+		pthread_mutex_unlock(&e->lock);
 	}
-	return 0;
+	return rc;
 }
 
-int engine_build(struct engine *e, const AVFrame *first)
+int engine_build(struct engine *e, const AVFrame *first, const struct media_track *source)
 {
 	char err[MEDIA_ERR] = "out of memory";
 	int rc = 0;
@@ -299,15 +162,15 @@ int engine_build(struct engine *e, const AVFrame *first)
 		goto fail;
 	}
 	e->info->utc = true;
-	if (first)
-		ladder_for(e, first);
-	for (int i = 0; first && i < e->conf.rungs; i++)
-		if ((rc = build_rung(e, i, first, err)))
+	if (source)
+		ladder_for(e, first, source);
+	for (int i = 0; source && i < e->conf.rungs; i++)
+		if ((rc = build_rung(e, i, first, source, err)))
 			goto fail;
 	if (!e->no_sound) {
 		int i = e->info->n;
 
-		if ((rc = encoder_open_audio(&e->audio_enc, e->conf.audio_bitrate,
+		if ((rc = encoder_open_audio(&e->audio_enc, e->conf.opus, e->conf.audio_bitrate,
 					     &e->info->track[i], i, err)))
 			goto fail;
 		e->info->n++;
@@ -337,42 +200,88 @@ bool engine_built(struct engine *e)
 
 /* ---- life ---- */
 
-int engine_create(struct engine **out, struct loop *l, const struct engine_conf *conf,
-		  const struct engine_events *ev, void *arg)
+static void init(struct engine *e, struct loop *l, const struct engine_conf *conf)
 {
-	struct engine *e = calloc(1, sizeof(*e));
-	int rc;
-
-	if (!e)
-		return -ENOMEM;
 	e->loop = l;
 	e->conf = *conf;
-	e->ev = *ev;
-	e->arg = arg;
+	str_copy(e->slate_text, sizeof(e->slate_text), conf->slate_text ? conf->slate_text : "");
+	e->live = conf->source[0].live || conf->sources > 1;
 	e->start_us = NEVER_US;
 	e->utc_base_us = os_utc_us() - os_mono_us();
 	list_init(&e->out);
 	pthread_mutex_init(&e->lock, NULL);
 	cond_init(&e->changed);
-	loop_timer_init(l, &e->retry, deliver, e);
-	e->stages = 3;
+	loop_timer_init(l, &e->retry, engine_deliver, e);
+	failover_init(&e->failover, conf->loss_us, conf->return_us);
+	for (int i = 0; i < conf->sources; i++) {
+		e->input[i].e = e;
+		e->input[i].index = i;
+		e->input[i].source = conf->source[i];
+		list_init(&e->input[i].cache);
+	}
+	e->inputs_left = conf->sources;
+	e->stages = 2 + conf->sources;
+}
+
+static int start(struct engine *e)
+{
+	int rc;
+
 	if ((rc = queue_init(&e->video_queue, PACKETS_MAX)) ||
 	    (rc = queue_init(&e->audio_queue, PACKETS_MAX)))
-		goto fail;
+		return rc;
 	if ((rc = -pthread_create(&e->video, NULL, video_main, e)))
-		goto fail;
+		return rc;
 	e->video_running = true;
 	if ((rc = -pthread_create(&e->audio, NULL, audio_main, e)))
-		goto fail;
+		return rc;
 	e->audio_running = true;
-	if ((rc = -pthread_create(&e->input, NULL, input_main, e)))
+	for (int i = 0; i < e->conf.sources && !rc; i++) {
+		rc = -pthread_create(&e->input[i].thread, NULL, input_main, &e->input[i]);
+		e->input[i].running = !rc;
+	}
+	return rc;
+}
+
+int engine_create(struct engine **out, struct loop *l, const struct engine_conf *conf,
+		  const struct engine_events *ev, void *arg, char *err)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	int rc = -ENOMEM;
+
+	*err = 0;
+	if (!e)
+		return rc;
+	init(e, l, conf);
+	e->ev = *ev;
+	e->arg = arg;
+	if (conf->slate_file && (rc = slate_load(&e->slate, conf->slate_file, err)))
 		goto fail;
-	e->input_running = true;
+	if ((rc = start(e)))
+		goto fail;
 	*out = e;
 	return 0;
 fail:
+	if (!*err)
+		mav_say(err, "%s", strerror(-rc));
 	engine_destroy(e);
 	return rc;
+}
+
+static void input_stats(struct engine *e, struct engine_stats *st)
+{
+	pthread_mutex_lock(&e->lock);
+	int active = e->failover.active;
+	st->switches = e->failover.changes;
+	pthread_mutex_unlock(&e->lock);
+	for (int i = 0; i < e->conf.sources; i++) {
+		const struct input *in = &e->input[i];
+
+		st->input[i] = (struct engine_input_stats){in->opened, in->present, i == active};
+		st->present |= in->present && i == active;
+		for (int k = 0; k < TIMELINE_REPAIRS; k++)
+			st->repairs[k] += in->repairs[k];
+	}
 }
 
 void engine_stats(struct engine *e, struct engine_stats *st)
@@ -382,34 +291,36 @@ void engine_stats(struct engine *e, struct engine_stats *st)
 				    .bytes_in = e->bytes_in,
 				    .damaged = e->damaged,
 				    .undecoded = e->undecoded,
-				    .jumps = e->jumps,
-				    .wraps = e->wraps,
-				    .skips = e->skips,
-				    .relates = e->relates,
+				    .broken = e->broken,
+				    .slates = e->slates,
+				    .slate = e->slated,
 				    .silence_samples = e->silence,
 				    .cut_samples = e->cut,
 				    .overrun = e->overrun,
-				    .opened = e->opened,
-				    .present = e->present};
+				    .decode_us = e->decode_us,
+				    .queued = (int)queue_len(&e->video_queue),
+				    .inputs = e->conf.sources};
+	input_stats(e, st);
 	pthread_mutex_lock(&e->lock);
 	bool built = e->built;
 	pthread_mutex_unlock(&e->lock);
 	for (; built && st->rungs < e->rungs; st->rungs++) {
 		struct stage *s = &e->rung[st->rungs];
 
-		st->rung[st->rungs] =
-		    (struct engine_rung_stats){.frames = s->frames,
-					       .dropped = s->dropped,
-					       .repeated = s->repeated,
-					       .queued = (int)queue_len(&s->queue)};
+		st->rung[st->rungs] = (struct engine_rung_stats){
+		    .frames = s->frames,
+		    .dropped = s->dropped,
+		    .repeated = s->repeated,
+		    .queued = s->queue.made ? (int)queue_len(&s->queue) : 0};
 	}
 }
 
 void engine_stop(struct engine *e)
 {
 	atomic_store(&e->cancel, true);
-	if (e->conf.source.cancel)
-		e->conf.source.cancel(e->conf.source.arg);
+	for (int i = 0; i < e->conf.sources; i++)
+		if (e->conf.source[i].cancel)
+			e->conf.source[i].cancel(e->conf.source[i].arg);
 	pthread_mutex_lock(&e->lock);
 	pthread_cond_broadcast(&e->changed);
 	pthread_mutex_unlock(&e->lock);
@@ -439,8 +350,9 @@ static void join_all(struct engine *e)
 {
 	queue_close(&e->video_queue);
 	queue_close(&e->audio_queue);
-	if (e->input_running)
-		pthread_join(e->input, NULL);
+	for (int i = 0; i < e->conf.sources; i++)
+		if (e->input[i].running)
+			pthread_join(e->input[i].thread, NULL);
 	if (e->video_running)
 		pthread_join(e->video, NULL);
 	for (int i = 0; i < e->rungs; i++) {
@@ -469,10 +381,10 @@ void engine_destroy(struct engine *e)
 		finish_rung(&e->rung[i]);
 	encoder_close(&e->audio_enc);
 	media_info_unref(e->info);
-	out_clear(&e->out);
+	engine_events_clear(e);
 	loop_timer_stop(&e->retry);
 	e->gone = true;
 	/* A call of deliver that is still to come (or that we are in) frees the memory. */
 	if (!posted || e->retrying)
-		free_engine(e);
+		engine_free(e);
 }

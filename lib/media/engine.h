@@ -1,4 +1,4 @@
-/* engine: one live source in, a ladder of renditions on the UTC timeline out.
+/* engine: one live source in (or one of several, see failover.h), a ladder of renditions on the UTC timeline out.
  *
  *   input thread: wait, demux, timeline ──┬─ packets ─► video thread: decode, frame grid ─┬─ pictures ─► rung thread: scale, encode
  *                                         │                                               ├─ pictures ─► rung thread …
@@ -11,12 +11,18 @@
  * begins at such an instant.
  *
  * While a live source is silent or gone its last picture is repeated, with silence, on the timeline, HOLD later than it
- * would have been; when it comes back, even with another size or codec, it is taken in again. */
+ * would have been, and after slate_us a slate; when it comes back, even with another size or codec, it is taken in again.
+ * Pictures that the decoder calls damaged, and those that follow, are left out up to the next key frame, but not for long.
+ *
+ * Several inputs are read at once, each by a thread of its own; those that are not active keep what came since their last key
+ * frame, so that taking over costs a moment of decoding. All of them are on the same timeline. */
 #ifndef GEX_MEDIA_ENGINE_H
 #define GEX_MEDIA_ENGINE_H
 
 #include "loop/loop.h"
+#include "media/failover.h"
 #include "media/ladder.h"
+#include "media/timeline.h"
 
 struct engine;
 
@@ -37,17 +43,25 @@ struct engine_source {
 };
 
 struct engine_conf {
-	struct engine_source source;
+	struct engine_source source[INPUTS_MAX]; /* in order of preference */
+	int sources;
+	int64_t loss_us, return_us; /* failover.h */
+	int64_t slate_us;	    /* the last picture stands so long; NEVER_US: no slate */
+	const char *slate_file; /* NULL: a picture with slate_text; both for engine_create only */
+	const char *slate_text;
 	struct rung rung[LADDER_MAX];
 	int rungs; /* 0: ladder_default */
 	int64_t gop_us;
 	int64_t audio_bitrate; /* 0: no sound */
+	bool opus;	       /* instead of AAC */
 };
 
 /* On the loop's thread. */
 struct engine_events {
-	void (*opened)(void *arg, const char *what);
-	void (*lost)(void *arg, const char *reason);
+	void (*opened)(void *arg, int input, const char *what);
+	void (*lost)(void *arg, int input, const char *reason);
+	/* Another input than before is encoded from here on. */
+	void (*switched)(void *arg, int input);
 	/* Once: the renditions, before the first packet. */
 	void (*start)(void *arg, struct media_info *info);
 	/* The callee does not own p. took_us: what encoding (and scaling) it took. */
@@ -62,20 +76,32 @@ struct engine_rung_stats {
 	int64_t frames, dropped, repeated;
 	int queued;
 };
-struct engine_stats {
-	int64_t frames_in, packets_in, bytes_in, damaged, undecoded;
-	int64_t jumps, wraps, skips, relates; /* repairs of the timeline */
-	int64_t silence_samples, cut_samples;
-	int64_t overrun; /* packets lost because the loop's thread took none for long */
+struct engine_input_stats {
 	int64_t opened;
-	bool present; /* the source is there */
+	bool present, active;
+};
+struct engine_stats {
+	int64_t frames_in, packets_in, bytes_in; /* of all inputs */
+	int64_t damaged, undecoded;
+	int64_t broken; /* pictures left out because of damage before or in them */
+	int64_t repairs[TIMELINE_REPAIRS]; /* of all inputs */
+	int64_t switches, slates;	   /* how often another input, the slate, came */
+	bool slate;			   /* it is there now */
+	int64_t silence_samples, cut_samples;
+	int64_t decode_us; /* spent in decoding pictures and making them upright */
+	int queued;	   /* packets that wait to be decoded */
+	int64_t overrun;   /* packets lost because the loop's thread took none for long */
+	bool present;	   /* the active source is there */
+	int inputs;
+	struct engine_input_stats input[INPUTS_MAX];
 	int rungs;
 	struct engine_rung_stats rung[LADDER_MAX];
 };
 
-/* Starts the threads. conf is copied, but not what the source's pointers point to. */
+/* Starts the threads. conf is copied, but not what the sources' pointers point to. 0, or a negative errno with one line in err
+ * (MEDIA_ERR bytes). */
 int engine_create(struct engine **out, struct loop *l, const struct engine_conf *conf,
-		  const struct engine_events *ev, void *arg) MUST_USE;
+		  const struct engine_events *ev, void *arg, char *err) MUST_USE;
 void engine_stats(struct engine *e, struct engine_stats *st);
 /* Ends the source; what was read is encoded and given out, then end() comes. */
 void engine_stop(struct engine *e);

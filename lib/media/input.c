@@ -6,6 +6,9 @@
 
 #define BACKOFF_US (300 * MS_US)
 #define BACKOFF_URL_US SEC_US
+#define FIRST_US \
+	(2 * \
+	 SEC_US) /* in which the preferred input may come first, and decide what the output is like */
 
 /* Sleeps, unless cancelled. False: cancelled. */
 static bool sleep_until(struct engine *e, int64_t until_us)
@@ -25,16 +28,35 @@ static bool push(struct engine *e, enum media_kind kind, struct work *w)
 	return false;
 }
 
-static bool push_track(struct engine *e, struct media_info *info, int track)
+static bool push_work(struct engine *e, struct work *w)
 {
-	struct work *w = track < 0 ? NULL : calloc(1, sizeof(*w));
+	return push(e, w->info->track[w->track].kind, w);
+}
 
-	if (!w)
-		return track < 0;
+static struct work *new_work(const struct input *in, struct media_info *info, int track,
+			     struct media_packet *p)
+{
+	struct work *w = calloc(1, sizeof(*w));
+
+	if (!w) {
+		media_packet_unref(p);
+		return NULL;
+	}
+	list_init(&w->node);
+	w->input = in->index;
 	w->info = media_info_ref(info);
 	w->track = track;
+	w->packet = p;
 	w->out_us = TIMELINE_NONE;
-	return push(e, info->track[track].kind, w);
+	return w;
+}
+
+/* Tells a decoder what comes next. */
+static bool push_track(struct input *in, struct media_info *info, int track)
+{
+	struct work *w = track < 0 ? NULL : new_work(in, info, track, NULL);
+
+	return track < 0 || (w && push_work(in->e, w));
 }
 
 static int first_of(const struct media_info *info, enum media_kind kind)
@@ -53,70 +75,170 @@ struct run {
 	bool key_seen;
 };
 
-/* The first source decides what the output has. */
-static void first_source(struct engine *e, const struct run *r)
+/* The first source decides what the output has, and the grid that all are laid on. */
+static void begin(struct engine *e, const struct run *r)
 {
 	struct ratio fps = r->video < 0 ? (struct ratio){0, 1} : r->info->track[r->video].fps;
 
 	for (int i = 0; i < e->conf.rungs && !fps.num; i++)
 		fps = e->conf.rung[i].fps;
-	if (!fps.num)
-		fps = (struct ratio){30, 1};
-	timeline_init(&e->timeline, e->conf.source.live, fps, grid_gop(fps, e->conf.gop_us));
 	pthread_mutex_lock(&e->lock);
-	e->no_picture = r->video < 0;
-	e->no_sound = r->audio < 0 || !e->conf.audio_bitrate;
+	if (!e->begun) {
+		e->fps = fps.num ? fps : (struct ratio){30, 1};
+		e->gop = grid_gop(e->fps, e->conf.gop_us);
+		e->no_picture = r->video < 0;
+		e->no_sound = r->audio < 0 || !e->conf.audio_bitrate;
+		e->begun = true;
+		pthread_cond_broadcast(&e->changed);
+	}
 	pthread_mutex_unlock(&e->lock);
 }
 
-static void publish_timeline(struct engine *e)
+/* The first input whose time is known tells where the output starts. */
+static void share_start(struct input *in)
 {
-	const struct timeline *t = &e->timeline;
+	struct engine *e = in->e;
+	struct timeline *t = &in->timeline;
 
-	e->jumps = t->jumps;
-	e->wraps = t->wraps;
-	e->skips = t->skips;
-	e->relates = t->relates;
-	if (t->start_us == NEVER_US || e->start_us != NEVER_US) /* written here only */
-		return;
 	pthread_mutex_lock(&e->lock);
-	e->start_us = t->start_us;
+	if (e->start_us == NEVER_US)
+		e->start_us = t->start_us;
+	else if (t->start_us == NEVER_US)
+		t->start_us = e->start_us;
 	pthread_mutex_unlock(&e->lock);
+}
+
+/* ---- an input that is not active ---- */
+
+static void forget_cache(struct input *in)
+{
+	struct work *w, *tmp;
+
+	list_for_safe (w, tmp, &in->cache, node) {
+		list_remove(&w->node);
+		work_destroy(w);
+	}
+	in->cache_bytes = 0;
+	in->cached = 0;
+}
+
+/* Keeps what came since the last key frame; w is taken. */
+static void keep(struct input *in, struct work *w, bool key)
+{
+	if (key || in->cache_bytes > CACHE_BYTES || in->cached >= CACHE_WORKS)
+		forget_cache(in);
+	if (!key && list_empty(&in->cache)) {
+		work_destroy(w);
+		return;
+	}
+	list_append(&in->cache, &w->node);
+	in->cache_bytes += w->packet->size;
+	in->cached++;
+}
+
+/* It is active now: the decoders get its tracks and what was kept. */
+static bool feed(struct input *in, const struct run *r)
+{
+	bool ok = push_track(in, r->info, r->video) && push_track(in, r->info, r->audio);
+	struct work *w, *tmp;
+
+	list_for_safe (w, tmp, &in->cache, node) {
+		list_remove(&w->node);
+		if (ok)
+			ok = push_work(in->e, w);
+		else
+			work_destroy(w);
+	}
+	forget_cache(in);
+	in->fed = true;
+	return ok;
+}
+
+static bool is_active(struct input *in, bool counts, bool key)
+{
+	struct engine *e = in->e;
+
+	pthread_mutex_lock(&e->lock);
+	int was = e->failover.active;
+	bool active =
+	    counts ? failover_heard(&e->failover, in->index, key, os_mono_us()) : was == in->index;
+	bool changed = was >= 0 && was != e->failover.active;
+	pthread_mutex_unlock(&e->lock);
+	if (changed)
+		engine_emit(e, EVENT_SWITCH, NULL, in->index, NULL);
+	return active;
+}
+
+/* Takes w. False: the engine is being closed. */
+static bool route(struct input *in, struct run *r, struct work *w)
+{
+	bool counts = w->track == (r->video >= 0 ? r->video : r->audio);
+	bool key = counts && (r->video < 0 || w->packet->key);
+
+	bool active = is_active(in, counts, key);
+
+	if (active && in->fed)
+		return push_work(in->e, w);
+	keep(in, w, key);
+	if (!active) {
+		in->fed = false;
+		return true;
+	}
+	return list_empty(&in->cache) || feed(in, r);
+}
+
+/* ---- reading ---- */
+
+/* The UTC of a packet. */
+static int64_t map(struct input *in, const struct media_track *t, const struct media_packet *p)
+{
+	struct ratio us = {1, SEC_US};
+
+	share_start(in);
+	int64_t out = timeline_map(&in->timeline, t->kind, base_rescale(p->dts, t->tb, us),
+				   base_rescale(p->pts, t->tb, us),
+				   base_rescale(p->duration, t->tb, us), engine_utc_us(in->e));
+	share_start(in);
+	for (int i = 0; i < TIMELINE_REPAIRS; i++)
+		in->repairs[i] = in->timeline.repairs[i];
+	return out;
 }
 
 /* Takes p. False: the engine is being closed. */
-static bool pass_on(struct engine *e, struct run *r, struct media_packet *p)
+static bool pass_on(struct input *in, struct run *r, struct media_packet *p)
 {
+	struct engine *e = in->e;
 	const struct media_track *t = &r->info->track[p->track];
-	struct ratio us = {1, SEC_US};
 	struct work *w;
 
 	e->packets_in++;
 	e->bytes_in += (long long)p->size;
 	bool wanted = p->track == r->video ? (r->key_seen |= p->key) : p->track == r->audio;
-	if (!wanted || !(w = calloc(1, sizeof(*w)))) {
+	if (!wanted) {
 		media_packet_unref(p);
 		return true;
 	}
+	if (!(w = new_work(in, r->info, p->track, p)))
+		return true;
 	e->frames_in += p->track == r->video;
-	w->packet = p;
-	w->track = p->track;
-	w->out_us = timeline_map(&e->timeline, t->kind, base_rescale(p->dts, t->tb, us),
-				 base_rescale(p->pts, t->tb, us),
-				 base_rescale(p->duration, t->tb, us), engine_utc_us(e));
-	publish_timeline(e);
-	if (e->conf.source.live || e->conf.source.paced) {
-		int64_t ahead = timeline_ahead(&e->timeline, w->out_us, engine_utc_us(e));
+	w->out_us = map(in, t, p);
+	if (w->out_us == TIMELINE_NONE && t->kind == MEDIA_AUDIO) {
+		work_destroy(w);
+		return true;
+	}
+	if (e->live || in->source.paced) {
+		int64_t ahead = timeline_ahead(&in->timeline, w->out_us, engine_utc_us(e));
 
 		if (ahead)
 			sleep_until(e, os_mono_us() + ahead);
 	}
-	return push(e, t->kind, w);
+	return route(in, r, w);
 }
 
 /* Reads until the source fails or ends. */
-static int run_source(struct engine *e, struct run *r)
+static int run_source(struct input *in, struct run *r)
 {
+	struct engine *e = in->e;
 	struct media_packet *p;
 	int64_t damaged = 0;
 	int rc;
@@ -128,28 +250,28 @@ static int run_source(struct engine *e, struct run *r)
 			media_info_unref(r->info);
 			r->info = media_info_ref(media_demux_info(r->d));
 			/* Parameter sets of H.264 come in-band too; those of AAC do not. */
-			if (p->track == r->audio && !push_track(e, r->info, r->audio))
+			if (in->fed && p->track == r->audio && !push_track(in, r->info, r->audio))
 				rc = -EINTR;
 		}
-		if (!pass_on(e, r, p) || rc)
+		if (!pass_on(in, r, p) || rc)
 			return -EINTR;
 	}
 	return rc;
 }
 
-static int open_source(struct engine *e, struct media_demux **d, char *err)
+static int open_source(struct input *in, struct media_demux **d, char *err)
 {
-	const struct engine_source *s = &e->conf.source;
+	const struct engine_source *s = &in->source;
 
 	if (s->url)
-		return media_demux_open_url(d, s->url, &e->cancel, err);
+		return media_demux_open_url(d, s->url, &in->e->cancel, err);
 	struct media_reader reader = {s->read, s->arg};
 	return media_demux_open(d, &reader, s->format, err);
 }
 
-static void say_opened(struct engine *e, const struct run *r)
+static void say_opened(const struct input *in, const struct run *r)
 {
-	const char *peer = e->conf.source.peer ? e->conf.source.peer(e->conf.source.arg) : "";
+	const char *peer = in->source.peer ? in->source.peer(in->source.arg) : "";
 	char what[MEDIA_ERR];
 	int n = snprintf(what, sizeof(what), "%s%s", peer, *peer ? ": " : "");
 
@@ -166,80 +288,114 @@ static void say_opened(struct engine *e, const struct run *r)
 		snprintf(what + n, sizeof(what) - (size_t)n, "%s%s %d Hz, %d channels",
 			 r->video >= 0 ? ", " : "", t->codec_name, t->sample_rate, t->channels);
 	}
-	engine_emit(e, EVENT_OPENED, NULL, 0, what);
+	engine_emit(in->e, EVENT_OPENED, NULL, in->index, what);
 }
 
-static int one_connection(struct engine *e, bool *begun, char *err)
+static void new_connection(struct input *in, struct run *r)
+{
+	struct engine *e = in->e;
+
+	r->info = media_info_ref(media_demux_info(r->d));
+	r->video = first_of(r->info, MEDIA_VIDEO);
+	r->audio = first_of(r->info, MEDIA_AUDIO);
+	begin(e, r);
+	/* A later source may have what the first had not; the output cannot. */
+	r->video = e->no_picture ? -1 : r->video;
+	r->audio = e->no_sound ? -1 : r->audio;
+	if (!in->timed)
+		timeline_init(&in->timeline, in->source.live, e->fps, e->gop);
+	in->timed = true;
+	in->fed = false;
+	in->opened++;
+	in->present = true;
+	say_opened(in, r);
+	timeline_source(&in->timeline, r->info->utc, r->video >= 0);
+}
+
+static int one_connection(struct input *in, char *err)
 {
 	struct run r = {0};
-	struct media_demux *d = NULL;
-	int rc = open_source(e, &d, err);
+	int rc = open_source(in, &r.d, err);
 
 	if (rc)
 		return rc;
-	r.d = d;
-	r.info = media_info_ref(media_demux_info(d));
-	r.video = first_of(r.info, MEDIA_VIDEO);
-	r.audio = first_of(r.info, MEDIA_AUDIO);
-	if (!*begun)
-		first_source(e, &r);
-	*begun = true;
-	/* A later source may have what the first had not; the output cannot. */
-	r.video = e->no_picture ? -1 : r.video;
-	r.audio = e->no_sound ? -1 : r.audio;
-	e->opened++;
-	e->present = true;
-	say_opened(e, &r);
-	timeline_source(&e->timeline, r.info->utc, r.video >= 0);
-	if (push_track(e, r.info, r.video) && push_track(e, r.info, r.audio))
-		rc = run_source(e, &r);
-	e->present = false;
+	new_connection(in, &r);
+	rc = run_source(in, &r);
+	in->present = false;
+	forget_cache(in);
+	pthread_mutex_lock(&in->e->lock);
+	failover_lost(&in->e->failover, in->index);
+	pthread_mutex_unlock(&in->e->lock);
 	snprintf(err, MEDIA_ERR, "%s", rc == -ENODATA ? "the source ended" : strerror(-rc));
 	media_info_unref(r.info);
-	media_demux_close(d);
+	media_demux_close(r.d);
 	return rc;
 }
 
-static int wait_source(struct engine *e)
+static int wait_source(struct input *in)
 {
-	const struct engine_source *s = &e->conf.source;
+	const struct engine_source *s = &in->source;
 
-	if (e->cancel)
+	if (in->e->cancel)
 		return -EINTR;
 	return s->url ? 0 : s->wait(s->arg);
 }
 
+/* The last input to end closes the decoders' queues. */
+static void end_input(struct engine *e)
+{
+	pthread_mutex_lock(&e->lock);
+	bool last = --e->inputs_left == 0;
+	pthread_mutex_unlock(&e->lock);
+	if (last) {
+		queue_close(&e->video_queue);
+		queue_close(&e->audio_queue);
+	}
+	engine_stage_done(e);
+}
+
+static void let_first(struct input *in)
+{
+	struct engine *e = in->e;
+	int64_t until = os_mono_us() + FIRST_US;
+
+	pthread_mutex_lock(&e->lock);
+	while (in->index && !e->begun && !e->cancel && !e->closing && os_mono_us() < until)
+		cond_wait_until(&e->changed, &e->lock, until);
+	pthread_mutex_unlock(&e->lock);
+}
+
 void *input_main(void *arg)
 {
-	struct engine *e = arg;
-	bool begun = false, tried = false;
+	struct input *in = arg;
+	struct engine *e = in->e;
+	bool tried = false;
 	char err[MEDIA_ERR] = "";
 	int rc = 0, last = 0;
 
+	let_first(in);
 	for (;;) {
-		rc = wait_source(e);
+		rc = wait_source(in);
 		if (rc == -ENODATA || rc == -EINTR)
 			break;
 		if (!rc) {
 			tried = true;
-			last = one_connection(e, &begun, err);
+			last = one_connection(in, err);
 			if (last == -EINTR)
 				break;
 		} else {
 			snprintf(err, sizeof(err), "%s", strerror(-rc));
 		}
-		if (!e->conf.source.once)
-			engine_emit(e, EVENT_LOST, NULL, 0, err);
-		if (!sleep_until(e, os_mono_us() + (e->conf.source.url ? BACKOFF_URL_US
-						    : rc || !begun     ? BACKOFF_US
+		if (!in->source.once || e->conf.sources > 1)
+			engine_emit(e, EVENT_LOST, NULL, in->index, err);
+		if (!sleep_until(e, os_mono_us() + (in->source.url     ? BACKOFF_URL_US
+						    : rc || !in->timed ? BACKOFF_US
 								       : 0)))
 			break;
 	}
-	/* A file that could not be read at all. */
-	if (tried && !begun && rc == -ENODATA && last)
+	/* A file that could not be read at all, and there is nothing else. */
+	if (tried && !in->timed && rc == -ENODATA && last && e->conf.sources == 1)
 		engine_fail(e, last, err);
-	queue_close(&e->video_queue);
-	queue_close(&e->audio_queue);
-	engine_stage_done(e);
+	end_input(e);
 	return NULL;
 }

@@ -12,6 +12,8 @@ static const int heights[] = {1080, 720, 480, 360, 240, 144};
 static const char *const presets[] = {"ultrafast", "superfast", "veryfast", "faster",  "fast",
 				      "medium",	   "slow",	"slower",   "veryslow"};
 
+static const char *const codecs[] = {"h264", "hevc", "av1", "vp9", "h264_nvenc", "hevc_nvenc"};
+
 static int bad(char *err, const char *what, const char *text)
 {
 	snprintf(err, MEDIA_ERR, "%s: %.100s", what, text);
@@ -39,7 +41,26 @@ int rung_set_preset(struct rung *r, const char *text, char *err)
 			return 0;
 		}
 	}
-	return bad(err, "no x264 preset", text);
+	return bad(err, "no preset (ultrafast to veryslow)", text);
+}
+
+int rung_effort(const struct rung *r)
+{
+	for (size_t i = 0; i < ARRAY_LEN(presets); i++)
+		if (!strcmp(presets[i], *r->preset ? r->preset : "veryfast"))
+			return (int)i;
+	return 0;
+}
+
+int rung_set_codec(struct rung *r, const char *text, char *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(codecs); i++) {
+		if (!strcmp(codecs[i], text)) {
+			str_copy(r->codec, sizeof(r->codec), text);
+			return 0;
+		}
+	}
+	return bad(err, "no codec (h264 hevc av1 vp9 h264_nvenc hevc_nvenc)", text);
 }
 
 int rung_set_fps(struct rung *r, const char *text, char *err)
@@ -59,8 +80,7 @@ static int set_option(struct rung *r, const char *text, char *err)
 	if (str_starts(text, "preset="))
 		return rung_set_preset(r, text + 7, err);
 	if (str_starts(text, "codec="))
-		return strcmp(text + 6, "h264") ? bad(err, "codec not made (h264 is)", text + 6)
-						: 0;
+		return rung_set_codec(r, text + 6, err);
 	if (num_rate(text, &rate))
 		return bad(err, "neither a bit rate nor preset=, codec=", text);
 	if (rate < 10000 || rate > INT64_C(200000000))
@@ -84,8 +104,6 @@ static int set_preset_name(struct rung *r, const char *text, char *err)
 		str_copy(r->name, sizeof(r->name), text);
 		return 0;
 	}
-	if (!strcmp(text, "copy"))
-		return bad(err, "passing the source through is not made yet", text);
 	return bad(err,
 		   "no preset (1080p 720p 480p 360p 240p 144p, with 60) and no NAME=WxH@FPS,RATE",
 		   text);
@@ -121,9 +139,12 @@ int rung_parse(struct rung *r, const char *text, char *err)
 		return bad(err, "too long", text);
 	char *first = strsep(&rest, ","), *is = strchr(first, '=');
 	int rc;
-	if (is) {
-		rc = set_name(r, first, (size_t)(is - first), err);
-		if (!rc)
+	r->copy = !strcmp(is ? is + 1 : first, "copy");
+	if (r->copy && rest)
+		return bad(err, "copy has no settings", text);
+	if (is || r->copy) {
+		rc = set_name(r, first, is ? (size_t)(is - first) : strlen(first), err);
+		if (!rc && !r->copy)
 			rc = set_shape(r, is + 1, err);
 	} else {
 		rc = set_preset_name(r, first, err);

@@ -48,13 +48,16 @@ struct media_track {
 	/* video */
 	int width, height;
 	struct ratio sar, fps; /* fps 0/1: not known */
+	int reorder;	       /* frames that come before one that is shown earlier */
+	int turn;	       /* quarters, clockwise, by which pictures are to be turned */
 	/* audio */
 	int sample_rate, channels;
 	int frame_samples; /* 0: not known */
 	struct buf *extra; /* NULL: none (yet) */
 	/* raw tracks (a Y4M or WAV pipe): FFmpeg's number of the pixel or sample format + 1, and
-	 * the bits of a sample; else 0 */
+	 * the bits of a sample, or the tag that stands for both; else 0 */
 	int sample_format, sample_bits;
+	unsigned sample_tag;
 };
 
 /* Immutable and reference-counted: the tracks of a stream. A change of tracks is a new info. */
@@ -74,6 +77,7 @@ struct media_packet {
 	_Atomic int refs;
 	int track; /* index into the info */
 	bool key;
+	bool loss;		    /* something of its track was lost before it */
 	int64_t pts, dts, duration; /* in the track's tb; duration 0: not known */
 	size_t size;
 	uint8_t data[]; /* size bytes, then BUF_PADDING zeros */

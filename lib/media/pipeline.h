@@ -1,4 +1,4 @@
-/* The inside of the engine, shared by its stages: engine.c (life, events), input.c, video.c, rung.c, audio.c. */
+/* The inside of the engine, shared by its stages: engine.c (life), events.c, input.c, video.c, rung.c, audio.c. */
 #ifndef GEX_MEDIA_PIPELINE_H
 #define GEX_MEDIA_PIPELINE_H
 
@@ -6,6 +6,7 @@
 
 #include "media/encode.h"
 #include "media/engine.h"
+#include "media/failover.h"
 #include "media/queue.h"
 #include "media/scale.h"
 #include "media/timeline.h"
@@ -13,12 +14,18 @@
 #define HOLD_US \
 	(300 * MS_US) /* how late a frame may come before the last is repeated in its place */
 #define PACKETS_MAX 256
-#define PICTURES_MAX 8 /* at an encoder's door; repeats, which cost little, are not counted */
+#define PICTURES_MAX 15 /* at an encoder's door; repeats, which cost little, are not counted */
 #define PICTURES_CAP 64
 #define OUT_BYTES_MAX (32 << 20)
 
-/* From the input to a decoder: a track's parameters (packet NULL), or a packet. */
+#define CACHE_BYTES \
+	(32 << 20) /* of an input that is not active: what came since its last key frame */
+#define CACHE_WORKS 2000
+
+/* From an input to a decoder: a track's parameters (packet NULL), or a packet. */
 struct work {
+	struct list node; /* while cached */
+	int input; /* a decoder takes packets of the input only whose track it was given last */
 	struct media_info *info;
 	struct media_packet *packet;
 	int track;
@@ -39,6 +46,11 @@ struct stage {
 	int index;
 	struct rung conf;
 	struct grid grid; /* the video thread's */
+	bool slated;	  /* its last picture was the slate */
+	/* Of a rung that is not encoded, the video thread's: the packets' track must be like ours, they go on from a key frame, their
+	 * times rise. */
+	bool alike, running_on;
+	int64_t last_dts;
 	int64_t first;	  /* frame of the output */
 	struct ratio gop; /* seconds; the same for all rungs */
 	struct queue queue;
@@ -49,7 +61,23 @@ struct stage {
 	atomic_llong frames, dropped, repeated;
 };
 
-enum event { EVENT_OPENED, EVENT_LOST, EVENT_START, EVENT_PACKET, EVENT_END };
+/* One source, read on a thread of its own. */
+struct input {
+	struct engine *e;
+	int index;
+	struct engine_source source;
+	pthread_t thread;
+	bool running, timed; /* timed: its timeline is made */
+	bool fed;	     /* the decoders were given its tracks, and packets since */
+	struct timeline timeline;
+	struct list cache;
+	size_t cache_bytes;
+	int cached;
+	atomic_bool present;
+	atomic_llong opened, repairs[TIMELINE_REPAIRS];
+};
+
+enum event { EVENT_OPENED, EVENT_LOST, EVENT_SWITCH, EVENT_START, EVENT_PACKET, EVENT_END };
 
 struct engine {
 	struct loop *loop;
@@ -58,9 +86,15 @@ struct engine {
 	void *arg;
 	bool gone, retrying; /* the loop's thread only */
 	struct loop_timer retry;
+	/* Times of the last packet, and of those that sinks may still hold. */
+	int64_t given_us, least_us, most_us;
 
-	pthread_t input, video, audio;
-	bool input_running, video_running, audio_running;
+	struct input input[INPUTS_MAX];
+	pthread_t video, audio;
+	bool video_running, audio_running;
+	bool
+	    live; /* gaps are filled; frames are dropped when the machine lags, and the source is not held up */
+	bool waits; /* a file as fast as it goes: it waits for encoders and readers */
 	struct queue video_queue, audio_queue;
 	struct stage rung[LADDER_MAX];
 	int rungs;
@@ -72,11 +106,17 @@ struct engine {
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* built, closing, room in out */
 	bool closing;
+	int inputs_left;
+	struct failover failover;
+	bool begun; /* the first source has come; fps, gop and which tracks there are go by it */
+	struct ratio fps;
+	int64_t gop;		   /* frames */
 	bool built;		   /* encoders and info are there */
 	bool no_sound, no_picture; /* the first source has none */
 	bool no_picture_came;	   /* the source ended before one could be decoded */
 	int64_t start_us;	   /* NEVER_US until known */
-	struct timeline timeline;  /* the input thread's */
+	AVFrame *slate;		   /* a file's picture, or NULL; the video thread's */
+	char slate_text[64];	   /* else */
 	int end_err;
 	char end_reason[MEDIA_ERR];
 	int stages; /* that still run behind the input */
@@ -84,21 +124,28 @@ struct engine {
 	size_t out_bytes;
 	bool posted;
 
-	atomic_bool cancel, present;
-	atomic_llong frames_in, packets_in, bytes_in, damaged, undecoded, opened;
-	atomic_llong jumps, wraps, skips, relates, silence, cut, overrun;
+	atomic_bool cancel, slated;
+	atomic_llong frames_in, packets_in, bytes_in, damaged, undecoded, broken, slates;
+	atomic_llong silence, cut, overrun, decode_us;
 };
 
 int64_t engine_utc_us(const struct engine *e);
 /* The start instant, NEVER_US while unknown. */
 int64_t engine_start_us(struct engine *e);
-/* Hands an event over; takes p or text's copy. Waits for room only for a source that is not live. */
+/* Hands an event over; takes p or text's copy. n: what encoding took, which input, or the error. Waits for room only for a
+ * source that is not live. */
 void engine_emit(struct engine *e, enum event kind, struct media_packet *p, int64_t n,
 		 const char *text);
+void engine_events_clear(struct engine *e);
+/* The loop timer's function. */
+void engine_deliver(void *engine);
+/* For both engine_destroy and the last call of engine_deliver. */
+void engine_free(struct engine *e);
 /* A stage has come to its end; the last one posts EVENT_END. */
 void engine_stage_done(struct engine *e);
-/* Makes the rungs, once, from the first picture. 0 or an error that end() tells. */
-int engine_build(struct engine *e, const AVFrame *first);
+/* Makes the rungs, once, from the first picture and its track (NULL: there are no pictures; first may be NULL when nothing is to
+ * be encoded). 0 or an error that end() tells. */
+int engine_build(struct engine *e, const AVFrame *first, const struct media_track *source);
 /* Waits until that has happened; false: it never will. */
 bool engine_built(struct engine *e);
 /* Ends everything with this reason. */
@@ -106,9 +153,15 @@ void engine_fail(struct engine *e, int err, const char *reason);
 /* A decoder for a track; NULL and a reason. */
 AVCodecContext *engine_decoder(const struct media_track *t, char *err);
 
-void *input_main(void *engine);
+void *input_main(void *input);
 void *video_main(void *engine);
 void *audio_main(void *engine);
 void *rung_main(void *stage);
+
+/* ---- copy.c: rungs that are not encoded; on the video thread ---- */
+int copy_build(struct stage *s, const struct media_track *source, struct media_track *t) MUST_USE;
+/* Another source, or other parameters of the same. */
+void copy_source(struct stage *s, const struct media_track *source);
+void copy_packet(struct stage *s, const struct work *w);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "media/demux.h"
+#include "media/upright.h"
 #include "os/os.h"
 
 #define LONE_US \
@@ -175,6 +176,7 @@ static void learn_frame(struct demux_stream *s, const AVPacket *pkt)
 	if (s->dec->width > 0 && s->dec->height > 0) {
 		s->width = s->dec->width;
 		s->height = s->dec->height;
+		s->reorder = s->dec->has_b_frames;
 		s->seen = true;
 		if (s->dec->sample_aspect_ratio.num > 0)
 			s->sar = mav_to_ratio(s->dec->sample_aspect_ratio);
@@ -238,6 +240,8 @@ static int keep_early(struct media_demux *d)
 		free(e);
 		return -ENOMEM;
 	}
+	e->packet->loss = d->stream[d->pkt->stream_index].lost;
+	d->stream[d->pkt->stream_index].lost = false;
 	list_append(&d->early, &e->node);
 	return 0;
 }
@@ -289,12 +293,17 @@ static void describe(struct media_demux *d, int i, struct media_info *info)
 		t->bitrate = 0;
 	t->width = s->width;
 	t->height = s->height;
+	const void *matrix = av_stream_get_side_data(st, AV_PKT_DATA_DISPLAYMATRIX, NULL);
+	t->turn = matrix ? upright_turn(matrix) : 0;
+	t->reorder = MAX(s->reorder, st->codecpar->video_delay);
 	t->sar = s->sar.num ? s->sar : (struct ratio){1, 1};
 	t->fps = s->fps.num ? s->fps : (struct ratio){0, 1};
 	t->sample_rate = s->sample_rate;
 	t->channels = s->channels;
 	t->frame_samples = s->frame_samples ? s->frame_samples : t->codec == MEDIA_AAC ? 1024 : 0;
 	t->sample_format = st->codecpar->format + 1;
+	t->sample_tag =
+	    st->codecpar->codec_id == AV_CODEC_ID_RAWVIDEO ? st->codecpar->codec_tag : 0;
 	t->sample_bits = st->codecpar->bits_per_coded_sample;
 	t->extra = s->extra ? buf_ref(s->extra) : NULL;
 	if (lang && strcmp(lang, "und"))

@@ -21,6 +21,8 @@ struct scaler {
 	AVFrame *picture; /* width x height */
 	AVFrame *inner;	  /* w x h, when there are bars */
 	AVFrame *aligned; /* a copy of the source, when its rows are not aligned as zimg wants */
+	AVFrame *plain;	  /* the source plane by plane, when it is not */
+	uint16_t *line;
 };
 
 int scaler_create(struct scaler **out, int width, int height)
@@ -53,6 +55,8 @@ void scaler_destroy(struct scaler *s)
 	if (!s)
 		return;
 	forget(s);
+	av_frame_free(&s->plain);
+	free(s->line);
 	free(s);
 }
 
@@ -69,6 +73,106 @@ static AVFrame *make_frame(int format, int width, int height)
 		av_frame_free(&f);
 	return f;
 }
+
+/* ---- packed and odd pixel formats, plane by plane ---- */
+
+#define NEVER_PLAIN \
+	(AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_FLOAT | \
+	 AV_PIX_FMT_FLAG_BAYER)
+
+static bool is_plain(const AVPixFmtDescriptor *d, int format)
+{
+	return !(d->flags & (AV_PIX_FMT_FLAG_BE | AV_PIX_FMT_FLAG_BITSTREAM)) &&
+	       d->nb_components >= 3 && av_pix_fmt_count_planes(format) >= 3 && !d->comp[0].shift;
+}
+
+/* The planar format that keeps what the other has (but an alpha channel); none for what is not supported. */
+static enum AVPixelFormat plain_of(const AVPixFmtDescriptor *d)
+{
+	static const enum AVPixelFormat to[4][4] = {
+	    {AV_PIX_FMT_GBRP, AV_PIX_FMT_GBRP10, AV_PIX_FMT_GBRP12, AV_PIX_FMT_GBRP16},
+	    {AV_PIX_FMT_YUV444P, AV_PIX_FMT_YUV444P10, AV_PIX_FMT_YUV444P12, AV_PIX_FMT_YUV444P16},
+	    {AV_PIX_FMT_YUV422P, AV_PIX_FMT_YUV422P10, AV_PIX_FMT_YUV422P12, AV_PIX_FMT_YUV422P16},
+	    {AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV420P10, AV_PIX_FMT_YUV420P12, AV_PIX_FMT_YUV420P16}};
+	int depth = d->comp[0].depth, k = depth <= 8 ? 0 : depth <= 10 ? 1 : depth <= 12 ? 2 : 3;
+
+	if (d->flags & NEVER_PLAIN || depth > 16)
+		return AV_PIX_FMT_NONE;
+	if (d->nb_components < 3)
+		return to[1][k];
+	if (d->flags & AV_PIX_FMT_FLAG_RGB)
+		return to[0][k];
+	if (d->log2_chroma_w > 1 || d->log2_chroma_h > d->log2_chroma_w)
+		return AV_PIX_FMT_NONE;
+	return to[1 + d->log2_chroma_w + d->log2_chroma_h][k];
+}
+
+/* n bits in 16 as to - n more. */
+static void widen(uint16_t *v, int n, int bits, int to)
+{
+	for (int i = 0; i < n && bits < to; i++)
+		v[i] = (uint16_t)(v[i] << (to - bits) |
+				  (2 * bits >= to ? v[i] >> (2 * bits - to) : 0));
+}
+
+static void store(uint8_t *to, const uint16_t *v, int n, int bits)
+{
+	if (bits > 8)
+		memcpy(to, v, (size_t)n * sizeof(*v));
+	else
+		for (int i = 0; i < n; i++)
+			to[i] = (uint8_t)v[i];
+}
+
+static void unpack_plane(struct scaler *s, const AVFrame *in, int c)
+{
+	const AVPixFmtDescriptor *from = av_pix_fmt_desc_get(in->format),
+				 *to = av_pix_fmt_desc_get(s->plain->format);
+	bool chroma = c && !(from->flags & AV_PIX_FMT_FLAG_RGB);
+	int w = chroma ? AV_CEIL_RSHIFT(in->width, to->log2_chroma_w) : in->width,
+	    h = chroma ? AV_CEIL_RSHIFT(in->height, to->log2_chroma_h) : in->height;
+
+	for (int y = 0; y < h; y++) {
+		if (!c || from->nb_components >= 3) {
+			av_read_image_line2(s->line, (const uint8_t **)in->data, in->linesize, from,
+					    0, y, c, w, 0, sizeof(*s->line));
+			widen(s->line, w, from->comp[c].depth, to->comp[c].depth);
+		} else { /* grey */
+			for (int x = 0; x < w; x++)
+				s->line[x] = (uint16_t)(1 << (to->comp[c].depth - 1));
+		}
+		store(s->plain->data[to->comp[c].plane] +
+			  (ptrdiff_t)y * s->plain->linesize[to->comp[c].plane],
+		      s->line, w, to->comp[c].depth);
+	}
+}
+
+/* in, or what it is plane by plane; NULL without memory. */
+static AVFrame *unpack(struct scaler *s, AVFrame *in)
+{
+	const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(in->format);
+	enum AVPixelFormat to = !d || is_plain(d, in->format) ? AV_PIX_FMT_NONE : plain_of(d);
+
+	if (to == AV_PIX_FMT_NONE)
+		return in;
+	if (!s->plain || s->plain->format != to || s->plain->width != in->width ||
+	    s->plain->height != in->height) {
+		av_frame_free(&s->plain);
+		free(s->line);
+		s->line = calloc((size_t)in->width + 8, sizeof(*s->line));
+		s->plain = make_frame(to, in->width, in->height);
+	}
+	if (!s->plain || !s->line)
+		return NULL;
+	s->plain->sample_aspect_ratio = in->sample_aspect_ratio;
+	s->plain->color_range = in->color_range;
+	s->plain->colorspace = d->nb_components < 3 ? AVCOL_SPC_BT709 : in->colorspace;
+	for (int c = 0; c < 3; c++)
+		unpack_plane(s, in, c);
+	return s->plain;
+}
+
+/* ---- the graph ---- */
 
 /* The largest rectangle of the source's shape inside the picture; all of it when the shapes differ by a line or two. */
 static void fit(struct scaler *s, const AVFrame *in)
@@ -106,13 +210,9 @@ static bool is_full_range(const AVFrame *f)
 static bool describe(const AVFrame *f, zimg_image_format *z)
 {
 	const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(f->format);
-	const uint64_t refused = AV_PIX_FMT_FLAG_BE | AV_PIX_FMT_FLAG_PAL |
-				 AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_HWACCEL |
-				 AV_PIX_FMT_FLAG_FLOAT | AV_PIX_FMT_FLAG_BAYER;
 
 	zimg_image_format_default(z, ZIMG_API_VERSION);
-	if (!d || d->flags & refused || d->nb_components < 3 ||
-	    av_pix_fmt_count_planes(f->format) < 3)
+	if (!d || d->flags & NEVER_PLAIN || !is_plain(d, f->format))
 		return false;
 	bool rgb = d->flags & AV_PIX_FMT_FLAG_RGB;
 	z->width = (unsigned)f->width;
@@ -124,7 +224,7 @@ static bool describe(const AVFrame *f, zimg_image_format *z)
 	z->color_family = rgb ? ZIMG_COLOR_RGB : ZIMG_COLOR_YUV;
 	z->pixel_range = rgb || is_full_range(f) ? ZIMG_RANGE_FULL : ZIMG_RANGE_LIMITED;
 	z->matrix_coefficients = rgb ? ZIMG_MATRIX_RGB : (zimg_matrix_coefficients_e)f->colorspace;
-	return d->comp[0].shift == 0;
+	return true;
 }
 
 /* BT.709 for what comes as RGB; else the colours stay what they are. */
@@ -251,6 +351,9 @@ static void place(struct scaler *s)
 
 int scaler_run(struct scaler *s, AVFrame *in, AVFrame **out, char *err)
 {
+	in = unpack(s, in);
+	if (!in)
+		return mav_say(err, "out of memory"), -ENOMEM;
 	int rc = built_for(s, in) ? 0 : build(s, in, err);
 
 	if (rc)

@@ -1,4 +1,4 @@
-/* Pictures of any planar format to 8-bit 4:2:0 of one size, by zimg; fitted with black bars when the shapes differ. Not for
+/* Pictures of any format to 8-bit 4:2:0 of one size, by zimg (packed ones are taken apart before, slowly); fitted with black bars when the shapes differ. Not for
  * other modules. */
 #ifndef GEX_MEDIA_SCALE_H
 #define GEX_MEDIA_SCALE_H
@@ -8,7 +8,8 @@
 struct scaler;
 int scaler_create(struct scaler **out, int width, int height) MUST_USE;
 /* *out: in itself when nothing has to be done, else the scaler's own picture, valid until the next call. 0, or a negative
- * errno with a reason: -ENOTSUP for a pixel format that is not planar. */
+ * errno with a reason: -ENOTSUP for a pixel format that no source has (of floats, of a
+ * palette, on a card). */
 int scaler_run(struct scaler *s, AVFrame *in, AVFrame **out, char *err) MUST_USE;
 void scaler_destroy(struct scaler *s);
 

@@ -1,31 +1,55 @@
 /* timeline: where time is made. Maps what a source calls time to UTC, once, so that nothing downstream ever sees a jump, a
- * wrap or another source's clock; and the frame grid, on which frame n of a rendition stands at n/fps since the epoch.
- * Pure: the caller says when each packet arrived.
+ * wrap, a drift or another source's clock. Pure: the caller says when each packet arrived. Beside it stand the grid, on which
+ * frames are laid, and the splice, by which sound is.
  *
  * A live source's first times are compared with the clock for a while (settling), because the first packets of a
  * connection come late and in a burst; the offset then stands, moved by less than one frame so that the video's frames
- * lie on the grid, and output begins at the next multiple of the GOP. A source that is not live (a file) begins there at
- * once. After that the mapping is rigid (out = pts + offset) and a new offset is taken only for
- *  - a jump: the source's time does not go on from its last packet. Both tracks take the same new offset, each at its own
- *    packet, and out goes on by the time that passed;
- *  - 2^33 ticks of 90 kHz, the wrap of MPEG-TS, in case nobody before has undone it;
- *  - times ahead of the clock: a backlog was sent in a burst. It is skipped; after SKIP_MAX_US of that the source is not
- *    live but a fast pipe, and the caller holds it back by timeline_ahead;
- *  - lateness that does not go away: the source paused without letting its time pass.
- * A source that counts UTC itself (another gex-transcode) keeps its time as it is.
- * The drift of the source's clock is not corrected here: the grid repeats or drops a frame, audio a few samples. */
+ * lie on the grid, and output begins at the next multiple of the GOP. After that out = pts + offset, and the offset changes
+ *  - slowly, by at most SLEW_PPM, so that the least delay between a packet's time and its arrival stays what it was: the drift
+ *    of the source's clock. The grid then repeats or drops a frame, sound is stretched;
+ *  - at once for a jump: the source's time does not go on from its last packet. Both tracks take the same new offset, each at
+ *    its own packet, and out goes on by the time that passed;
+ *  - by 2^33 ticks of 90 kHz, the wrap of MPEG-TS, in case nobody before has undone it;
+ *  - for times ahead of the clock (skip): a backlog was sent in a burst. After SKIP_MAX_US of that the source is not live but
+ *    a fast pipe, and the caller holds it back by timeline_ahead;
+ *  - for lateness that does not go away: the source paused without letting its time pass, or the slower of its tracks comes
+ *    later than the output waits. Then the other track may be ahead of the clock by the distance between them.
+ * A track whose first time is nowhere near the other's gets an offset of its own (skew), and so does one that gets ahead of the
+ * clock alone; sound that comes a second time is not to be used (double); pictures that step back by less than BACK_US are let
+ * through (disorder).
+ * A source that counts UTC itself (another gex-transcode) keeps its time as it is. One that is not live (a file) begins at the
+ * next GOP at once, and only its jumps and wraps are repaired. */
 #ifndef GEX_MEDIA_TIMELINE_H
 #define GEX_MEDIA_TIMELINE_H
 
+#include "media/grid.h"
 #include "media/media.h"
 
-#define TIMELINE_NONE INT64_MIN /* not to be shown: before the start */
+#define TIMELINE_NONE INT64_MIN /* not to be shown */
 #define TIMELINE_SKIP_MAX_US (3 * SEC_US)
+
+enum timeline_repair {
+	REPAIR_JUMP,
+	REPAIR_WRAP,
+	REPAIR_SKIP,
+	REPAIR_LATE,
+	REPAIR_SKEW,
+	REPAIR_DOUBLE,
+	REPAIR_DISORDER,
+	REPAIR_DRIFT, /* milliseconds by which drift has moved the offset, either way */
+	TIMELINE_REPAIRS
+};
+/* For metrics and people. */
+extern const char *const timeline_repair_name[TIMELINE_REPAIRS];
 
 struct timeline_track {
 	bool seen;
 	int64_t offset_us;
-	int64_t dts_us, arrival_us; /* of the last packet */
+	int64_t dts_us, end_us,
+	    arrival_us;	  /* of the last packet; end: of all, in the source's time */
+	int64_t delay_us; /* its arrival - out */
+	int64_t back_us;  /* since when sound comes that was there before; NEVER_US */
+	int64_t least_us; /* the least delay of this window; NEVER_US: no packet */
 };
 
 struct timeline {
@@ -33,13 +57,25 @@ struct timeline {
 	struct ratio fps; /* of the grid that video is laid on */
 	int64_t gop;	  /* frames */
 	bool has_video, utc, anchored, settled;
-	int64_t offset_us, settle_at_us, late_since_us;
+	int64_t offset_us, settle_at_us;
 	int64_t skipped_us;
 	int64_t last_us; /* the end of the last packet mapped, of any track */
-	int64_t
-	    start_us; /* the output's first instant, a multiple of the GOP; NEVER_US until it is known */
-	struct timeline_track track[2];	      /* by enum media_kind */
-	int64_t jumps, wraps, skips, relates; /* repairs made, by kind */
+	/* The output's first instant, a multiple of the GOP; NEVER_US until it is known. The caller may set it: another source
+	 * has begun. */
+	int64_t start_us;
+	struct timeline_track track[2]; /* by enum media_kind */
+
+	int64_t window_us; /* the end of this window of arrivals */
+	int late_windows;  /* one after the other */
+	int64_t lead_us;   /* by which the faster track may be ahead of the clock */
+	int windows;	   /* since the drift was last measured */
+	int64_t drift_us;  /* the least delay of the leading track in these windows */
+	int64_t usual_us;  /* and what it is to be; NEVER_US: not known yet */
+	int64_t slew_ppm, slewed_at_us;
+	int64_t slew_rest; /* of the offset, in 1e-12 s */
+	int64_t slewed_us; /* in all, without sign */
+
+	int64_t repairs[TIMELINE_REPAIRS];
 };
 
 void timeline_init(struct timeline *t, bool live, struct ratio fps, int64_t gop);
@@ -50,29 +86,5 @@ int64_t timeline_map(struct timeline *t, enum media_kind kind, int64_t dts_us, i
 		     int64_t duration_us, int64_t arrival_us);
 /* How long a packet mapped to out_us should be held back, for a source that is faster than time. */
 int64_t timeline_ahead(const struct timeline *t, int64_t out_us, int64_t now_us);
-
-/* ---- the frame grid of one rendition ---- */
-
-struct grid {
-	struct ratio fps;
-	int64_t next; /* index of the frame that comes next */
-	bool begun;
-};
-int64_t grid_us(struct ratio fps, int64_t n);
-int64_t grid_nearest(struct ratio fps, int64_t us);
-/* Frames of one GOP of gop_us, at least one. */
-int64_t grid_gop(struct ratio fps, int64_t gop_us);
-/* Which GOP (of gop seconds, counted from the epoch) frame n is in. It begins one when the frame before is in another; at its
- * very instant when a GOP is a whole number of frames, else at the first frame after. */
-int64_t grid_gop_of(struct ratio fps, struct ratio gop, int64_t n);
-/* The place of a frame at us: *n. A frame goes on from the last (next) while it is within 3/4 of a frame of that place, so
- * that jitter does not make it hop. False: its place is taken, drop it. Places g->next to *n - 1 are for repeats of the
- * frame before; the caller sets g->next by grid_taken. */
-bool grid_place(const struct grid *g, int64_t us, int64_t *n);
-static inline void grid_taken(struct grid *g, int64_t n)
-{
-	g->next = n + 1;
-	g->begun = true;
-}
 
 #endif

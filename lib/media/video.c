@@ -2,17 +2,33 @@
 
 #include "log/log.h"
 #include "media/pipeline.h"
+#include "media/slate.h"
+#include "media/upright.h"
 #include "os/os.h"
 
 #define HOLE_MAX \
 	60 /* frames that may be missing between the output's start and the first picture */
 
+#define BROKEN_US \
+	(1500 * \
+	 MS_US) /* pictures that may be damaged are left out for so long; then they are better than none */
+
 struct video {
 	struct engine *e;
+	int input; /* whose packets are decoded */
 	AVCodecContext *dec;
 	AVPacket *pkt;
 	AVFrame *frame;
+	struct upright upright;
+	int turn;
 	bool failed;
+	bool copies;		 /* no rung is encoded, so nothing is decoded */
+	struct media_info *info; /* of what is decoded */
+	int track;
+	bool lost;	   /* packets are missing before what is decoded */
+	int64_t broken_us; /* of the first picture left out, NEVER_US: all is well */
+	int64_t shown_us;  /* of the last picture of a source */
+	AVFrame *slate;	   /* made or lent by the engine */
 };
 
 static bool counts(const void *picture)
@@ -31,6 +47,11 @@ static bool may_go(const void *picture)
 
 static const struct queue_door door = {PICTURES_MAX, counts, may_go};
 
+static bool is_key(const struct stage *s, int64_t n)
+{
+	return grid_gop_of(s->conf.fps, s->gop, n) != grid_gop_of(s->conf.fps, s->gop, n - 1);
+}
+
 static void give(struct engine *e, struct stage *s, const AVFrame *frame, int64_t n)
 {
 	struct picture *p = calloc(1, sizeof(*p));
@@ -42,9 +63,9 @@ static void give(struct engine *e, struct stage *s, const AVFrame *frame, int64_
 		return;
 	}
 	p->n = n;
-	p->key = grid_gop_of(s->conf.fps, s->gop, n) != grid_gop_of(s->conf.fps, s->gop, n - 1);
+	p->key = is_key(s, n);
 	s->repeated += !frame;
-	if (!e->conf.source.live && !e->conf.source.paced) {
+	if (!e->live && !e->conf.source[0].paced) {
 		if (!queue_push(&s->queue, p))
 			picture_destroy(p);
 		return;
@@ -56,13 +77,14 @@ static void give(struct engine *e, struct stage *s, const AVFrame *frame, int64_
 	picture_destroy(gone);
 }
 
-static void place(struct engine *e, struct stage *s, const AVFrame *f)
+/* f NULL: the last picture again. */
+static void place(struct engine *e, struct stage *s, const AVFrame *f, int64_t us)
 {
 	int64_t n;
 
 	if (!s->grid.begun) {
-		n = grid_nearest(s->conf.fps, f->pts);
-		if (n < s->first)
+		n = grid_nearest(s->conf.fps, us);
+		if (n < s->first || !f)
 			return;
 		/* Output begins at the GOP's first frame, even when the source has a hole there. */
 		for (int64_t k = s->first; k <= n && k < s->first + HOLE_MAX; k++)
@@ -70,28 +92,59 @@ static void place(struct engine *e, struct stage *s, const AVFrame *f)
 		s->grid.next = n + 1;
 		return;
 	}
-	if (!grid_place(&s->grid, f->pts, &n))
+	if (!grid_place(&s->grid, us, &n))
 		return;
 	while (s->grid.next < n)
 		give(e, s, NULL, s->grid.next);
 	give(e, s, f, n);
 }
 
+/* Is the picture damaged, or does it follow one that is, with no key frame between? What is never mended is shown in the
+ * end. */
+static bool is_broken(struct video *v, const AVFrame *f)
+{
+	bool bad = v->lost || f->flags & AV_FRAME_FLAG_CORRUPT || f->decode_error_flags;
+
+	v->lost = false;
+	if (!bad && (v->broken_us == NEVER_US || f->key_frame)) {
+		v->broken_us = NEVER_US;
+		return false;
+	}
+	if (v->broken_us == NEVER_US)
+		v->broken_us = f->pts;
+	if (f->pts - v->broken_us > BROKEN_US || f->pts < v->broken_us) {
+		if (!bad)
+			v->broken_us = NEVER_US;
+		return false;
+	}
+	v->e->broken++;
+	return true;
+}
+
 static void on_frame(struct video *v)
 {
 	struct engine *e = v->e;
-	int64_t start = engine_start_us(e);
+	AVFrame *f = v->frame;
 
-	if (start == NEVER_US || v->failed)
+	if (engine_start_us(e) == NEVER_US || v->failed || f->pts == AV_NOPTS_VALUE)
 		return;
-	if (!e->rungs && engine_build(e, v->frame)) {
+	bool broken = is_broken(v, f);
+	if (!broken && upright_run(&v->upright, f, v->turn))
+		return;
+	if (!e->rungs && engine_build(e, f, &v->info->track[v->track])) {
 		v->failed = true;
 		return;
 	}
-	if (v->frame->pts == AV_NOPTS_VALUE)
+	for (int i = 0; i < e->rungs; i++) {
+		if (e->rung[i].conf.copy)
+			continue;
+		place(e, &e->rung[i], broken ? NULL : f, f->pts);
+		e->rung[i].slated &= broken;
+	}
+	if (broken)
 		return;
-	for (int i = 0; i < e->rungs; i++)
-		place(e, &e->rung[i], v->frame);
+	v->shown_us = f->pts;
+	e->slated = false;
 }
 
 static void receive(struct video *v)
@@ -114,15 +167,57 @@ static void new_source(struct video *v, const struct work *w)
 	char err[MEDIA_ERR];
 
 	flush(v);
+	v->input = w->input;
+	v->broken_us = NEVER_US;
+	v->lost = false;
+	v->turn = w->info->track[w->track].turn;
+	upright_finish(&v->upright);
+	media_info_unref(v->info);
+	v->info = media_info_ref(w->info);
+	v->track = w->track;
+	for (int i = 0; i < v->e->rungs; i++) {
+		grid_forget(&v->e->rung[i].grid);
+		if (v->e->rung[i].conf.copy)
+			copy_source(&v->e->rung[i], &w->info->track[w->track]);
+	}
+	if (v->copies)
+		return;
 	v->dec = engine_decoder(&w->info->track[w->track], err);
 	if (!v->dec)
 		log_warn("video", "%s", err);
-	if (!v->dec && !v->e->rungs)
+	if (!v->dec && !v->e->rungs && v->e->conf.sources == 1)
 		engine_fail(v->e, -EINVAL, err);
+}
+
+static void pass_through(struct video *v, const struct work *w)
+{
+	struct engine *e = v->e;
+
+	/* The source has changed its parameters. */
+	if (w->info != v->info) {
+		media_info_unref(v->info);
+		v->info = media_info_ref(w->info);
+		for (int i = 0; i < e->rungs; i++)
+			if (e->rung[i].conf.copy)
+				copy_source(&e->rung[i], &w->info->track[w->track]);
+	}
+	if (v->copies && !e->rungs && engine_start_us(e) != NEVER_US && !v->failed)
+		v->failed = engine_build(e, NULL, &w->info->track[w->track]);
+	for (int i = 0; i < e->rungs; i++)
+		if (e->rung[i].conf.copy)
+			copy_packet(&e->rung[i], w);
 }
 
 static void decode(struct video *v, const struct work *w)
 {
+	int64_t since = os_mono_us();
+
+	if (w->input != v->input)
+		return;
+	pass_through(v, w);
+	if (v->copies)
+		return;
+	v->lost = (v->lost || w->packet->loss) && !w->packet->key;
 	mav_packet_borrow(v->pkt, w->packet);
 	v->pkt->pts = w->out_us;
 	v->pkt->dts = AV_NOPTS_VALUE;
@@ -132,6 +227,7 @@ static void decode(struct video *v, const struct work *w)
 		v->e->undecoded++;
 	if (v->dec)
 		receive(v);
+	v->e->decode_us += os_mono_us() - since;
 }
 
 /* When the next place of a live source will have been empty for HOLD_US (monotonic). */
@@ -139,7 +235,7 @@ static int64_t due(const struct engine *e)
 {
 	int64_t next = NEVER_US;
 
-	for (int i = 0; e->conf.source.live && i < e->rungs; i++) {
+	for (int i = 0; e->live && i < e->rungs; i++) {
 		const struct stage *s = &e->rung[i];
 
 		if (s->grid.begun)
@@ -149,25 +245,63 @@ static int64_t due(const struct engine *e)
 	return next;
 }
 
-/* Those places get the last picture again. Only when nothing waits to be decoded: a machine that was held up is no loss of
- * the source. */
-static void fill(struct engine *e)
+static AVFrame *slate_of(struct video *v)
 {
+	struct engine *e = v->e;
+
+	if (!v->slate && e->slate)
+		v->slate = av_frame_clone(e->slate);
+	for (int i = 0; !v->slate && i < e->rungs; i++)
+		if (!e->rung[i].conf.copy)
+			v->slate = slate_draw(e->rung[i].conf.width, e->rung[i].conf.height,
+					      e->slate_text);
+	return v->slate;
+}
+
+/* Is it time for the slate? */
+static bool is_gone(struct video *v, int64_t now)
+{
+	struct engine *e = v->e;
+
+	if (e->conf.slate_us == NEVER_US || now - v->shown_us < e->conf.slate_us || !slate_of(v))
+		return false;
+	e->slates += !e->slated;
+	e->slated = true;
+	return true;
+}
+
+/* Places whose time is over get the last picture again, or the slate. Only when nothing waits to be decoded: a machine that
+ * was held up is no loss of the source. */
+static void fill(struct video *v)
+{
+	struct engine *e = v->e;
 	int64_t now = engine_utc_us(e);
 
-	for (int i = 0; e->conf.source.live && i < e->rungs; i++) {
+	for (int i = 0; e->live && i < e->rungs; i++) {
 		struct stage *s = &e->rung[i];
 
-		while (s->grid.begun && grid_us(s->conf.fps, s->grid.next) + HOLD_US <= now)
-			give(e, s, NULL, s->grid.next);
+		while (s->grid.begun && grid_us(s->conf.fps, s->grid.next) + HOLD_US <= now) {
+			bool gone = is_gone(v, now), anew = !s->slated || is_key(s, s->grid.next);
+
+			give(e, s, gone && anew ? v->slate : NULL, s->grid.next);
+			s->slated = gone;
+		}
 	}
 }
 
 void *video_main(void *arg)
 {
-	struct video v = {.e = arg, .pkt = av_packet_alloc(), .frame = av_frame_alloc()};
+	struct video v = {.e = arg,
+			  .input = -1,
+			  .broken_us = NEVER_US,
+			  .pkt = av_packet_alloc(),
+			  .frame = av_frame_alloc()};
 	struct engine *e = arg;
 	bool ended = !v.pkt || !v.frame;
+
+	v.copies = e->conf.rungs > 0;
+	for (int i = 0; i < e->conf.rungs; i++)
+		v.copies &= e->conf.rung[i].copy;
 
 	while (!ended) {
 		struct work *w = queue_pop(&e->video_queue, due(e), &ended);
@@ -176,9 +310,9 @@ void *video_main(void *arg)
 			decode(&v, w);
 		else if (w)
 			new_source(&v, w);
-		else if (!ended)
-			fill(e);
 		work_destroy(w);
+		if (!ended && !queue_len(&e->video_queue))
+			fill(&v);
 	}
 	flush(&v);
 	for (int i = 0; i < e->rungs; i++)
@@ -189,6 +323,9 @@ void *video_main(void *arg)
 	pthread_mutex_unlock(&e->lock);
 	av_packet_free(&v.pkt);
 	av_frame_free(&v.frame);
+	av_frame_free(&v.slate);
+	media_info_unref(v.info);
+	upright_finish(&v.upright);
 	engine_stage_done(e);
 	return NULL;
 }

@@ -164,19 +164,6 @@ void tn_flow_sweep(struct tunnel *t)
 	}
 }
 
-void tn_flows_flush(struct tunnel *t)
-{
-	struct tunnel_flow *f;
-
-	list_for (f, &t->flow_age, age) {
-		while (f->out.first) {
-			tn_dgrams_drop(&f->out);
-			t->stats.flow_drops_send++;
-		}
-		list_remove(&f->snd.link);
-	}
-}
-
 void tn_flow_take_note(struct tunnel *t, uint8_t type, uint64_t id)
 {
 	struct tn_id *e = tn_idmap_get(&t->flows, id);
@@ -188,6 +175,49 @@ void tn_flow_take_note(struct tunnel *t, uint8_t type, uint64_t id)
 		f->open_acked = false; /* the next datagram opens it again */
 	else
 		close_flow(f);
+}
+
+/* ---- what comes too late ---- */
+
+/* How old a datagram may become. What is later is worth nothing to most applications. */
+static int64_t usual_deadline(const struct tunnel_flow *f)
+{
+	int64_t rtt = f->t->best->srtt_us;
+
+	switch (f->open.class) {
+	case TUNNEL_LIVE:
+		return MAX(4 * rtt, 600 * MS_US);
+	case TUNNEL_BULK:
+		return MAX(5 * rtt, SEC_US);
+	default:
+		return MAX(4 * rtt, 400 * MS_US);
+	}
+}
+
+/* 0: it is not sent again. */
+static int64_t deadline(const struct tunnel_flow *f)
+{
+	if (f->open.repair.deadline_us)
+		return MAX(f->open.repair.deadline_us, 0);
+	return usual_deadline(f);
+}
+
+static bool late(const struct tunnel_flow *f, const struct tn_dgram *d)
+{
+	int64_t most = deadline(f);
+
+	if (most == 0)
+		most = usual_deadline(f);
+	return f->t->now_us + f->t->best->srtt_us / 2 > d->since_us + most;
+}
+
+/* Of what waits: for the pace, or for a path when none is up. */
+static void drop_late(struct tunnel_flow *f)
+{
+	while (f->out.first && f->out.first->sent == 0 && late(f, f->out.first)) {
+		tn_dgrams_drop(&f->out);
+		f->t->stats.flow_drops_late++;
+	}
 }
 
 /* ---- the application's calls ---- */
@@ -220,11 +250,7 @@ int tunnel_flow_send(struct tunnel_flow *f, const void *data, size_t n)
 		return -EPIPE;
 	if (n > TUNNEL_FLOW_DGRAM_MAX)
 		return -EMSGSIZE;
-	if (t->resuming_us != NEVER_US) { /* lost on a dead line; late, it would be worth nothing */
-		t->stats.flow_drops_send++;
-		tn_flow_used(f);
-		return 0;
-	}
+	drop_late(f);
 	if (f->out.bytes + n > t->conf.flow_queue || t->flows_out + n > t->conf.flows_queue) {
 		t->stats.flow_drops_send++;
 		return -ENOBUFS;
@@ -264,31 +290,6 @@ void tunnel_flow_release(struct tunnel_flow *f)
 }
 
 /* ---- what is not acknowledged ---- */
-
-/* How old a datagram may become, 0: it is not sent again. What is later is worth nothing to most
- * applications. */
-static int64_t deadline(const struct tunnel_flow *f)
-{
-	int64_t rtt = f->t->best->srtt_us;
-
-	if (f->open.repair.deadline_us)
-		return MAX(f->open.repair.deadline_us, 0);
-	switch (f->open.class) {
-	case TUNNEL_LIVE:
-		return MAX(4 * rtt, 600 * MS_US);
-	case TUNNEL_BULK:
-		return MAX(5 * rtt, SEC_US);
-	default:
-		return MAX(4 * rtt, 400 * MS_US);
-	}
-}
-
-static bool late(const struct tunnel_flow *f, const struct tn_dgram *d)
-{
-	int64_t most = deadline(f);
-
-	return most && f->t->now_us + f->t->best->srtt_us / 2 > d->since_us + most;
-}
 
 /* All of it has been sent. */
 static void keep(struct tunnel_flow *f)
@@ -455,10 +456,7 @@ bool tn_flow_put(struct tunnel_flow *f, struct wr *w, struct tn_ref *r)
 
 	if (f->n_again && put_again(f, w, r))
 		return true;
-	while (f->out.first && f->out.first->sent == 0 && late(f, f->out.first)) {
-		tn_dgrams_drop(&f->out);
-		f->t->stats.flow_drops_late++;
-	}
+	drop_late(f);
 	d = f->out.first;
 	if (!d)
 		return false;

@@ -1,6 +1,7 @@
 /* Flows: what arrives. Datagrams pass as they come; doubles are dropped; pieces are put together.
  */
 #include "tunnel/internal.h"
+#include <errno.h>
 
 #define SEEN_MIN 64
 #define SEEN_MAX 16384
@@ -26,15 +27,17 @@ static void set(struct tn_seen *s, uint64_t seq, bool to)
 	*word_of(s, seq) = to ? *word_of(s, seq) | bit : *word_of(s, seq) & ~bit;
 }
 
-/* Four times the size. Without memory it stays as it is. */
+/* Four times the size; numbers that had been too far behind go on counting as seen. Without memory
+ * it stays as it is. */
 static void grow(struct tn_seen *s)
 {
 	struct tn_seen big = *s;
 
 	big.size = s->size * 4;
-	big.bits = calloc(big.size / 64, sizeof(*big.bits));
+	big.bits = malloc(big.size / 8);
 	if (!big.bits)
 		return;
+	memset(big.bits, 0xff, big.size / 8);
 	for (uint64_t n = s->next > s->size ? s->next - s->size : 0; n < s->next; n++)
 		set(&big, n, has(s, n));
 	free(s->bits);
@@ -78,21 +81,30 @@ static bool first_time(struct tunnel_flow *f, uint64_t seq)
 	return true;
 }
 
-/* The flow of a frame; the peer's are made by a frame that opens. */
-static struct tunnel_flow *flow_for(struct tunnel *t, const struct tn_flow_frame *fr)
+/* Has the peer opened a flow of that id before? It opens none twice: what was sent again to one that
+ * has ended would pass as new. */
+static bool was_open(const struct tunnel *t, uint64_t id)
 {
-	struct tn_id *e = tn_idmap_get(&t->flows, fr->id);
+	return tn_spans_has(&t->peer_flows, id >> 1);
+}
+
+/* Ids that the peer has not used may be skipped for good; so many are remembered. */
+static int note_open(struct tunnel *t, uint64_t id)
+{
+	struct tn_spans *s = &t->peer_flows;
+	uint64_t n = id >> 1;
+
+	if (s->n > TN_ID_GAPS && tn_spans_add(s, 0, s->at[1].lo) < 0)
+		return -ENOMEM;
+	return tn_spans_add(s, n, n + 1);
+}
+
+/* A new flow of the peer's. */
+static struct tunnel_flow *flow_open(struct tunnel *t, const struct tn_flow_frame *fr)
+{
 	struct tunnel_flow *f;
 
-	if (e)
-		return container_of(e, struct tunnel_flow, node);
-	if ((fr->id & 1) == t->server || !fr->has_open) {
-		bool local = (fr->id & 1) == t->server;
-
-		tn_note_add(t, local ? TN_F_FLOW_CLOSE : TN_F_FLOW_GONE, fr->id);
-		return NULL;
-	}
-	if (t->n_flows_peer >= t->conf.flows_max) {
+	if (t->n_flows_peer >= t->conf.flows_max || note_open(t, fr->id) < 0) {
 		t->stats.flow_drops_receive++;
 		return NULL;
 	}
@@ -100,6 +112,23 @@ static struct tunnel_flow *flow_for(struct tunnel *t, const struct tn_flow_frame
 	if (f)
 		tn_event(t, &f->ev, TUNNEL_EV_FLOW_OPENED);
 	return f;
+}
+
+/* The flow of a frame; the peer's are made by a frame that opens. */
+static struct tunnel_flow *flow_for(struct tunnel *t, const struct tn_flow_frame *fr)
+{
+	struct tn_id *e = tn_idmap_get(&t->flows, fr->id);
+	bool local = (fr->id & 1) == t->server;
+
+	if (e)
+		return container_of(e, struct tunnel_flow, node);
+	if (local || was_open(t, fr->id))
+		tn_note_add(t, TN_F_FLOW_CLOSE, fr->id);
+	else if (fr->has_open)
+		return flow_open(t, fr);
+	else
+		tn_note_add(t, TN_F_FLOW_GONE, fr->id);
+	return NULL;
 }
 
 static void deliver(struct tunnel_flow *f, const void *data, size_t n)

@@ -253,6 +253,9 @@ static int take(struct tunnel *t, struct tn_path *p, const struct tn_where *from
 {
 	switch (type) {
 	case TN_F_PADDING:
+		while (rd_left(r) > 0 && *r->p == TN_F_PADDING)
+			r->p++;
+		return 0;
 	case TN_F_PING:
 	case TN_F_KEEP:
 		return 0;

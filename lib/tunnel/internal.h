@@ -376,8 +376,8 @@ struct tunnel {
 	struct tn_idmap streams, flows;
 	struct list all_streams, flow_age, closed_flows, updates;
 	struct list ready[TN_LEVELS];
-	uint64_t next_stream, next_flow; /* ids of ours */
-	struct tn_spans peer_streams;	 /* ids of the peer's seen, by count */
+	uint64_t next_stream, next_flow;	  /* ids of ours */
+	struct tn_spans peer_streams, peer_flows; /* ids of the peer's seen, by count */
 	unsigned n_local, n_peer, n_flows_local, n_flows_peer;
 
 	uint64_t data_sent, data_peer_max; /* credit: used, given by the peer */
@@ -462,8 +462,8 @@ int tn_paths_add(struct tunnel *t, unsigned number, const struct tn_where *at);
 void tn_paths_finish(struct tunnel *t);
 /* When the handshake is complete: their keys. */
 int tn_paths_key(struct tunnel *t);
-/* The path of a datagram; on a server a new one is made, which is not proven. NULL: none. */
-struct tn_path *tn_paths_of(struct tunnel *t, unsigned number, const struct tn_where *from);
+/* On a server: makes one that an authentic datagram named first; it is not proven. NULL: no memory. */
+struct tn_path *tn_paths_first(struct tunnel *t, unsigned number, const struct tn_where *from);
 void tn_path_retire(struct tunnel *t, struct tn_path *p);
 void tn_paths_take_gone(struct tunnel *t, uint64_t number);
 bool tn_where_same(const struct tn_where *a, const struct tn_where *b);
@@ -646,8 +646,6 @@ struct tunnel_flow *tn_flow_make(struct tunnel *t, uint64_t id, const struct tun
 void tn_flow_free(struct tunnel_flow *f);
 void tn_flow_used(struct tunnel_flow *f);
 void tn_flow_sweep(struct tunnel *t);
-/* Drops what waits to be sent. */
-void tn_flows_flush(struct tunnel *t);
 int64_t tn_flow_due(const struct tunnel *t);
 int tn_dgrams_add(struct tn_dgrams *q, const void *data, size_t n, uint64_t seq, int64_t now_us);
 void tn_dgrams_drop(struct tn_dgrams *q);

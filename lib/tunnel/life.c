@@ -43,10 +43,8 @@ static void down(struct tunnel *t, struct tn_path *p)
 	p->dgram = TUNNEL_DGRAM_MIN;
 	p->mtu_try = t->conf.dgram_max;
 	p->mtu_tries = 0;
-	if (t->n_up == 0) {
+	if (t->n_up == 0)
 		t->resuming_us = t->now_us;
-		tn_flows_flush(t);
-	}
 	tn_event(t, &p->ev, TUNNEL_EV_PATH);
 	tn_schedule(t);
 }

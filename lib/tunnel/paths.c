@@ -74,15 +74,8 @@ void tn_paths_finish(struct tunnel *t)
 	crypt_wipe(t->secret_in, sizeof(t->secret_in));
 }
 
-/* The memory of a path that only somebody without the key has named yet is bounded by their number. */
-struct tn_path *tn_paths_of(struct tunnel *t, unsigned number, const struct tn_where *from)
+struct tn_path *tn_paths_first(struct tunnel *t, unsigned number, const struct tn_where *from)
 {
-	struct tn_path *p = t->path[number];
-
-	if (p && (t->server || p->state != TN_PATH_GONE))
-		return p;
-	if (!t->server)
-		return NULL;
 	if (tn_paths_add(t, number, from) < 0)
 		return NULL;
 	t->path[number]->state = TN_PATH_GONE;

@@ -1,9 +1,11 @@
 /* How many symbols, and when. */
 #include "tunnel/repair.h"
 
-#define STEP_US (2 * MS_US)	  /* between a packet and its copy, and between copies, at least */
-#define FIRST_MAX_US (52 * MS_US) /* a first copy later than this is felt */
-#define BURST_MIN_US (2 * MS_US)  /* shorter ones do not reach from a packet to its copy */
+/* Between a packet and its copy, and between copies, at least. Where each way takes a copy they
+ * add up, and with what timers are late they are to stay below 5 ms. */
+#define STEP_US 1500
+#define FIRST_MAX_US (48 * MS_US) /* a first copy later than this is felt */
+#define BURST_MIN_US STEP_US	  /* shorter ones do not reach from a packet to its copy */
 #define WORTH_PPM 300		  /* a burst of less loss than this needs no symbols */
 #define ROWS_PART 5		  /* of a burst's packets, at most so many in symbols: a fifth */
 
@@ -15,7 +17,7 @@ static const struct plan {
 	int64_t at[TN_COPIES_MAX], last[TN_COPIES_MAX];
 	uint32_t left_ppm[TN_COPIES_MAX];
 } plans[] = {
-    [TN_GUARD_FLOW] = {{35, 70, 99}, {30, 1, 1}, {1000, 4000, 4000}},
+    [TN_GUARD_FLOW] = {{35, 70, 99}, {30, 1, 1}, {1000, 5000, 5000}},
     [TN_GUARD_STREAM] = {{10, 25, 45}, {368, 82, 11}, {200, 200, 200}},
 };
 
@@ -26,7 +28,7 @@ int64_t tn_plan_offset(const struct tn_line *l, enum tn_guard guard, unsigned i)
 	int64_t at = MAX(least, burst_us * plans[guard].at[i] / 10);
 
 	if (i == 0)
-		at = MIN(at, MAX(FIRST_MAX_US, l->burst_us * 5 / 2));
+		at = MIN(at, MAX(FIRST_MAX_US, l->burst_us * 2));
 	return MIN(at, MAX(l->rtt_us, least)); /* by then it could be sent again */
 }
 

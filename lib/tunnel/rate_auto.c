@@ -53,11 +53,12 @@ static uint64_t bdp(const struct tn_rate *r, uint64_t bw)
 	return bw * (uint64_t)r->m.min_rtt_us / SEC_US;
 }
 
+/* Of x >= 1, by Newton's method, from a power of two above it. */
 static uint64_t root(uint64_t x)
 {
-	uint64_t y = x;
+	uint64_t y = UINT64_C(1) << (64 - __builtin_clzll(x) + 1) / 2;
 
-	for (uint64_t z = (x + 1) / 2; z < y; z = (y + x / y) / 2)
+	for (uint64_t z = (y + x / y) / 2; z < y; z = (y + x / y) / 2)
 		y = z;
 	return y;
 }
@@ -65,7 +66,8 @@ static uint64_t root(uint64_t x)
 /* The queue that we want to see. */
 static int64_t target(const struct tn_rate *r)
 {
-	uint64_t part = TARGET_BW * UINT64_C(10000) / MAX(r->a.bw, UINT64_C(1));
+	uint64_t most = TARGET_BW * UINT64_C(10000);
+	uint64_t part = MAX(most / MAX(r->a.bw, UINT64_C(1)), UINT64_C(1));
 
 	return CLAMP(TARGET_US * (int64_t)root(part) / 100, TARGET_MIN_US, TARGET_MAX_US);
 }

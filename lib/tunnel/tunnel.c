@@ -228,6 +228,7 @@ void tunnel_destroy(struct tunnel *t)
 	tn_idmap_finish(&t->streams);
 	tn_idmap_finish(&t->flows);
 	tn_spans_finish(&t->peer_streams);
+	tn_spans_finish(&t->peer_flows);
 	tn_paths_finish(t);
 	crypt_shake_destroy(t->shake);
 	free(t);
@@ -403,19 +404,27 @@ static size_t header_len(const uint8_t *d)
 	return d[0] & TN_FLAG_LONG ? TN_HEADER_LEN : TN_HEADER_MIN;
 }
 
+/* Its packet number, when `next` is the highest + 1 of those that came. */
+static uint64_t number_of(const uint8_t *d, uint64_t next)
+{
+	struct rd r = rd_of(d + 1 + sizeof(uint32_t), sizeof(uint32_t));
+
+	return d[0] & TN_FLAG_LONG ? expand_number(next, rd_u32(&r), 32)
+				   : expand_number(next, rd_u16(&r), 16);
+}
+
 /* Opens a datagram of that path into `plain`; *number is then its packet number. */
 static int open_sealed(struct tunnel *t, struct tn_path *p, const uint8_t *d, size_t n,
 		       uint8_t *plain, uint64_t *number)
 {
-	struct rd r = rd_of(d + 1, TN_HEADER_LEN - 1);
+	struct rd r = rd_of(d + 1, sizeof(uint32_t));
 	size_t head = header_len(d);
 	struct crypt_seal *seal;
 	uint64_t epoch;
 
 	if (rd_u32(&r) != t->node.id)
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
-	*number = d[0] & TN_FLAG_LONG ? expand_number(p->recv_next, rd_u32(&r), 32)
-				      : expand_number(p->recv_next, rd_u16(&r), 16);
+	*number = number_of(d, p->recv_next);
 	if (crypt_replay_seen(&p->replay, *number))
 		return drop(t, TUNNEL_DROP_REPLAYED, -EALREADY);
 	seal = tn_keys_of(&p->in, d[0] & TN_FLAG_PHASE, &epoch);
@@ -423,6 +432,23 @@ static int open_sealed(struct tunnel *t, struct tn_path *p, const uint8_t *d, si
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
 	crypt_replay_mark(&p->replay, *number);
 	return tn_keys_reach(&p->in, epoch);
+}
+
+/* Is it authentic, and of a path that there is nothing of yet? Nobody without the key makes us keep
+ * one. */
+static bool begins_path(const struct tunnel *t, const uint8_t *d, size_t n, uint8_t *plain)
+{
+	unsigned path = TN_FLAG_PATH(d[0]);
+	size_t head = header_len(d);
+	struct crypt_seal *seal = NULL;
+	bool ok;
+
+	if (!t->server || t->keyed_paths & 1u << path || d[0] & TN_FLAG_PHASE)
+		return false;
+	ok = crypt_seal_create(t->suite, t->secret_in[path], &seal) == 0 &&
+	     crypt_open(seal, path, number_of(d, 0), d, head, d + head, n - head, plain) == 0;
+	crypt_seal_destroy(seal);
+	return ok;
 }
 
 static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n, const struct tn_where *from)
@@ -435,8 +461,10 @@ static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n, const stru
 
 	if (!t->keyed || n < header_len(d) + 1 + CRYPT_TAG_LEN || n > sizeof(plain))
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
-	p = tn_paths_of(t, TN_FLAG_PATH(d[0]), from);
-	if (!p)
+	p = t->path[TN_FLAG_PATH(d[0])];
+	if (!p && begins_path(t, d, n, plain))
+		p = tn_paths_first(t, TN_FLAG_PATH(d[0]), from);
+	if (!p || (p->state == TN_PATH_GONE && !t->server))
 		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
 	e = open_sealed(t, p, d, n, plain, &number);
 	if (e < 0)

@@ -108,7 +108,7 @@ listener right "$T" -l "tcp:127.0.0.1:$L=web"
 step "the right key" timeout 10 "$PEER" many 127.0.0.1 "$L" 1 1000
 
 # The examples are configurations.
-refuse "examples/two-lines.ini" 0 "$BUILD/gex-listen" -c examples/two-lines.ini -S "tunnel.key_file=$TMP/key" -t
+refuse "examples/listen-two-lines.ini" 0 "$BUILD/gex-listen" -c examples/listen-two-lines.ini -S "tunnel.key_file=$TMP/key" -t
 for tool in listen endpoint; do
 	refuse "examples/$tool.ini" 0 "$BUILD/gex-$tool" -c "examples/$tool.ini" -S "tunnel.key_file=$TMP/key" -t
 done

@@ -36,12 +36,16 @@ refuse "a rung that is none" 64 "$bin" -i x.ts -r 721p -o y.nut
 one_line '721p: no preset'
 refuse "two rungs of a name" 64 "$bin" -i x.ts -r 360p -r 360p -o y.nut
 one_line 'two rungs are named 360p'
-refuse "copy" 64 "$bin" -i x.ts -r copy -o y.nut
-one_line 'not made yet'
+refuse "copy with a size" 64 "$bin" -i x.ts -r copy,800k -o y.nut
+one_line 'copy has no settings'
 refuse "no output" 64 "$bin" -i x.ts
 one_line 'nowhere to write'
-refuse "a second input" 64 "$bin" -i x.ts -i y.ts -o z.nut
-one_line 'second'
+refuse "a fifth input" 64 "$bin" -i 1.ts -i 2.ts -i 3.ts -i 4.ts -i 5.ts -o z.nut
+one_line 'more than 3 backups'
+refuse "a backup without a URL" 64 "$bin" -i 1.ts -S backup.b.url= -o z.nut
+one_line 'input: '
+refuse "a slate that is no picture" 69 "$bin" -i "$TMP/text" -S slate.file="$TMP/none.png" -o "$TMP/never.nut"
+one_line 'slate .*No such file'
 refuse "an RTMP output" 64 "$bin" -i x.ts -o rtmp://host.invalid/app/secret-key
 one_line 'gex-restream'
 ! grep -q secret-key "$TMP/refused" || fail "the stream key is shown"
@@ -103,3 +107,18 @@ printf 'damage damage damage' | dd of="$TMP/damaged.ts" bs=1 seek=60000 conv=not
 head -c 3000 /dev/urandom | dd of="$TMP/damaged.ts" bs=1 seek=90000 conv=notrunc status=none
 step "a damaged file" "$bin" -i "$TMP/damaged.ts" -r 144p -o "$TMP/mended.nut"
 at_least "frames" "$(streams "$TMP/mended.nut" | sed -n 's/^h264|256|144|//p')" 60
+
+# The source as it is, beside a rung and alone.
+step "copy beside a rung" "$bin" -i "$TMP/in.ts" -r 144p -r copy -o "$TMP/beside.nut"
+step "both are there" test "$(streams "$TMP/beside.nut" | grep h264 | tr '\n' ' ')" = 'h264|256|144|100 h264|320|180|60 '
+ffmpeg -nostdin -loglevel error -i "$TMP/in.ts" -map 0:v -c copy "$TMP/bare.h264"
+step "copy alone" "$bin" -i "$TMP/in.ts" -r whole=copy -o "$TMP/alone.nut"
+ffmpeg -nostdin -loglevel error -i "$TMP/alone.nut" -map 0:v -c copy "$TMP/alone.h264"
+tail -c 30000 "$TMP/bare.h264" >"$TMP/bare.end"
+tail -c 30000 "$TMP/alone.h264" >"$TMP/alone.end"
+same_file "$TMP/bare.end" "$TMP/alone.end"
+# NUT tells no dts before it has to.
+step "copy of the copy" "$bin" -i "$TMP/alone.nut" -r again=copy -o "$TMP/again.ts"
+ffprobe -v quiet -select_streams v -show_entries packet=dts -of csv=p=0 "$TMP/again.ts" | sed 's/,.*//; /^$/d' |
+	awk 'NR > 1 { print $1 - last } { last = $1 }' | sort -nu >"$TMP/steps"
+step "its frames are decoded in even steps" test "$(tr '\n' ' ' <"$TMP/steps")" = '3600 '

@@ -11,7 +11,8 @@ export PATH=$BUILD:$PATH
 openssl rand -hex 32 >"$TMP/key"
 chmod 600 "$TMP/key"
 for ini in examples/*.ini; do
-	tool=gex-$(basename "$ini" .ini)
+	tool=$(basename "$ini" .ini) # listen-two-lines is one of gex-listen
+	tool=gex-${tool%%-*}
 	# The key files that they name are not on this machine.
 	keys=()
 	while read -r section; do

@@ -48,3 +48,35 @@ live_stop() {
 	stop "$1-camera"
 	wait_exit "$1-encoder" 10
 }
+
+# ---- what gex-transcode has written ----
+
+# steps FILE STREAM: the distances of the packets' times, one of a kind a line.
+steps() {
+	ffprobe -v quiet -select_streams "$2" -show_entries packet=pts -of csv=p=0 "$1" |
+		awk -F, 'NR > 1 { print $1 - last } { last = $1 }' | sort -nu
+}
+
+# keys FILE STREAM: the times of the key frames.
+keys() {
+	ffprobe -v quiet -select_streams "$2" -show_entries packet=pts,flags -of csv=p=0 "$1" | awk -F, '/K/ { print $1 }'
+}
+
+# on_grid FILE RUNGS: all rungs of a recording, made at 30 fps, have every frame, key frames each second of the epoch and
+# nowhere else, and sound without a step.
+on_grid() {
+	local s first last
+	keys "$1" v:0 >"$TMP/keys"
+	first=$(head -n 1 "$TMP/keys") last=$(tail -n 1 "$TMP/keys")
+	at_least "key frames" "$(wc -l <"$TMP/keys")" 4
+	[ $((first % 90000)) = 0 ] || fail "the first key frame is not on a second of the epoch: $first"
+	seq "$first" 90000 "$last" | cmp - "$TMP/keys" || fail "key frames are not one a second"
+	for ((s = 1; s < $2; s++)); do
+		keys "$1" "v:$s" | cmp - "$TMP/keys" || fail "the key frames of rung $s are others"
+	done
+	for ((s = 0; s < $2; s++)); do
+		[ "$(steps "$1" "v:$s")" = 3000 ] || fail "the steps of rung $s: $(steps "$1" "v:$s" | tr '\n' ' ')"
+	done
+	[ "$(steps "$1" a:0)" = 1024 ] || fail "the steps of the sound: $(steps "$1" a:0 | tr '\n' ' ')"
+	echo "ok - every rung has every frame, with its key frames on the seconds of the epoch"
+}

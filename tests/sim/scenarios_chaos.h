@@ -108,11 +108,6 @@ static void some_plan(struct sim *m, unsigned *resets)
 	plan_add(m, p);
 }
 
-static bool connected(const struct sim *m)
-{
-	return m->connected_us && m->server;
-}
-
 static void chaos_check(struct sim *m)
 {
 	unsigned resets = 0;

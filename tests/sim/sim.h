@@ -403,6 +403,11 @@ static bool all_done(const struct sim *m)
 	return m->client_closed || (m->n_opened == m->n_plans && m->done == 2 * m->n_plans);
 }
 
+static bool connected(const struct sim *m)
+{
+	return m->connected_us && m->server;
+}
+
 static void ring_of(struct crypt_ring *ring, unsigned n)
 {
 	memset(ring, 0, sizeof(*ring));

@@ -102,12 +102,16 @@ static void source_cancel(void *arg)
 	atomic_store(&((struct run *)arg)->cancelled, true);
 }
 
-static void on_opened(void *arg, const char *what)
+static void on_opened(void *arg, int input, const char *what)
 {
 	((struct run *)arg)->opened++;
 }
 
-static void on_lost(void *arg, const char *reason)
+static void on_switched(void *arg, int input)
+{
+}
+
+static void on_lost(void *arg, int input, const char *reason)
 {
 	((struct run *)arg)->lost++;
 }
@@ -159,7 +163,7 @@ static size_t on_queued(void *arg)
 	return 0;
 }
 
-static const struct engine_events events = {on_opened, on_lost, on_start,
+static const struct engine_events events = {on_opened, on_lost, on_switched, on_start,
 					    on_packet, on_end,	on_queued};
 
 static void play(struct run *r)
@@ -167,16 +171,17 @@ static void play(struct run *r)
 	struct engine_conf conf = {.gop_us = SEC_US, .audio_bitrate = 64000, .rungs = 2};
 	char err[MEDIA_ERR];
 
-	conf.source = (struct engine_source){.arg = r,
-					     .wait = source_wait,
-					     .read = source_read,
-					     .peer = source_peer,
-					     .cancel = source_cancel,
-					     .once = true};
+	conf.sources = 1;
+	conf.source[0] = (struct engine_source){.arg = r,
+						.wait = source_wait,
+						.read = source_read,
+						.peer = source_peer,
+						.cancel = source_cancel,
+						.once = true};
 	assert_int_equal(rung_parse(&conf.rung[0], "big=64x32,100k,preset=ultrafast", err), 0);
 	assert_int_equal(rung_parse(&conf.rung[1], "same=,50k,preset=ultrafast", err), 0);
 	assert_int_equal(loop_create(&r->loop), 0);
-	assert_int_equal(engine_create(&r->engine, r->loop, &conf, &events, r), 0);
+	assert_int_equal(engine_create(&r->engine, r->loop, &conf, &events, r, err), 0);
 	loop_run(r->loop);
 	engine_destroy(r->engine);
 	loop_destroy(r->loop);
@@ -229,6 +234,11 @@ static void no_stream_ends_with_a_reason(void **state)
 	assert_int_equal(r.starts + r.packets, 0);
 }
 
+static void stop_loop(void *loop)
+{
+	loop_stop(loop, 0);
+}
+
 /* In the middle of its own event, and before anything has come. */
 static void it_can_be_destroyed_at_any_time(void **state)
 {
@@ -245,17 +255,22 @@ static void it_can_be_destroyed_at_any_time(void **state)
 	for (int i = 0; i < 5; i++) {
 		struct run r = {0};
 		struct engine_conf conf = {.gop_us = SEC_US, .audio_bitrate = 64000};
+		char err[MEDIA_ERR];
 
-		conf.source = (struct engine_source){.arg = &r,
-						     .wait = source_wait,
-						     .read = source_read,
-						     .peer = source_peer,
-						     .cancel = source_cancel,
-						     .live = true};
+		conf.sources = 1;
+		conf.source[0] = (struct engine_source){.arg = &r,
+							.wait = source_wait,
+							.read = source_read,
+							.peer = source_peer,
+							.cancel = source_cancel,
+							.live = true};
 		record(&r.bytes, "nut", info, 0);
 		assert_int_equal(loop_create(&r.loop), 0);
-		assert_int_equal(engine_create(&r.engine, r.loop, &conf, &events, &r), 0);
+		assert_int_equal(engine_create(&r.engine, r.loop, &conf, &events, &r, err), 0);
 		engine_destroy(r.engine);
+		/* What the engine has posted is on its way still. */
+		assert_int_equal(loop_post(r.loop, stop_loop, r.loop), 0);
+		loop_run(r.loop);
 		loop_destroy(r.loop);
 		free(r.bytes.at);
 	}

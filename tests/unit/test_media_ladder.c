@@ -50,7 +50,7 @@ static void what_is_wrong_is_named(void **state)
 	    {"721p", "no preset"},
 	    {"720p61", "no preset"},
 	    {"720", "no preset"},
-	    {"copy", "not made yet"},
+	    {"copy,800k", "copy has no settings"},
 	    {"=640x360", "names"},
 	    {"a b=640x360", "names"},
 	    {"a/b=640x360", "names"},

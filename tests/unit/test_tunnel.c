@@ -574,7 +574,8 @@ static void test_crumbs(void **state)
 	pair_destroy(&p);
 }
 
-/* The server forgot the flow (idle there): the client's next datagram opens it anew. */
+/* The server forgot the flow (idle there): its id does not open another, whatever comes again; the
+ * client is told. */
 static void test_flow_again(void **state)
 {
 	struct pair p;
@@ -590,13 +591,66 @@ static void test_flow_again(void **state)
 	assert_true(c->open_acked);
 	next(p.s);
 	tn_flow_free(ev.flow); /* without a word */
+	c->open_acked = false; /* as if the ACK were still on its way */
 	assert_int_equal(tunnel_flow_send(c, "b", 1), 0);
 	settle(&p, 20);
 	assert_int_equal((int)next(p.s).type, -1);
+	assert_int_equal(next(p.c).type, TUNNEL_EV_FLOW_CLOSED);
+	tunnel_flow_release(c);
+	assert_int_equal(tunnel_flow_open(p.c, &web, &c), 0);
 	assert_int_equal(tunnel_flow_send(c, "c", 1), 0);
 	settle(&p, 20);
 	assert_int_equal(next(p.s).type, TUNNEL_EV_FLOW_OPENED);
 	tunnel_flow_release(c);
+	pair_destroy(&p);
+}
+
+/* The server had no room for the flow: later it asks for the opening. */
+static void test_flow_gone(void **state)
+{
+	struct pair p;
+	struct tunnel_flow *c;
+
+	pair_make(&p, NULL);
+	p.s->conf.flows_max = 0;
+	assert_int_equal(tunnel_flow_open(p.c, &web, &c), 0);
+	assert_int_equal(tunnel_flow_send(c, "a", 1), 0);
+	settle(&p, 20);
+	assert_true(c->open_acked);
+	assert_int_equal((int)next(p.s).type, -1);
+	p.s->conf.flows_max = 1;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(tunnel_flow_send(c, "b", 1), 0);
+		settle(&p, 20);
+	}
+	assert_int_equal(next(p.s).type, TUNNEL_EV_FLOW_OPENED);
+	tunnel_flow_release(c);
+	pair_destroy(&p);
+}
+
+/* However quickly numbers pass, and the window of those known grows: each is delivered once. */
+static void test_flow_doubles(void **state)
+{
+	static const unsigned after[] = {1, 63, 64, 65, 100, 256, 1000, 20000};
+	struct tunnel_stats st;
+	struct pair p;
+
+	pair_make(&p, NULL);
+	settle(&p, 5);
+	for (size_t i = 0; i < ARRAY_LEN(after); i++) {
+		struct tn_flow_frame f = {.id = 2 * i, .has_open = true, .open = web};
+
+		for (f.seq = 0; f.seq < after[i]; f.seq++) {
+			f.data = (const uint8_t *)"x";
+			f.len = 1;
+			tn_flow_take(p.s, &f);
+		}
+		for (f.seq = 0; f.seq < after[i]; f.seq++)
+			tn_flow_take(p.s, &f);
+		tunnel_stats(p.s, &st);
+		assert_int_equal(st.flow_received, after[i]);
+		p.s->stats.flow_received = 0;
+	}
 	pair_destroy(&p);
 }
 
@@ -645,6 +699,7 @@ int main(void)
 	    cmocka_unit_test(test_close),      cmocka_unit_test(test_door),
 	    cmocka_unit_test(test_quiet),      cmocka_unit_test(test_flow),
 	    cmocka_unit_test(test_broken),     cmocka_unit_test(test_flow_again),
+	    cmocka_unit_test(test_flow_gone),  cmocka_unit_test(test_flow_doubles),
 	    cmocka_unit_test(test_flows_full), cmocka_unit_test(test_crumbs),
 	    cmocka_unit_test(test_epochs),     cmocka_unit_test(test_key_time),
 	    cmocka_unit_test(test_flow_idle),  cmocka_unit_test(test_two_paths),

@@ -246,6 +246,7 @@ static void test_stranger(void **state_)
 	assert_int_equal(tunnel_input(p.c, d, p.last_n, 4, &p.at[4], p.now_us), -EBADMSG);
 	assert_int_equal(state(p.s, 5), -1);
 	assert_null(p.c->path[5]);
+	assert_null(p.s->path[5]); /* who has no key costs no memory */
 	memset(p.to_client, 0, sizeof(p.to_client));
 	settle(&p, 50);
 	assert_int_equal(p.to_client[4], 0);
@@ -356,10 +357,14 @@ static void test_resume(void **state_)
 	assert_int_equal(tunnel_stream_open(p.c, &web, &more), 0);
 	assert_int_equal(tunnel_stream_write(more, "hello", 5), 5);
 	assert_int_equal(tunnel_flow_send(f, "stale", 5), 0);
+	settle(&p, 1000);
+	assert_int_equal(tunnel_flow_send(f, "fresh", 5), 0);
 	p.cut[0] = false;
 	settle(&p, 300);
 	tunnel_stats(p.s, &st);
-	assert_true(!st.resuming && st.resumed == 1 && st.streams == 2 && st.flow_received == 1);
+	assert_true(!st.resuming && st.resumed == 1 && st.streams == 2 && st.flow_received == 2);
+	tunnel_stats(p.c, &st);
+	assert_int_equal(st.flow_drops_late, 1);
 	/* Too long is too long, and both know. */
 	p.cut[0] = true;
 	settle(&p, 29000);

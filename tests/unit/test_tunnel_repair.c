@@ -108,13 +108,13 @@ static void test_plan_offset(void **state)
 {
 	struct tn_line l = {.ppm = 30000, .rtt_us = 150 * MS_US};
 
-	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 2 * MS_US);
-	assert_int_equal(tn_plan_offset(&l, TN_GUARD_STREAM, 2), 6 * MS_US);
+	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 1500);
+	assert_int_equal(tn_plan_offset(&l, TN_GUARD_STREAM, 2), 4500);
 	/* Beyond the burst, but not later than it is felt. */
 	l.burst_us = 12 * MS_US;
 	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 42 * MS_US);
 	l.burst_us = 20 * MS_US;
-	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 52 * MS_US);
+	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 48 * MS_US);
 	/* Nor than it could be sent again. */
 	l.rtt_us = 10 * MS_US;
 	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 10 * MS_US);

@@ -1,0 +1,116 @@
+#!/bin/bash
+# timeout: 600
+# The ladder beside the ffmpeg command that people write for it: processor time and SSIM of 1080p30 into 720p, 480p and 360p
+# (H.264 veryfast, the same x264 settings, decoded once), and how long a frame is on its way through a ladder of three.
+#
+#   tests/bench/transcode.sh [-s SECONDS] [-n RUNS]     of the clip (10); of each, of which the median is printed (1)
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../media/live.sh"
+need ffmpeg ffprobe
+
+bin=$BUILD/gex-transcode
+SECONDS_OF_CLIP=10 RUNS=1
+while getopts s:n: opt; do
+	case $opt in
+	s) SECONDS_OF_CLIP=$OPTARG ;;
+	n) RUNS=$OPTARG ;;
+	*) exit 64 ;;
+	esac
+done
+
+X264=(-c:v libx264 -preset veryfast -tune zerolatency -profile:v high -threads 1 -bf 0 -sc_threshold 0 -forced-idr 1
+	-force_key_frames 'expr:gte(t,n_forced)' -g 9999)
+
+# rates N: of output N of ffmpeg's, as the rungs have them.
+rates() {
+	local rate
+	rate=$(sed -n "$(($1 + 1))p" <<<$'2800\n1400\n800')
+	echo -b:v:"$1" "${rate}k" -maxrate:v:"$1" "${rate}k" -bufsize:v:"$1" "$((rate * 3 / 4))k"
+}
+
+# cpu NAME COMMAND...: user and system seconds go to CPU.
+cpu() {
+	local TIMEFORMAT='%U %S'
+	{ time "${@:2}" 2>"$TMP/$1.err"; } 2>"$TMP/$1.time" || fail "$1: $(tail -n 3 "$TMP/$1.err")"
+	CPU=$(awk '{ print $1 + $2 }' "$TMP/$1.time")
+}
+
+by_ffmpeg() {
+	# shellcheck disable=SC2046
+	ffmpeg -nostdin -loglevel error -y -i "$TMP/clip.ts" -filter_complex \
+		'[0:v]split=3[a][b][c];[a]scale=1280:720[p];[b]scale=854:480[q];[c]scale=640:360[r]' \
+		-map '[p]' -map '[q]' -map '[r]' -map 0:a "${X264[@]}" $(rates 0) $(rates 1) $(rates 2) -c:a aac -b:a 128k \
+		-f nut "$TMP/ffmpeg.nut"
+}
+
+by_gex() {
+	"$bin" -q -i "$TMP/clip.ts" -r 720p,2.8M -r 480p,1.4M -r 360p,800k -o "$TMP/gex.nut"
+}
+
+# ssim FILE N WxH: of rung N, against the clip scaled with the best that swscale has.
+ssim() {
+	ffmpeg -nostdin -hide_banner -i "$1" -i "$TMP/clip.ts" -lavfi \
+		"[0:v:$2]setpts=N/30/TB[a];[1:v]scale=$3:flags=lanczos+accurate_rnd,setpts=N/30/TB[b];[a][b]ssim" -f null - 2>&1 |
+		sed -n 's/.*SSIM .*All:\([0-9.]*\).*/\1/p'
+}
+
+# rate NAME N: kbit/s of rung N.
+rate() {
+	ffprobe -v quiet -select_streams "v:$2" -show_entries packet=size -of csv=p=0 "$TMP/$1.nut" |
+		awk -v s="$SECONDS_OF_CLIP" '{ b += $1 } END { printf "%.0f", b * 8 / s / 1000 }'
+}
+
+ffmpeg -nostdin -loglevel error -f lavfi -i mandelbrot=s=1920x1080:r=30 -f lavfi -i sine -t "$SECONDS_OF_CLIP" -pix_fmt yuv420p \
+	-c:v libx264 -preset veryfast -b:v 8M -g 60 -bf 2 -c:a aac "$TMP/clip.ts"
+
+ours=() theirs=()
+for ((i = 0; i < RUNS; i++)); do
+	cpu ffmpeg by_ffmpeg
+	theirs+=("$CPU")
+	cpu gex by_gex
+	ours+=("$CPU")
+done
+printf '%-34s %10s %10s %8s\n' figure gex ffmpeg ratio
+line() {
+	printf '%-34s %10s %10s %8s\n' "$1" "$2" "$3" "$(awk -v a="$2" -v b="$3" 'BEGIN { printf "%.3f", (b ? a / b : 0) }')"
+}
+line "CPU of the ladder, s (<= 0.85)" "$(median "${ours[@]}")" "$(median "${theirs[@]}")"
+n=0
+for size in 1280x720 854x480 640x360; do
+	line "SSIM of $size (>= 1)" "$(ssim "$TMP/gex.nut" $n ${size/x/:})" "$(ssim "$TMP/ffmpeg.nut" $n ${size/x/:})"
+	line "kbit/s of $size" "$(rate gex $n)" "$(rate ffmpeg $n)"
+	n=$((n + 1))
+done
+
+# ---- delay ----
+
+mkfifo "$TMP/in.nut" "$TMP/out.nut"
+read_clock() {
+	timeout 60 "$BUILD/tests/media/clock-read" --seconds 8 "$@" >"$TMP/figures"
+}
+# delay NAME KEY-PREFIX: prints p50, p95 and the longest.
+delay() {
+	awk -F= -v p="$2" '$1 == p "latency_p50_ms" || $1 == p "latency_p95_ms" || $1 == p "latency_max_ms" { printf "%s ", $2 }' \
+		"$TMP/figures" | awk -v n="$1" '{ printf "%-34s p50 %7.1f  p95 %7.1f  max %7.1f ms\n", n, $1, $2, $3 }'
+}
+live_source direct "$TMP/in.nut"
+read_clock --format nut "$TMP/in.nut"
+live_stop direct
+delay "delay: the source alone" ""
+live_source live "$TMP/in.nut"
+spawn -i "$TMP/in.nut" -o "$TMP/out.nut" xcode "$bin" -i - -r 360p -r 240p -r 144p -o -
+read_clock --all --format nut "$TMP/out.nut"
+live_stop live
+wait_exit xcode 10
+delay "delay: through gex, 360p" 360p.
+live_source again "$TMP/in.nut"
+# shellcheck disable=SC2046
+spawn -i "$TMP/in.nut" -o "$TMP/out.nut" ff ffmpeg -nostdin -loglevel error -f nut -flags low_delay -probesize 32768 -analyzeduration 0 \
+	-fpsprobesize 0 -i - -filter_complex '[0:v]split=3[a][b][c];[b]scale=426:240[q];[c]scale=256:144[r]' -map '[a]' -map '[q]' \
+	-map '[r]' -map 0:a -copyts "${X264[@]}" $(rates 2 | sed s/:2/:0/g) -b:v:1 400k -b:v:2 200k -c:a aac -flush_packets 1 \
+	-max_interleave_delta 1 -f nut -
+read_clock --all --format nut "$TMP/out.nut"
+live_stop again
+wait_exit ff 10
+delay "delay: through ffmpeg, 360p" 0.
