@@ -603,7 +603,7 @@ void tn_stream_settle(struct tunnel_stream *s);
 bool tn_stream_sendable(const struct tunnel_stream *s);
 unsigned tn_stream_level(const struct tunnel_stream *s);
 /* Writes one frame, filling r; false when there is nothing to send, or no room for it. */
-bool tn_stream_put(struct tunnel_stream *s, struct wr *w, struct tn_ref *r);
+bool tn_stream_put(struct tunnel_stream *s, struct wr *w, struct tn_ref *r, bool bursts);
 /* A short write with nothing behind it: what is lost of it would be missed late. */
 bool tn_stream_short(const struct tunnel_stream *s, const struct tn_ref *r);
 /* The beginning of a transfer, with more than a short write to be sent, or something lost. */

@@ -11,14 +11,17 @@
 #define BACK_MAX 3500 /* numbers whose fate is still known */
 #define RUNS_MAX 32
 #define SCALE 16
-#define SENT_MAX 2000 /* packets that weigh in an estimate */
+#define SENT_MAX 2000  /* packets that weigh in an estimate */
+#define REPORT_MAX 128 /* and of one report: what one burst took of a fast transfer is one event */
 #define PRIOR_SENT 100
 #define PRIOR_PPM 10000
 #define PAIRS_MAX 128
+#define PAIRS_SURE 60
 #define OUTAGE_US (300 * MS_US)
 #define QUEUE_US (10 * MS_US)
 #define CLOSE_BINS 5
 #define LOST_MAX 64 /* of one report, those that are looked at */
+#define RUN_PARTS 4 /* and of one run */
 
 /* ---- the receiver ---- */
 
@@ -99,8 +102,10 @@ void tn_loss_init(struct tn_loss *l)
 
 void tn_loss_count(struct tn_loss *l, uint64_t sent, uint64_t lost)
 {
-	l->sent += (uint32_t)MIN(sent, (uint64_t)SENT_MAX);
-	l->lost += (uint32_t)MIN(lost, (uint64_t)SENT_MAX) * SCALE;
+	uint64_t n = MIN(sent, (uint64_t)REPORT_MAX);
+
+	l->sent += (uint32_t)n;
+	l->lost += (uint32_t)(sent ? MIN(lost, sent) * SCALE * n / sent : 0);
 	while (l->sent > SENT_MAX) {
 		l->sent /= 2;
 		l->lost /= 2;
@@ -141,6 +146,15 @@ static bool bursty(const struct tn_loss *l)
 	}
 	more = both * 1000000 - n * tn_loss_ppm(l) - 500000;
 	return more > 0 && more / 1000 * (more / 1000) > 25 * n * tn_loss_ppm(l);
+}
+
+bool tn_loss_unsure(const struct tn_loss *l)
+{
+	unsigned n = 0;
+
+	for (int b = 0; b < TN_LOSS_BINS; b++)
+		n += l->pairs[b];
+	return n < PAIRS_SURE;
 }
 
 /* How much likelier than by chance a packet is lost that was sent so long after a lost one, in ppm;
@@ -263,9 +277,13 @@ int tn_loss_take(struct tunnel *t, struct rd *r)
 	if (congested(p))
 		return 0;
 	tn_loss_count(&p->loss, numbers, lost);
-	for (size_t i = 0; i < n; i++)
-		for (uint64_t x = run[i].lo; x < run[i].hi && looked < LOST_MAX; x++, looked++)
+	for (size_t i = 0; i < n; i++) {
+		uint64_t step = (run[i].hi - run[i].lo + RUN_PARTS - 1) / RUN_PARTS;
+
+		for (uint64_t x = run[i].lo; x < run[i].hi && looked < LOST_MAX;
+		     x += step, looked++)
 			take_lost(p, x, run, n, upto);
+	}
 	p->burst_us = tn_loss_burst(&p->loss);
 	return 0;
 }

@@ -245,9 +245,10 @@ static void set_guard(struct build *b, enum tn_guard guard, const struct tunnel_
 
 static bool put_stream(struct build *b, struct tunnel_stream *s)
 {
+	struct tn_line l = tn_repair_line(b->p);
 	struct tn_ref r;
 
-	if (!tn_stream_put(s, &b->w, &r))
+	if (!tn_stream_put(s, &b->w, &r, tn_plan_bursts(&l)))
 		return false;
 	*new_ref(b, TN_REF_STREAM, 0) = r;
 	if (b->mark == TN_GUARD_BURST)

@@ -1,66 +1,89 @@
 /* How many symbols, and when. */
 #include "tunnel/repair.h"
+#include <math.h>
 
 /* Between a packet and its copy, and between copies, at least. Where each way takes a copy they
  * add up, and with what timers are late they are to stay below 5 ms. */
 #define STEP_US 1500
-#define FIRST_MAX_US (48 * MS_US) /* a first copy later than this is felt */
-#define BURST_MIN_US STEP_US	  /* shorter ones do not reach from a packet to its copy */
-#define WORTH_PPM 300		  /* a burst of less loss than this needs no symbols */
-#define ROWS_PART 5		  /* of a burst's packets, at most so many in symbols: a fifth */
+#define BURST_MIN_US STEP_US	   /* shorter ones do not reach from a packet to its copy */
+#define UNSURE_RTT_US (20 * MS_US) /* below, sending again is soon enough */
+#define WORTH_PPM 300		   /* a burst of less loss than this needs no symbols */
+#define ROWS_PART 5		   /* of a burst's packets, at most so many in symbols: a fifth */
 
-/* When copies go where losses come in bursts, in tenths of a mean burst; how many of a thousand
- * bursts last so much longer than until the packet; and how many of a million packets may be left
- * without before another copy is worth it. A datagram that is lost delays nobody but itself, a
- * stream's packet all that come after it. */
+/* When copies go where losses come in bursts, in tenths of a mean burst: as late as that, but not
+ * later than is felt, unless they would then come too soon to be of use. How long bursts are is not
+ * known well; 60 ms are felt. And how many of a million packets may be left without before another
+ * copy is worth it: a datagram that is lost delays nobody but itself, a stream's packet all that
+ * come after it. */
 static const struct plan {
-	int64_t at[TN_COPIES_MAX], last[TN_COPIES_MAX];
+	int64_t late[TN_COPIES_MAX], soon[TN_COPIES_MAX], felt_us[TN_COPIES_MAX];
 	uint32_t left_ppm[TN_COPIES_MAX];
 } plans[] = {
-    [TN_GUARD_FLOW] = {{35, 70, 99}, {30, 1, 1}, {1000, 5000, 5000}},
-    [TN_GUARD_STREAM] = {{10, 25, 45}, {368, 82, 11}, {200, 200, 200}},
+    [TN_GUARD_FLOW] = {{50, 100, 150, 200},
+		       {17, 40, 60, 80},
+		       {47 * MS_US, 100 * MS_US, 150 * MS_US, 200 * MS_US},
+		       {1000, 8000, 8000, 8000}},
+    [TN_GUARD_STREAM] = {{20, 50, 75, 100},
+			 {7, 17, 27, 36},
+			 {20 * MS_US, 48 * MS_US, 72 * MS_US, 96 * MS_US},
+			 {200, 200, 200, 200}},
 };
+
+/* Both as if losses came in bursts and as if they did not: a stream that begins has all to lose. */
+static const int64_t both_us[TN_COPIES_MAX] = {STEP_US, 20 * MS_US, 48 * MS_US, 72 * MS_US};
+
+bool tn_plan_bursts(const struct tn_line *l)
+{
+	return l->burst_us > BURST_MIN_US ||
+	       (l->unsure && l->ppm >= WORTH_PPM && l->rtt_us >= UNSURE_RTT_US);
+}
+
+static bool unsure(const struct tn_line *l, enum tn_guard guard)
+{
+	return guard == TN_GUARD_STREAM && l->burst_us <= BURST_MIN_US && tn_plan_bursts(l);
+}
 
 int64_t tn_plan_offset(const struct tn_line *l, enum tn_guard guard, unsigned i)
 {
-	int64_t least = (i + 1) * CLAMP(l->rtt_us / 8, (int64_t)1, STEP_US);
-	int64_t burst_us = l->burst_us > BURST_MIN_US ? l->burst_us : 0;
-	int64_t at = MAX(least, burst_us * plans[guard].at[i] / 10);
+	const struct plan *p = &plans[guard];
+	int64_t least = (i + 1) * CLAMP(l->rtt_us / 8, (int64_t)1, STEP_US), at = 0;
 
-	if (i == 0)
-		at = MIN(at, MAX(FIRST_MAX_US, l->burst_us * 2));
-	return MIN(at, MAX(l->rtt_us, least)); /* by then it could be sent again */
+	if (unsure(l, guard))
+		at = both_us[i];
+	else if (l->burst_us > BURST_MIN_US)
+		at = MIN(l->burst_us * p->late[i],
+			 MAX(l->burst_us * p->soon[i], 10 * p->felt_us[i])) /
+		     10;
+	return MIN(MAX(at, least), MAX(l->rtt_us, least)); /* by then it could be sent again */
 }
 
 /* Of a million packets, those that are lost with their first n copies. */
-static uint32_t left_ppm(const struct tn_line *l, const struct plan *plan, unsigned n)
+static uint32_t left_ppm(const struct tn_line *l, enum tn_guard guard, unsigned n)
 {
-	uint64_t chance = 1000000;
+	double p = l->ppm / 1e6, chance = pow(p, n);
 
-	if (n == 0)
-		return l->ppm;
-	for (unsigned i = 0; i < n; i++)
-		chance = chance * l->ppm / 1000000;
-	if (l->burst_us > BURST_MIN_US)
-		chance += (uint64_t)plan->last[n - 1] * 1000;
-	return (uint32_t)(l->ppm * MIN(chance, (uint64_t)1000000) / 1000000);
+	if (n && l->burst_us > BURST_MIN_US) /* it has not ended by then */
+		chance += exp(-(double)tn_plan_offset(l, guard, n - 1) / (double)l->burst_us);
+	return (uint32_t)(l->ppm * MIN(chance, 1.0));
 }
 
 uint32_t tn_plan_copies(const struct tn_line *l, enum tn_guard guard)
 {
-	const struct plan *plan = &plans[guard];
+	const uint32_t *worth = plans[guard].left_ppm;
 	uint32_t sum = 0;
 
+	if (unsure(l, guard))
+		return TN_COPIES_MAX << 16;
 	for (unsigned i = 0; i < TN_COPIES_MAX; i++) {
-		uint64_t left = left_ppm(l, plan, i), next = left_ppm(l, plan, i + 1);
+		uint64_t left = left_ppm(l, guard, i), next = left_ppm(l, guard, i + 1);
 
-		if (left <= plan->left_ppm[i])
+		if (left <= worth[i])
 			break;
-		if (next >= plan->left_ppm[i] || next >= left) {
+		if (next >= worth[i] || next >= left) {
 			sum += 1 << 16;
 			continue;
 		}
-		return sum + (uint32_t)(((left - plan->left_ppm[i]) << 16) / (left - next));
+		return sum + (uint32_t)(((left - worth[i]) << 16) / (left - next));
 	}
 	return sum;
 }

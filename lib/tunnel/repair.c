@@ -18,7 +18,10 @@ struct tn_line tn_repair_line(const struct tn_path *p)
 {
 	bool needless = (p->at.addr.len & TUNNEL_ADDR_RELIABLE) || near(p);
 
-	return (struct tn_line){needless ? 0 : tn_loss_ppm(&p->loss), p->burst_us, p->srtt_us};
+	return (struct tn_line){.ppm = needless ? 0 : tn_loss_ppm(&p->loss),
+				.burst_us = p->burst_us,
+				.rtt_us = p->srtt_us,
+				.unsure = !needless && tn_loss_unsure(&p->loss)};
 }
 
 size_t tn_repair_space(const struct tn_path *p)
@@ -29,7 +32,7 @@ size_t tn_repair_space(const struct tn_path *p)
 /* ---- the budget ---- */
 
 /* What may be spent of the bytes that are protected, in percent, where nobody says. */
-static const int usual[] = {[TN_GUARD_BURST] = 25, [TN_GUARD_FLOW] = 250, [TN_GUARD_STREAM] = 350};
+static const int usual[] = {[TN_GUARD_BURST] = 25, [TN_GUARD_FLOW] = 250, [TN_GUARD_STREAM] = 450};
 
 static void earn(struct tn_repair *r, enum tn_guard guard, size_t n, int percent)
 {

@@ -38,6 +38,8 @@ void tn_loss_pair(struct tn_loss *l, int64_t gap_us, bool both);
 uint32_t tn_loss_ppm(const struct tn_loss *l);
 /* The mean length of a burst of losses in time; 0: each is lost on its own. */
 int64_t tn_loss_burst(const struct tn_loss *l);
+/* Too few were lost to tell. */
+bool tn_loss_unsure(const struct tn_loss *l);
 
 /* The receiver's side: numbers below `settled` will not come any more. */
 struct tn_watch {
@@ -51,16 +53,19 @@ struct tn_watch {
  * datagrams, STREAM short writes. */
 enum tn_guard { TN_GUARD_NONE, TN_GUARD_BURST, TN_GUARD_FLOW, TN_GUARD_STREAM };
 
-#define TN_COPIES_MAX 3
+#define TN_COPIES_MAX 4
 
 /* What the plan is made from. */
 struct tn_line {
 	uint32_t ppm; /* lost */
 	int64_t burst_us, rtt_us;
+	bool unsure; /* too few losses were seen to say whether they come in bursts */
 };
 
 /* How many copies of a packet, in 1/65536; guard: FLOW or STREAM. */
 uint32_t tn_plan_copies(const struct tn_line *l, enum tn_guard guard);
+/* Do losses come in bursts, or may they? */
+bool tn_plan_bursts(const struct tn_line *l);
 /* How long after its packet copy i goes. */
 int64_t tn_plan_offset(const struct tn_line *l, enum tn_guard guard, unsigned i);
 /* How many symbols for a block of k packets, at most TN_RS_ROWS. 0: none are worth it. */

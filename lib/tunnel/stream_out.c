@@ -4,6 +4,7 @@
 #define ROOM_EVENT (64 * 1024) /* WRITABLE is worth it from so many bytes of room */
 #define FRAME_MIN 32	       /* a smaller piece of a long write is not worth a frame */
 #define SHORT_LEN 1200
+#define ALONG 2			/* times as much, of what was sent before */
 #define BURST_GUARDED (3 << 19) /* bytes of a burst in which a loss is not to cost a round trip */
 
 bool tn_stream_sendable(const struct tunnel_stream *s)
@@ -69,19 +70,32 @@ static void writable_check(struct tunnel_stream *s)
 
 static void sent_new(struct tunnel_stream *s, const struct tn_ref *r)
 {
-	struct tunnel *t = s->t;
+	uint64_t end = r->off + r->len;
 
-	s->next += r->len;
-	t->data_sent += r->len;
+	s->t->data_sent += end - s->next;
+	s->next = end;
 	writable_check(s);
 }
 
-bool tn_stream_put(struct tunnel_stream *s, struct wr *w, struct tn_ref *r)
+/* A short write takes along those just before it that are not acknowledged: what comes first after a
+ * burst of losses makes up for all that it took. */
+static uint64_t take_along(const struct tunnel_stream *s, struct tn_span x, size_t left)
+{
+	uint64_t n = x.hi - x.lo, from = MAX(s->out.start, x.lo - MIN(x.lo, n * ALONG));
+
+	if (x.hi < s->written || x.hi - from > SHORT_LEN || tn_stream_level(s) >= 2)
+		return x.lo;
+	return head_len(s, from, true) + (x.hi - from) > left ? x.lo : from;
+}
+
+bool tn_stream_put(struct tunnel_stream *s, struct wr *w, struct tn_ref *r, bool bursts)
 {
 	bool again, open, fin;
 	struct tn_span x = choose(s, &again);
 	size_t head, len;
 
+	if (bursts && !again)
+		x.lo = take_along(s, x, wr_left(w));
 	open = x.lo == 0 && s->local && !s->open_acked;
 	head = head_len(s, x.lo, open);
 	if (wr_left(w) < head)

@@ -6,6 +6,7 @@
 
 #include "tunnel/tunnel.h"
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 
 struct way {
@@ -96,6 +97,12 @@ static inline int64_t link_next(const struct link *l)
 	return l->n ? l->heap[0]->at_us : NEVER_US;
 }
 
+/* How long a state without memory lasts. */
+static inline int64_t way_exponential(int64_t mean_us, uint64_t *rng)
+{
+	return (int64_t)(-log((double)(1 + rnd_to(rng, 1000000)) / 1e6) * (double)mean_us);
+}
+
 static inline bool way_loses(struct way *w, uint64_t *rng, int64_t now_us)
 {
 	bool lost = w->n < 64 && w->mask >> w->n & 1;
@@ -103,8 +110,7 @@ static inline bool way_loses(struct way *w, uint64_t *rng, int64_t now_us)
 	w->n++;
 	while (w->bad_us && w->state_us <= now_us) {
 		w->bad = !w->bad;
-		w->state_us +=
-		    1 + (int64_t)rnd_to(rng, 2 * (uint64_t)(w->bad ? w->bad_us : w->good_us));
+		w->state_us += 1 + way_exponential(w->bad ? w->bad_us : w->good_us, rng);
 	}
 	return lost || (w->bad_us && w->bad) || rnd_to(rng, 1000000) < w->loss_ppm ||
 	       (now_us >= w->out_from_us && now_us < w->out_to_us);

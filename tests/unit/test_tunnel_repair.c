@@ -111,12 +111,24 @@ static void test_plan_offset(void **state)
 	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 1500);
 	assert_int_equal(tn_plan_offset(&l, TN_GUARD_STREAM, 2), 4500);
 	/* Beyond the burst, but not later than it is felt. */
-	l.burst_us = 12 * MS_US;
-	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 42 * MS_US);
-	l.burst_us = 20 * MS_US;
-	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 48 * MS_US);
-	/* Nor than it could be sent again. */
+	l.burst_us = 6 * MS_US;
+	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 30 * MS_US);
+	for (l.burst_us = 12 * MS_US; l.burst_us <= 20 * MS_US; l.burst_us += MS_US)
+		assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 47 * MS_US);
+	l.burst_us = 30 * MS_US;
+	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 51 * MS_US);
+	/* Where little is known, both ways; not where sending again is soon enough. */
+	l.burst_us = 0;
+	l.unsure = true;
+	assert_int_equal(tn_plan_copies(&l, TN_GUARD_STREAM), TN_COPIES_MAX << 16);
+	assert_int_equal(tn_plan_offset(&l, TN_GUARD_STREAM, 0), 1500);
+	assert_int_equal(tn_plan_offset(&l, TN_GUARD_STREAM, 2), 48 * MS_US);
+	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 1500);
+	assert_true(tn_plan_bursts(&l));
 	l.rtt_us = 10 * MS_US;
+	assert_false(tn_plan_bursts(&l));
+	l.burst_us = 20 * MS_US;
+	/* Nor than it could be sent again. */
 	assert_int_equal(tn_plan_offset(&l, TN_GUARD_FLOW, 0), 10 * MS_US);
 }
 
