@@ -314,12 +314,12 @@ static bool joins(const struct carrier *c, size_t n, int path, const struct tunn
 	       same_peer(&r->to, to);
 }
 
-/* Takes datagrams from the core until there are none or the buffer is full. False: there were none. */
+/* Takes datagrams from the core until there are none or the buffer is full. False: there are none left. */
 static bool fill(struct carrier *c)
 {
 	int64_t now = loop_now_us(c->loop);
 	struct tunnel_addr to;
-	size_t used = 0, put = 0, n;
+	size_t used = 0, put = 0, n = 1;
 	int path;
 
 	c->nruns = c->sent = 0;
@@ -349,7 +349,7 @@ static bool fill(struct carrier *c)
 	for (int i = 0; put && i < PATHS_MAX; i++)
 		if (c->path[i] && c->path[i]->ops->flush)
 			c->path[i]->ops->flush(c->path[i]);
-	return used || put;
+	return n > 0;
 }
 
 /* Hands filled runs to their paths. False: a path is blocked and calls again. */
@@ -381,10 +381,14 @@ static void turn(struct carrier *c)
 	c->events(c->arg);
 	if (c->dead || !c->core || !flush(c))
 		return;
-	if (!fill(c))
-		loop_timer_at(&c->timer, c->core->wake(c->core_arg));
-	else if (flush(c))
+	bool more = fill(c);
+
+	if (!flush(c))
+		return;
+	if (more)
 		carrier_kick(c);
+	else
+		loop_timer_at(&c->timer, c->core->wake(c->core_arg));
 }
 
 static void on_kick(uv_idle_t *idle)

@@ -84,6 +84,7 @@ void relay_setup_conf(const struct relay_setup *s, struct tunnel_conf *out)
 	out->rate_bps = s->rate_bps;
 	out->stream_window = out->stream_buffer = (size_t)s->stream_window;
 	out->tunnel_window = out->tunnel_buffer = (size_t)s->tunnel_window;
+	out->warm_bytes = (size_t)s->warmup;
 	out->streams_max = (unsigned)s->max_streams;
 	out->flows_max = (unsigned)s->max_flows;
 }

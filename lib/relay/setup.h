@@ -12,7 +12,7 @@ struct relay_setup {
 	char *key_file;
 	int64_t rate_bps; /* 0: auto */
 	int64_t handshake_us, idle_us, resume_us, keepalive_us, flow_idle_us, drain_us;
-	int64_t stream_window, tunnel_window;
+	int64_t stream_window, tunnel_window, warmup;
 	int64_t max_streams, max_flows;
 };
 
@@ -50,6 +50,8 @@ int relay_parse_class(enum tunnel_class *out, const char *value, char *err, size
 	    {"tunnel", "tunnel_window", CONF_SIZE,	  RELAY_SETUP_AT(T, M, tunnel_window), \
 	     "64M",    64 << 10,	INT64_C(4) << 30, 0, \
 	     NULL}, \
+	    {"tunnel", "warmup", CONF_SIZE, RELAY_SETUP_AT(T, M, warmup), "1M", 0, \
+	     64 << 20, 0,	 NULL}, \
 	    {"tunnel", "max_streams", \
 	     CONF_INT, RELAY_SETUP_AT(T, M, max_streams), \
 	     "20000",  1, \

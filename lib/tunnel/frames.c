@@ -301,11 +301,17 @@ static enum tn_wants wants_of(unsigned type)
 	return TN_WANTS_SOON;
 }
 
+static bool is_data(unsigned type)
+{
+	return type >> 2 == TN_F_STREAM >> 2 || type >> 3 == TN_F_FLOW >> 3;
+}
+
 int tn_frames_take(struct tunnel *t, struct tn_path *p, const struct tn_where *from,
 		   const void *data, size_t n, enum tn_wants *wants)
 {
 	const uint8_t *keep = NULL, *end = (const uint8_t *)data + n;
 	struct rd r = rd_of(data, n);
+	unsigned frames = 0;
 	int e = 0;
 
 	*wants = TN_WANTS_NO_ACK;
@@ -317,6 +323,9 @@ int tn_frames_take(struct tunnel *t, struct tn_path *p, const struct tn_where *f
 			keep = r.p;
 		else if (type >> 3 == TN_F_REPAIR >> 3 && end > r.p)
 			end = r.p - 1;
+		/* Each can cost a place among thousands of holes. */
+		if (is_data(type) && ++frames > TN_DATA_FRAMES)
+			return tn_broken(t, "a packet in too many pieces");
 		e = take(t, p, from, type, &r);
 	}
 	if (e == 0 && keep && keep < end && !t->mending)

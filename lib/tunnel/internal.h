@@ -60,6 +60,7 @@ enum {
 #define TN_ACK_UNIT_US 8     /* of its delay */
 #define TN_ID_GAPS 4096	     /* stream ids skipped by the peer */
 #define TN_STREAM_GAPS 16384 /* holes in one stream */
+#define TN_DATA_FRAMES 16    /* STREAM and FLOW in a packet; ours have TN_REFS at most */
 #define TN_PACKETS_MAX 65536 /* numbers remembered of packets sent */
 #define TN_LEVELS 4
 

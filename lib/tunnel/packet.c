@@ -81,11 +81,18 @@ static bool mtu_wanted(const struct tunnel *t, const struct tn_path *p)
 
 /* A new path is measured with padding where there is no data, so that the first stream that has much
  * to send finds the line's rate known. Not while the other side sends much, or its queue would pass
- * for ours; the client goes first. */
+ * for ours; the client goes first. A further path costs nothing until a stream is spread over it,
+ * which measures it then; nor is what moves to it when the others die to wait behind padding. */
+static bool warm_now(const struct tunnel *t, const struct tn_path *p)
+{
+	return p->number == 0 ||
+	       (t->n_up == 1 && t->n_local + t->n_peer + t->n_flows_local + t->n_flows_peer == 0);
+}
+
 static int64_t warm_due(const struct tunnel *t, const struct tn_path *p)
 {
-	if (t->state != TUNNEL_OPEN || p->state != TN_PATH_UP || p->warm_left < p->dgram ||
-	    p->largest_acked == 0 || !tn_rate_searching(&p->rate))
+	if (!warm_now(t, p) || t->state != TUNNEL_OPEN || p->state != TN_PATH_UP ||
+	    p->warm_left < p->dgram || p->largest_acked == 0 || !tn_rate_searching(&p->rate))
 		return NEVER_US;
 	if (t->server && !p->heavy)
 		return p->heavy_us + 4 * p->srtt_us +

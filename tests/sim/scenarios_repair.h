@@ -62,7 +62,7 @@ static struct echoes echo_run(struct sim *m, bool stream, int64_t seconds_long)
 	size_t n;
 
 	run(m, m->now_us + 30 * SEC_US, connected);
-	run(m, m->now_us + 3 * SEC_US, NULL); /* what a new tunnel sends by itself has passed */
+	run(m, m->now_us + 6 * SEC_US, NULL); /* what a new tunnel sends by itself has passed */
 	m->rtt_ms = calloc(FLOW_SEQ_MAX, sizeof(*m->rtt_ms));
 	m->echo_us = stream ? calloc(FLOW_SEQ_MAX, sizeof(*m->echo_us)) : NULL;
 	CHECK(m, m->rtt_ms && (!stream || m->echo_us));

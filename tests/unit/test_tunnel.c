@@ -574,6 +574,32 @@ static void test_crumbs(void **state)
 	pair_destroy(&p);
 }
 
+/* Bytes with holes between them, as many as fit into a packet: what they cost is bounded. */
+static void test_holes(void **state)
+{
+	for (unsigned n = TN_DATA_FRAMES; n <= TN_DATA_FRAMES + 1; n++) {
+		uint8_t frames[256];
+		struct wr w = wr_of(frames, sizeof(frames));
+		enum tn_wants e;
+		struct pair p;
+		int want = n > TN_DATA_FRAMES ? -EPROTO : 0;
+
+		pair_make(&p, NULL);
+		settle(&p, 5);
+		for (unsigned i = 0; i < n; i++) {
+			wr_u8(&w, TN_F_STREAM);
+			wr_varint(&w, 0);
+			wr_varint(&w, 2 * i + 2);
+			wr_varint(&w, 1);
+			wr_u8(&w, 'x');
+		}
+		assert_int_equal(
+		    tn_frames_take(p.s, p.s->path[0], &p.s->path[0]->at, frames, wr_len(&w), &e),
+		    want);
+		pair_destroy(&p);
+	}
+}
+
 /* The server forgot the flow (idle there): its id does not open another, whatever comes again; the
  * client is told. */
 static void test_flow_again(void **state)
@@ -694,15 +720,16 @@ static void test_broken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_stream),     cmocka_unit_test(test_reset),
-	    cmocka_unit_test(test_limits),     cmocka_unit_test(test_open_refused),
-	    cmocka_unit_test(test_close),      cmocka_unit_test(test_door),
-	    cmocka_unit_test(test_quiet),      cmocka_unit_test(test_flow),
-	    cmocka_unit_test(test_broken),     cmocka_unit_test(test_flow_again),
-	    cmocka_unit_test(test_flow_gone),  cmocka_unit_test(test_flow_doubles),
-	    cmocka_unit_test(test_flows_full), cmocka_unit_test(test_crumbs),
-	    cmocka_unit_test(test_epochs),     cmocka_unit_test(test_key_time),
-	    cmocka_unit_test(test_flow_idle),  cmocka_unit_test(test_two_paths),
+	    cmocka_unit_test(test_stream),	 cmocka_unit_test(test_reset),
+	    cmocka_unit_test(test_limits),	 cmocka_unit_test(test_open_refused),
+	    cmocka_unit_test(test_close),	 cmocka_unit_test(test_door),
+	    cmocka_unit_test(test_quiet),	 cmocka_unit_test(test_flow),
+	    cmocka_unit_test(test_broken),	 cmocka_unit_test(test_flow_again),
+	    cmocka_unit_test(test_holes),	 cmocka_unit_test(test_flow_gone),
+	    cmocka_unit_test(test_flow_doubles), cmocka_unit_test(test_flows_full),
+	    cmocka_unit_test(test_crumbs),	 cmocka_unit_test(test_epochs),
+	    cmocka_unit_test(test_key_time),	 cmocka_unit_test(test_flow_idle),
+	    cmocka_unit_test(test_two_paths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -253,6 +253,27 @@ static void test_stranger(void **state_)
 	pair_destroy(&p);
 }
 
+/* Padding measures the first path; a path in reserve costs next to nothing until it is alone. */
+static void test_reserve(void **state_)
+{
+	struct tunnel_path_stats st;
+	struct pair p;
+
+	pair_make(&p, NULL);
+	settle(&p, 20);
+	assert_int_equal(tunnel_path_add(p.c, 1, &addr_s), 1);
+	settle(&p, 3000);
+	assert_true(p.c->path[0]->warm_left < p.c->conf.warm_bytes / 2);
+	assert_int_equal(p.c->path[1]->warm_left, p.c->conf.warm_bytes);
+	assert_int_equal(p.s->path[1]->warm_left, p.s->conf.warm_bytes);
+	assert_true(tunnel_path_stats(p.c, 1, &st));
+	assert_in_range(st.bytes_sent, 1, 20000);
+	assert_int_equal(tunnel_path_remove(p.c, 0), 0);
+	settle(&p, 3000);
+	assert_true(p.c->path[1]->warm_left < p.c->conf.warm_bytes / 2);
+	pair_destroy(&p);
+}
+
 static size_t read_all(struct tunnel_stream *s)
 {
 	static uint8_t buf[65536];
@@ -438,11 +459,12 @@ static void test_frames(void **state_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_add),	     cmocka_unit_test(test_remove),
-	    cmocka_unit_test(test_budget),   cmocka_unit_test(test_stranger),
-	    cmocka_unit_test(test_death),    cmocka_unit_test(test_resume),
-	    cmocka_unit_test(test_frames),   cmocka_unit_test(test_memory),
-	    cmocka_unit_test(test_farewell), cmocka_unit_test(test_impatient),
+	    cmocka_unit_test(test_add),	      cmocka_unit_test(test_remove),
+	    cmocka_unit_test(test_budget),    cmocka_unit_test(test_stranger),
+	    cmocka_unit_test(test_reserve),   cmocka_unit_test(test_death),
+	    cmocka_unit_test(test_resume),    cmocka_unit_test(test_frames),
+	    cmocka_unit_test(test_memory),    cmocka_unit_test(test_farewell),
+	    cmocka_unit_test(test_impatient),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
