@@ -16,7 +16,7 @@
 #define PRIOR_SENT 100
 #define PRIOR_PPM 10000
 #define PAIRS_MAX 128
-#define PAIRS_SURE 60
+#define PAIRS_SURE 120
 #define OUTAGE_US (300 * MS_US)
 #define QUEUE_US (10 * MS_US)
 #define CLOSE_BINS 5
