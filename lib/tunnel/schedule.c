@@ -5,9 +5,29 @@
 #define AGAIN_US (20 * MS_US)
 #define LOSS_RTTS 3 /* what a lost packet costs the urgent */
 
-static bool usable(const struct tn_path *p)
+static bool alive(const struct tn_path *p)
 {
 	return p->state == TN_PATH_UP && p->proven;
+}
+
+static bool reliable(const struct tn_path *p)
+{
+	return p->at.addr.len & TUNNEL_ADDR_RELIABLE;
+}
+
+/* What is lost on a reliable path holds up all that comes after it, and no round trip tells: it
+ * stands by for when there is no other. */
+static bool usable(const struct tunnel *t, const struct tn_path *p)
+{
+	const struct tn_path *other;
+
+	if (!alive(p) || !reliable(p))
+		return alive(p);
+	tn_paths_for (other, t) {
+		if (alive(other) && !reliable(other))
+			return false;
+	}
+	return true;
 }
 
 /* What the urgent have to expect, in time. */
@@ -20,11 +40,11 @@ static int64_t cost(const struct tn_path *p)
 /* Another must be better by an eighth, so that noise does not move the urgent to and fro. */
 void tn_schedule(struct tunnel *t)
 {
-	struct tn_path *p, *best = t->best && usable(t->best) ? t->best : NULL;
+	struct tn_path *p, *best = t->best && usable(t, t->best) ? t->best : NULL;
 	int64_t least = best ? cost(best) * 7 / 8 : NEVER_US;
 
 	tn_paths_for (p, t) {
-		if (p == best || !usable(p) || cost(p) >= least)
+		if (p == best || !usable(t, p) || cost(p) >= least)
 			continue;
 		best = p;
 		least = cost(p);
@@ -33,7 +53,7 @@ void tn_schedule(struct tunnel *t)
 		t->best = best;
 	t->spare = NULL;
 	tn_paths_for (p, t) {
-		if (p != t->best && usable(p) && (!t->spare || cost(p) < cost(t->spare)))
+		if (p != t->best && usable(t, p) && (!t->spare || cost(p) < cost(t->spare)))
 			t->spare = p;
 	}
 	t->schedule_us = t->now_us + AGAIN_US;
@@ -72,8 +92,8 @@ static bool worth(const struct tunnel *t, const struct tn_path *p)
 bool tn_schedule_takes(const struct tunnel *t, const struct tn_path *p, int level)
 {
 	if (p == t->best)
-		return usable(p);
-	if (!usable(p))
+		return usable(t, p);
+	if (!usable(t, p))
 		return false;
 	if (level == TN_LEVELS - 1)
 		return worth(t, p);
@@ -82,7 +102,7 @@ bool tn_schedule_takes(const struct tunnel *t, const struct tn_path *p, int leve
 
 bool tn_schedule_controls(const struct tunnel *t, const struct tn_path *p)
 {
-	return p == t->best && usable(p);
+	return p == t->best && usable(t, p);
 }
 
 struct tn_path *tn_schedule_spare(const struct tunnel *t, const struct tn_path *p)
@@ -96,7 +116,7 @@ int64_t tn_schedule_rtt_max(const struct tunnel *t)
 	int64_t rtt = t->best->srtt_us;
 
 	tn_paths_for (p, t) {
-		if (usable(p))
+		if (usable(t, p))
 			rtt = MAX(rtt, p->srtt_us);
 	}
 	return rtt;

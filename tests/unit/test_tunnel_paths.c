@@ -320,6 +320,28 @@ static void test_death(void **state_)
 	pair_destroy(&p);
 }
 
+/* A reliable path serves while there is no other, and no longer. */
+static void test_standby(void **state_)
+{
+	struct pair p;
+
+	pair_make(&p, NULL);
+	assert_int_equal(tunnel_path_add(p.c, 1, &addr_s), 1);
+	settle(&p, 100);
+	p.c->path[1]->at.addr.len |= TUNNEL_ADDR_RELIABLE;
+	p.c->best = p.c->path[1];
+	tn_schedule(p.c);
+	assert_ptr_equal(p.c->best, p.c->path[0]);
+	assert_null(p.c->spare);
+	p.c->path[0]->state = TN_PATH_DOWN;
+	tn_schedule(p.c);
+	assert_ptr_equal(p.c->best, p.c->path[1]);
+	p.c->path[0]->state = TN_PATH_UP;
+	tn_schedule(p.c);
+	assert_ptr_equal(p.c->best, p.c->path[0]);
+	pair_destroy(&p);
+}
+
 /* What a burst needed is given back when it is over. */
 static void test_memory(void **state_)
 {
@@ -464,7 +486,7 @@ int main(void)
 	    cmocka_unit_test(test_reserve),   cmocka_unit_test(test_death),
 	    cmocka_unit_test(test_resume),    cmocka_unit_test(test_frames),
 	    cmocka_unit_test(test_memory),    cmocka_unit_test(test_farewell),
-	    cmocka_unit_test(test_impatient),
+	    cmocka_unit_test(test_impatient), cmocka_unit_test(test_standby),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
