@@ -320,7 +320,7 @@ static void run(const char *bind, const char *to, enum carrier_kind kind)
 
 	assert_int_equal(loop_create(&f.loop), 0);
 	loop_timer_init(f.loop, &f.limit, on_limit, &f);
-	loop_timer_in(&f.limit, 20 * SEC_US);
+	loop_timer_in(&f.limit, 120 * SEC_US);
 	assert_int_equal(acceptor_create(NULL, &ring, loop_now_us(f.loop), &f.acceptor), 0);
 	assert_int_equal(carrier_create(&f.server, f.loop, on_server, &f), 0);
 	assert_int_equal(listen_at(&f, bind, kind), 0);
