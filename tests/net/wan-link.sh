@@ -9,7 +9,7 @@
 need iperf3
 net_up
 
-p_lost=0 p_runs=0 p_reordered=0 p_duplicated=0 p_rtt_min=0 p_rtt_p50=0 p_rtt_max=0
+p_lost=0 p_received=0 p_runs=0 p_reordered=0 p_duplicated=0 p_rtt_min=0 p_rtt_p50=0 p_rtt_max=0
 # probe OPTIONS: sends from a to the echo in b; the result is in variables p_lost, p_rtt_p50 ...
 probe() {
 	in_a "$BUILD/tests/net/udp-probe" send 10.77.0.2 7 "$@" >"$TMP/probe"

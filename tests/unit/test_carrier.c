@@ -49,7 +49,7 @@ static unsigned receive(struct sockets *s, size_t want, size_t segment, struct u
 	unsigned dgrams = 0;
 
 	while (at < want) {
-		assert_int_equal(poll(&p, 1, 2000), 1);
+		assert_int_equal(poll(&p, 1, 60000), 1);
 		int n = udp_recv(&s->b, s->batch, UDP_BATCH, &m);
 
 		assert_true(n > 0);
@@ -128,7 +128,7 @@ static void test_noted(void **state)
 	m.local = last.local;
 	assert_int_equal(udp_send(&s.b, &m, 1), 1);
 	p = (struct pollfd){s.a.fd, POLLIN, 0};
-	assert_int_equal(poll(&p, 1, 2000),
+	assert_int_equal(poll(&p, 1, 60000),
 			 1); /* a connected socket takes it from 127.0.0.9 only */
 	assert_int_equal(udp_recv(&s.a, s.batch, UDP_BATCH, &back), 1);
 	close_pair(&s);
