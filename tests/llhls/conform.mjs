@@ -47,7 +47,7 @@ async function conform(url, o) {
 	};
 	const player = new Player(client, url, { breach, restart_ms: Number(o.restart), origin_restarts: Number(o.restart) > 0 });
 	const [counts, mpds] = await Promise.all([player.run(Number(o.seconds)),
-		o['no-dash'] ? 0 : dash(client, new URL('manifest.mpd', url).href, Number(o.seconds), breach)]);
+		o['no-dash'] ? 0 : dash(client, new URL('manifest.mpd', url).href, Number(o.seconds), breach, Number(o.restart))]);
 	client.close();
 	return { broken, counts: { ...counts, maps: counts.maps.size, mpds, requests: client.requests } };
 }

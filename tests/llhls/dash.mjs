@@ -98,20 +98,25 @@ async function inProgress(client, url, mpd, say) {
 	}
 }
 
-export async function dash(client, url, seconds_, breach) {
+// restart_ms: the origin may be away for so long at a time, and need not have what should have been made meanwhile.
+export async function dash(client, url, seconds_, breach, restart_ms) {
 	const say = (rule, what) => breach(rule, 'MPD', what), end = performance.now() + seconds_ * 1000;
-	let first = null, n = 0;
+	let first = null, n = 0, well = performance.now();
+	const patient = () => performance.now() - well < restart_ms;
+	const told = (rule, what) => (rule === 'mpd-segment' && patient() ? null : say(rule, what));
 
 	while (performance.now() < end) {
 		try {
 			const a = await client.get(url);
 			if (a.status !== 200) {
-				say('status', `${a.status} for the MPD`);
-				return n;
+				if (!patient())
+					say('status', `${a.status} for the MPD`);
+				await wait(200);
+				continue;
 			}
 			const mpd = xml(a.body.toString());
 			checkMpd(mpd, say);
-			const looks = a.body.toString().replace(/(bandwidth|publishTime)="[^"]*"/g, '');
+			const looks = a.body.toString().replace(/(bandwidth|publishTime|codecs|initialization)="[^"]*"/g, '');
 			if (first !== null && looks !== first)
 				say('mpd-constant', 'another text, though the tracks have stayed');
 			first = looks;
@@ -119,10 +124,14 @@ export async function dash(client, url, seconds_, breach) {
 			const time = timing && await client.get(new URL(timing.attributes.value, url).href);
 			if (time && Math.abs(Date.parse(time.body.toString()) - Date.now()) > 2000)
 				say('mpd', `UTCTiming tells ${time.body}`);
-			await inProgress(client, url, mpd, say);
+			let bad = false;
+			await inProgress(client, url, mpd, (rule, what) => { bad = true; told(rule, what); });
+			if (!bad)
+				well = performance.now();
 			n++;
 		} catch (e) {
-			say(e.code ? 'reachable' : 'mpd', e.message);
+			if (!e.code || !patient())
+				say(e.code ? 'reachable' : 'mpd', e.message);
 		}
 		await wait(500);
 	}

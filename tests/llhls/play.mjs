@@ -47,6 +47,7 @@ export class Player {
 					return a;
 			} catch (e) {
 				this.counts.refused++;
+				this.refusedAt = performance.now();
 				if (performance.now() - since > this.restart_ms) {
 					if (!this.over)
 						this.breach('reachable', path(url), e.message);
@@ -165,7 +166,7 @@ export class Player {
 		if (!list.ended)
 			check.reports(list, r.url, this.renditions.every((o) => o.list) ? others : [], say);
 		if (r.list) {
-			check.two(r.list, list, say);
+			check.two(r.list, list, this.forgiving(say));
 			this.pace(r, list, a, say);
 		}
 		r.list = list;
@@ -174,9 +175,16 @@ export class Player {
 		this.tails.push(this.fetchMedia(r, list));
 	}
 
+	// An origin that was started again has only what came since.
+	forgiving(say) {
+		const forgets = this.mayForget && this.refusedAt && performance.now() - this.refusedAt < 2 * this.restart_ms;
+
+		return (rule, what) => (forgets && ['window', 'msn-old', 'stays'].includes(rule) ? null : say(rule, what));
+	}
+
 	pace(r, list, a, say) {
 		const moved = check.edge(list).join() !== check.edge(r.list).join();
-		const allowed = this.partTarget(r) * (list.segments.at(-1)?.gap ? 20 : 1) + slack_ms;
+		const allowed = this.partTarget(r) + this.restart_ms + slack_ms;
 
 		if (moved && r.moved && a.done - r.moved > allowed && this.counts.refused === r.refused)
 			say('part-pace', `${(a.done - r.moved).toFixed(0)} ms after the last`);
@@ -340,7 +348,7 @@ export class Player {
 			'msn-old', r.name);
 
 		if (a && (parse(a.body.toString()).segments.length < 3 || a.done - since > this.target(r) + slack_ms))
-			this.breach('msn-old', r.name, `${a.body.length} bytes after ${(a.done - since).toFixed(0)} ms`);
+			this.forgiving(this.say(r.name))('msn-old', `${a.body.length} bytes after ${(a.done - since).toFixed(0)} ms`);
 	}
 
 	async askUnknown(r) {

@@ -57,7 +57,7 @@ export const rules = {
 	'continuous': 'media time goes on from part to part, save at a discontinuity or gap',
 	// LL-DASH
 	'mpd': 'what the MPD has to say (I 9.X.4)',
-	'mpd-constant': 'the MPD agrees with itself from one request to the next',
+	'mpd-constant': 'the MPD agrees with itself from one request to the next, whatever the coder does',
 	'mpd-segment': 'a segment in progress can be asked for by the clock, and comes as it is made (I 9.X.4.5)',
 };
 
