@@ -11,7 +11,7 @@ struct reading {
 	int i;
 };
 
-#define READINGS_MAX (64 + 8 * LADDER_MAX + 4 * OUTPUTS_MAX)
+#define READINGS_MAX (64 + 2 * INPUTS_MAX * MEDIA_FAULTS + 8 * LADDER_MAX + 4 * OUTPUTS_MAX)
 
 #define TOOK_MAX 2048
 
@@ -104,6 +104,8 @@ GETTER(get_slate, f->now.slate)
 GETTER(get_opened, f->now.input[i].opened)
 GETTER(get_present, f->now.input[i].present)
 GETTER(get_active, f->now.input[i].active)
+GETTER(get_alert, f->now.input[i / MEDIA_FAULTS].faults >> i % MEDIA_FAULTS & 1)
+GETTER(get_alerts, f->now.input[i / MEDIA_FAULTS].alerts[i % MEDIA_FAULTS])
 GETTER(get_silence, f->now.silence_samples / 48000.0)
 GETTER(get_overrun, f->now.overrun)
 GETTER(get_cut, f->now.cut_samples / 48000.0)
@@ -119,6 +121,20 @@ GETTER(get_sink_readers, f->sink[i] ? stream_sink_stats(f->sink[i]).readers : 0)
 GETTER(get_sink_dropped, f->sink[i] ? stream_sink_stats(f->sink[i]).dropped : 0)
 GETTER(get_sink_cut, f->sink[i] ? stream_sink_stats(f->sink[i]).cut : 0)
 GETTER(get_sink_queued, f->sink[i] ? stream_sink_queued(f->sink[i]) : 0)
+
+static void add_alerts(struct figures *f, int input, const char *number)
+{
+	for (int k = 0; k < MEDIA_FAULTS; k++) {
+		char label[96] = "";
+
+		metrics_label(label, sizeof(label), "input", number);
+		metrics_label(label, sizeof(label), "kind", media_fault_name[k]);
+		add(f, false, "gex_transcode_alert", "1 while the input has this fault.", label,
+		    get_alert, input * MEDIA_FAULTS + k);
+		add(f, true, "gex_transcode_alerts_total", "How often this fault began.", label,
+		    get_alerts, input * MEDIA_FAULTS + k);
+	}
+}
 
 void figures_engine(struct figures *f, struct engine *e)
 {
@@ -154,6 +170,7 @@ void figures_engine(struct figures *f, struct engine *e)
 		    get_present, i);
 		add(f, false, "gex_transcode_input_active", "1 for the input that is encoded.",
 		    label, get_active, i);
+		add_alerts(f, i, number);
 	}
 	add(f, true, "gex_transcode_silence_seconds_total",
 	    "Silence put where the source had no sound.", NULL, get_silence, 0);

@@ -142,6 +142,21 @@ static void on_switched(void *arg, int input)
 	log_warn(j->source[input].name, "is on the air now");
 }
 
+static void on_fault(void *arg, int input, enum media_fault fault, bool on)
+{
+	static const char *const begins[] = {"the picture is black", "the picture stands still",
+					     "there is no sound"},
+				 *const ends[] = {"the picture is not black any more",
+						  "the picture moves again",
+						  "there is sound again"};
+	struct job *j = arg;
+
+	if (on)
+		log_warn(j->source[input].name, "%s", begins[fault]);
+	else
+		log_info(j->source[input].name, "%s", ends[fault]);
+}
+
 static void say_track(const struct media_track *t)
 {
 	if (t->kind == MEDIA_VIDEO)
@@ -194,7 +209,7 @@ static size_t on_queued(void *arg)
 }
 
 static const struct engine_events events = {on_opened, on_lost, on_switched, on_start,
-					    on_packet, on_end,	on_queued};
+					    on_packet, on_end,	on_queued,   on_fault};
 
 /* ---- set-up ---- */
 
@@ -277,6 +292,9 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 				 .opus = c->opus,
 				 .loss_us = c->loss_us,
 				 .return_us = c->return_us,
+				 .black_us = c->black_us,
+				 .frozen_us = c->frozen_us,
+				 .leave = c->leave,
 				 .slate_us = c->slate_us ? c->slate_us : NEVER_US,
 				 .slate_file = c->slate_file,
 				 .slate_text = c->slate_text};

@@ -47,6 +47,24 @@ void engine_fail(struct engine *e, int err, const char *reason)
 	engine_stop(e);
 }
 
+void engine_faults(struct engine *e, int i, unsigned which, unsigned now)
+{
+	struct input *in = &e->input[i];
+
+	pthread_mutex_lock(&e->lock);
+	unsigned was = in->faults, is = (was & ~which) | (now & which);
+	in->faults = is;
+	if (was != is)
+		failover_fault(&e->failover, i, is & e->conf.leave, os_mono_us());
+	pthread_mutex_unlock(&e->lock);
+	for (int k = 0; k < MEDIA_FAULTS; k++) {
+		if (!((was ^ is) >> k & 1))
+			continue;
+		in->alerts[k] += is >> k & 1;
+		engine_emit(e, EVENT_FAULT, NULL, (i * MEDIA_FAULTS + k) * 2 + (is >> k & 1), NULL);
+	}
+}
+
 /* ---- building ---- */
 
 AVCodecContext *engine_decoder(const struct media_track *t, char *err)
@@ -277,7 +295,11 @@ static void input_stats(struct engine *e, struct engine_stats *st)
 	for (int i = 0; i < e->conf.sources; i++) {
 		const struct input *in = &e->input[i];
 
-		st->input[i] = (struct engine_input_stats){in->opened, in->present, i == active};
+		st->input[i] = (struct engine_input_stats){
+		    .opened = in->opened, .present = in->present, .active = i == active};
+		st->input[i].faults = in->faults;
+		for (int k = 0; k < MEDIA_FAULTS; k++)
+			st->input[i].alerts[k] = in->alerts[k];
 		st->present |= in->present && i == active;
 		for (int k = 0; k < TIMELINE_REPAIRS; k++)
 			st->repairs[k] += in->repairs[k];

@@ -45,8 +45,10 @@ struct engine_source {
 struct engine_conf {
 	struct engine_source source[INPUTS_MAX]; /* in order of preference */
 	int sources;
-	int64_t loss_us, return_us; /* failover.h */
-	int64_t slate_us;	    /* the last picture stands so long; NEVER_US: no slate */
+	int64_t loss_us, return_us;  /* failover.h */
+	int64_t black_us, frozen_us; /* watch.h */
+	unsigned leave;		/* faults for which an input is left, bits by enum media_fault */
+	int64_t slate_us;	/* the last picture stands so long; NEVER_US: no slate */
 	const char *slate_file; /* NULL: a picture with slate_text; both for engine_create only */
 	const char *slate_text;
 	struct rung rung[LADDER_MAX];
@@ -70,6 +72,8 @@ struct engine_events {
 	void (*end)(void *arg, int err, const char *reason);
 	/* How many bytes the sinks still hold; only a source that is not live waits for them. */
 	size_t (*queued)(void *arg);
+	/* A fault of an input has begun or ended. May be NULL. */
+	void (*fault)(void *arg, int input, enum media_fault fault, bool on);
 };
 
 struct engine_rung_stats {
@@ -79,6 +83,8 @@ struct engine_rung_stats {
 struct engine_input_stats {
 	int64_t opened;
 	bool present, active;
+	unsigned faults;	      /* now */
+	int64_t alerts[MEDIA_FAULTS]; /* how often each began */
 };
 struct engine_stats {
 	int64_t frames_in, packets_in, bytes_in; /* of all inputs */

@@ -51,6 +51,11 @@ static void deliver_one(struct engine *e, struct out *o)
 	case EVENT_SWITCH:
 		e->ev.switched(e->arg, (int)o->n);
 		break;
+	case EVENT_FAULT:
+		if (e->ev.fault)
+			e->ev.fault(e->arg, (int)(o->n / 2 / MEDIA_FAULTS),
+				    (enum media_fault)(o->n / 2 % MEDIA_FAULTS), o->n & 1);
+		break;
 	case EVENT_START:
 		e->ev.start(e->arg, o->info);
 		break;

@@ -179,6 +179,8 @@ static bool route(struct input *in, struct run *r, struct work *w)
 
 	if (active && in->fed)
 		return push_work(in->e, w);
+	if (!active)
+		idle_look(in, w, key);
 	keep(in, w, key);
 	if (!active) {
 		in->fed = false;
@@ -323,6 +325,8 @@ static int one_connection(struct input *in, char *err)
 	rc = run_source(in, &r);
 	in->present = false;
 	forget_cache(in);
+	idle_end(in);
+	engine_faults(in->e, in->index, ~0u, 0);
 	pthread_mutex_lock(&in->e->lock);
 	failover_lost(&in->e->failover, in->index);
 	pthread_mutex_unlock(&in->e->lock);

@@ -10,6 +10,7 @@
 #include "media/queue.h"
 #include "media/scale.h"
 #include "media/timeline.h"
+#include "media/watch.h"
 
 #define HOLD_US \
 	(300 * MS_US) /* how late a frame may come before the last is repeated in its place */
@@ -75,9 +76,23 @@ struct input {
 	int cached;
 	atomic_bool present;
 	atomic_llong opened, repairs[TIMELINE_REPAIRS];
+	/* What is wrong with what it sends, bits by enum media_fault; set by engine_faults. */
+	atomic_uint faults;
+	atomic_llong alerts[MEDIA_FAULTS];
+	AVCodecContext *idle_dec; /* idle.c */
+	struct media_info *idle_info;
+	struct watch idle_watch;
 };
 
-enum event { EVENT_OPENED, EVENT_LOST, EVENT_SWITCH, EVENT_START, EVENT_PACKET, EVENT_END };
+enum event {
+	EVENT_OPENED,
+	EVENT_LOST,
+	EVENT_SWITCH,
+	EVENT_FAULT,
+	EVENT_START,
+	EVENT_PACKET,
+	EVENT_END
+};
 
 struct engine {
 	struct loop *loop;
@@ -150,8 +165,15 @@ int engine_build(struct engine *e, const AVFrame *first, const struct media_trac
 bool engine_built(struct engine *e);
 /* Ends everything with this reason. */
 void engine_fail(struct engine *e, int err, const char *reason);
+/* From any thread: of the faults `which`, input i has those in `now`. Tells who has to know when that is a change. */
+void engine_faults(struct engine *e, int i, unsigned which, unsigned now);
 /* A decoder for a track; NULL and a reason. */
 AVCodecContext *engine_decoder(const struct media_track *t, char *err);
+
+/* ---- idle.c: on the input's thread ---- */
+/* A packet of an input that is not active. */
+void idle_look(struct input *in, const struct work *w, bool key);
+void idle_end(struct input *in);
 
 void *input_main(void *input);
 void *video_main(void *engine);

@@ -20,6 +20,7 @@ struct video {
 	AVPacket *pkt;
 	AVFrame *frame;
 	struct upright upright;
+	struct watch watch;
 	int turn;
 	bool failed;
 	bool copies;		 /* no rung is encoded, so nothing is decoded */
@@ -121,6 +122,14 @@ static bool is_broken(struct video *v, const AVFrame *f)
 	return true;
 }
 
+static void look(struct video *v, const AVFrame *f)
+{
+	unsigned on = v->e->input[v->input].faults, now = watch_look(&v->watch, f, f->pts, on);
+
+	if (now != on)
+		engine_faults(v->e, v->input, WATCH_FAULTS, now);
+}
+
 static void on_frame(struct video *v)
 {
 	struct engine *e = v->e;
@@ -131,6 +140,7 @@ static void on_frame(struct video *v)
 	bool broken = is_broken(v, f);
 	if (!broken && upright_run(&v->upright, f, v->turn))
 		return;
+	look(v, f);
 	if (!e->rungs && engine_build(e, f, &v->info->track[v->track])) {
 		v->failed = true;
 		return;
@@ -172,6 +182,7 @@ static void new_source(struct video *v, const struct work *w)
 	v->lost = false;
 	v->turn = w->info->track[w->track].turn;
 	upright_finish(&v->upright);
+	watch_begin(&v->watch);
 	media_info_unref(v->info);
 	v->info = media_info_ref(w->info);
 	v->track = w->track;
@@ -298,6 +309,9 @@ void *video_main(void *arg)
 			  .frame = av_frame_alloc()};
 	struct engine *e = arg;
 	bool ended = !v.pkt || !v.frame;
+
+	v.watch.black_us = e->conf.black_us;
+	v.watch.frozen_us = e->conf.frozen_us;
 
 	v.copies = e->conf.rungs > 0;
 	for (int i = 0; i < e->conf.rungs; i++)

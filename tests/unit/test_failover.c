@@ -124,11 +124,49 @@ static void a_backup_without_a_key_frame_waits(void **state)
 	assert_true(failover_heard(&s.f, 1, true, s.now + 3 * SEC_US));
 }
 
+/* One that is there and no good is left for one that is good, and not taken back before it is good again. */
+static void a_fault_is_a_reason_to_go(void **state)
+{
+	struct scene s;
+
+	begin(&s);
+	s.up[0] = s.up[1] = s.up[2] = true;
+	play(&s, 7 * SEC_US);
+	assert_int_equal(s.f.active, 0);
+	failover_fault(&s.f, 0, 1u << FAULT_BLACK, s.now);
+	int64_t at = s.now;
+	play(&s, 20 * SEC_US);
+	assert_int_equal(s.f.active, 1);
+	assert_in_range(s.switched_us - at, 0, FRAME);
+	/* So is the backup: the next; then all of them: it stays. */
+	failover_fault(&s.f, 1, 1u << FAULT_FROZEN, s.now);
+	play(&s, SEC_US);
+	assert_int_equal(s.f.active, 2);
+	int64_t changes = s.f.changes;
+	failover_fault(&s.f, 2, 1u << FAULT_BLACK, s.now);
+	play(&s, 20 * SEC_US);
+	assert_int_equal(s.f.active, 2);
+	assert_int_equal(s.f.changes, changes);
+	/* One without picture at all is worse than a black one. */
+	s.up[2] = false;
+	play(&s, SEC_US);
+	assert_int_equal(s.f.active, 0);
+	failover_fault(&s.f, 1, 0, s.now);
+	play(&s, SEC_US);
+	assert_int_equal(s.f.active, 1);
+	failover_fault(&s.f, 0, 0, s.now);
+	at = s.now;
+	play(&s, 7 * SEC_US);
+	assert_int_equal(s.f.active, 0);
+	assert_in_range(s.switched_us - at, 5 * SEC_US, 6100 * MS_US);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_backup_takes_over_and_gives_back),
     cmocka_unit_test(an_end_is_known_at_once),
     cmocka_unit_test(the_preferred_of_those_left),
     cmocka_unit_test(alone_it_stays),
+    cmocka_unit_test(a_fault_is_a_reason_to_go),
     cmocka_unit_test(a_backup_without_a_key_frame_waits),
 };
 RUN_TESTS(tests)
