@@ -30,16 +30,17 @@ STATUS=0 # exit status of the process that stop, kill9 or wait_exit last saw end
 
 # ---- verdicts ----
 
-# fail TEXT: ends the test as failed and shows the tails of the logs.
+# fail TEXT: ends the test as failed. The tails of the processes' logs come first and the verdict last: people, and
+# machines that keep the end of a long account only, see the end.
 fail() {
 	local name
 	trap - ERR
 	exec 2>&"$ERR_FD"
-	echo "FAIL: $*" >&2
 	for name in "${ORDER[@]}"; do
 		echo "---- $name: $TMP/$name.log" >&2
-		tail -n 15 "$TMP/$name.log" >&2 || true
+		tail -n 15 "$TMP/$name.log" | sed 's/^/| /' >&2 || true
 	done
+	echo "FAIL: $*" >&2
 	exit 1
 }
 

@@ -60,36 +60,19 @@ static int parse_fps(void *base, const char *value, char *err, size_t cap)
 	return rc;
 }
 
-/* Faults for which an input is left. */
-static int parse_leave(void *base, const char *value, char *err, size_t cap)
-{
-	struct conf *c = base;
-	char item[16];
-	int rc, k;
-
-	c->leave = 0;
-	while ((rc = conf_list_next(&value, item, sizeof(item))) > 0) {
-		for (k = 0; k < MEDIA_FAULTS && strcmp(item, media_fault_name[k]); k++)
-			;
-		if (k == MEDIA_FAULTS)
-			break;
-		c->leave |= 1u << k;
-	}
-	if (!rc)
-		return 0;
-	snprintf(err, cap, "any of black, frozen, silence");
-	return -EINVAL;
-}
-
 #define ROOT(f) offsetof(struct conf, f)
 
 static const struct conf_key keys[] = {
     {"input", "url", CONF_STR, ROOT(input_text), NULL, 0, 0, 0, NULL},
     {"input", "failover", CONF_DURATION, ROOT(loss_us), "250ms", 50 * MS_US, 60 * SEC_US, 0, NULL},
     {"input", "return", CONF_DURATION, ROOT(return_us), "5s", 0, 3600 * SEC_US, 0, NULL},
-    {"input", "black", CONF_DURATION, ROOT(black_us), "2s", 0, 3600 * SEC_US, 0, NULL},
-    {"input", "frozen", CONF_DURATION, ROOT(frozen_us), "10s", 0, 3600 * SEC_US, 0, NULL},
-    {"input", "leave", CONF_FN, 0, NULL, 0, 0, 0, parse_leave},
+    {"input", "black", CONF_DURATION, ROOT(black_us), "0", 0, 3600 * SEC_US, 0, NULL},
+    {"input", "frozen", CONF_DURATION, ROOT(frozen_us), "0", 0, 3600 * SEC_US, 0, NULL},
+    {"input", "silence", CONF_DURATION, ROOT(silent_us), "0", 0, 3600 * SEC_US, 0, NULL},
+    {"alerts", "black", CONF_DURATION, ROOT(alert_us[FAULT_BLACK]), "2s", 0, 3600 * SEC_US, 0,
+     NULL},
+    {"alerts", "frozen", CONF_DURATION, ROOT(alert_us[FAULT_FROZEN]), "10s", 0, 3600 * SEC_US, 0,
+     NULL},
     {"backup *", "url", CONF_STR, offsetof(struct input_conf, url_text), NULL, 0, 0, 0, NULL},
     {"slate", "after", CONF_DURATION, ROOT(slate_us), "1s", 0, 3600 * SEC_US, 0, NULL},
     {"slate", "file", CONF_STR, ROOT(slate_file), NULL, 0, 0, 0, NULL},

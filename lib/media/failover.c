@@ -1,6 +1,15 @@
 #include "media/failover.h"
 
-const char *const media_fault_name[MEDIA_FAULTS] = {"black", "frozen", "silence"};
+const char *const failover_why_name[FAILOVER_WHYS] = {
+    [FAULT_BLACK] = "black", [FAULT_FROZEN] = "frozen", [FAULT_SILENT] = "silent",
+    [WHY_LOSS] = "loss",     [WHY_RETURN] = "return",
+};
+
+const char *const failover_why_text[FAILOVER_WHYS] = {
+    [FAULT_BLACK] = "the other is black",   [FAULT_FROZEN] = "the other's picture is frozen",
+    [FAULT_SILENT] = "the other is silent", [WHY_LOSS] = "nothing comes from the other",
+    [WHY_RETURN] = "it is preferred",
+};
 
 void failover_init(struct failover *f, int64_t loss_us, int64_t return_us)
 {
@@ -12,36 +21,62 @@ static bool alive(const struct failover *f, int i, int64_t now_us)
 	return f->input[i].ready && now_us - f->input[i].heard_us <= f->loss_us;
 }
 
-/* Another can go on as well, and has no fault while i has one, or else is preferred. */
+/* The fault of input i that has lasted too long, or FAILOVER_FAULTS. */
+static enum failover_fault fault_of(const struct failover *f, int i, int64_t now_us)
+{
+	const struct failover_input *in = &f->input[i];
+	int k = 0;
+
+	while (k < FAILOVER_FAULTS &&
+	       !(in->has[k] && f->fault_us[k] && now_us - in->since_us[k] >= f->fault_us[k]))
+		k++;
+	return (enum failover_fault)k;
+}
+
+bool failover_bad(const struct failover *f, int i, int64_t now_us)
+{
+	return fault_of(f, i, now_us) != FAILOVER_FAULTS;
+}
+
+/* Another than i can go on as well, and is to be preferred: it has no fault where i has one, or stands before i. */
 static bool better_than(const struct failover *f, int i, int64_t now_us)
 {
-	for (int k = 0; k < INPUTS_MAX; k++) {
-		bool good = !f->input[k].faults, as_good = !f->input[i].faults;
+	bool bad = failover_bad(f, i, now_us);
 
-		if (k != i && alive(f, k, now_us) && (good == as_good ? k < i : good))
+	for (int k = 0; k < INPUTS_MAX; k++) {
+		if (k == i || k == f->active || !alive(f, k, now_us))
+			continue;
+		bool worse = failover_bad(f, k, now_us);
+		if (worse < bad || (worse == bad && k < i))
 			return true;
 	}
 	return false;
 }
 
-static bool takes_over(const struct failover *f, int i, bool key, int64_t now_us)
+/* Does input i take over, and why? */
+static bool takes_over(const struct failover *f, int i, bool key, int64_t now_us,
+		       enum failover_why *why)
 {
 	const struct failover_input *in = &f->input[i];
 
 	if (!in->ready)
 		return false;
+	*why = WHY_LOSS;
 	if (f->active < 0 || !alive(f, f->active, now_us))
 		return !better_than(f, i, now_us);
-	if (in->faults)
+	if (failover_bad(f, i, now_us))
 		return false;
-	if (f->input[f->active].faults)
+	*why = (enum failover_why)fault_of(f, f->active, now_us);
+	if (*why != (enum failover_why)FAILOVER_FAULTS)
 		return !better_than(f, i, now_us);
+	*why = WHY_RETURN;
 	return i < f->active && key && now_us - in->steady_us >= f->return_us;
 }
 
 bool failover_heard(struct failover *f, int i, bool key, int64_t now_us)
 {
 	struct failover_input *in = &f->input[i];
+	enum failover_why why;
 
 	if (!in->ready || now_us - in->heard_us > f->loss_us)
 		in->steady_us = now_us;
@@ -49,23 +84,29 @@ bool failover_heard(struct failover *f, int i, bool key, int64_t now_us)
 	in->heard_us = now_us;
 	if (i == f->active)
 		return true;
-	if (!takes_over(f, i, key, now_us))
+	if (!takes_over(f, i, key, now_us, &why))
 		return false;
-	f->changes += f->active >= 0;
+	if (f->active >= 0) {
+		f->changes[why]++;
+		f->why = why;
+	}
 	f->active = i;
 	return true;
+}
+
+void failover_seen(struct failover *f, int i, enum failover_fault kind, bool on, int64_t now_us)
+{
+	struct failover_input *in = &f->input[i];
+
+	if (on && !in->has[kind])
+		in->since_us[kind] = now_us;
+	if (!on && in->has[kind] && f->fault_us[kind])
+		in->steady_us = now_us;
+	in->has[kind] = on;
 }
 
 void failover_lost(struct failover *f, int i)
 {
 	f->input[i].ready = false;
-}
-
-void failover_fault(struct failover *f, int i, unsigned faults, int64_t now_us)
-{
-	struct failover_input *in = &f->input[i];
-
-	if (in->faults && !faults)
-		in->steady_us = now_us;
-	in->faults = faults;
+	memset(f->input[i].has, 0, sizeof(f->input[i].has));
 }

@@ -163,9 +163,10 @@ static bool is_active(struct input *in, bool counts, bool key)
 	bool active =
 	    counts ? failover_heard(&e->failover, in->index, key, os_mono_us()) : was == in->index;
 	bool changed = was >= 0 && was != e->failover.active;
+	enum failover_why why = e->failover.why;
 	pthread_mutex_unlock(&e->lock);
 	if (changed)
-		engine_emit(e, EVENT_SWITCH, NULL, in->index, NULL);
+		engine_emit(e, EVENT_SWITCH, NULL, in->index, failover_why_text[why]);
 	return active;
 }
 
@@ -326,7 +327,8 @@ static int one_connection(struct input *in, char *err)
 	in->present = false;
 	forget_cache(in);
 	idle_end(in);
-	engine_faults(in->e, in->index, ~0u, 0);
+	for (int k = 0; k < FAILOVER_FAULTS; k++)
+		engine_fault(in->e, in->index, (enum failover_fault)k, false);
 	pthread_mutex_lock(&in->e->lock);
 	failover_lost(&in->e->failover, in->index);
 	pthread_mutex_unlock(&in->e->lock);

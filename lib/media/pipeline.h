@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "media/caption.h"
 #include "media/encode.h"
 #include "media/engine.h"
 #include "media/failover.h"
@@ -57,9 +58,10 @@ struct stage {
 	struct queue queue;
 	struct encoder enc;
 	struct scaler *scaler;
+	struct captions captions;
 	pthread_t thread;
 	bool running;
-	atomic_llong frames, dropped, repeated;
+	atomic_llong frames, dropped, repeated, captioned;
 };
 
 /* One source, read on a thread of its own. */
@@ -76,19 +78,20 @@ struct input {
 	int cached;
 	atomic_bool present;
 	atomic_llong opened, repairs[TIMELINE_REPAIRS];
-	/* What is wrong with what it sends, bits by enum media_fault; set by engine_faults. */
-	atomic_uint faults;
-	atomic_llong alerts[MEDIA_FAULTS];
+	/* Bits by enum failover_fault, set by engine_fault: what was seen in it last, and what has lasted long enough to be told. */
+	atomic_uint seen, alerted;
+	atomic_llong alerts[FAILOVER_FAULTS];
 	AVCodecContext *idle_dec; /* idle.c */
 	struct media_info *idle_info;
 	struct watch idle_watch;
+	bool idle_known; /* it has seen a picture */
 };
 
 enum event {
 	EVENT_OPENED,
 	EVENT_LOST,
 	EVENT_SWITCH,
-	EVENT_FAULT,
+	EVENT_ALERT,
 	EVENT_START,
 	EVENT_PACKET,
 	EVENT_END
@@ -163,10 +166,11 @@ void engine_stage_done(struct engine *e);
 int engine_build(struct engine *e, const AVFrame *first, const struct media_track *source);
 /* Waits until that has happened; false: it never will. */
 bool engine_built(struct engine *e);
+/* A decoder has looked at a picture, or a block of sound, of an input, and it has the fault or has it not. To be told of each
+ * of them: failover decides, and what lasts is told as an alert. */
+void engine_fault(struct engine *e, int input, enum failover_fault kind, bool on);
 /* Ends everything with this reason. */
 void engine_fail(struct engine *e, int err, const char *reason);
-/* From any thread: of the faults `which`, input i has those in `now`. Tells who has to know when that is a change. */
-void engine_faults(struct engine *e, int i, unsigned which, unsigned now);
 /* A decoder for a track; NULL and a reason. */
 AVCodecContext *engine_decoder(const struct media_track *t, char *err);
 

@@ -21,6 +21,7 @@ struct video {
 	AVFrame *frame;
 	struct upright upright;
 	struct watch watch;
+	bool watched;
 	int turn;
 	bool failed;
 	bool copies;		 /* no rung is encoded, so nothing is decoded */
@@ -78,6 +79,15 @@ static void give(struct engine *e, struct stage *s, const AVFrame *frame, int64_
 	picture_destroy(gone);
 }
 
+/* The captions of f go with frame n of the rung, or the first after it that is encoded. */
+static void pass_captions(struct stage *s, const AVFrame *f, int64_t n)
+{
+	const AVFrameSideData *said = f ? av_frame_get_side_data(f, AV_FRAME_DATA_A53_CC) : NULL;
+
+	if (said)
+		captions_put(&s->captions, n, said->data, said->size);
+}
+
 /* f NULL: the last picture again. */
 static void place(struct engine *e, struct stage *s, const AVFrame *f, int64_t us)
 {
@@ -90,11 +100,15 @@ static void place(struct engine *e, struct stage *s, const AVFrame *f, int64_t u
 		/* Output begins at the GOP's first frame, even when the source has a hole there. */
 		for (int64_t k = s->first; k <= n && k < s->first + HOLE_MAX; k++)
 			give(e, s, f, k);
+		pass_captions(s, f, n + 1);
 		s->grid.next = n + 1;
 		return;
 	}
-	if (!grid_place(&s->grid, us, &n))
+	if (!grid_place(&s->grid, us, &n)) {
+		pass_captions(s, f, s->grid.next);
 		return;
+	}
+	pass_captions(s, f, n);
 	while (s->grid.next < n)
 		give(e, s, NULL, s->grid.next);
 	give(e, s, f, n);
@@ -124,10 +138,12 @@ static bool is_broken(struct video *v, const AVFrame *f)
 
 static void look(struct video *v, const AVFrame *f)
 {
-	unsigned on = v->e->input[v->input].faults, now = watch_look(&v->watch, f, f->pts, on);
+	unsigned has;
 
-	if (now != on)
-		engine_faults(v->e, v->input, WATCH_FAULTS, now);
+	if (!v->watched || !watch_look(&v->watch, f, f->pts, &has))
+		return;
+	engine_fault(v->e, v->input, FAULT_BLACK, has >> FAULT_BLACK & 1);
+	engine_fault(v->e, v->input, FAULT_FROZEN, has >> FAULT_FROZEN & 1);
 }
 
 static void on_frame(struct video *v)
@@ -310,8 +326,8 @@ void *video_main(void *arg)
 	struct engine *e = arg;
 	bool ended = !v.pkt || !v.frame;
 
-	v.watch.black_us = e->conf.black_us;
-	v.watch.frozen_us = e->conf.frozen_us;
+	for (int k = FAULT_BLACK; k <= FAULT_FROZEN; k++)
+		v.watched |= e->conf.alert_us[k] || e->conf.fault_us[k];
 
 	v.copies = e->conf.rungs > 0;
 	for (int i = 0; i < e->conf.rungs; i++)

@@ -90,34 +90,23 @@ void watch_begin(struct watch *w)
 	w->begun = false;
 }
 
-unsigned watch_look(struct watch *w, const AVFrame *f, int64_t us, unsigned on)
+bool watch_look(struct watch *w, const AVFrame *f, int64_t us, unsigned *has)
 {
 	uint8_t cell[WATCH_W * WATCH_H];
 
-	if (!w->black_us && !w->frozen_us)
-		return on;
 	if (w->begun && us < w->next_us && us > w->next_us - SEQUENCE_US)
-		return on;
+		return false;
+	*has = 0;
 	if (!watch_cells(f, cell))
-		return on & ~WATCH_FAULTS;
-	bool anew = !w->begun || us < w->next_us - SEQUENCE_US || us > w->next_us + SEQUENCE_US,
-	     dark = is_dark(f, cell), moved = anew || has_moved(cell, w->still);
-	if (anew || !dark)
-		w->bright_us = us;
-	if (moved || dark) {
+		return true;
+	bool anew = !w->begun || llabs(us - w->next_us) > SEQUENCE_US;
+	if (is_dark(f, cell))
+		*has = 1u << FAULT_BLACK;
+	else if (!anew && !has_moved(cell, w->still))
+		*has = 1u << FAULT_FROZEN;
+	if (*has != 1u << FAULT_FROZEN)
 		memcpy(w->still, cell, sizeof(cell));
-		w->moved_us = us;
-	}
 	w->begun = true;
 	w->next_us = us + WATCH_STEP_US;
-	/* A first picture tells nothing about those before it, but a bright one is not black. */
-	if (!dark)
-		on &= ~(1u << FAULT_BLACK);
-	if (dark || (moved && !anew))
-		on &= ~(1u << FAULT_FROZEN);
-	if (w->black_us && dark && us - w->bright_us >= w->black_us)
-		on |= 1u << FAULT_BLACK;
-	if (w->frozen_us && !dark && us - w->moved_us >= w->frozen_us)
-		on |= 1u << FAULT_FROZEN;
-	return on;
+	return true;
 }

@@ -89,6 +89,22 @@ for s in 98765 98764 98763 98762; do
 	step "no sleep $s is left" test $rc = 1
 done
 
+# What the runner shows of a failure ends with the verdict, whatever the processes have logged and however much.
+verdict wordy 1 '^FAILED wordy, status 1: FAIL: the third step$' <<'EOF'
+spawn wordy bash -c 'for i in {1..60}; do echo "ok - word $i"; done'
+wait_exit wordy 5
+for i in 1 2 3; do spawn "wordy$i" bash -c 'for i in {1..60}; do echo "ok - word $i"; done; exec sleep 100'; done
+for i in 1 2 3; do wait_log "wordy$i" "word 60"; done
+step "the first step" true
+echo "note: a remark"
+fail "the third step"
+EOF
+printf '%s\n' "  > ok - the first step" "  > note: a remark" "  > FAIL: the third step" \
+	"FAILED wordy, status 1: FAIL: the third step" "0 passed, 1 failed, 0 skipped" >"$TMP/wanted"
+tail -n 5 "$TMP/wordy.verdict" | diff "$TMP/wanted" - || fail "the account does not end with the verdict"
+echo "ok - the account ends with the verdict"
+step "and has the tails of the logs" grep -q '| ok - word 60' "$TMP/wordy.verdict"
+
 # ---- a group beside, in folders where nothing has run yet ----
 for d in here beside; do
 	mkdir -p "$TMP/$d/tests"
@@ -97,3 +113,4 @@ done
 rc=0
 BUILD=$TMP/here tests/run "$TMP/passes.sh" "@$TMP/beside" "$TMP/passes.sh" "$TMP/fails.sh" >"$TMP/beside.verdict" 2>&1 || rc=$?
 step "what ran beside is counted" test "$rc $(tail -n 1 "$TMP/beside.verdict")" = "1 2 passed, 1 failed, 0 skipped"
+step "and named at the end" test "$(tail -n 2 "$TMP/beside.verdict" | head -n 1)" = "FAILED fails@beside, status 1: FAIL: on purpose"

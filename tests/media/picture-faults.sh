@@ -26,7 +26,7 @@ mkfifo "$TMP/a.ts" "$TMP/b.ts"
 source_of a "testsrc2=s=320x180:r=25,drawbox=c=black:t=fill:enable='between(t,3,8)'"
 source_of b testsrc=s=320x180:r=25
 spawn -r on "$bin" -i "$TMP/a.ts" -i "$TMP/b.ts" -r low=320x180@25,300k,preset=ultrafast -o "$TMP/out.nut" \
-	-m "127.0.0.1:$mport" -S input.black=500ms -S input.return=1s -S input.leave=black
+	-m "127.0.0.1:$mport" -S alerts.black=500ms -S input.black=1s -S input.return=1s
 wait_ready on
 wait_log on 'a\.ts\] the picture is black' 30
 wait_log on 'b\.ts\] is on the air now' 20
