@@ -10,7 +10,8 @@
 #include "media/av.h"
 
 #define CAPTION_FRAME 31 /* triplets that a frame can bear: cc_count has five bits */
-#define CAPTIONS_MAX 512 /* that wait; the oldest go first */
+#define CAPTIONS_MAX \
+	4096 /* that wait, more than those of a full queue of pictures; the oldest go first */
 
 struct captions {
 	pthread_mutex_t lock;

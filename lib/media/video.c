@@ -97,10 +97,10 @@ static void place(struct engine *e, struct stage *s, const AVFrame *f, int64_t u
 		n = grid_nearest(s->conf.fps, us);
 		if (n < s->first || !f)
 			return;
+		pass_captions(s, f, n);
 		/* Output begins at the GOP's first frame, even when the source has a hole there. */
 		for (int64_t k = s->first; k <= n && k < s->first + HOLE_MAX; k++)
 			give(e, s, f, k);
-		pass_captions(s, f, n + 1);
 		s->grid.next = n + 1;
 		return;
 	}

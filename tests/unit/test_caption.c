@@ -92,11 +92,11 @@ static void much_waits(void **state)
 	assert_int_equal(hear(&c, 6, &next, &size), 31);
 	assert_int_equal(hear(&c, 7, &next, &size), 19);
 	assert_int_equal(next, 81);
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 250; i++)
 		say(&c, i, i * 20, 20, true);
 	assert_int_equal(c.len, CAPTIONS_MAX);
-	assert_int_equal(c.dropped, 2000 - CAPTIONS_MAX);
-	next = 2000 - CAPTIONS_MAX;
+	assert_int_equal(c.dropped, 5000 - CAPTIONS_MAX);
+	next = 5000 - CAPTIONS_MAX;
 	assert_int_equal(hear(&c, 1000, &next, &size), 31);
 	captions_finish(&c);
 }
