@@ -43,7 +43,7 @@ hint() {
 refuse "no input" 64 "$BUILD/gex-package" -l http://127.0.0.1:0
 refuse "a bad name" 64 "$BUILD/gex-package" -i - -l http://127.0.0.1:0 -n a/b
 refuse "a bad address" 64 "$BUILD/gex-package" -i - -l http://nowhere:x
-refuse "https" 64 "$BUILD/gex-package" -i "udp://127.0.0.1:$udp" -l https://127.0.0.1:0
+refuse "https without a certificate" 64 "$BUILD/gex-package" -i "udp://127.0.0.1:$udp" -l https://127.0.0.1:0
 echo "this is no video, only text" >"$TMP/text"
 refuse "a text file" 65 patiently 20 "$BUILD/gex-package" -i "$TMP/text" -l http://127.0.0.1:0
 step "in one line of error" test "$(grep -c error "$TMP/refused")" = 1
