@@ -48,7 +48,8 @@ status "space before colon" 400 "GET / HTTP/1.1\r\nHost : a\r\n\r\n$next"
 status "NUL" 400 "GET / HTTP/1.1\r\n${h}A: \0000b\r\n\r\n$next"
 status "POST" 405 "POST /live/time HTTP/1.1\r\n$h\r\n$next"
 status "unknown method" 501 "BREW / HTTP/1.1\r\n$h\r\n$next"
-status "HTTP/2 preface" 505 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
+status "another version" 505 "GET / HTTP/2.0\r\n$h\r\n$next"
+status "nearly a preface of HTTP/2" 505 'PRI * HTTP/2.0\r\n\r\nTM\r\n\r\n'
 status "TLS" 400 '\0026\0003\0001'
 status "climbing" 400 "GET /live/../../etc/passwd HTTP/1.1\r\n$h\r\n$next"
 status "climbing, encoded" 400 "GET /live/%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\n$h\r\n$next"

@@ -49,13 +49,12 @@ udp -D
 wait_log listen 'udp passes again, tls is left' 15
 downloaded "back to udp" 1000
 
-# And not any more.
+# And not any more: tls stood by.
 : >"$TMP/listen.log"
 download 40000000
 sleep 2
 udp -A
-wait_log listen 'udp is silent: 1 connections wait'
-wait_log listen 'tls is up'
+wait_log listen 'udp is down, 1 of 2 paths left'
 wait_log listen 'goes over tls, as udp does not pass'
 downloaded "udp dies" 4000
 [ "$(grep -c 'up after' "$TMP/listen.log")" = 0 ] || fail "there was another tunnel"
