@@ -60,6 +60,18 @@ static int parse_fps(void *base, const char *value, char *err, size_t cap)
 	return rc;
 }
 
+static int parse_deinterlace(void *base, const char *value, char *err, size_t cap)
+{
+	static const char *const names[] = {"frame", "field", "off"};
+	struct conf *c = base;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (!strcmp(value, names[i]))
+			return c->deinterlace = (enum upright_mode)i, 0;
+	snprintf(err, cap, "frame, field or off");
+	return -EINVAL;
+}
+
 #define ROOT(f) offsetof(struct conf, f)
 
 static const struct conf_key keys[] = {
@@ -78,6 +90,7 @@ static const struct conf_key keys[] = {
     {"slate", "file", CONF_STR, ROOT(slate_file), NULL, 0, 0, 0, NULL},
     {"slate", "text", CONF_STR, ROOT(slate_text), "NO SIGNAL", 0, 0, 0, NULL},
     {"video", "gop", CONF_DURATION, ROOT(gop_us), "1s", 200 * MS_US, 10 * SEC_US, 0, NULL},
+    {"video", "deinterlace", CONF_FN, 0, "frame", 0, 0, 0, parse_deinterlace},
     {"audio", "bitrate", CONF_RATE, ROOT(audio_bitrate), "128k", 0, 512000, 0, NULL},
     {"audio", "codec", CONF_FN, 0, "aac", 0, 0, 0, parse_audio_codec},
     {"output *", "url", CONF_STR, offsetof(struct output_conf, url_text), NULL, 0, 0, 0, NULL},

@@ -40,6 +40,7 @@ struct conf {
 	bool outputs_flag,
 	    rungs_flag; /* given on the command line, which then replaces what the file has */
 	int64_t gop_us;
+	enum upright_mode deinterlace;
 	int64_t audio_bitrate;
 	bool opus;
 };

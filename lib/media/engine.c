@@ -107,6 +107,8 @@ static void ladder_for(struct engine *e, const AVFrame *first, const struct medi
 	struct media_track like = {
 	    .width = source->width, .height = source->height, .sar = source->sar, .fps = e->fps};
 
+	if (e->fields)
+		like.fps.num *= 2;
 	if (first) {
 		like.width = first->width;
 		like.height = first->height;

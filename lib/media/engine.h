@@ -23,6 +23,7 @@
 #include "media/failover.h"
 #include "media/ladder.h"
 #include "media/timeline.h"
+#include "media/upright.h"
 
 struct engine;
 
@@ -47,7 +48,8 @@ struct engine_conf {
 	int sources;
 	int64_t loss_us, return_us, fault_us[FAILOVER_FAULTS]; /* failover.h */
 	int64_t alert_us[FAILOVER_FAULTS]; /* after so long a fault is told; 0: never */
-	int64_t slate_us;		   /* the last picture stands so long; NEVER_US: no slate */
+	enum upright_mode deinterlace;
+	int64_t slate_us;	/* the last picture stands so long; NEVER_US: no slate */
 	const char *slate_file; /* NULL: a picture with slate_text; both for engine_create only */
 	const char *slate_text;
 	struct rung rung[LADDER_MAX];

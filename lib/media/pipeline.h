@@ -128,6 +128,7 @@ struct engine {
 	struct failover failover;
 	bool begun; /* the first source has come; fps, gop and which tracks there are go by it */
 	struct ratio fps;
+	bool fields; /* twice as many pictures are made of it */
 	int64_t gop;		   /* frames */
 	bool built;		   /* encoders and info are there */
 	bool no_sound, no_picture; /* the first source has none */
