@@ -72,6 +72,7 @@ static int parse_deinterlace(void *base, const char *value, char *err, size_t ca
 	return -EINVAL;
 }
 
+#define DRAWN(f) offsetof(struct drawn_conf, f)
 #define ROOT(f) offsetof(struct conf, f)
 
 static const struct conf_key keys[] = {
@@ -93,6 +94,14 @@ static const struct conf_key keys[] = {
     {"video", "deinterlace", CONF_FN, 0, "frame", 0, 0, 0, parse_deinterlace},
     {"audio", "bitrate", CONF_RATE, ROOT(audio_bitrate), "128k", 0, 512000, 0, NULL},
     {"audio", "codec", CONF_FN, 0, "aac", 0, 0, 0, parse_audio_codec},
+    {"overlay *", "file", CONF_STR, DRAWN(file), NULL, 0, 0, 0, NULL},
+    {"overlay *", "text", CONF_STR, DRAWN(text), NULL, 0, 0, 0, NULL},
+    {"overlay *", "font", CONF_STR, DRAWN(font), OVERLAY_FONT, 0, 0, 0, NULL},
+    {"overlay *", "zone", CONF_FN, 0, "utc", 0, 0, 0, drawn_zone},
+    {"overlay *", "at", CONF_FN, 0, "top-right", 0, 0, 0, drawn_at},
+    {"overlay *", "size", CONF_INT, DRAWN(size), "0", 0, 100, 0, NULL},
+    {"overlay *", "margin", CONF_INT, DRAWN(margin), "3", 0, 50, 0, NULL},
+    {"overlay *", "opacity", CONF_INT, DRAWN(opacity), "100", 1, 100, 0, NULL},
     {"output *", "url", CONF_STR, offsetof(struct output_conf, url_text), NULL, 0, 0, 0, NULL},
     {"rung *", "size", CONF_FN, 0, NULL, 0, 0, 0, parse_size},
     {"rung *", "fps", CONF_FN, 0, NULL, 0, 0, 0, parse_fps},
@@ -196,11 +205,14 @@ static void *find_rung(struct conf *c, const char *name, char *err, size_t cap)
 	return add_rung(c, name, &rung);
 }
 
+static const struct conf_table table;
+
 static void *find_section(void *root, const char *kind, const char *name, char *err, size_t cap)
 {
-	return !strcmp(kind, "rung")	 ? find_rung(root, name, err, cap)
-	       : !strcmp(kind, "backup") ? find_backup(root, name, err, cap)
-					 : (void *)find_output(root, name, err, cap);
+	return !strcmp(kind, "rung")	  ? find_rung(root, name, err, cap)
+	       : !strcmp(kind, "backup")  ? find_backup(root, name, err, cap)
+	       : !strcmp(kind, "overlay") ? find_overlay(root, &table, name, err, cap)
+					  : (void *)find_output(root, name, err, cap);
 }
 
 static const struct conf_table table = {keys, ARRAY_LEN(keys), find_section};
@@ -389,6 +401,8 @@ int conf_check(struct conf *c, char *err, size_t cap)
 		if (rc)
 			return rc;
 	}
+	if ((rc = check_overlays(c, err, cap)))
+		return rc;
 	if (c->audio_bitrate && c->audio_bitrate < 16000) {
 		snprintf(err, cap, "audio.bitrate: 0 (no sound) or from 16k");
 		return -EINVAL;
@@ -400,6 +414,7 @@ void conf_free(struct conf *c)
 {
 	stream_url_finish(&c->input);
 	free_backups(c);
+	free_overlays(c, &table);
 	free_outputs(c);
 	free_rungs(c);
 	conf_finish(&table, NULL, c);

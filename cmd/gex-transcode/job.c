@@ -314,6 +314,8 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 	j->arg = arg;
 	for (size_t i = 0; i < c->rungs.len; i++)
 		ec.rung[ec.rungs++] = c->rungs.at[i]->rung;
+	for (size_t i = 0; i < c->overlays.len; i++)
+		ec.overlay[ec.overlays++] = c->overlays.at[i]->draw;
 	if ((rc = open_source(j, &c->input, &ec.source[ec.sources++], err)))
 		goto fail;
 	for (size_t i = 0; i < c->backups.len; i++)

@@ -154,7 +154,11 @@ static int build_rung(struct engine *e, int i, const AVFrame *first,
 	    (rc = encoder_open_video(&s->enc, &s->conf, first, &e->info->track[i], i, err)))
 		return rc;
 	e->info->n++;
-	return 0;
+	if (!e->overlays)
+		return 0;
+	scaler_keep(s->scaler);
+	return overlay_create(&s->overlay, e->overlays, s->conf.width, s->conf.height,
+			      first->colorspace, err);
 }
 
 static int run_stages(struct engine *e)
@@ -288,6 +292,9 @@ int engine_create(struct engine **out, struct loop *l, const struct engine_conf 
 	e->arg = arg;
 	if (conf->slate_file && (rc = slate_load(&e->slate, conf->slate_file, err)))
 		goto fail;
+	if (conf->overlays &&
+	    (rc = overlays_create(&e->overlays, conf->overlay, conf->overlays, err)))
+		goto fail;
 	if ((rc = start(e)))
 		goto fail;
 	*out = e;
@@ -381,6 +388,7 @@ static void finish_rung(struct stage *s)
 	encoder_close(&s->enc);
 	scaler_destroy(s->scaler);
 	captions_finish(&s->captions);
+	overlay_destroy(s->overlay);
 }
 
 static void join_all(struct engine *e)

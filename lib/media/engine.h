@@ -22,6 +22,7 @@
 #include "loop/loop.h"
 #include "media/failover.h"
 #include "media/ladder.h"
+#include "media/overlay.h"
 #include "media/timeline.h"
 #include "media/upright.h"
 
@@ -49,6 +50,8 @@ struct engine_conf {
 	int64_t loss_us, return_us, fault_us[FAILOVER_FAULTS]; /* failover.h */
 	int64_t alert_us[FAILOVER_FAULTS]; /* after so long a fault is told; 0: never */
 	enum upright_mode deinterlace;
+	struct overlay_conf overlay[OVERLAYS_MAX]; /* strings: for as long as the engine lives */
+	int overlays;
 	int64_t slate_us;	/* the last picture stands so long; NEVER_US: no slate */
 	const char *slate_file; /* NULL: a picture with slate_text; both for engine_create only */
 	const char *slate_text;
