@@ -353,17 +353,35 @@ static void export_package(struct package *p)
 	http_server_metrics(p->server, m, "gex_package");
 }
 
-static int listen_http(struct package *p, char *err)
+static struct http_limits limits_of(const struct package_conf *c)
 {
 	struct http_limits lim = HTTP_LIMITS;
 
-	lim.conns = (int)p->conf->max_connections;
-	lim.conns_per_addr = (int)p->conf->max_per_address;
-	lim.idle_us = p->conf->idle_us;
-	lim.stall_us = p->conf->stall_us;
-	int rc = http_server_create(&p->server, p->loop, p->conf->listen, &lim, serve, p, err);
-	if (!rc)
-		log_info(NULL, "serving http://%s/%s/", http_server_addr(p->server), p->conf->name);
+	lim.conns = (int)c->max_connections;
+	lim.conns_per_addr = (int)c->max_per_address;
+	lim.streams = (int)c->max_streams;
+	lim.requests = (int)c->max_requests;
+	lim.head_us = c->head_us;
+	lim.idle_us = c->idle_us;
+	lim.stall_us = c->stall_us;
+	return lim;
+}
+
+static int listen_http(struct package *p, char *err)
+{
+	const struct package_conf *c = p->conf;
+	struct http_limits lim = limits_of(c);
+	const char *list = c->listen, *at;
+	char addr[256];
+	int rc = http_server_create(&p->server, p->loop, &lim, serve, p);
+
+	if (!rc && c->certificate)
+		rc = http_server_certificate(p->server, c->certificate, c->key, err);
+	while (!rc && conf_list_next(&list, addr, sizeof(addr)) > 0)
+		rc = http_server_listen(p->server, addr, err);
+	for (size_t i = 0; !rc && (at = http_server_listener(p->server, i)); i++)
+		log_info(NULL, "serving %s%s%s/", at, str_starts(at, "unix:") ? " /" : "/",
+			 c->name);
 	return rc;
 }
 
@@ -410,6 +428,30 @@ int package_create(struct package **out, const struct package_conf *conf, struct
 fail:
 	package_destroy(p);
 	return rc;
+}
+
+static void swap(char **a, char **b)
+{
+	char *t = *a;
+
+	*a = *b;
+	*b = t;
+}
+
+int package_reload(struct package *p, struct package_conf *conf, struct package_conf *fresh,
+		   char *err)
+{
+	int rc = 0;
+
+	if (fresh->certificate)
+		rc = http_server_certificate(p->server, fresh->certificate, fresh->key, err);
+	if (rc)
+		return rc;
+	struct http_limits lim = limits_of(fresh);
+	http_server_set_limits(p->server, &lim);
+	swap(&conf->certificate, &fresh->certificate);
+	swap(&conf->key, &fresh->key);
+	return 0;
 }
 
 void package_drain(struct package *p)

@@ -16,9 +16,12 @@
 
 struct package_conf {
 	char *input, *listen, *name;
+	bool by_flag; /* listen is what -l said */
 	int64_t segment_us, part_us, chunk_us, window_us, latency_us, memory;
 	char *share;
-	int64_t max_connections, max_per_address, idle_us, stall_us;
+	char *certificate, *key;
+	int64_t max_connections, max_per_address, max_streams, max_requests;
+	int64_t head_us, idle_us, stall_us;
 };
 extern const struct conf_cli package_cli;
 int package_conf_check(const struct package_conf *c, char *err, size_t cap);
@@ -61,7 +64,7 @@ struct cached {
 };
 
 struct rendition {
-	struct cached playlist;
+	struct cached playlist, delta;
 	struct list held;     /* hold.c: requests, by their links */
 	struct list trickled; /* the same, of segments in progress */
 	int64_t latency_us;   /* now - the instant of the newest frame of the last part */
@@ -98,6 +101,10 @@ int package_create(struct package **out, const struct package_conf *conf, struct
 		   struct metrics *m, void (*ended)(void *arg, int status), void *arg,
 		   char *err) MUST_USE;
 void package_destroy(struct package *p);
+/* Takes what may change while it runs (limits, the certificate and its key) from fresh into conf, which
+ * it was made with. On failure nothing changes and err has one line. */
+int package_reload(struct package *p, struct package_conf *conf, struct package_conf *fresh,
+		   char *err) MUST_USE;
 /* Answers what is held, accepts no more. */
 void package_drain(struct package *p);
 /* The status line of the time since the last one. */
