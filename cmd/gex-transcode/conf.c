@@ -102,6 +102,13 @@ static const struct conf_key keys[] = {
     {"overlay *", "size", CONF_INT, DRAWN(size), "0", 0, 100, 0, NULL},
     {"overlay *", "margin", CONF_INT, DRAWN(margin), "3", 0, 50, 0, NULL},
     {"overlay *", "opacity", CONF_INT, DRAWN(opacity), "100", 1, 100, 0, NULL},
+    {"thumbnail *", "path", CONF_STR, offsetof(struct thumbnail_conf, path), NULL, 0, 0, 0, NULL},
+    {"thumbnail *", "every", CONF_DURATION, offsetof(struct thumbnail_conf, every_us), "10s",
+     100 * MS_US, 86400 * SEC_US, 0, NULL},
+    {"thumbnail *", "height", CONF_INT, offsetof(struct thumbnail_conf, height), "180", 16, 2160, 0,
+     NULL},
+    {"thumbnail *", "quality", CONF_INT, offsetof(struct thumbnail_conf, quality), "80", 1, 100, 0,
+     NULL},
     {"output *", "url", CONF_STR, offsetof(struct output_conf, url_text), NULL, 0, 0, 0, NULL},
     {"rung *", "size", CONF_FN, 0, NULL, 0, 0, 0, parse_size},
     {"rung *", "fps", CONF_FN, 0, NULL, 0, 0, 0, parse_fps},
@@ -209,10 +216,11 @@ static const struct conf_table table;
 
 static void *find_section(void *root, const char *kind, const char *name, char *err, size_t cap)
 {
-	return !strcmp(kind, "rung")	  ? find_rung(root, name, err, cap)
-	       : !strcmp(kind, "backup")  ? find_backup(root, name, err, cap)
-	       : !strcmp(kind, "overlay") ? find_overlay(root, &table, name, err, cap)
-					  : (void *)find_output(root, name, err, cap);
+	return !strcmp(kind, "rung")	    ? find_rung(root, name, err, cap)
+	       : !strcmp(kind, "backup")    ? find_backup(root, name, err, cap)
+	       : !strcmp(kind, "overlay")   ? find_overlay(root, &table, name, err, cap)
+	       : !strcmp(kind, "thumbnail") ? find_thumbnail(root, &table, name, err, cap)
+					    : (void *)find_output(root, name, err, cap);
 }
 
 static const struct conf_table table = {keys, ARRAY_LEN(keys), find_section};
@@ -401,7 +409,7 @@ int conf_check(struct conf *c, char *err, size_t cap)
 		if (rc)
 			return rc;
 	}
-	if ((rc = check_overlays(c, err, cap)))
+	if ((rc = check_overlays(c, err, cap)) || (rc = check_thumbnails(c, err, cap)))
 		return rc;
 	if (c->audio_bitrate && c->audio_bitrate < 16000) {
 		snprintf(err, cap, "audio.bitrate: 0 (no sound) or from 16k");
@@ -415,6 +423,7 @@ void conf_free(struct conf *c)
 	stream_url_finish(&c->input);
 	free_backups(c);
 	free_overlays(c, &table);
+	free_thumbnails(c, &table);
 	free_outputs(c);
 	free_rungs(c);
 	conf_finish(&table, NULL, c);

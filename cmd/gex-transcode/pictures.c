@@ -1,4 +1,4 @@
-/* What is drawn on the pictures, as the INI file says it: [overlay NAME]. */
+/* What is drawn on the pictures, as the INI file says it, and the small ones that are made of them: [overlay NAME], [thumbnail NAME]. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -87,6 +87,62 @@ int check_overlays(struct conf *c, char *err, size_t cap)
 		o->margin = (int)(*d)->margin;
 		o->opacity = (int)(*d)->opacity;
 		o->size = (int)((*d)->size ? (*d)->size : o->file ? FILE_SIZE : TEXT_SIZE);
+	}
+	return 0;
+}
+
+/* ---- thumbnails ---- */
+
+static void free_thumbnail(struct thumbnail_conf *k, const struct conf_table *t)
+{
+	conf_finish(t, "thumbnail *", k);
+	free(k->name);
+	free(k);
+}
+
+void *find_thumbnail(struct conf *c, const struct conf_table *t, const char *name, char *err,
+		     size_t cap)
+{
+	struct thumbnail_conf **k, *made;
+
+	vec_for (k, &c->thumbnails)
+		if (!strcmp((*k)->name, name))
+			return *k;
+	if (c->thumbnails.len == THUMBS_MAX) {
+		snprintf(err, cap, "more than %d thumbnails", THUMBS_MAX);
+		return NULL;
+	}
+	made = calloc(1, sizeof(*made));
+	if (!made || conf_defaults(t, "thumbnail *", made) || conf_set_str(&made->name, name) ||
+	    vec_push(&c->thumbnails, made)) {
+		if (made)
+			free_thumbnail(made, t);
+		return NULL;
+	}
+	return made;
+}
+
+void free_thumbnails(struct conf *c, const struct conf_table *t)
+{
+	struct thumbnail_conf **k;
+
+	vec_for (k, &c->thumbnails)
+		free_thumbnail(*k, t);
+	vec_free(&c->thumbnails);
+}
+
+int check_thumbnails(struct conf *c, char *err, size_t cap)
+{
+	struct thumbnail_conf **k;
+
+	vec_for (k, &c->thumbnails) {
+		const char *end = (*k)->path ? strrchr((*k)->path, '.') : NULL;
+
+		if (!end || (strcmp(end, ".jpg") && strcmp(end, ".jpeg") && strcmp(end, ".webp"))) {
+			snprintf(err, cap, "[thumbnail %s] needs a path that ends in .jpg or .webp",
+				 (*k)->name);
+			return -EINVAL;
+		}
 	}
 	return 0;
 }

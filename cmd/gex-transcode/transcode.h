@@ -31,6 +31,11 @@ struct drawn_conf {
 	struct overlay_conf draw;      /* by conf_check */
 };
 
+struct thumbnail_conf {
+	char *name, *path;
+	int64_t every_us, height, quality;
+};
+
 struct conf {
 	char *input_text;
 	struct stream_url input;
@@ -44,6 +49,7 @@ struct conf {
 	VEC(struct output_conf *) outputs;
 	VEC(struct rung_conf *) rungs;
 	VEC(struct drawn_conf *) overlays;
+	VEC(struct thumbnail_conf *) thumbnails;
 	bool outputs_flag,
 	    rungs_flag; /* given on the command line, which then replaces what the file has */
 	int64_t gop_us;
@@ -64,6 +70,10 @@ void *find_overlay(struct conf *c, const struct conf_table *t, const char *name,
 		   size_t cap);
 int check_overlays(struct conf *c, char *err, size_t cap) MUST_USE;
 void free_overlays(struct conf *c, const struct conf_table *t);
+void *find_thumbnail(struct conf *c, const struct conf_table *t, const char *name, char *err,
+		     size_t cap);
+int check_thumbnails(struct conf *c, char *err, size_t cap) MUST_USE;
+void free_thumbnails(struct conf *c, const struct conf_table *t);
 
 /* ---- figures ---- */
 

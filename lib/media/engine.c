@@ -295,6 +295,8 @@ int engine_create(struct engine **out, struct loop *l, const struct engine_conf 
 	if (conf->overlays &&
 	    (rc = overlays_create(&e->overlays, conf->overlay, conf->overlays, err)))
 		goto fail;
+	if (conf->thumbs && (rc = thumbs_create(&e->thumbs, conf->thumb, conf->thumbs, err)))
+		goto fail;
 	if ((rc = start(e)))
 		goto fail;
 	*out = e;
@@ -343,6 +345,13 @@ void engine_stats(struct engine *e, struct engine_stats *st)
 				    .queued = (int)queue_len(&e->video_queue),
 				    .inputs = e->conf.sources};
 	input_stats(e, st);
+	for (; st->thumbs < e->conf.thumbs; st->thumbs++) {
+		int i = st->thumbs;
+
+		st->thumb[i].name = e->conf.thumb[i].name;
+		st->thumb[i].written = thumbs_written(e->thumbs, i);
+		st->thumb[i].failed = thumbs_failed(e->thumbs, i);
+	}
 	pthread_mutex_lock(&e->lock);
 	bool built = e->built;
 	pthread_mutex_unlock(&e->lock);
@@ -424,6 +433,7 @@ void engine_destroy(struct engine *e)
 	drain_works(&e->audio_queue);
 	for (int i = 0; i < e->rungs; i++)
 		finish_rung(&e->rung[i]);
+	thumbs_destroy(e->thumbs);
 	encoder_close(&e->audio_enc);
 	media_info_unref(e->info);
 	engine_events_clear(e);

@@ -136,6 +136,7 @@ struct engine {
 	bool no_picture_came;	   /* the source ended before one could be decoded */
 	int64_t start_us;	   /* NEVER_US until known */
 	struct overlays *overlays; /* NULL: none */
+	struct thumbs *thumbs;	   /* NULL: none */
 	AVFrame *slate;		   /* a file's picture, or NULL; the video thread's */
 	char slate_text[64];	   /* else */
 	int end_err;

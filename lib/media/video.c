@@ -192,6 +192,8 @@ static void on_frame(struct video *v)
 		return;
 	}
 	on_picture(v, f, broken);
+	if (e->thumbs && !broken)
+		thumbs_offer(e->thumbs, f, f->pts);
 	if (second->width) {
 		second->pts = f->pts + field_us(v, f->pts);
 		on_picture(v, second, false);
@@ -337,6 +339,8 @@ static void fill(struct video *v)
 		while (s->grid.begun && grid_us(s->conf.fps, s->grid.next) + HOLD_US <= now) {
 			bool gone = is_gone(v, now), anew = !s->slated || is_key(s, s->grid.next);
 
+			if (gone && e->thumbs)
+				thumbs_offer(e->thumbs, v->slate, now);
 			give(e, s, gone && anew ? v->slate : NULL, s->grid.next);
 			s->slated = gone;
 		}
@@ -358,7 +362,7 @@ void *video_main(void *arg)
 	for (int k = FAULT_BLACK; k <= FAULT_FROZEN; k++)
 		v.watched |= e->conf.alert_us[k] || e->conf.fault_us[k];
 
-	v.copies = e->conf.rungs > 0;
+	v.copies = e->conf.rungs > 0 && !e->thumbs;
 	for (int i = 0; i < e->conf.rungs; i++)
 		v.copies &= e->conf.rung[i].copy;
 
