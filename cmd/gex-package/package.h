@@ -3,6 +3,7 @@
  *   package.c  the source's events, the presentation (lib/cmaf), the clock, metrics
  *   serve.c    routes: what a path means and what is answered at once
  *   hold.c     requests that wait, and segments that are sent while they are made
+ *   live.c     a rendition as one file without an end
  *   viewers.c  an estimate of how many watch
  *   share.c    the player page's files
  *   conf.c     keys and flags;  main.c  start and end */
@@ -90,7 +91,9 @@ struct package {
 	int64_t last_packet_us, lost_us; /* monotonic; lost_us 0: there is a source */
 	bool refused;			 /* what came cannot be packaged: said once */
 	bool final, was_open;
-	int held; /* requests held now */
+	int held;	       /* requests held now */
+	struct list live_list; /* live.c: requests, by their links */
+	int live;	       /* of them */
 	int64_t restarts, end_us;
 	int64_t status_us, status_sent;
 	void (*ended)(void *arg, int status);
@@ -116,6 +119,14 @@ void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request
 		    const char *cache);
 void serve_part(const struct cmaf_segment *s, int part, struct http_request *r);
 void serve_flush(struct package *p); /* forgets cached texts */
+
+/* live.c */
+/* Answers r by a file that goes on. */
+void live_start(struct package *p, struct http_request *r);
+void live_on_chunk(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
+		   struct buf *chunk);
+/* The end of all such files: the presentation's, or ours. */
+void live_end(struct package *p);
 
 /* hold.c */
 enum hold_kind { HOLD_PLAYLIST, HOLD_PART, HOLD_SEGMENT };
