@@ -86,6 +86,15 @@ void acceptor_set_ring(struct acceptor *a, const struct crypt_ring *ring)
 	crypt_gate_set_ring(a->gate, ring);
 }
 
+void acceptor_set_conf(struct acceptor *a, const struct tunnel_conf *conf)
+{
+	struct tunnel *t;
+
+	a->conf = *conf;
+	list_for (t, &a->all, a_all)
+		tunnel_set_conf(t, conf);
+}
+
 /* ---- what tunnels tell ---- */
 
 void tn_acceptor_touch(struct tunnel *t)

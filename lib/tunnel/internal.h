@@ -455,6 +455,8 @@ int64_t tn_packet_wake(const struct tunnel *t, struct tn_path *p);
 void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const struct tn_where *at,
 		   int64_t now_us);
 void tn_path_finish(struct tn_path *p);
+/* Sends at that rate from now on; 0: found out anew. */
+void tn_path_rate(struct tn_path *p, int64_t rate_bps);
 void tn_path_rtt(struct tn_path *p, int64_t rtt_us, int64_t delay_us, int64_t now_us);
 void tn_path_fill(struct tn_path *p, int64_t now_us);
 int64_t tn_path_burst(const struct tn_path *p);
