@@ -294,6 +294,20 @@ void cmaf_next(const struct cmaf_track *t, int64_t *number, int *part)
 	*part = !s || s->complete ? 0 : (int)s->part.len;
 }
 
+struct buf *cmaf_mux(const struct cmaf_track *const *t, size_t n)
+{
+	struct buf *config[MEDIA_TRACKS_MAX];
+
+	if (n > MEDIA_TRACKS_MAX)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		if (!t[i]->init)
+			return NULL;
+		config[i] = t[i]->init->config;
+	}
+	return box_init(t, config, n);
+}
+
 static bool track_ready(const struct cmaf_track *t)
 {
 	const struct cmaf_segment *s;

@@ -39,11 +39,12 @@ static int make_init(struct cmaf_track *t, const uint8_t *p, size_t n, struct cm
 		rc = config.bad ? -ENOMEM : 0;
 		aac_codec(p, n, codec, sizeof(codec));
 	}
-	struct buf *b = rc ? NULL : box_init(t, config.out.at, config.out.len);
+	struct buf *own = rc ? NULL : buf_copy(config.out.at, config.out.len);
 	vec_free(&config.out);
 	if (rc)
 		return rc;
-	*out = b ? init_create(b, codec) : NULL;
+	const struct cmaf_track *one = t;
+	*out = init_create(own ? box_init(&one, &own, 1) : NULL, own, codec);
 	return *out ? 0 : -ENOMEM;
 }
 
@@ -108,7 +109,7 @@ static int end_chunk(struct cmaf *c, struct cmaf_track *t)
 		payload += cut->pend[i].size;
 	/* Deterministic, so that two packagers make the same bytes. */
 	uint32_t sequence = (uint32_t)(s->number * 1000 + (int64_t)s->chunk.len + 1);
-	struct buf *b = box_chunk(sequence, cut->pend, cut->npend, payload, &data);
+	struct buf *b = box_chunk(box_track_id(t), sequence, cut->pend, cut->npend, payload, &data);
 	if (!b) {
 		drop_pending(cut);
 		return -ENOMEM;
