@@ -402,8 +402,9 @@ struct tunnel {
 
 	struct acceptor *acceptor;
 	struct list a_all, a_busy, a_events;
-	struct tn_id addr_node; /* while in handshake: its address, in the acceptor's map */
-	uint8_t hello[32];	/* the random bytes of its ClientHello */
+	struct tn_id addr_node;	 /* while in handshake: its address, in the acceptor's map */
+	struct tn_id place_node; /* the reliable address that it was heard from last; id 0: none */
+	uint8_t hello[32];	 /* the random bytes of its ClientHello */
 	bool announced;
 	struct tn_timer a_timer;
 
