@@ -47,6 +47,20 @@ static int check(void *app, char *err, size_t cap)
 	return package_conf_check(&a->conf, err, cap) ? EX_USAGE : EX_OK;
 }
 
+static bool confine(void *app, struct os_sandbox *s)
+{
+	struct app *a = app;
+
+	struct stream_url url;
+	char err[MEDIA_ERR];
+
+	if (!stream_url_parse(&url, a->conf.input, err))
+		stream_sandbox_input(&url, s);
+	stream_url_finish(&url);
+	share_sandbox(a->conf.share, s);
+	return a->conf.sandbox;
+}
+
 static int set_up(void *app, char *err)
 {
 	struct app *a = app;
@@ -75,6 +89,7 @@ static void finish(void *app)
 static const struct tool_ops ops = {
     .cli = &package_cli,
     .check = check,
+    .confine = confine,
     .open = set_up,
     .drain = drain,
     .status = show,

@@ -18,6 +18,7 @@ struct package_conf {
 	char *input, *listen, *name;
 	int64_t segment_us, part_us, chunk_us, window_us, latency_us, memory;
 	char *share;
+	bool sandbox;
 	int64_t max_connections, max_per_address, idle_us, stall_us;
 };
 extern const struct conf_cli package_cli;
@@ -49,6 +50,8 @@ struct share {
 /* Reads the page's files from dir, or where they are installed, or beside the program. Missing ones
  * are logged: the streams are served without the page. */
 void share_load(struct share *s, const char *dir);
+/* Names the folders in which that looks. */
+void share_sandbox(const char *dir, struct os_sandbox *s);
 const struct share_file *share_find(const struct share *s, const char *name);
 void share_finish(struct share *s);
 

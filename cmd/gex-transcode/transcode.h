@@ -41,10 +41,13 @@ struct conf {
 	int64_t gop_us;
 	int64_t audio_bitrate;
 	bool opus;
+	bool sandbox;
 };
 extern const struct conf_cli transcode_cli;
 /* Parses the URLs and says what is missing or contradicts. 0 or -EINVAL and a reason. */
 int conf_check(struct conf *c, char *err, size_t cap) MUST_USE;
+/* Names what the configuration touches. */
+void conf_sandbox(const struct conf *c, struct os_sandbox *s);
 void conf_free(struct conf *c);
 
 /* ---- figures ---- */

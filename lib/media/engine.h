@@ -46,7 +46,7 @@ struct engine_conf {
 	struct engine_source source[INPUTS_MAX]; /* in order of preference */
 	int sources;
 	int64_t loss_us, return_us, fault_us[FAILOVER_FAULTS]; /* failover.h */
-	int64_t slate_us;	    /* the last picture stands so long; NEVER_US: no slate */
+	int64_t slate_us;	/* the last picture stands so long; NEVER_US: no slate */
 	const char *slate_file; /* NULL: a picture with slate_text; both for engine_create only */
 	const char *slate_text;
 	struct rung rung[LADDER_MAX];

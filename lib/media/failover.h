@@ -28,8 +28,9 @@ struct failover_input {
 
 struct failover {
 	int64_t loss_us, return_us;
-	int64_t fault_us[FAILOVER_FAULTS]; /* how long it may last; 0: for ever. Set by the owner after init */
-	int active;			   /* -1: none yet */
+	int64_t fault_us
+	    [FAILOVER_FAULTS]; /* how long it may last; 0: for ever. Set by the owner after init */
+	int active;	       /* -1: none yet */
 	int64_t changes[FAILOVER_WHYS];
 	enum failover_why why; /* of the last change */
 	struct failover_input input[INPUTS_MAX];

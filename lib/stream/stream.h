@@ -14,6 +14,7 @@
 #include "base/base.h"
 #include "loop/loop.h"
 #include "media/media.h"
+#include "os/sandbox.h"
 
 enum stream_scheme {
 	STREAM_PIPE, /* - */
@@ -46,6 +47,9 @@ int stream_url_parse(struct stream_url *u, const char *text, char *err) MUST_USE
 /* 0 or -ENOMEM. */
 int stream_url_copy(struct stream_url *dst, const struct stream_url *src) MUST_USE;
 void stream_url_finish(struct stream_url *u);
+/* Names what reading from it, or writing to it, touches. */
+void stream_sandbox_input(const struct stream_url *u, struct os_sandbox *s);
+void stream_sandbox_output(const struct stream_url *u, struct os_sandbox *s);
 
 /* ---- source: bytes, for a thread that may block ---- */
 struct stream_source;
