@@ -29,7 +29,9 @@ enum stream_scheme {
 struct stream_url {
 	enum stream_scheme scheme;
 	bool tls;
-	bool listener; /* srt without a host, or with mode=listener */
+	bool listener;	 /* srt without a host, or with mode=listener */
+	bool rendezvous; /* srt: both sides call */
+	bool last;	 /* srt: a second publisher takes over, ?publisher=last */
 	char *
 	    path; /* file, unix: the path; http, rtmp: the whole URL (its query belongs to the server) */
 	char *host; /* "" for none; IPv6 without brackets */
@@ -39,6 +41,7 @@ struct stream_url {
 	char *streamid;	     /* srt */
 	char *passphrase_file;
 	char *interface;    /* udp: of a multicast group; NULL: by route */
+	char *source;	    /* udp: the only sender of a group that is wanted; NULL: any */
 	int64_t latency_us; /* srt ?latency=; -1: default */
 	char *shown;	    /* for logs and metrics: without stream keys, tokens and passwords */
 };
