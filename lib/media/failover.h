@@ -15,6 +15,7 @@ enum failover_fault { FAULT_BLACK, FAULT_FROZEN, FAULT_SILENT, FAILOVER_FAULTS }
 
 /* Why the active input is another one than before; the first are the faults. */
 enum failover_why { WHY_LOSS = FAILOVER_FAULTS, WHY_RETURN, FAILOVER_WHYS };
+/* The faults' names are those of enum failover_why. */
 extern const char *const failover_why_name[FAILOVER_WHYS]; /* for metrics */
 extern const char *const failover_why_text[FAILOVER_WHYS]; /* for people */
 

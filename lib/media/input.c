@@ -6,6 +6,8 @@
 
 #define BACKOFF_US (300 * MS_US)
 #define BACKOFF_URL_US SEC_US
+#define SPREAD_MAX_US (60 * SEC_US) /* further ahead is a jump */
+#define SPREAD_LATE_US (100 * MS_US)
 #define FIRST_US \
 	(2 * \
 	 SEC_US) /* in which the preferred input may come first, and decide what the output is like */
@@ -73,7 +75,22 @@ struct run {
 	struct media_info *info;
 	int video, audio;
 	bool key_seen;
+	int64_t due_us, due_mono_us; /* a time of the source, and when it was due; NEVER_US: none yet */
 };
+
+/* What comes by the segment waits for its time, as if it came frame by frame. */
+static void spread(struct input *in, struct run *r, const struct media_packet *p)
+{
+	int64_t us = base_rescale(p->dts, r->info->track[p->track].tb, (struct ratio){1, SEC_US});
+	int64_t now = os_mono_us(), ahead = us - r->due_us - (now - r->due_mono_us);
+
+	if (r->due_us == NEVER_US || ahead > SPREAD_MAX_US || ahead < -SPREAD_LATE_US) {
+		r->due_us = us;
+		r->due_mono_us = now;
+	} else if (ahead > 0) {
+		sleep_until(in->e, now + ahead);
+	}
+}
 
 /* The first source decides what the output has, and the grid that all are laid on. */
 static void begin(struct engine *e, const struct run *r)
@@ -170,13 +187,6 @@ static bool is_active(struct input *in, bool counts, bool key)
 	return active;
 }
 
-void engine_fault(struct engine *e, int input, enum failover_fault kind, bool on)
-{
-	pthread_mutex_lock(&e->lock);
-	failover_seen(&e->failover, input, kind, on, os_mono_us());
-	pthread_mutex_unlock(&e->lock);
-}
-
 /* Takes w. False: the engine is being closed. */
 static bool route(struct input *in, struct run *r, struct work *w)
 {
@@ -187,6 +197,8 @@ static bool route(struct input *in, struct run *r, struct work *w)
 
 	if (active && in->fed)
 		return push_work(in->e, w);
+	if (!active)
+		idle_look(in, w, key);
 	keep(in, w, key);
 	if (!active) {
 		in->fed = false;
@@ -229,6 +241,8 @@ static bool pass_on(struct input *in, struct run *r, struct media_packet *p)
 	if (!(w = new_work(in, r->info, p->track, p)))
 		return true;
 	e->frames_in += p->track == r->video;
+	if (media_demux_bursts(r->d))
+		spread(in, r, p);
 	w->out_us = map(in, t, p);
 	if (w->out_us == TIMELINE_NONE && t->kind == MEDIA_AUDIO) {
 		work_destroy(w);
@@ -322,7 +336,7 @@ static void new_connection(struct input *in, struct run *r)
 
 static int one_connection(struct input *in, char *err)
 {
-	struct run r = {0};
+	struct run r = {.due_us = NEVER_US};
 	int rc = open_source(in, &r.d, err);
 
 	if (rc)
@@ -331,6 +345,9 @@ static int one_connection(struct input *in, char *err)
 	rc = run_source(in, &r);
 	in->present = false;
 	forget_cache(in);
+	idle_end(in);
+	for (int k = 0; k < FAILOVER_FAULTS; k++)
+		engine_fault(in->e, in->index, (enum failover_fault)k, false);
 	pthread_mutex_lock(&in->e->lock);
 	failover_lost(&in->e->failover, in->index);
 	pthread_mutex_unlock(&in->e->lock);

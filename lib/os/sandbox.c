@@ -85,6 +85,16 @@ void os_sandbox_read(struct os_sandbox *s, const char *path)
 	add(s, path, FS_READ);
 }
 
+void os_sandbox_reread(struct os_sandbox *s, const char *path)
+{
+	char *real = realpath(path, NULL);
+
+	add_parent(s, path, FS_READ);
+	if (real)
+		add_parent(s, real, FS_READ);
+	free(real);
+}
+
 void os_sandbox_secret(struct os_sandbox *s, const char *path)
 {
 	const char *dir = getenv("CREDENTIALS_DIRECTORY");

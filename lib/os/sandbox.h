@@ -22,6 +22,9 @@ void os_sandbox_finish(struct os_sandbox *s);
 
 /* A file, or a folder with all below it. */
 void os_sandbox_read(struct os_sandbox *s, const char *path);
+/* A file that is read again later, and may be another one of the same name by then: all in its folder, and in that to which a
+ * symbolic link leads. */
+void os_sandbox_reread(struct os_sandbox *s, const char *path);
 /* A file that os_read_secret is going to find by this name. */
 void os_sandbox_secret(struct os_sandbox *s, const char *path);
 /* A file that is opened for writing; if it does not exist yet, any in its folder. */

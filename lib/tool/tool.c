@@ -52,6 +52,8 @@ static int confine(struct tool *t)
 	if (!t->ops->confine)
 		return 0;
 	os_sandbox_init(&s);
+	if (t->ops->hangup && t->common.file)
+		os_sandbox_reread(&s, t->common.file);
 	if (t->ops->confine(t->app, &s)) {
 		r = os_sandbox_enter(&s);
 		t->confined = r ? 0 : s.abi;
