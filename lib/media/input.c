@@ -7,7 +7,7 @@
 #define BACKOFF_US (300 * MS_US)
 #define BACKOFF_URL_US SEC_US
 #define SPREAD_MAX_US (60 * SEC_US) /* further ahead is a jump */
-#define SPREAD_LATE_US (100 * MS_US)
+#define SPREAD_LATE_US SEC_US	    /* later than one track behind the other: it paused */
 #define FIRST_US \
 	(2 * \
 	 SEC_US) /* in which the preferred input may come first, and decide what the output is like */
@@ -75,21 +75,25 @@ struct run {
 	struct media_info *info;
 	int video, audio;
 	bool key_seen;
-	int64_t due_us, due_mono_us; /* a time of the source, and when it was due; NEVER_US: none yet */
+	int64_t due_us,
+	    due_mono_us; /* a time of the source, and when it was due; NEVER_US: none yet */
 };
 
 /* What comes by the segment waits for its time, as if it came frame by frame. */
 static void spread(struct input *in, struct run *r, const struct media_packet *p)
 {
 	int64_t us = base_rescale(p->dts, r->info->track[p->track].tb, (struct ratio){1, SEC_US});
-	int64_t now = os_mono_us(), ahead = us - r->due_us - (now - r->due_mono_us);
+	int64_t now = os_mono_us();
 
-	if (r->due_us == NEVER_US || ahead > SPREAD_MAX_US || ahead < -SPREAD_LATE_US) {
-		r->due_us = us;
-		r->due_mono_us = now;
-	} else if (ahead > 0) {
-		sleep_until(in->e, now + ahead);
+	if (r->due_us != NEVER_US) {
+		int64_t ahead = us - r->due_us - (now - r->due_mono_us);
+		if (ahead > 0 && ahead <= SPREAD_MAX_US)
+			sleep_until(in->e, now + ahead);
+		if (ahead >= -SPREAD_LATE_US && ahead <= SPREAD_MAX_US)
+			return;
 	}
+	r->due_us = us;
+	r->due_mono_us = now;
 }
 
 /* The first source decides what the output has, and the grid that all are laid on. */
