@@ -190,6 +190,10 @@ fuzz:
 sim: $(SIM)
 	@set -e; for s in $(SIM); do $$s -j $(shell nproc) $(or $(SEEDS),1000); done
 
+## conform: the origin under a client that knows the rules of LL-HLS and LL-DASH, for SECONDS (default 120)
+conform: all tests
+	CONFORM_SECONDS=$(or $(SECONDS),120) tests/bench/conform.sh
+
 ## bench: measure the accelerator and the live chain beside their peers, and print the table
 bench: all tests
 	@set -e; for b in $(BENCHES); do echo "== $$b"; $$b; done
