@@ -149,9 +149,10 @@ static void say_track(const struct media_track *t)
 			 t->height, (double)t->fps.num / (double)t->fps.den,
 			 (double)t->bitrate / 1e6);
 	else
-		log_info(t->name, "%s %d Hz stereo, %lld kbit/s",
-			 t->codec == MEDIA_OPUS ? "Opus" : "AAC", t->sample_rate,
-			 (long long)t->bitrate / 1000);
+		log_info(t->name, "%s%s%s %d Hz, %d channel%s, %lld kbit/s%s", t->lang,
+			 *t->lang ? " " : "", t->codec == MEDIA_OPUS ? "Opus" : "AAC",
+			 t->sample_rate, t->channels, t->channels > 1 ? "s" : "",
+			 (long long)t->bitrate / 1000, t->standard ? ", the default" : "");
 }
 
 static void on_start(void *arg, struct media_info *info)
@@ -273,8 +274,7 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 	       void (*ended)(void *arg, int status), void *arg, char *err)
 {
 	struct engine_conf ec = {.gop_us = c->gop_us,
-				 .audio_bitrate = c->audio_bitrate,
-				 .opus = c->opus,
+				 .like = c->audio.sound,
 				 .loss_us = c->loss_us,
 				 .return_us = c->return_us,
 				 .slate_us = c->slate_us ? c->slate_us : NEVER_US,
@@ -292,6 +292,8 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 	j->arg = arg;
 	for (size_t i = 0; i < c->rungs.len; i++)
 		ec.rung[ec.rungs++] = c->rungs.at[i]->rung;
+	for (size_t i = 0; i < c->audios.len; i++)
+		ec.sound[ec.sounds++] = c->audios.at[i]->sound;
 	if ((rc = open_source(j, &c->input, &ec.source[ec.sources++], err)))
 		goto fail;
 	for (size_t i = 0; i < c->backups.len; i++)

@@ -20,6 +20,14 @@ struct rung_conf {
 	struct rung rung;
 };
 
+/* A rendition of sound; what it leaves open (0, no codec) is as [audio] says. */
+struct audio_conf {
+	char *name, *label;
+	struct sound sound;
+	bool codec_set;
+	int64_t track, channels;
+};
+
 struct input_conf {
 	char *name, *url_text;
 	struct stream_url url; /* by conf_check */
@@ -38,8 +46,8 @@ struct conf {
 	bool outputs_flag,
 	    rungs_flag; /* given on the command line, which then replaces what the file has */
 	int64_t gop_us;
-	int64_t audio_bitrate;
-	bool opus;
+	struct audio_conf audio; /* [audio]: what all are like */
+	VEC(struct audio_conf *) audios;
 };
 extern const struct conf_cli transcode_cli;
 /* Parses the URLs and says what is missing or contradicts. 0 or -EINVAL and a reason. */

@@ -127,6 +127,20 @@ static int build_rung(struct engine *e, int i, const AVFrame *first,
 	return 0;
 }
 
+static int build_sounds(struct engine *e, char *err)
+{
+	for (int i = 0; i < e->sounds; i++) {
+		int at = e->info->n, rc;
+
+		rc = encoder_open_audio(&e->sound_enc[i], &e->sound[i], &e->info->track[at], at,
+					err);
+		if (rc)
+			return rc;
+		e->info->n++;
+	}
+	return 0;
+}
+
 static int run_stages(struct engine *e)
 {
 	pthread_mutex_lock(&e->lock);
@@ -167,15 +181,7 @@ int engine_build(struct engine *e, const AVFrame *first, const struct media_trac
 	for (int i = 0; source && i < e->conf.rungs; i++)
 		if ((rc = build_rung(e, i, first, source, err)))
 			goto fail;
-	if (!e->no_sound) {
-		int i = e->info->n;
-
-		if ((rc = encoder_open_audio(&e->audio_enc, e->conf.opus, e->conf.audio_bitrate,
-					     &e->info->track[i], i, err)))
-			goto fail;
-		e->info->n++;
-	}
-	if ((rc = run_stages(e)))
+	if ((rc = build_sounds(e, err)) || (rc = run_stages(e)))
 		goto fail;
 	engine_emit(e, EVENT_START, NULL, 0, NULL);
 	pthread_mutex_lock(&e->lock);
@@ -379,7 +385,8 @@ void engine_destroy(struct engine *e)
 	drain_works(&e->audio_queue);
 	for (int i = 0; i < e->rungs; i++)
 		finish_rung(&e->rung[i]);
-	encoder_close(&e->audio_enc);
+	for (int i = 0; i < SOUNDS_MAX; i++)
+		encoder_close(&e->sound_enc[i]);
 	media_info_unref(e->info);
 	engine_events_clear(e);
 	loop_timer_stop(&e->retry);

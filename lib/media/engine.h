@@ -22,6 +22,7 @@
 #include "loop/loop.h"
 #include "media/failover.h"
 #include "media/ladder.h"
+#include "media/sound.h"
 #include "media/timeline.h"
 
 struct engine;
@@ -52,8 +53,9 @@ struct engine_conf {
 	struct rung rung[LADDER_MAX];
 	int rungs; /* 0: ladder_default */
 	int64_t gop_us;
-	int64_t audio_bitrate; /* 0: no sound */
-	bool opus;	       /* instead of AAC */
+	struct sound sound[SOUNDS_MAX];
+	int sounds;	   /* 0: one for each track of the first source, */
+	struct sound like; /* made like this; bitrate 0: no sound */
 };
 
 /* On the loop's thread. */

@@ -1,4 +1,4 @@
-/* The inside of the engine, shared by its stages: engine.c (life), events.c, input.c, video.c, rung.c, audio.c. */
+/* The inside of the engine, shared by its stages: engine.c (life), events.c, input.c, video.c, rung.c, audio.c, voice.c. */
 #ifndef GEX_MEDIA_PIPELINE_H
 #define GEX_MEDIA_PIPELINE_H
 
@@ -22,14 +22,14 @@
 	(32 << 20) /* of an input that is not active: what came since its last key frame */
 #define CACHE_WORKS 2000
 
-/* From an input to a decoder: a track's parameters (packet NULL), or a packet. */
+/* From an input to a decoder: a track's parameters (packet NULL; none, track -1: what it decodes is not there), or a packet. */
 struct work {
 	struct list node; /* while cached */
 	int input; /* a decoder takes packets of the input only whose track it was given last */
 	struct media_info *info;
 	struct media_packet *packet;
-	int track;
-	int64_t out_us; /* UTC of the packet's pts, or TIMELINE_NONE */
+	int track, voice; /* voice: the rendition of sound, -1: for the pictures */
+	int64_t out_us;	  /* UTC of the packet's pts, or TIMELINE_NONE */
 };
 void work_destroy(struct work *w);
 
@@ -98,7 +98,7 @@ struct engine {
 	struct queue video_queue, audio_queue;
 	struct stage rung[LADDER_MAX];
 	int rungs;
-	struct encoder audio_enc;
+	struct encoder sound_enc[SOUNDS_MAX];
 	struct media_info *info;
 	int64_t
 	    utc_base_us; /* UTC - monotonic, fixed at the start: the clock may be set meanwhile */
@@ -110,13 +110,15 @@ struct engine {
 	struct failover failover;
 	bool begun; /* the first source has come; fps, gop and which tracks there are go by it */
 	struct ratio fps;
-	int64_t gop;		   /* frames */
-	bool built;		   /* encoders and info are there */
-	bool no_sound, no_picture; /* the first source has none */
-	bool no_picture_came;	   /* the source ended before one could be decoded */
-	int64_t start_us;	   /* NEVER_US until known */
-	AVFrame *slate;		   /* a file's picture, or NULL; the video thread's */
-	char slate_text[64];	   /* else */
+	int64_t gop;	 /* frames */
+	bool built;	 /* encoders and info are there */
+	bool no_picture; /* the first source has none */
+	struct sound sound[SOUNDS_MAX];
+	int sounds;
+	bool no_picture_came; /* the source ended before one could be decoded */
+	int64_t start_us;     /* NEVER_US until known */
+	AVFrame *slate;	      /* a file's picture, or NULL; the video thread's */
+	char slate_text[64];  /* else */
 	int end_err;
 	char end_reason[MEDIA_ERR];
 	int stages; /* that still run behind the input */
