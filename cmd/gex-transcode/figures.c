@@ -98,7 +98,7 @@ GETTER(get_bytes, f->now.bytes_in)
 GETTER(get_damaged, f->now.damaged)
 GETTER(get_undecoded, f->now.undecoded)
 GETTER(get_broken, f->now.broken)
-GETTER(get_switches, f->now.switches)
+GETTER(get_switches, f->now.switches[i])
 GETTER(get_slates, f->now.slates)
 GETTER(get_slate, f->now.slate)
 GETTER(get_opened, f->now.input[i].opened)
@@ -137,8 +137,6 @@ void figures_engine(struct figures *f, struct engine *e)
 	    get_queued, 0);
 	add(f, true, "gex_transcode_broken_total", "Pictures left out because of damage.", NULL,
 	    get_broken, 0);
-	add(f, true, "gex_transcode_switches_total", "How often another input took over.", NULL,
-	    get_switches, 0);
 	add(f, true, "gex_transcode_slates_total", "How often the slate came.", NULL, get_slates,
 	    0);
 	add(f, false, "gex_transcode_slate", "1 while the slate is shown.", NULL, get_slate, 0);
@@ -161,6 +159,13 @@ void figures_engine(struct figures *f, struct engine *e)
 	    NULL, get_cut, 0);
 	add(f, true, "gex_transcode_overrun_total", "Packets lost because the process was held up.",
 	    NULL, get_overrun, 0);
+	for (int i = 0; i < FAILOVER_WHYS; i++) {
+		char label[48] = "";
+
+		metrics_label(label, sizeof(label), "why", failover_why_name[i]);
+		add(f, true, "gex_transcode_switches_total", "How often another input took over.",
+		    label, get_switches, i);
+	}
 	for (int i = 0; i < TIMELINE_REPAIRS; i++) {
 		char label[48] = "";
 

@@ -135,11 +135,11 @@ static void on_lost(void *arg, int input, const char *reason)
 		log_warn(j->source[input].name, "%s", reason);
 }
 
-static void on_switched(void *arg, int input)
+static void on_switched(void *arg, int input, const char *why)
 {
 	struct job *j = arg;
 
-	log_warn(j->source[input].name, "is on the air now");
+	log_warn(j->source[input].name, "is on the air now: %s", why);
 }
 
 static void say_track(const struct media_track *t)
@@ -277,6 +277,9 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 				 .like = c->audio.sound,
 				 .loss_us = c->loss_us,
 				 .return_us = c->return_us,
+				 .fault_us = {[FAULT_BLACK] = c->black_us,
+					      [FAULT_FROZEN] = c->frozen_us,
+					      [FAULT_SILENT] = c->silent_us},
 				 .slate_us = c->slate_us ? c->slate_us : NEVER_US,
 				 .slate_file = c->slate_file,
 				 .slate_text = c->slate_text};

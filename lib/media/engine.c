@@ -219,6 +219,7 @@ static void init(struct engine *e, struct loop *l, const struct engine_conf *con
 	cond_init(&e->changed);
 	loop_timer_init(l, &e->retry, engine_deliver, e);
 	failover_init(&e->failover, conf->loss_us, conf->return_us);
+	memcpy(e->failover.fault_us, conf->fault_us, sizeof(conf->fault_us));
 	for (int i = 0; i < conf->sources; i++) {
 		e->input[i].e = e;
 		e->input[i].index = i;
@@ -278,7 +279,7 @@ static void input_stats(struct engine *e, struct engine_stats *st)
 {
 	pthread_mutex_lock(&e->lock);
 	int active = e->failover.active;
-	st->switches = e->failover.changes;
+	memcpy(st->switches, e->failover.changes, sizeof(st->switches));
 	pthread_mutex_unlock(&e->lock);
 	for (int i = 0; i < e->conf.sources; i++) {
 		const struct input *in = &e->input[i];

@@ -46,7 +46,7 @@ struct engine_source {
 struct engine_conf {
 	struct engine_source source[INPUTS_MAX]; /* in order of preference */
 	int sources;
-	int64_t loss_us, return_us; /* failover.h */
+	int64_t loss_us, return_us, fault_us[FAILOVER_FAULTS]; /* failover.h */
 	int64_t slate_us;	    /* the last picture stands so long; NEVER_US: no slate */
 	const char *slate_file; /* NULL: a picture with slate_text; both for engine_create only */
 	const char *slate_text;
@@ -62,8 +62,8 @@ struct engine_conf {
 struct engine_events {
 	void (*opened)(void *arg, int input, const char *what);
 	void (*lost)(void *arg, int input, const char *reason);
-	/* Another input than before is encoded from here on. */
-	void (*switched)(void *arg, int input);
+	/* Another input than before is encoded from here on; why: failover_why_text. */
+	void (*switched)(void *arg, int input, const char *why);
 	/* Once: the renditions, before the first packet. */
 	void (*start)(void *arg, struct media_info *info);
 	/* The callee does not own p. took_us: what encoding (and scaling) it took. */
@@ -87,7 +87,8 @@ struct engine_stats {
 	int64_t damaged, undecoded;
 	int64_t broken; /* pictures left out because of damage before or in them */
 	int64_t repairs[TIMELINE_REPAIRS]; /* of all inputs */
-	int64_t switches, slates;	   /* how often another input, the slate, came */
+	int64_t switches[FAILOVER_WHYS];   /* how often another input came */
+	int64_t slates;			   /* and the slate */
 	bool slate;			   /* it is there now */
 	int64_t silence_samples, cut_samples;
 	int64_t decode_us; /* spent in decoding pictures and making them upright */

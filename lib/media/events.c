@@ -49,7 +49,7 @@ static void deliver_one(struct engine *e, struct out *o)
 		e->ev.lost(e->arg, (int)o->n, o->text);
 		break;
 	case EVENT_SWITCH:
-		e->ev.switched(e->arg, (int)o->n);
+		e->ev.switched(e->arg, (int)o->n, o->text);
 		break;
 	case EVENT_START:
 		e->ev.start(e->arg, o->info);

@@ -190,10 +190,18 @@ static bool is_active(struct input *in, bool counts, bool key)
 	bool active =
 	    counts ? failover_heard(&e->failover, in->index, key, os_mono_us()) : was == in->index;
 	bool changed = was >= 0 && was != e->failover.active;
+	enum failover_why why = e->failover.why;
 	pthread_mutex_unlock(&e->lock);
 	if (changed)
-		engine_emit(e, EVENT_SWITCH, NULL, in->index, NULL);
+		engine_emit(e, EVENT_SWITCH, NULL, in->index, failover_why_text[why]);
 	return active;
+}
+
+void engine_fault(struct engine *e, int input, enum failover_fault kind, bool on)
+{
+	pthread_mutex_lock(&e->lock);
+	failover_seen(&e->failover, input, kind, on, os_mono_us());
+	pthread_mutex_unlock(&e->lock);
 }
 
 /* Takes w. False: the engine is being closed. */

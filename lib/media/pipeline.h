@@ -150,6 +150,9 @@ void engine_stage_done(struct engine *e);
 int engine_build(struct engine *e, const AVFrame *first, const struct media_track *source);
 /* Waits until that has happened; false: it never will. */
 bool engine_built(struct engine *e);
+/* A decoder has looked at a picture, or a block of sound, of an input, and it has the fault or has it not. To be told of each
+ * of them: failover decides. */
+void engine_fault(struct engine *e, int input, enum failover_fault kind, bool on);
 /* Ends everything with this reason. */
 void engine_fail(struct engine *e, int err, const char *reason);
 /* A decoder for a track; NULL and a reason. */

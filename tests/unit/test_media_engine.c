@@ -107,7 +107,7 @@ static void on_opened(void *arg, int input, const char *what)
 	((struct run *)arg)->opened++;
 }
 
-static void on_switched(void *arg, int input)
+static void on_switched(void *arg, int input, const char *why)
 {
 }
 
