@@ -73,6 +73,30 @@ static int set_map(struct audio_conf *a, const char *value, char *err, size_t ca
 BOTH_AUDIOS(parse_audio_codec, set_audio_codec)
 BOTH_AUDIOS(parse_map, set_map)
 
+/* "-60", "-60dB", "-23 LUFS": a level within these bounds. */
+static int parse_level(double *out, const char *value, double min, double max, char *err,
+		       size_t cap)
+{
+	char *end;
+	double v = strtod(value, &end);
+
+	end += strspn(end, " ");
+	if (end != value && (!*end || !strcasecmp(end, "dB") || !strcasecmp(end, "LUFS")) &&
+	    v >= min && v <= max) {
+		*out = v;
+		return 0;
+	}
+	snprintf(err, cap, "a level from %g to %g", min, max);
+	return -EINVAL;
+}
+
+static int parse_silence(void *base, const char *value, char *err, size_t cap)
+{
+	struct conf *c = base;
+
+	return parse_level(&c->silence_db, value, -120, -1, err, cap);
+}
+
 static int parse_lang(void *base, const char *value, char *err, size_t cap)
 {
 	struct audio_conf *a = base;
@@ -104,6 +128,7 @@ static const struct conf_key keys[] = {
     {"input", "black", CONF_DURATION, ROOT(black_us), "0", 0, 3600 * SEC_US, 0, NULL},
     {"input", "frozen", CONF_DURATION, ROOT(frozen_us), "0", 0, 3600 * SEC_US, 0, NULL},
     {"input", "silence", CONF_DURATION, ROOT(silent_us), "0", 0, 3600 * SEC_US, 0, NULL},
+    {"input", "silence_level", CONF_FN, 0, "-60dB", 0, 0, 0, parse_silence},
     {"backup *", "url", CONF_STR, offsetof(struct input_conf, url_text), NULL, 0, 0, 0, NULL},
     {"slate", "after", CONF_DURATION, ROOT(slate_us), "1s", 0, 3600 * SEC_US, 0, NULL},
     {"slate", "file", CONF_STR, ROOT(slate_file), NULL, 0, 0, 0, NULL},

@@ -275,6 +275,7 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 {
 	struct engine_conf ec = {.gop_us = c->gop_us,
 				 .like = c->audio.sound,
+				 .silence_db = c->silence_db,
 				 .loss_us = c->loss_us,
 				 .return_us = c->return_us,
 				 .fault_us = {[FAULT_BLACK] = c->black_us,

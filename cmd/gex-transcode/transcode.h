@@ -49,6 +49,7 @@ struct conf {
 	int64_t gop_us;
 	struct audio_conf audio; /* [audio]: what all are like */
 	VEC(struct audio_conf *) audios;
+	double silence_db;
 };
 extern const struct conf_cli transcode_cli;
 /* Parses the URLs and says what is missing or contradicts. 0 or -EINVAL and a reason. */

@@ -47,7 +47,7 @@ struct engine_conf {
 	struct engine_source source[INPUTS_MAX]; /* in order of preference */
 	int sources;
 	int64_t loss_us, return_us, fault_us[FAILOVER_FAULTS]; /* failover.h */
-	int64_t slate_us;	    /* the last picture stands so long; NEVER_US: no slate */
+	int64_t slate_us;	/* the last picture stands so long; NEVER_US: no slate */
 	const char *slate_file; /* NULL: a picture with slate_text; both for engine_create only */
 	const char *slate_text;
 	struct rung rung[LADDER_MAX];
@@ -56,6 +56,7 @@ struct engine_conf {
 	struct sound sound[SOUNDS_MAX];
 	int sounds;	   /* 0: one for each track of the first source, */
 	struct sound like; /* made like this; bitrate 0: no sound */
+	double silence_db; /* sound that stays below it is none (dBFS) */
 };
 
 /* On the loop's thread. */

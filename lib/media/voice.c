@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "log/log.h"
+#include "media/silence.h"
 #include "os/os.h"
 
 static int encode_frame(struct voice *v)
@@ -141,6 +142,9 @@ static void on_frame(struct voice *v)
 {
 	if (v->frame->pts == AV_NOPTS_VALUE || v->failed || !v->begun)
 		return;
+	if (v->sound->standard)
+		engine_fault(v->e, v->input, FAULT_SILENT,
+			     silence_in(v->frame, v->e->conf.silence_db));
 	int64_t before = v->swr ? swr_get_delay(v->swr, AUDIO_RATE) : 0,
 		at = voice_sample_at(v->frame->pts) - before;
 

@@ -8,7 +8,7 @@
 need ffmpeg ffprobe curl
 
 bin=$BUILD/gex-transcode
-low=(-r low=160x90@25,100k,preset=ultrafast)
+low=(-r "low=160x90@25,100k,preset=ultrafast")
 
 # source SECONDS FREQUENCY...: a picture, and a tone for each.
 tones() {

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "media/language.h"
+#include "media/silence.h"
 #include "media/sound.h"
 
 static void languages(void **state)
@@ -166,6 +167,50 @@ static void a_map_that_does_not_fit(void **state)
 	assert_false(mix_matrix(m, 2, &map, &stereo));
 }
 
+/* One sample at -20 dB of full scale, in the last channel, is heard in any format, and not at -19. */
+static void silence_in_any_format(void **state)
+{
+	static const enum AVSampleFormat formats[] = {
+	    AV_SAMPLE_FMT_U8,	AV_SAMPLE_FMT_S16, AV_SAMPLE_FMT_S32,  AV_SAMPLE_FMT_FLT,
+	    AV_SAMPLE_FMT_DBL,	AV_SAMPLE_FMT_U8P, AV_SAMPLE_FMT_S16P, AV_SAMPLE_FMT_S32P,
+	    AV_SAMPLE_FMT_FLTP, AV_SAMPLE_FMT_DBLP};
+
+	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+		bool planar = av_sample_fmt_is_planar(formats[i]);
+		AVFrame *f = av_frame_alloc();
+
+		f->format = formats[i];
+		f->nb_samples = 100;
+		f->sample_rate = 48000;
+		f->ch_layout = (AVChannelLayout)AV_CHANNEL_LAYOUT_5POINT1;
+		assert_int_equal(av_frame_get_buffer(f, 0), 0);
+		av_samples_set_silence(f->extended_data, 0, 100, 6, formats[i]);
+		assert_true(silence_in(f, -90));
+		void *p = f->extended_data[planar ? 5 : 0];
+		int at = planar ? 99 : 599;
+		switch ((int)av_get_packed_sample_fmt(formats[i])) {
+		case AV_SAMPLE_FMT_U8:
+			((uint8_t *)p)[at] = 128 - 13;
+			break;
+		case AV_SAMPLE_FMT_S16:
+			((int16_t *)p)[at] = -3300;
+			break;
+		case AV_SAMPLE_FMT_S32:
+			((int32_t *)p)[at] = 3300 << 16;
+			break;
+		case AV_SAMPLE_FMT_FLT:
+			((float *)p)[at] = 0.1007f;
+			break;
+		case AV_SAMPLE_FMT_DBL:
+			((double *)p)[at] = -0.1007;
+			break;
+		}
+		assert_false(silence_in(f, -20));
+		assert_true(silence_in(f, -19));
+		av_frame_free(&f);
+	}
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(languages),
     cmocka_unit_test(a_rendition_for_each_track),
@@ -173,6 +218,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_standard_mix),
     cmocka_unit_test(maps),
     cmocka_unit_test(a_map_that_does_not_fit),
+    cmocka_unit_test(silence_in_any_format),
 };
 
 RUN_TESTS(tests)
