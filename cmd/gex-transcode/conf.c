@@ -90,6 +90,15 @@ static int parse_level(double *out, const char *value, double min, double max, c
 	return -EINVAL;
 }
 
+static int set_loudness(struct audio_conf *a, const char *value, char *err, size_t cap)
+{
+	a->sound.loudness = 0;
+	a->loudness_set = true;
+	return !strcmp(value, "off") ? 0
+				     : parse_level(&a->sound.loudness, value, -40, -5, err, cap);
+}
+BOTH_AUDIOS(parse_loudness, set_loudness)
+
 static int parse_silence(void *base, const char *value, char *err, size_t cap)
 {
 	struct conf *c = base;
@@ -138,6 +147,7 @@ static const struct conf_key keys[] = {
     {"audio", "codec", CONF_FN, 0, "aac", 0, 0, 0, parse_audio_codec_of_all},
     {"audio", "channels", CONF_INT, ROOT(audio.channels), "2", 1, 6, 0, NULL},
     {"audio", "map", CONF_FN, 0, NULL, 0, 0, 0, parse_map_of_all},
+    {"audio", "loudness", CONF_FN, 0, "off", 0, 0, 0, parse_loudness_of_all},
     {"audio *", "track", CONF_INT, AUDIO(track), NULL, 1, 64, 0, NULL},
     {"audio *", "lang", CONF_FN, 0, NULL, 0, 0, 0, parse_lang},
     {"audio *", "title", CONF_STR, AUDIO(label), NULL, 0, 0, 0, NULL},
@@ -146,6 +156,7 @@ static const struct conf_key keys[] = {
     {"audio *", "codec", CONF_FN, 0, NULL, 0, 0, 0, parse_audio_codec},
     {"audio *", "channels", CONF_INT, AUDIO(channels), NULL, 1, 6, 0, NULL},
     {"audio *", "map", CONF_FN, 0, NULL, 0, 0, 0, parse_map},
+    {"audio *", "loudness", CONF_FN, 0, NULL, 0, 0, 0, parse_loudness},
     {"output *", "url", CONF_STR, offsetof(struct output_conf, url_text), NULL, 0, 0, 0, NULL},
     {"rung *", "size", CONF_FN, 0, NULL, 0, 0, 0, parse_size},
     {"rung *", "fps", CONF_FN, 0, NULL, 0, 0, 0, parse_fps},
@@ -488,6 +499,8 @@ static int check_audio(struct conf *c, struct audio_conf *a, char *err, size_t c
 	a->sound.track = (int)a->track;
 	if (!a->sound.bitrate)
 		a->sound.bitrate = like->sound.bitrate;
+	if (!a->loudness_set)
+		a->sound.loudness = like->sound.loudness;
 	if (!a->codec_set)
 		a->sound.opus = like->sound.opus;
 	if (!a->sound.map.picks && (!a->channels || a->channels == like->channels))

@@ -24,7 +24,7 @@ struct rung_conf {
 struct audio_conf {
 	char *name, *label;
 	struct sound sound;
-	bool codec_set;
+	bool codec_set, loudness_set;
 	int64_t track, channels;
 };
 

@@ -291,6 +291,20 @@ static void input_stats(struct engine *e, struct engine_stats *st)
 	}
 }
 
+static void sound_stats(struct engine *e, struct engine_stats *st)
+{
+	for (; st->sounds < e->sounds; st->sounds++) {
+		struct sound_figures *f = &e->sound_figures[st->sounds];
+
+		st->sound[st->sounds] =
+		    (struct engine_sound_stats){.momentary = f->momentary / 100.0,
+						.short_term = f->short_term / 100.0,
+						.integrated = f->integrated / 100.0,
+						.gain = f->gain / 100.0,
+						.limited = f->limited};
+	}
+}
+
 void engine_stats(struct engine *e, struct engine_stats *st)
 {
 	*st = (struct engine_stats){.frames_in = e->frames_in,
@@ -311,6 +325,8 @@ void engine_stats(struct engine *e, struct engine_stats *st)
 	pthread_mutex_lock(&e->lock);
 	bool built = e->built;
 	pthread_mutex_unlock(&e->lock);
+	if (built)
+		sound_stats(e, st);
 	for (; built && st->rungs < e->rungs; st->rungs++) {
 		struct stage *s = &e->rung[st->rungs];
 

@@ -83,6 +83,11 @@ struct engine_input_stats {
 	int64_t opened;
 	bool present, active;
 };
+struct engine_sound_stats {
+	double momentary, short_term, integrated; /* LUFS, of what the source sends */
+	double gain;				  /* dB, by which it is changed now */
+	int64_t limited;			  /* samples made lower for their peaks */
+};
 struct engine_stats {
 	int64_t frames_in, packets_in, bytes_in; /* of all inputs */
 	int64_t damaged, undecoded;
@@ -100,6 +105,8 @@ struct engine_stats {
 	struct engine_input_stats input[INPUTS_MAX];
 	int rungs;
 	struct engine_rung_stats rung[LADDER_MAX];
+	int sounds;
+	struct engine_sound_stats sound[SOUNDS_MAX];
 };
 
 /* Starts the threads. conf is copied, but not what the sources' pointers point to. 0, or a negative errno with one line in err

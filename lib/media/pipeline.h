@@ -99,6 +99,10 @@ struct engine {
 	struct stage rung[LADDER_MAX];
 	int rungs;
 	struct encoder sound_enc[SOUNDS_MAX];
+	struct sound_figures {
+		atomic_int momentary, short_term, integrated, gain; /* 0.01 LUFS, 0.01 dB */
+		atomic_llong limited;
+	} sound_figures[SOUNDS_MAX];
 	struct media_info *info;
 	int64_t
 	    utc_base_us; /* UTC - monotonic, fixed at the start: the clock may be set meanwhile */

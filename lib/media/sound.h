@@ -23,6 +23,7 @@ struct sound {
 	int64_t bitrate;
 	int channels; /* 1, 2 or 6 */
 	struct mix_map map;
+	double loudness; /* LUFS to which it is brought; 0: as it is */
 };
 
 /* One rendition for each sound of the source, SOUNDS_MAX at most, made like `like`. Returns how many. */

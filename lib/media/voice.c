@@ -1,16 +1,19 @@
 #include "media/voice.h"
 
 #include <errno.h>
+#include <math.h>
 
 #include "log/log.h"
 #include "media/silence.h"
 #include "os/os.h"
 
+#define BLOCK 480 /* samples that are worked on at a time */
+
 static int encode_frame(struct voice *v)
 {
 	int64_t since = os_mono_us();
 
-	v->out->pts = v->written - v->size;
+	v->out->pts = v->given - v->size;
 	v->out->nb_samples = v->size;
 	v->have = 0;
 	int rc = encoder_send(v->enc, v->out);
@@ -21,32 +24,71 @@ static int encode_frame(struct voice *v)
 	return rc;
 }
 
-/* n samples from block (from sample `from` on), or silence. */
-static void append(struct voice *v, const AVFrame *block, int64_t from, int64_t n)
+/* Samples of at[channel] for the encoder's frames. */
+static void give(struct voice *v, float *const *at, int n)
 {
-	while (n > 0 && !v->failed) {
-		int part = (int)MIN(n, v->size - v->have);
+	int channels = v->sound->channels, from = MIN(v->skip, n);
 
-		/* Interleaved for Opus: one plane of all channels. */
-		int planes = v->sound->opus ? 1 : v->sound->channels,
-		    width = v->sound->channels / planes;
-		for (int c = 0; c < planes; c++) {
-			float *to = (float *)v->out->extended_data[c] + v->have * width;
+	v->skip -= from;
+	while (from < n && !v->failed) {
+		int part = MIN(n - from, v->size - v->have);
 
-			if (block)
-				memcpy(to, (float *)block->extended_data[c] + from * width,
-				       (size_t)(part * width) * sizeof(*to));
-			else
-				memset(to, 0, (size_t)(part * width) * sizeof(*to));
-		}
+		/* Interleaved for Opus. */
+		for (int c = 0; c < channels && !v->sound->opus; c++)
+			memcpy((float *)v->out->extended_data[c] + v->have, at[c] + from,
+			       (size_t)part * sizeof(float));
+		for (int i = 0; i < part * channels && v->sound->opus; i++)
+			((float *)v->out->data[0])[v->have * channels + i] =
+			    at[i % channels][from + i / channels];
 		v->have += part;
-		v->written += part;
+		v->given += part;
 		from += part;
-		n -= part;
 		if (v->have == v->size && encode_frame(v)) {
 			log_error(v->sound->name, "the encoder failed");
 			v->failed = true;
 		}
+	}
+}
+
+/* What figures are told. */
+static void show(struct voice *v)
+{
+	struct sound_figures *f = &v->e->sound_figures[v->index];
+	const struct loudness *m = &v->level.meter;
+
+	f->momentary = (int)lrint(loudness_momentary(m) * 100);
+	f->short_term = (int)lrint(loudness_short_term(m) * 100);
+	f->integrated = (int)lrint(loudness_integrated(m) * 100);
+	f->gain = (int)lrint(level_gain(&v->level) * 100);
+	f->limited = v->level.limited;
+}
+
+/* n samples from block (from sample `from` on), or silence. */
+static void append(struct voice *v, const AVFrame *block, int64_t from, int64_t n)
+{
+	int channels = v->sound->channels;
+	float room[MIX_OUT_MAX][BLOCK], *at[MIX_OUT_MAX];
+
+	for (int c = 0; c < channels; c++)
+		at[c] = room[c];
+	while (n > 0 && !v->failed) {
+		int part = (int)MIN(n, BLOCK);
+		int64_t steps = v->level.meter.steps;
+
+		for (int c = 0; c < channels; c++) {
+			if (block)
+				memcpy(at[c], (float *)block->extended_data[c] + from,
+				       (size_t)part * sizeof(float));
+			else
+				memset(at[c], 0, (size_t)part * sizeof(float));
+		}
+		level_run(&v->level, at, part);
+		if (v->level.meter.steps != steps)
+			show(v);
+		v->written += part;
+		from += part;
+		n -= part;
+		give(v, at, part);
 	}
 }
 
@@ -74,7 +116,7 @@ static int open_resampler(struct voice *v, AVChannelLayout *in)
 {
 	double matrix[MIX_OUT_MAX * MIX_IN_MAX];
 	AVChannelLayout out = mix_layout(v->sound->channels);
-	int rc = swr_alloc_set_opts2(&v->swr, &out, sample_format(v), AUDIO_RATE, in,
+	int rc = swr_alloc_set_opts2(&v->swr, &out, AV_SAMPLE_FMT_FLTP, AUDIO_RATE, in,
 				     v->frame->format, v->frame->sample_rate, 0, NULL);
 
 	if (rc < 0)
@@ -125,7 +167,7 @@ static int resample(struct voice *v)
 	av_frame_unref(v->block);
 	if (rc < 0)
 		return rc;
-	v->block->format = sample_format(v);
+	v->block->format = AV_SAMPLE_FMT_FLTP;
 	v->block->sample_rate = AUDIO_RATE;
 	v->block->ch_layout = mix_layout(v->sound->channels);
 	v->block->nb_samples = swr_get_out_samples(v->swr, v->frame->nb_samples);
@@ -178,6 +220,8 @@ void voice_source(struct voice *v, const struct work *w)
 	v->input = w->input;
 	v->fed = w->track >= 0;
 	v->splice.rigid = v->begun;
+	if (v->begun)
+		level_source(&v->level);
 	if (!v->fed)
 		return;
 	v->dec = engine_decoder(&w->info->track[w->track], err);
@@ -225,7 +269,10 @@ int voice_begin(struct voice *v, int64_t start)
 	int rc = av_frame_get_buffer(v->out, 0);
 	if (rc < 0)
 		return mav_errno(rc);
-	v->written = base_floor_div(start, v->size) * v->size;
+	v->written = v->given = base_floor_div(start, v->size) * v->size;
+	v->skip = LEVEL_DELAY;
+	level_init(&v->level, v->sound->channels, v->sound->loudness);
+	show(v);
 	v->splice = (struct splice){.next = v->written, .rigid = true};
 	v->begun = v->fresh = true;
 	return 0;
@@ -244,6 +291,7 @@ int voice_init(struct voice *v, struct engine *e, int index)
 void voice_finish(struct voice *v)
 {
 	if (v->begun && !v->failed) {
+		append(v, NULL, 0, LEVEL_DELAY);
 		if (v->have)
 			append(v, NULL, 0, v->size - v->have);
 		if (!encoder_send(v->enc, NULL))

@@ -4,6 +4,7 @@
 
 #include <libswresample/swresample.h>
 
+#include "media/level.h"
 #include "media/pipeline.h"
 #include "media/splice.h"
 
@@ -23,7 +24,10 @@ struct voice {
 	int in_format, in_rate;
 	AVChannelLayout in_layout;
 	struct splice splice;
-	int64_t written; /* the place behind what is in out */
+	struct level level;
+	int64_t written; /* the place behind the last sample that came */
+	int64_t given;	 /* and behind what is in out: they are LEVEL_DELAY apart */
+	int skip;	 /* samples that the level gives before the first */
 	int size;	 /* of a frame for the encoder */
 	int have;	 /* samples in out */
 	int stretch;	 /* what the resampler was last told */
