@@ -133,6 +133,7 @@ static const struct conf_key keys[] = {
      NULL},
     {"tunnel", "udp_retry", CONF_DURATION, ROOT(udp_retry_us), "30s", SEC_US, 3600 * SEC_US, 0,
      NULL},
+    {"tunnel", "standby", CONF_BOOL, ROOT(standby), "yes", 0, 0, 0, NULL},
     {"tunnel", "retry", CONF_DURATION, ROOT(retry_us), "2s", 100 * MS_US, 600 * SEC_US, 0, NULL},
     {"tunnel", "wait", CONF_DURATION, ROOT(wait_us), "5s", 0, 60 * SEC_US, 0, NULL},
     {"tunnel", "max_waiting", CONF_INT, ROOT(max_waiting), "1000", 0, 100000, 0, NULL},

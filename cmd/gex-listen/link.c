@@ -443,7 +443,7 @@ static void watch_link(struct link *l, int64_t now)
 		watch_attempt(l, refused);
 	} else if (l == ls->current) {
 		still_suspect(l);
-		if ((refused && ts.paths < 2) || ts.disowned ||
+		if ((refused && ls->nroutes < 2 && !legs_connected(l)) || ts.disowned ||
 		    now - ts.heard_us > 3 * ls->conf.conf->tunnel.keepalive_us + ts.rtt_us)
 			suspect(l, &ts);
 	} else if (l->replaced_us && !l->relay.nconns && !l->relay.nflows &&

@@ -42,6 +42,7 @@ struct conf {
 	VEC(struct path_conf) paths;
 	int64_t udp_after_us; /* automatic: tls is tried when udp has no answer for so long */
 	int64_t udp_retry_us; /* and udp again so often */
+	bool standby;	      /* automatic: tls stands by while udp serves */
 	int64_t retry_us;     /* longest pause between two attempts */
 	int64_t wait_us;      /* a TCP client waits so long for a tunnel */
 	int64_t max_waiting;  /* and so many at once */

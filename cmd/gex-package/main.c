@@ -1,5 +1,6 @@
 #include <sysexits.h>
 
+#include "log/log.h"
 #include "package.h"
 #include "tool/tool.h"
 
@@ -31,6 +32,22 @@ static void drain(void *app)
 
 	package_drain(a->package);
 	loop_timer_in(&a->drain, 200 * MS_US);
+}
+
+static void hangup(void *app)
+{
+	struct app *a = app;
+	struct package_conf fresh = {0};
+	char err[TOOL_ERR] = "";
+
+	if (tool_reread(&a->tool, &fresh)) {
+		if (package_conf_check(&fresh, err, sizeof(err)) ||
+		    package_reload(a->package, &a->conf, &fresh, err))
+			log_error(NULL, "not reloaded: %s", err);
+		else
+			log_info(NULL, "reloaded");
+	}
+	conf_finish(package_cli.table, NULL, &fresh);
 }
 
 static void show(void *app, char *line, size_t cap)
@@ -77,6 +94,7 @@ static const struct tool_ops ops = {
     .check = check,
     .open = set_up,
     .drain = drain,
+    .hangup = hangup,
     .status = show,
     .close = tear_down,
     .finish = finish,

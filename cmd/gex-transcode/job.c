@@ -142,6 +142,21 @@ static void on_switched(void *arg, int input, const char *why)
 	log_warn(j->source[input].name, "is on the air now: %s", why);
 }
 
+static void on_alert(void *arg, int input, enum failover_fault kind, bool on)
+{
+	static const char *const begins[] = {"the picture is black", "the picture stands still",
+					     "there is no sound"},
+				 *const ends[] = {"the picture is not black any more",
+						  "the picture moves again",
+						  "there is sound again"};
+	struct job *j = arg;
+
+	if (on)
+		log_warn(j->source[input].name, "%s", begins[kind]);
+	else
+		log_info(j->source[input].name, "%s", ends[kind]);
+}
+
 static void say_track(const struct media_track *t)
 {
 	if (t->kind == MEDIA_VIDEO)
@@ -195,7 +210,7 @@ static size_t on_queued(void *arg)
 }
 
 static const struct engine_events events = {on_opened, on_lost, on_switched, on_start,
-					    on_packet, on_end,	on_queued};
+					    on_packet, on_end,	on_queued,   on_alert};
 
 /* ---- set-up ---- */
 
@@ -281,6 +296,9 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 				 .fault_us = {[FAULT_BLACK] = c->black_us,
 					      [FAULT_FROZEN] = c->frozen_us,
 					      [FAULT_SILENT] = c->silent_us},
+				 .alert_us = {[FAULT_BLACK] = c->alert_us[FAULT_BLACK],
+					      [FAULT_FROZEN] = c->alert_us[FAULT_FROZEN],
+					      [FAULT_SILENT] = c->alert_us[FAULT_SILENT]},
 				 .slate_us = c->slate_us ? c->slate_us : NEVER_US,
 				 .slate_file = c->slate_file,
 				 .slate_text = c->slate_text};

@@ -247,6 +247,8 @@ int cmaf_packet(struct cmaf *c, struct media_packet *p, int64_t offset_us)
 void cmaf_gap(struct cmaf *c, int64_t utc_us)
 {
 	for (int i = 0; i < c->n; i++)
+		track_away(c, c->track[i], utc_us);
+	for (int i = 0; i < c->n; i++)
 		track_gap(c, c->track[i], utc_us);
 }
 
@@ -292,6 +294,20 @@ void cmaf_next(const struct cmaf_track *t, int64_t *number, int *part)
 
 	*number = !s ? 0 : s->complete ? s->number + 1 : s->number;
 	*part = !s || s->complete ? 0 : (int)s->part.len;
+}
+
+struct buf *cmaf_mux(const struct cmaf_track *const *t, size_t n)
+{
+	struct buf *config[MEDIA_TRACKS_MAX];
+
+	if (n > MEDIA_TRACKS_MAX)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		if (!t[i]->init)
+			return NULL;
+		config[i] = t[i]->init->config;
+	}
+	return box_init(t, config, n);
 }
 
 static bool track_ready(const struct cmaf_track *t)

@@ -16,8 +16,9 @@
  * is complete with its last frame and does not wait for the next.
  *
  * A part or segment is seen by readers only when complete. What is missing stays missing in UTC:
- * segments without media are marked as gaps. A change of codec parameters is a new init segment
- * under another name and a discontinuity.
+ * segments without media are marked as gaps, and where a segment ended before its time the next is
+ * a discontinuity, in every track. So is a change of codec parameters, with a new init segment under
+ * another name.
  *
  * Playlists (hls.c) and the MPD (dash.c) are written as text from this store. No clock, no I/O, one
  * thread. */
@@ -63,7 +64,7 @@ struct cmaf_part {
 
 struct cmaf_init {
 	int refs;
-	struct buf *buf;
+	struct buf *buf, *config; /* config: the coder's parameters alone */
 	char name[32];	/* "init-0123abcd.mp4": by content, so it is the same after a restart */
 	char codec[32]; /* RFC 6381: "avc1.64001e", "mp4a.40.2" */
 };
@@ -162,6 +163,9 @@ struct cmaf_segment *cmaf_segment(const struct cmaf_track *t, int64_t number);
 struct cmaf_segment *cmaf_last(const struct cmaf_track *t);
 /* What comes next in the track: part *part of segment *number. */
 void cmaf_next(const struct cmaf_track *t, int64_t *number, int *part);
+/* The init segment of one file with these n tracks, whose chunks may then follow as they come. NULL
+ * while one has no parameters yet, or without memory. */
+struct buf *cmaf_mux(const struct cmaf_track *const *t, size_t n) MUST_USE;
 /* Each track has a whole segment with media: players can begin. */
 bool cmaf_ready(const struct cmaf *c);
 /* Segments in the playlist: the first that is listed. */
@@ -176,9 +180,11 @@ void cmaf_bitrate(const struct cmaf_track *t, int64_t *peak, int64_t *mean);
 
 /* ---- text ---- */
 
-/* RFC 8216bis: the multivariant playlist and the media playlist of t. */
+/* RFC 8216bis: the multivariant playlist and the media playlist of t; delta: without the segments
+ * that a client has that asked for no more than an update (6.2.5.1; the whole one when there is
+ * nothing to leave out, or after the end). */
 void cmaf_hls_multivariant(const struct cmaf *c, FILE *f);
-void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, FILE *f);
+void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, bool delta, FILE *f);
 /* ISO/IEC 23009-1 with the DASH-IF low-latency profile. time_url: of UTCTiming. */
 void cmaf_dash(const struct cmaf *c, const char *time_url, FILE *f);
 

@@ -32,8 +32,8 @@ struct cmaf_cut {
 };
 
 /* ---- store.c ---- */
-struct cmaf_init *init_create(struct buf *buf,
-			      const char *codec); /* takes buf; NULL without memory */
+/* Takes buf and config, also when it fails; NULL without memory. */
+struct cmaf_init *init_create(struct buf *buf, struct buf *config, const char *codec);
 struct cmaf_init *init_ref(struct cmaf_init *i);
 void init_unref(struct cmaf_init *i);
 /* A new segment at the end of t. NULL without memory. */
@@ -46,6 +46,9 @@ void store_clear(struct cmaf *c, struct cmaf_track *t);
 
 /* ---- track.c ---- */
 int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t offset_us);
+/* The source is away: ends a segment whose time is over at utc_us; where that leaves a hole, a
+ * discontinuity is noted. Then, when that is done in every track, adds the gaps. */
+void track_away(struct cmaf *c, struct cmaf_track *t, int64_t utc_us);
 void track_gap(struct cmaf *c, struct cmaf_track *t, int64_t utc_us);
 /* Completes the segment in progress. */
 void track_end(struct cmaf *c, struct cmaf_track *t);

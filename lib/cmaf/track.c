@@ -39,11 +39,12 @@ static int make_init(struct cmaf_track *t, const uint8_t *p, size_t n, struct cm
 		rc = config.bad ? -ENOMEM : 0;
 		aac_codec(p, n, codec, sizeof(codec));
 	}
-	struct buf *b = rc ? NULL : box_init(t, config.out.at, config.out.len);
+	struct buf *own = rc ? NULL : buf_copy(config.out.at, config.out.len);
 	vec_free(&config.out);
 	if (rc)
 		return rc;
-	*out = b ? init_create(b, codec) : NULL;
+	const struct cmaf_track *one = t;
+	*out = init_create(own ? box_init(&one, &own, 1) : NULL, own, codec);
 	return *out ? 0 : -ENOMEM;
 }
 
@@ -108,7 +109,7 @@ static int end_chunk(struct cmaf *c, struct cmaf_track *t)
 		payload += cut->pend[i].size;
 	/* Deterministic, so that two packagers make the same bytes. */
 	uint32_t sequence = (uint32_t)(s->number * 1000 + (int64_t)s->chunk.len + 1);
-	struct buf *b = box_chunk(sequence, cut->pend, cut->npend, payload, &data);
+	struct buf *b = box_chunk(box_track_id(t), sequence, cut->pend, cut->npend, payload, &data);
 	if (!b) {
 		drop_pending(cut);
 		return -ENOMEM;
@@ -183,6 +184,7 @@ static int add_gap(struct cmaf *c, struct cmaf_track *t, int64_t number)
 	init_unref(s->init); /* nothing in it needs one */
 	s->init = NULL;
 	s->gap = s->complete = true;
+	s->discontinuity = c->discontinuity_at == number;
 	s->end = cmaf_grid_start(&c->grid, t->scale, number + 1, 0);
 	t->cut->last_number = number;
 	if (c->ev.segment)
@@ -421,17 +423,32 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 	return rc;
 }
 
+/* A segment that ends before its time leaves a hole, which the dates of what follows would jump
+ * over. */
+static void end_short(struct cmaf *c, struct cmaf_track *t)
+{
+	int64_t number = t->cut->cur->number;
+	int64_t missing = cmaf_grid_start(&c->grid, t->scale, number + 1, 0) - t->cut->next;
+
+	if (!end_part(c, t, true) && missing > t->frame)
+		c->discontinuity_at = number + 1;
+}
+
+void track_away(struct cmaf *c, struct cmaf_track *t, int64_t utc_us)
+{
+	int64_t now = base_scale(utc_us, t->scale, SEC_US);
+
+	if (t->cut->cur && cmaf_grid_number(&c->grid, t->scale, now) > t->cut->cur->number)
+		end_short(c, t);
+}
+
 void track_gap(struct cmaf *c, struct cmaf_track *t, int64_t utc_us)
 {
 	struct cmaf_cut *cut = t->cut;
 	int64_t now = base_scale(utc_us, t->scale, SEC_US);
 	int64_t number = cmaf_grid_number(&c->grid, t->scale, now);
 
-	if (cut->last_number == NO_NUMBER)
-		return;
-	if (cut->cur && number > cut->cur->number && end_part(c, t, true))
-		return;
-	if (number > cut->last_number + 1)
+	if (cut->last_number != NO_NUMBER && !cut->cur && number > cut->last_number + 1)
 		fill_gaps(c, t, number);
 }
 

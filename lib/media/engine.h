@@ -47,7 +47,8 @@ struct engine_conf {
 	struct engine_source source[INPUTS_MAX]; /* in order of preference */
 	int sources;
 	int64_t loss_us, return_us, fault_us[FAILOVER_FAULTS]; /* failover.h */
-	int64_t slate_us;	/* the last picture stands so long; NEVER_US: no slate */
+	int64_t alert_us[FAILOVER_FAULTS]; /* after so long a fault is told; 0: never */
+	int64_t slate_us;		   /* the last picture stands so long; NEVER_US: no slate */
 	const char *slate_file; /* NULL: a picture with slate_text; both for engine_create only */
 	const char *slate_text;
 	struct rung rung[LADDER_MAX];
@@ -73,15 +74,20 @@ struct engine_events {
 	void (*end)(void *arg, int err, const char *reason);
 	/* How many bytes the sinks still hold; only a source that is not live waits for them. */
 	size_t (*queued)(void *arg);
+	/* A fault of an input has lasted for alert_us, or is over. May be NULL. */
+	void (*alert)(void *arg, int input, enum failover_fault kind, bool on);
 };
 
 struct engine_rung_stats {
 	int64_t frames, dropped, repeated;
+	int64_t captioned; /* frames with captions */
 	int queued;
 };
 struct engine_input_stats {
 	int64_t opened;
 	bool present, active;
+	unsigned alerted;		 /* bits by enum failover_fault */
+	int64_t alerts[FAILOVER_FAULTS]; /* how often each began */
 };
 struct engine_sound_stats {
 	double momentary, short_term, integrated; /* LUFS, of what the source sends */

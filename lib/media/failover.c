@@ -1,13 +1,13 @@
 #include "media/failover.h"
 
 const char *const failover_why_name[FAILOVER_WHYS] = {
-    [FAULT_BLACK] = "black", [FAULT_FROZEN] = "frozen",	 [FAULT_SILENT] = "silent",
+    [FAULT_BLACK] = "black", [FAULT_FROZEN] = "frozen", [FAULT_SILENT] = "silent",
     [WHY_LOSS] = "loss",     [WHY_RETURN] = "return",
 };
 
 const char *const failover_why_text[FAILOVER_WHYS] = {
-    [FAULT_BLACK] = "the other is black",     [FAULT_FROZEN] = "the other's picture is frozen",
-    [FAULT_SILENT] = "the other is silent",   [WHY_LOSS] = "nothing comes from the other",
+    [FAULT_BLACK] = "the other is black",   [FAULT_FROZEN] = "the other's picture is frozen",
+    [FAULT_SILENT] = "the other is silent", [WHY_LOSS] = "nothing comes from the other",
     [WHY_RETURN] = "it is preferred",
 };
 

@@ -15,6 +15,7 @@ enum failover_fault { FAULT_BLACK, FAULT_FROZEN, FAULT_SILENT, FAILOVER_FAULTS }
 
 /* Why the active input is another one than before; the first are the faults. */
 enum failover_why { WHY_LOSS = FAILOVER_FAULTS, WHY_RETURN, FAILOVER_WHYS };
+/* The faults' names are those of enum failover_why. */
 extern const char *const failover_why_name[FAILOVER_WHYS]; /* for metrics */
 extern const char *const failover_why_text[FAILOVER_WHYS]; /* for people */
 
@@ -28,8 +29,9 @@ struct failover_input {
 
 struct failover {
 	int64_t loss_us, return_us;
-	int64_t fault_us[FAILOVER_FAULTS]; /* how long it may last; 0: for ever. Set by the owner after init */
-	int active;			   /* -1: none yet */
+	int64_t fault_us
+	    [FAILOVER_FAULTS]; /* how long it may last; 0: for ever. Set by the owner after init */
+	int active;	       /* -1: none yet */
 	int64_t changes[FAILOVER_WHYS];
 	enum failover_why why; /* of the last change */
 	struct failover_input input[INPUTS_MAX];

@@ -197,13 +197,6 @@ static bool is_active(struct input *in, bool counts, bool key)
 	return active;
 }
 
-void engine_fault(struct engine *e, int input, enum failover_fault kind, bool on)
-{
-	pthread_mutex_lock(&e->lock);
-	failover_seen(&e->failover, input, kind, on, os_mono_us());
-	pthread_mutex_unlock(&e->lock);
-}
-
 /* Takes w. False: the engine is being closed. */
 static bool route(struct input *in, struct run *r, struct work *w)
 {
@@ -214,6 +207,8 @@ static bool route(struct input *in, struct run *r, struct work *w)
 
 	if (active && in->fed)
 		return push_work(in->e, w);
+	if (!active)
+		idle_look(in, w, key);
 	keep(in, w, key);
 	if (!active) {
 		in->fed = false;
@@ -401,6 +396,9 @@ static int one_connection(struct input *in, char *err)
 	rc = run_source(in, &r);
 	in->present = false;
 	forget_cache(in);
+	idle_end(in);
+	for (int k = 0; k < FAILOVER_FAULTS; k++)
+		engine_fault(in->e, in->index, (enum failover_fault)k, false);
 	pthread_mutex_lock(&in->e->lock);
 	failover_lost(&in->e->failover, in->index);
 	pthread_mutex_unlock(&in->e->lock);

@@ -171,6 +171,7 @@ struct tn_path {
 	struct tn_ev ev;
 	int64_t probe_us, down_us; /* not up: the next probe; since when */
 	int64_t asked_us; /* up: when the packet was sent whose silence it was asked about */
+	int64_t ask_us;	  /* when it was asked last */
 	unsigned asks;
 	int64_t plain_us; /* when the last packet was sent whose ACK proves that the path lives */
 	uint64_t proof;	  /* the highest of them that was acknowledged, + 1 */
@@ -222,6 +223,7 @@ struct tn_path {
 	struct tn_rate rate;
 	int64_t tokens, tokens_us;
 	bool ping;	/* something that wants an ACK is to be sent */
+	bool asking;	/* it is to ask whether the path lives: no probe timeout waits for it */
 	bool sent_lazy; /* the newest in flight wants one only at leisure */
 
 	size_t warm_left; /* bytes of padding that may still be sent to measure it */
@@ -229,7 +231,9 @@ struct tn_path {
 	int64_t heavy_us; /* when the last one came; before one, when the path was made */
 	size_t dgram, mtu_try;
 	unsigned mtu_tries;
-	int64_t mtu_us; /* next probe */
+	int64_t mtu_us;	     /* next probe */
+	unsigned large_lost; /* so many large ones since one was acknowledged */
+	int64_t large_us;    /* when the first of them was sent */
 };
 
 /* ---- streams ---- */
@@ -467,6 +471,8 @@ int tn_paths_key(struct tunnel *t);
 struct tn_path *tn_paths_first(struct tunnel *t, unsigned number, const struct tn_where *from);
 void tn_path_retire(struct tunnel *t, struct tn_path *p);
 void tn_paths_take_gone(struct tunnel *t, uint64_t number);
+/* What is lost there is sent again by what carries it, and holds up what follows. */
+bool tn_reliable(const struct tn_path *p);
 bool tn_where_same(const struct tn_where *a, const struct tn_where *b);
 
 /* hold.c: the carrier takes no more for where the path goes to. */

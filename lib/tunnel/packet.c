@@ -459,6 +459,7 @@ static size_t seal(struct build *b, uint8_t *buf)
 	struct wr h = wr_of(buf, b->head);
 	bool is_long = b->head == TN_HEADER_LEN;
 	int r = tn_keys_turn(&p->out, &t->key_life, p->next, p->largest_acked, t->now_us);
+	int64_t last_us = p->asking && p->flight && !b->s->refs ? p->last_sent_us : NEVER_US;
 	size_t n, size;
 
 	cut_tail(b);
@@ -480,10 +481,15 @@ static size_t seal(struct build *b, uint8_t *buf)
 	}
 	if (b->eliciting) {
 		tn_sent_mark(t, p, b->s, size + TN_UDP_IP);
+		if (last_us != NEVER_US)
+			p->last_sent_us = last_us;
+		else
+			p->sent_lazy = !b->soon;
+		p->asking = p->asking && b->s->crossed;
 		p->probes -= p->probes > 0;
 		p->acks_alone = 0;
 		p->ping = p->ping && b->s->crossed; /* what proves nothing does not do */
-		p->sent_lazy = b->s->lazy = !b->soon;
+		b->s->lazy = !b->soon;
 	}
 	if (b->symbols && p->flight)
 		p->last_sent_us = t->now_us; /* the peer's answer may be to this */

@@ -56,7 +56,7 @@ void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const stru
 	p->repair.gap_us = SEC_US;
 	p->watch.told = p->watch.settled = p->watch.mark = p->recv_next;
 	tn_rate_init(&p->rate, conf->rate_bps, RTT_GUESS_US);
-	if (!(at->addr.len & TUNNEL_ADDR_RELIABLE))
+	if (!tn_reliable(p))
 		return;
 	p->dgram = conf->dgram_max;
 	if (conf->rate_bps)

@@ -16,7 +16,7 @@ static bool near(const struct tn_path *p)
 
 struct tn_line tn_repair_line(const struct tn_path *p)
 {
-	bool needless = (p->at.addr.len & TUNNEL_ADDR_RELIABLE) || near(p);
+	bool needless = tn_reliable(p) || near(p);
 
 	return (struct tn_line){.ppm = needless ? 0 : tn_loss_ppm(&p->loss),
 				.burst_us = p->burst_us,

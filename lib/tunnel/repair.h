@@ -25,7 +25,8 @@
 
 /* Counts that forget slowly. */
 struct tn_loss {
-	uint32_t sent, lost; /* packets; lost ones in 1/16 */
+	uint32_t sent, lost;	  /* packets; lost ones in 1/16 */
+	uint32_t told, told_lost; /* the same without what was assumed at first */
 	/* Packets sent so long after a lost one, and those of them that were lost as well. */
 	uint16_t pairs[TN_LOSS_BINS], both[TN_LOSS_BINS];
 	int64_t left_us[TN_LOSS_TIMES]; /* when the newest packets left, by number */
@@ -36,6 +37,8 @@ void tn_loss_init(struct tn_loss *l);
 void tn_loss_count(struct tn_loss *l, uint64_t sent, uint64_t lost);
 void tn_loss_pair(struct tn_loss *l, int64_t gap_us, bool both);
 uint32_t tn_loss_ppm(const struct tn_loss *l);
+/* Of what was told alone; -1: nothing was. */
+int64_t tn_loss_told_ppm(const struct tn_loss *l);
 /* The mean length of a burst of losses in time; 0: each is lost on its own. */
 int64_t tn_loss_burst(const struct tn_loss *l);
 /* Too few were lost to tell. */

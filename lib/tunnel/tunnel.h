@@ -319,7 +319,7 @@ struct tunnel_path_stats {
 	int path;  /* the carrier's */
 	struct tunnel_addr peer;
 	int64_t rtt_us, rtt_min_us, rtt_var_us; /* 0: not measured yet */
-	int64_t loss_ppm;			/* of what is sent there */
+	int64_t loss_ppm;			/* of what is sent there; -1: not known */
 	int64_t rate_bps, delivery_bps;		/* as in tunnel_stats */
 	uint64_t cwnd, in_flight, dgram_size;
 	uint64_t packets_sent, bytes_sent, packets_received, bytes_received, packets_lost;

@@ -11,8 +11,8 @@ struct scene {
 	int64_t n;
 	bool up[INPUTS_MAX];
 	bool black[INPUTS_MAX]; /* as whoever decodes it sees */
-	bool watched;	     /* inputs are looked at while they are not active, too */
-	int64_t switched_us; /* when the active one last changed */
+	bool watched;		/* inputs are looked at while they are not active, too */
+	int64_t switched_us;	/* when the active one last changed */
 };
 
 static void begin(struct scene *s)

@@ -118,8 +118,8 @@ static void start(const struct http_limits *lim)
 	memset(&sv, 0, sizeof(sv));
 	assert_int_equal(loop_create(&sv.loop), 0);
 	assert_int_equal(metrics_create(&sv.metrics), 0);
-	assert_int_equal(
-	    http_server_create(&sv.http, sv.loop, "127.0.0.1:0", lim, handle, NULL, err), 0);
+	assert_int_equal(http_server_create(&sv.http, sv.loop, lim, handle, NULL), 0);
+	assert_int_equal(http_server_listen(sv.http, "127.0.0.1:0", err), 0);
 	http_server_metrics(sv.http, sv.metrics, "test");
 	sv.block = buf_create(1 << 18);
 	memset(sv.block->data, 'x', sv.block->len);
@@ -331,15 +331,22 @@ static void test_port_in_use(void **state)
 	assert_int_equal(loop_create(&loop), 0);
 	snprintf(addr, sizeof(addr), "127.0.0.1:%d", sv.port);
 	snprintf(want, sizeof(want), "cannot listen on %s: Address already in use", addr);
-	assert_int_equal(http_server_create(&other, loop, addr, NULL, handle, NULL, err),
-			 -EADDRINUSE);
+	assert_int_equal(http_server_create(&other, loop, NULL, handle, NULL), 0);
+	assert_int_equal(http_server_listen(other, addr, err), -EADDRINUSE);
 	assert_string_equal(err, want);
-	assert_null(other);
+	assert_int_equal(http_server_listen(other, "https://127.0.0.1:0", err), -EINVAL);
+	assert_null(http_server_listener(other, 0));
+	http_server_destroy(other);
 	loop_destroy(loop);
 	free(stop());
-	assert_int_equal(http_addr_check("http://[::1]:80/", err), 0);
-	assert_int_equal(http_addr_check("https://a:1", err), -ENOTSUP);
-	assert_int_equal(http_addr_check("127.0.0.1", err), -EINVAL);
+	bool tls;
+	assert_int_equal(http_addr_check("http://[::1]:80/", &tls, err), 0);
+	assert_false(tls);
+	assert_int_equal(http_addr_check("https://127.0.0.1:443", &tls, err), 0);
+	assert_true(tls);
+	assert_int_equal(http_addr_check("unix:/tmp/x", &tls, err), 0);
+	assert_int_equal(http_addr_check("unix:", &tls, err), -EINVAL);
+	assert_int_equal(http_addr_check("127.0.0.1", &tls, err), -EINVAL);
 }
 
 int main(void)

@@ -331,10 +331,10 @@ static void test_heap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_ring),  cmocka_unit_test(test_pool),
-	    cmocka_unit_test(test_spans), cmocka_unit_test(test_idmap),
-	    cmocka_unit_test(test_auto),  cmocka_unit_test(test_fixed),
-	    cmocka_unit_test(test_heap),  cmocka_unit_test(test_little),
+	    cmocka_unit_test(test_ring),   cmocka_unit_test(test_pool),
+	    cmocka_unit_test(test_spans),  cmocka_unit_test(test_idmap),
+	    cmocka_unit_test(test_auto),   cmocka_unit_test(test_fixed),
+	    cmocka_unit_test(test_heap),   cmocka_unit_test(test_little),
 	    cmocka_unit_test(test_shared),
 	};
 
