@@ -12,7 +12,7 @@ struct reading {
 };
 
 #define READINGS_MAX \
-	(64 + 2 * INPUTS_MAX * FAILOVER_FAULTS + 9 * LADDER_MAX + 4 * OUTPUTS_MAX + 5 * SOUNDS_MAX)
+	(64 + 2 * INPUTS_MAX * ENGINE_ALERTS + 9 * LADDER_MAX + 4 * OUTPUTS_MAX + 5 * SOUNDS_MAX)
 
 #define TOOK_MAX 2048
 
@@ -105,8 +105,8 @@ GETTER(get_slate, f->now.slate)
 GETTER(get_opened, f->now.input[i].opened)
 GETTER(get_present, f->now.input[i].present)
 GETTER(get_active, f->now.input[i].active)
-GETTER(get_alert, f->now.input[i / FAILOVER_FAULTS].alerted >> i % FAILOVER_FAULTS & 1)
-GETTER(get_alerts, f->now.input[i / FAILOVER_FAULTS].alerts[i % FAILOVER_FAULTS])
+GETTER(get_alert, f->now.input[i / ENGINE_ALERTS].alerted >> i % ENGINE_ALERTS & 1)
+GETTER(get_alerts, f->now.input[i / ENGINE_ALERTS].alerts[i % ENGINE_ALERTS])
 GETTER(get_silence, f->now.silence_samples / 48000.0)
 GETTER(get_overrun, f->now.overrun)
 GETTER(get_cut, f->now.cut_samples / 48000.0)
@@ -131,15 +131,17 @@ GETTER(get_sink_queued, f->sink[i] ? stream_sink_queued(f->sink[i]) : 0)
 
 static void add_alerts(struct figures *f, int input, const char *number)
 {
-	for (int k = 0; k < FAILOVER_FAULTS; k++) {
+	for (int k = 0; k < ENGINE_ALERTS; k++) {
 		char label[96] = "";
 
 		metrics_label(label, sizeof(label), "input", number);
-		metrics_label(label, sizeof(label), "kind", failover_why_name[k]);
-		add(f, false, "gex_transcode_alert", "1 while this fault lasts.", label, get_alert,
-		    input * FAILOVER_FAULTS + k);
+		metrics_label(label, sizeof(label), "kind",
+			      k < FAILOVER_FAULTS ? failover_why_name[k]
+						  : alert_name[k - FAILOVER_FAULTS]);
+		add(f, false, "gex_transcode_alert", "1 while this is so.", label, get_alert,
+		    input * ENGINE_ALERTS + k);
 		add(f, true, "gex_transcode_alerts_total", "How often there was an alert.", label,
-		    get_alerts, input * FAILOVER_FAULTS + k);
+		    get_alerts, input * ENGINE_ALERTS + k);
 	}
 }
 

@@ -142,7 +142,7 @@ static void on_switched(void *arg, int input, const char *why)
 	log_warn(j->source[input].name, "is on the air now: %s", why);
 }
 
-static void on_alert(void *arg, int input, enum failover_fault kind, bool on)
+static void on_alert(void *arg, int input, int kind, bool on)
 {
 	static const char *const begins[] = {"the picture is black", "the picture stands still",
 					     "there is no sound"},
@@ -150,11 +150,14 @@ static void on_alert(void *arg, int input, enum failover_fault kind, bool on)
 						  "the picture moves again",
 						  "there is sound again"};
 	struct job *j = arg;
+	const char *name = j->source[input].name;
+	bool fault = kind < FAILOVER_FAULTS;
+	int k = fault ? kind : kind - FAILOVER_FAULTS;
 
 	if (on)
-		log_warn(j->source[input].name, "%s", begins[kind]);
+		log_warn(name, "%s", fault ? begins[k] : alert_begins[k]);
 	else
-		log_info(j->source[input].name, "%s", ends[kind]);
+		log_info(name, "%s", fault ? ends[k] : alert_ends[k]);
 }
 
 static void say_track(const struct media_track *t)
@@ -299,6 +302,7 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 				 .alert_us = {[FAULT_BLACK] = c->alert_us[FAULT_BLACK],
 					      [FAULT_FROZEN] = c->alert_us[FAULT_FROZEN],
 					      [FAULT_SILENT] = c->alert_us[FAULT_SILENT]},
+				 .alerts = c->alerts,
 				 .slate_us = c->slate_us ? c->slate_us : NEVER_US,
 				 .slate_file = c->slate_file,
 				 .slate_text = c->slate_text};

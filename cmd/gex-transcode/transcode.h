@@ -41,6 +41,7 @@ struct conf {
 	int64_t loss_us, return_us;
 	int64_t black_us, frozen_us, silent_us; /* 0: no reason to leave an input */
 	int64_t alert_us[FAILOVER_FAULTS];
+	struct alerts_conf alerts;
 	int64_t slate_us;
 	char *slate_file, *slate_text;
 	VEC(struct output_conf *) outputs;

@@ -48,7 +48,7 @@ void engine_fail(struct engine *e, int err, const char *reason)
 }
 
 /* Sets or clears a bit of an alert; true when that is a change. */
-static bool set_alert(struct input *in, enum failover_fault kind, bool on)
+static bool set_alert(struct input *in, int kind, bool on)
 {
 	unsigned bit = 1u << kind;
 
@@ -71,7 +71,19 @@ void engine_fault(struct engine *e, int input, enum failover_fault kind, bool on
 	    in, kind, on && after && now - e->failover.input[input].since_us[kind] >= after);
 	pthread_mutex_unlock(&e->lock);
 	if (told)
-		engine_emit(e, EVENT_ALERT, NULL, (input * FAILOVER_FAULTS + kind) * 2 + on, NULL);
+		engine_emit(e, EVENT_ALERT, NULL, (input * ENGINE_ALERTS + (int)kind) * 2 + on,
+			    NULL);
+}
+
+void engine_packet_alerts(struct engine *e, int input, unsigned on)
+{
+	for (int i = 0; i < ALERTS; i++) {
+		int kind = FAILOVER_FAULTS + i;
+
+		if (set_alert(&e->input[input], kind, on >> i & 1))
+			engine_emit(e, EVENT_ALERT, NULL,
+				    (input * ENGINE_ALERTS + kind) * 2 + (on >> i & 1), NULL);
+	}
 }
 
 /* ---- building ---- */
@@ -253,6 +265,7 @@ static void init(struct engine *e, struct loop *l, const struct engine_conf *con
 		e->input[i].index = i;
 		e->input[i].source = conf->source[i];
 		list_init(&e->input[i].cache);
+		alerts_init(&e->input[i].packets, &conf->alerts);
 	}
 	e->inputs_left = conf->sources;
 	e->stages = 2 + conf->sources;
@@ -315,7 +328,7 @@ static void input_stats(struct engine *e, struct engine_stats *st)
 		st->input[i] = (struct engine_input_stats){
 		    .opened = in->opened, .present = in->present, .active = i == active};
 		st->input[i].alerted = in->alerted;
-		for (int k = 0; k < FAILOVER_FAULTS; k++)
+		for (int k = 0; k < ENGINE_ALERTS; k++)
 			st->input[i].alerts[k] = in->alerts[k];
 		st->present |= in->present && i == active;
 		for (int k = 0; k < TIMELINE_REPAIRS; k++)

@@ -20,10 +20,14 @@
 #define GEX_MEDIA_ENGINE_H
 
 #include "loop/loop.h"
+#include "media/alerts.h"
 #include "media/failover.h"
 #include "media/ladder.h"
 #include "media/sound.h"
 #include "media/timeline.h"
+
+/* What is told of an input: its faults, then what its packets tell (enum alert). */
+#define ENGINE_ALERTS (FAILOVER_FAULTS + ALERTS)
 
 struct engine;
 
@@ -48,7 +52,8 @@ struct engine_conf {
 	int sources;
 	int64_t loss_us, return_us, fault_us[FAILOVER_FAULTS]; /* failover.h */
 	int64_t alert_us[FAILOVER_FAULTS]; /* after so long a fault is told; 0: never */
-	int64_t slate_us;		   /* the last picture stands so long; NEVER_US: no slate */
+	struct alerts_conf alerts;
+	int64_t slate_us;	/* the last picture stands so long; NEVER_US: no slate */
 	const char *slate_file; /* NULL: a picture with slate_text; both for engine_create only */
 	const char *slate_text;
 	struct rung rung[LADDER_MAX];
@@ -74,8 +79,9 @@ struct engine_events {
 	void (*end)(void *arg, int err, const char *reason);
 	/* How many bytes the sinks still hold; only a source that is not live waits for them. */
 	size_t (*queued)(void *arg);
-	/* A fault of an input has lasted for alert_us, or is over. May be NULL. */
-	void (*alert)(void *arg, int input, enum failover_fault kind, bool on);
+	/* A fault of an input has lasted for alert_us, or what its packets tell has begun (kind: of ENGINE_ALERTS); or it is over.
+	 * May be NULL. */
+	void (*alert)(void *arg, int input, int kind, bool on);
 };
 
 struct engine_rung_stats {
@@ -86,8 +92,8 @@ struct engine_rung_stats {
 struct engine_input_stats {
 	int64_t opened;
 	bool present, active;
-	unsigned alerted;		 /* bits by enum failover_fault */
-	int64_t alerts[FAILOVER_FAULTS]; /* how often each began */
+	unsigned alerted;	       /* bits by kind */
+	int64_t alerts[ENGINE_ALERTS]; /* how often each began */
 };
 struct engine_sound_stats {
 	double momentary, short_term, integrated; /* LUFS, of what the source sends */

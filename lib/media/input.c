@@ -269,6 +269,20 @@ static bool route_to(struct input *in, struct run *r, struct media_packet *p, in
 	return route(in, r, w);
 }
 
+static void alert(struct input *in, const struct run *r, const struct media_packet *p)
+{
+	const struct media_track *t = &r->info->track[p->track];
+	struct ratio us = {1, SEC_US};
+
+	if (p->track != r->video)
+		alerts_sound(&in->packets, p->size);
+	else
+		engine_packet_alerts(in->e, in->index,
+				     alerts_frame(&in->packets, p->key,
+						  base_rescale(p->dts, t->tb, us),
+						  base_rescale(p->pts, t->tb, us), p->size));
+}
+
 /* Takes p. False: the engine is being closed. */
 static bool pass_on(struct input *in, struct run *r, struct media_packet *p)
 {
@@ -284,6 +298,7 @@ static bool pass_on(struct input *in, struct run *r, struct media_packet *p)
 		return true;
 	}
 	e->frames_in += picture;
+	alert(in, r, p);
 	if (e->live || in->source.paced) {
 		int64_t ahead = timeline_ahead(&in->timeline, out_us, engine_utc_us(e));
 
@@ -383,6 +398,7 @@ static void new_connection(struct input *in, struct run *r)
 	in->present = true;
 	say_opened(in, r);
 	timeline_source(&in->timeline, r->info->utc, r->video >= 0);
+	alerts_source(&in->packets);
 }
 
 static int one_connection(struct input *in, char *err)

@@ -80,7 +80,8 @@ struct input {
 	atomic_llong opened, repairs[TIMELINE_REPAIRS];
 	/* Bits by enum failover_fault, set by engine_fault: what was seen in it last, and what has lasted long enough to be told. */
 	atomic_uint seen, alerted;
-	atomic_llong alerts[FAILOVER_FAULTS];
+	atomic_llong alerts[ENGINE_ALERTS];
+	struct alerts packets;	  /* of what they tell */
 	AVCodecContext *idle_dec; /* idle.c */
 	struct media_info *idle_info;
 	struct watch idle_watch;
@@ -177,6 +178,8 @@ bool engine_built(struct engine *e);
 /* A decoder has looked at a picture, or a block of sound, of an input, and it has the fault or has it not. To be told of each
  * of them: failover decides, and what lasts is told as an alert. */
 void engine_fault(struct engine *e, int input, enum failover_fault kind, bool on);
+/* What an input's packets tell, as bits by enum alert. */
+void engine_packet_alerts(struct engine *e, int input, unsigned on);
 /* Ends everything with this reason. */
 void engine_fail(struct engine *e, int err, const char *reason);
 /* A decoder for a track; NULL and a reason. */

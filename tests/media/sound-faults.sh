@@ -1,7 +1,7 @@
 #!/bin/bash
 # timeout: 100
 # gex-transcode listens to its source: silence is told and, where that is asked for, left for a backup; the source is taken back
-# when there is sound again.
+# when there is sound again. And what packets tell of an encoder.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 need ffmpeg curl
@@ -35,3 +35,12 @@ step "the alert is over" is 'alert{input="1",kind="silent"}' 0
 step "it was one" is 'alerts_total{input="1",kind="silent"}' 1
 stop on
 step "status 0 after SIGTERM" test "$STATUS" = 0
+
+# ---- what packets tell ----
+
+ffmpeg -nostdin -loglevel error -y -f lavfi -i testsrc2=s=160x90:r=25 -t 8 -c:v libx264 -preset ultrafast -bf 2 -g 250 "$TMP/b.mkv"
+"$bin" -i "$TMP/b.mkv" -r low=160x90@25,100k,preset=ultrafast -o "$TMP/b.nut" 2>"$TMP/told" || fail "a file"
+step "B-frames are told" grep -q 'b\.mkv\] it has B-frames' "$TMP/told"
+step "and a long GOP, once" test "$(grep -c 'key frames are far apart' "$TMP/told")" = 1
+"$bin" -i "$TMP/b.mkv" -r low=160x90@25,100k,preset=ultrafast -S alerts.gop=0 -S alerts.bframes=no -o "$TMP/b.nut" 2>"$TMP/told"
+step "or not" test "$(grep -c warning "$TMP/told")" = 0
