@@ -77,6 +77,13 @@ static void end_second(struct alerts *a)
 static void look(struct alerts *a, bool key, int64_t dts_us, int64_t pts_us)
 {
 	a->step[a->steps++ % ALERTS_STEPS] = dts_us - a->dts_us;
+	/* A container that does not tell the order of decoding. */
+	if (dts_us < a->dts_us) {
+		a->steps = 0;
+		if (a->conf.bframes)
+			cause(a, ALERT_BFRAMES);
+		return;
+	}
 	a->dts_us = dts_us;
 	if (a->steps >= ALERTS_STEPS) {
 		if (a->conf.vfr && is_uneven(a))
@@ -96,7 +103,7 @@ static void look(struct alerts *a, bool key, int64_t dts_us, int64_t pts_us)
 
 unsigned alerts_frame(struct alerts *a, bool key, int64_t dts_us, int64_t pts_us, size_t size)
 {
-	if (!a->seen || dts_us < a->dts_us || dts_us - a->dts_us > STEP_MAX_US) {
+	if (!a->seen || dts_us < a->dts_us - BACK_US || dts_us - a->dts_us > STEP_MAX_US) {
 		alerts_source(a);
 		a->seen = true;
 		a->dts_us = a->key_us = a->second_us = dts_us;
