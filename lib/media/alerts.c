@@ -1,5 +1,6 @@
 #include "media/alerts.h"
 
+#define BACK_US SEC_US /* frames out of order step back by less */
 #define STEP_MAX_US \
 	(2 * SEC_US) /* a step of time that is more, or back, says nothing of the encoder */
 #define UNLIKE_US (3 * MS_US) /* containers round to a millisecond */

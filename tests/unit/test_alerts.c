@@ -83,6 +83,21 @@ static void frames_out_of_order(void **state)
 	assert_int_equal(b.on, 0);
 }
 
+/* Where the container tells no order of decoding. */
+static void frames_out_of_order_by_their_time_alone(void **state)
+{
+	static const int place[] = {0, 3, 1, 2};
+	struct bed b;
+
+	begin(&b);
+	for (int i = 0; i < 200; i++) {
+		int64_t us = b.us + (i / 4 * 4 + place[i % 4]) * INT64_C(40000);
+
+		b.on = alerts_frame(&b.a, i % 48 == 0, us, us, 1000);
+	}
+	assert_int_equal(b.on, 1u << ALERT_BFRAMES);
+}
+
 static void no_frame_rate(void **state)
 {
 	struct bed b;
@@ -135,6 +150,7 @@ static void a_jump_of_time_is_nothing(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_good_source_is_not_spoken_of),
     cmocka_unit_test(key_frames_far_apart),
+    cmocka_unit_test(frames_out_of_order_by_their_time_alone),
     cmocka_unit_test(frames_out_of_order),
     cmocka_unit_test(no_frame_rate),
     cmocka_unit_test(the_rate_jumps),
