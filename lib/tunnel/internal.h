@@ -402,8 +402,9 @@ struct tunnel {
 
 	struct acceptor *acceptor;
 	struct list a_all, a_busy, a_events;
-	struct tn_id addr_node; /* while in handshake: its address, in the acceptor's map */
-	uint8_t hello[32];	/* the random bytes of its ClientHello */
+	struct tn_id addr_node;	 /* while in handshake: its address, in the acceptor's map */
+	struct tn_id place_node; /* the reliable address that it was heard from last; id 0: none */
+	uint8_t hello[32];	 /* the random bytes of its ClientHello */
 	bool announced;
 	struct tn_timer a_timer;
 
@@ -455,6 +456,8 @@ int64_t tn_packet_wake(const struct tunnel *t, struct tn_path *p);
 void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const struct tn_where *at,
 		   int64_t now_us);
 void tn_path_finish(struct tn_path *p);
+/* Sends at that rate from now on; 0: found out anew. */
+void tn_path_rate(struct tn_path *p, int64_t rate_bps);
 void tn_path_rtt(struct tn_path *p, int64_t rtt_us, int64_t delay_us, int64_t now_us);
 void tn_path_fill(struct tn_path *p, int64_t now_us);
 int64_t tn_path_burst(const struct tn_path *p);

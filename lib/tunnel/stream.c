@@ -182,7 +182,7 @@ ssize_t tunnel_stream_write(struct tunnel_stream *s, const void *data, size_t n)
 		return -EPIPE;
 	if (take < n) {
 		s->blocked = true;
-		t->starved = t->starved || t->conf.tunnel_buffer - t->buffered_out <= take;
+		t->starved = t->starved || t->conf.tunnel_buffer <= t->buffered_out + take;
 	}
 	if (take == 0)
 		return 0;
