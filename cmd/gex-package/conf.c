@@ -14,6 +14,7 @@ static const struct conf_key keys[] = {
     {"package", "window", CONF_DURATION, OFF(window_us), "20s", 6 * SEC_US, 3600 * SEC_US, 0, NULL},
     {"package", "latency", CONF_DURATION, OFF(latency_us), "1s", 100 * MS_US, 60 * SEC_US, 0, NULL},
     {"package", "memory", CONF_SIZE, OFF(memory), "512M", 1 << 20, INT64_C(1) << 40, 0, NULL},
+    {"process", "sandbox", CONF_BOOL, OFF(sandbox), "yes", 0, 0, 0, NULL},
     {"http", "listen", CONF_STR, OFF(listen), NULL, 0, 0, 0, NULL},
     {"http", "share", CONF_STR, OFF(share), NULL, 0, 0, 0, NULL},
     {"http", "certificate", CONF_STR, OFF(certificate), NULL, 0, 0, 0, NULL},

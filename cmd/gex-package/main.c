@@ -64,6 +64,24 @@ static int check(void *app, char *err, size_t cap)
 	return package_conf_check(&a->conf, err, cap) ? EX_USAGE : EX_OK;
 }
 
+static bool confine(void *app, struct os_sandbox *s)
+{
+	struct app *a = app;
+
+	struct stream_url url;
+	char err[MEDIA_ERR];
+
+	if (!stream_url_parse(&url, a->conf.input, err))
+		stream_sandbox_input(&url, s);
+	stream_url_finish(&url);
+	if (a->conf.certificate)
+		os_sandbox_reread(s, a->conf.certificate);
+	if (a->conf.key)
+		os_sandbox_reread(s, a->conf.key);
+	share_sandbox(a->conf.share, s);
+	return a->conf.sandbox;
+}
+
 static int set_up(void *app, char *err)
 {
 	struct app *a = app;
@@ -92,6 +110,7 @@ static void finish(void *app)
 static const struct tool_ops ops = {
     .cli = &package_cli,
     .check = check,
+    .confine = confine,
     .open = set_up,
     .drain = drain,
     .hangup = hangup,

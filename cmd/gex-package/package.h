@@ -20,6 +20,7 @@ struct package_conf {
 	bool by_flag; /* listen is what -l said */
 	int64_t segment_us, part_us, chunk_us, window_us, latency_us, memory;
 	char *share;
+	bool sandbox;
 	char *certificate, *key;
 	int64_t max_connections, max_per_address, max_streams, max_requests;
 	int64_t head_us, idle_us, stall_us;
@@ -53,6 +54,8 @@ struct share {
 /* Reads the page's files from dir, or where they are installed, or beside the program. Missing ones
  * are logged: the streams are served without the page. */
 void share_load(struct share *s, const char *dir);
+/* Names the folders in which that looks. */
+void share_sandbox(const char *dir, struct os_sandbox *s);
 const struct share_file *share_find(const struct share *s, const char *name);
 void share_finish(struct share *s);
 

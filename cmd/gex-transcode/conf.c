@@ -197,6 +197,7 @@ static const struct conf_key keys[] = {
     {"thumbnail *", "quality", CONF_INT, offsetof(struct thumbnail_conf, quality), "80", 1, 100, 0,
      NULL},
     {"output *", "url", CONF_STR, offsetof(struct output_conf, url_text), NULL, 0, 0, 0, NULL},
+    {"process", "sandbox", CONF_BOOL, ROOT(sandbox), "yes", 0, 0, 0, NULL},
     {"rung *", "size", CONF_FN, 0, NULL, 0, 0, 0, parse_size},
     {"rung *", "fps", CONF_FN, 0, NULL, 0, 0, 0, parse_fps},
     {"rung *", "bitrate", CONF_RATE, offsetof(struct rung_conf, rung.bitrate), NULL, 10000,
@@ -609,6 +610,20 @@ int conf_check(struct conf *c, char *err, size_t cap)
 	    (rc = check_audios(c, err, cap)))
 		return rc;
 	return check_names(c, err, cap);
+}
+
+void conf_sandbox(const struct conf *c, struct os_sandbox *s)
+{
+	stream_sandbox_input(&c->input, s);
+	for (size_t i = 0; i < c->backups.len; i++)
+		stream_sandbox_input(&c->backups.at[i]->url, s);
+	for (size_t i = 0; i < c->outputs.len; i++)
+		stream_sandbox_output(&c->outputs.at[i]->url, s);
+	for (size_t i = 0; i < c->rungs.len; i++)
+		if (strchr(c->rungs.at[i]->rung.codec, '_')) /* of a card */
+			os_sandbox_devices(s);
+	if (c->slate_file)
+		os_sandbox_read(s, c->slate_file);
 }
 
 void conf_free(struct conf *c)

@@ -66,10 +66,13 @@ struct conf {
 	VEC(struct audio_conf *) audios;
 	double silence_db;
 	enum upright_mode deinterlace;
+	bool sandbox;
 };
 extern const struct conf_cli transcode_cli;
 /* Parses the URLs and says what is missing or contradicts. 0 or -EINVAL and a reason. */
 int conf_check(struct conf *c, char *err, size_t cap) MUST_USE;
+/* Names what the configuration touches. */
+void conf_sandbox(const struct conf *c, struct os_sandbox *s);
 void conf_free(struct conf *c);
 
 /* ---- pictures.c ---- */

@@ -6,6 +6,8 @@
 
 #define BACKOFF_US (300 * MS_US)
 #define BACKOFF_URL_US SEC_US
+#define SPREAD_MAX_US (60 * SEC_US) /* further ahead is a jump */
+#define SPREAD_LATE_US SEC_US	    /* later than one track behind the other: it paused */
 #define FIRST_US \
 	(2 * \
 	 SEC_US) /* in which the preferred input may come first, and decide what the output is like */
@@ -75,6 +77,8 @@ struct run {
 	int audio[SOUNDS_MAX]; /* of each voice; -1: it has none */
 	int lead;	       /* the sound by which time is told, -1: none */
 	bool key_seen;
+	int64_t due_us,
+	    due_mono_us; /* a time of the source, and when it was due; NEVER_US: none yet */
 };
 
 /* The renditions of sound there will be, and what they leave to the source. Under the lock. */
@@ -98,6 +102,23 @@ static void choose_sounds(struct engine *e, const struct media_info *info)
 		if (t && !*s->label)
 			str_copy(s->label, sizeof(s->label), t->label);
 	}
+}
+
+/* What comes by the segment waits for its time, as if it came frame by frame. */
+static void spread(struct input *in, struct run *r, const struct media_packet *p)
+{
+	int64_t us = base_rescale(p->dts, r->info->track[p->track].tb, (struct ratio){1, SEC_US});
+	int64_t now = os_mono_us();
+
+	if (r->due_us != NEVER_US) {
+		int64_t ahead = us - r->due_us - (now - r->due_mono_us);
+		if (ahead > 0 && ahead <= SPREAD_MAX_US)
+			sleep_until(in->e, now + ahead);
+		if (ahead >= -SPREAD_LATE_US && ahead <= SPREAD_MAX_US)
+			return;
+	}
+	r->due_us = us;
+	r->due_mono_us = now;
 }
 
 /* The first source decides what the output has, and the grid that all are laid on. */
@@ -292,6 +313,8 @@ static bool pass_on(struct input *in, struct run *r, struct media_packet *p)
 	e->packets_in++;
 	e->bytes_in += (long long)p->size;
 	bool wanted = picture ? (r->key_seen |= p->key) : is_heard(in, r, p->track);
+	if (wanted && media_demux_bursts(r->d))
+		spread(in, r, p);
 	int64_t out_us = wanted ? map(in, r, p) : TIMELINE_NONE;
 	if (!wanted || (out_us == TIMELINE_NONE && !picture)) {
 		media_packet_unref(p);
@@ -403,7 +426,7 @@ static void new_connection(struct input *in, struct run *r)
 
 static int one_connection(struct input *in, char *err)
 {
-	struct run r = {0};
+	struct run r = {.due_us = NEVER_US};
 	int rc = open_source(in, &r.d, err);
 
 	if (rc)

@@ -54,6 +54,7 @@ void tn_stream_free(struct tunnel_stream *s)
 	tn_ring_finish(&s->in, &t->pool);
 	tn_spans_finish(&s->acked);
 	tn_spans_finish(&s->lost);
+	tn_spans_finish(&s->hard);
 	tn_spans_finish(&s->got);
 	free(s);
 }
@@ -221,6 +222,7 @@ void tn_stream_reset(struct tunnel_stream *s, uint32_t code)
 	tn_ring_drop(&s->out, &t->pool, s->written, true);
 	tn_spans_finish(&s->acked);
 	tn_spans_finish(&s->lost);
+	tn_spans_finish(&s->hard);
 	s->code = code;
 	s->rst_wanted = true;
 	s->blocked = false;

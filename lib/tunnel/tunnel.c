@@ -474,7 +474,7 @@ static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n, const stru
 {
 	uint8_t plain[2048];
 	struct tn_path *p;
-	uint64_t number;
+	uint64_t number, high = t->data_high;
 	enum tn_wants wants;
 	int e;
 
@@ -501,6 +501,7 @@ static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n, const stru
 	if (n >= TUNNEL_DGRAM_MIN) {
 		p->heavy = true;
 		p->heavy_us = t->now_us;
+		tn_repair_beside(p, t->data_high - high, t->now_us);
 	}
 	tn_ack_received(p, number, wants, t->now_us);
 	p->relay_ack = p->relay_ack || (wants && p->state != TN_PATH_UP);
