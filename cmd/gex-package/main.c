@@ -64,6 +64,38 @@ static int check(void *app, char *err, size_t cap)
 	return package_conf_check(&a->conf, err, cap) ? EX_USAGE : EX_OK;
 }
 
+/* Replaced and read again on a reload. */
+static void confine_secret(struct os_sandbox *s, const char *path)
+{
+	if (!path)
+		return;
+	os_sandbox_secret(s, path);
+	os_sandbox_reread(s, path);
+}
+
+static bool confine(void *app, struct os_sandbox *s)
+{
+	struct app *a = app;
+
+	struct stream_url url;
+	char err[MEDIA_ERR];
+
+	if (!stream_url_parse(&url, a->conf.input, err))
+		stream_sandbox_input(&url, s);
+	stream_url_finish(&url);
+	if (a->conf.certificate)
+		os_sandbox_reread(s, a->conf.certificate);
+	confine_secret(s, a->conf.key);
+	confine_secret(s, a->conf.access_keys);
+	const char *list = a->conf.listen;
+	char addr[256];
+	while (conf_list_next(&list, addr, sizeof(addr)) > 0)
+		if (str_starts(addr, "unix:"))
+			os_sandbox_socket(s, addr + strlen("unix:"));
+	share_sandbox(a->conf.share, s);
+	return a->conf.sandbox;
+}
+
 static int set_up(void *app, char *err)
 {
 	struct app *a = app;
@@ -92,6 +124,7 @@ static void finish(void *app)
 static const struct tool_ops ops = {
     .cli = &package_cli,
     .check = check,
+    .confine = confine,
     .open = set_up,
     .drain = drain,
     .hangup = hangup,

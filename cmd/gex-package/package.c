@@ -61,6 +61,7 @@ static void unexport(struct package *p)
 static void on_chunk(void *arg, struct cmaf_track *t, struct cmaf_segment *s, struct buf *chunk)
 {
 	hold_on_chunk(arg, t, s, chunk);
+	live_on_chunk(arg, t, s, chunk);
 }
 
 static void on_part(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
@@ -81,6 +82,7 @@ static void on_segment(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 static void drop_presentation(struct package *p)
 {
 	hold_expire(p, loop_now_us(p->loop), true);
+	live_end(p);
 	text_flush(p);
 	unexport(p);
 	cmaf_destroy(p->cmaf);
@@ -246,6 +248,7 @@ static void on_lost(void *arg, const char *reason, bool final)
 	log_info("input", "%s: players may finish", reason);
 	cmaf_end(p->cmaf);
 	hold_on_end(p);
+	live_end(p);
 	p->end_us = p->lost_us + p->conf->window_us;
 }
 
@@ -421,6 +424,7 @@ int package_create(struct package **out, const struct package_conf *conf, struct
 	p->metrics = m;
 	p->ended = ended;
 	p->ended_arg = arg;
+	list_init(&p->live_list);
 	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
 		list_init(&p->rendition[i].held);
 		list_init(&p->rendition[i].trickled);
@@ -473,6 +477,7 @@ int package_reload(struct package *p, struct package_conf *conf, struct package_
 void package_drain(struct package *p)
 {
 	hold_expire(p, loop_now_us(p->loop), true);
+	live_end(p);
 	http_server_drain(p->server);
 }
 

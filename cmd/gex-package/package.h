@@ -4,6 +4,7 @@
  *   serve.c    routes: what a path means and what is answered at once
  *   text.c     playlists and MPD: made once a version, compressed once, with the viewer's token
  *   hold.c     requests that wait, and segments that are sent while they are made
+ *   live.c     a rendition as one file without an end
  *   viewers.c  an estimate of how many watch
  *   share.c    the player page's files
  *   conf.c     keys and flags;  main.c  start and end */
@@ -21,6 +22,7 @@ struct package_conf {
 	bool by_flag; /* listen is what -l said */
 	int64_t segment_us, part_us, chunk_us, window_us, latency_us, memory;
 	char *share;
+	bool sandbox;
 	char *certificate, *key;
 	char *access_keys, *allow, *deny;
 	int64_t max_connections, max_per_address, max_streams, max_requests;
@@ -59,6 +61,8 @@ struct share {
  * are logged: the streams are served without the page. */
 void share_load(struct share *s, const char *dir);
 struct share_file *share_find(struct share *s, const char *name);
+/* Names the folders in which that looks. */
+void share_sandbox(const char *dir, struct os_sandbox *s);
 void share_finish(struct share *s);
 
 /* ---- the packager ---- */
@@ -105,7 +109,9 @@ struct package {
 	int64_t last_packet_us, lost_us; /* monotonic; lost_us 0: there is a source */
 	bool refused;			 /* what came cannot be packaged: said once */
 	bool final, was_open;
-	int held; /* requests held now */
+	int held;	       /* requests held now */
+	struct list live_list; /* live.c: requests, by their links */
+	int live;	       /* of them */
 	int64_t restarts, end_us;
 	int64_t status_us, status_sent;
 	void (*ended)(void *arg, int status);
@@ -141,6 +147,14 @@ void serve(void *arg, struct http_request *r);
 void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
 		    const char *cache);
 void serve_part(const struct cmaf_segment *s, int part, struct http_request *r);
+
+/* live.c */
+/* Answers r by a file that goes on. */
+void live_start(struct package *p, struct http_request *r);
+void live_on_chunk(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
+		   struct buf *chunk);
+/* The end of all such files: the presentation's, or ours. */
+void live_end(struct package *p);
 
 /* hold.c */
 enum hold_kind { HOLD_PLAYLIST, HOLD_PART, HOLD_SEGMENT };

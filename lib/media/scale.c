@@ -15,6 +15,7 @@ struct scaler {
 	enum AVColorRange in_range;
 	enum AVColorSpace in_space;
 	bool direct; /* the source is what is wanted */
+	bool keep;
 	zimg_filter_graph *graph;
 	void *tmp;
 	int x, y, w, h;	  /* where the picture goes */
@@ -36,6 +37,11 @@ int scaler_create(struct scaler **out, int width, int height)
 	s->in_format = AV_PIX_FMT_NONE;
 	*out = s;
 	return 0;
+}
+
+void scaler_keep(struct scaler *s)
+{
+	s->keep = true;
 }
 
 static void forget(struct scaler *s)
@@ -277,7 +283,7 @@ static int build(struct scaler *s, const AVFrame *in, char *err)
 			     s->picture->linesize[2]};
 	av_image_fill_black(s->picture->data, rows, AV_PIX_FMT_YUV420P, AVCOL_RANGE_MPEG, s->width,
 			    s->height);
-	s->direct = !bars && in->format == AV_PIX_FMT_YUV420P && !is_full_range(in) &&
+	s->direct = !s->keep && !bars && in->format == AV_PIX_FMT_YUV420P && !is_full_range(in) &&
 		    in->width == s->width && in->height == s->height;
 	s->in_width = in->width;
 	s->in_height = in->height;
