@@ -20,7 +20,7 @@ heard() {
 through() {
 	local i first
 	step "a source at $1 fps" "$BUILD/tests/media/caption-source" 320 180 "$1" "$2" >"$TMP/in.nut" 2>"$TMP/said"
-	step "through the ladder" "$bin" -q -i "$TMP/in.nut" -r "same=160x90@$1,100k,preset=ultrafast" \
+	step "through the ladder" "$bin" -q -S process.sandbox=no -i "$TMP/in.nut" -r "same=160x90@$1,100k,preset=ultrafast" \
 		-r "half=160x90@$(($1 / 2)),100k,preset=ultrafast" -r "twice=160x90@$(($1 * 2)),100k,preset=ultrafast" \
 		-r "whole=320x180@$1,200k,preset=ultrafast" \
 		-r "other=160x90@$1,100k,codec=hevc,preset=ultrafast" -r "film=160x90@24,100k,preset=ultrafast" -o "$TMP/out.nut"
@@ -31,7 +31,7 @@ through() {
 		head -n "$first" "$TMP/said" | cmp - "$TMP/heard" || fail "rung $i says something else"
 	done
 }
-# libx265 3.5 does not give back all it has at its end.
+# libx265 3.5 does not give back all it has at its end; this list is read at the end, too, so not from a sandbox.
 echo 'leak:libx265' >"$TMP/suppressions"
 export LSAN_OPTIONS=suppressions=$TMP/suppressions:print_suppressions=0${LSAN_OPTIONS:+:$LSAN_OPTIONS}
 through 30 120

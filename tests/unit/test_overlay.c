@@ -230,12 +230,12 @@ static void a_mark_has_its_place_in_every_rung(void **state)
 	assert_non_null(strstr(err, "/dev/null"));
 }
 
-static void sum_luma(const AVFrame *f, int64_t *sum)
+static void sum_luma(const AVFrame *f, uint64_t *sum)
 {
 	*sum = 0;
 	for (int y = 0; y < f->height; y++)
 		for (int x = 0; x < f->width; x++)
-			*sum = *sum * 31 + at(f, 0, x, y);
+			*sum = *sum * 31 + (uint64_t)at(f, 0, x, y);
 }
 
 static void a_clock_goes_on(void **state)
@@ -256,7 +256,7 @@ static void a_clock_goes_on(void **state)
 	static const int sizes[][2] = {{1280, 720}, {256, 144}, {64, 36}, {16, 16}};
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
 		AVFrame *f = blank(AV_PIX_FMT_YUV420P, sizes[i][0], sizes[i][1], 100);
-		int64_t clean, first, same, later;
+		uint64_t clean, first, same, later;
 		struct overlay *o;
 		int r[4];
 
