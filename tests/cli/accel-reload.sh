@@ -1,8 +1,10 @@
 #!/bin/bash
 # timeout: 90
-# SIGHUP: listeners, services and rates come, change and go; connections that are open go on.
+# SIGHUP: listeners, services and rates come, change and go; connections that are open go on. And SIGTERM: the endpoint
+# does not wait for those of a tunnel that is dead.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/accellib.sh"
+need ss
 
 serve() { # serve NAME MODE PORT
 	spawn -r "$1" "$PEER" serve "$2" 127.0.0.1 "$3"
@@ -20,7 +22,7 @@ hup() { # hup NAME: it has read its files again
 asks() { # asks PORT: a short conversation there succeeds
 	timeout 20 "$PEER" many 127.0.0.1 "$1" 1 100
 }
-gone() { # gone PORT: nobody listens there
+closed() { # gone PORT: nobody listens there
 	! timeout 20 "$PEER" many 127.0.0.1 "$1" 1 100 2>/dev/null
 }
 there() { # there RATE WEB [MORE]: the endpoint's file
@@ -29,6 +31,7 @@ there() { # there RATE WEB [MORE]: the endpoint's file
 		listen = 127.0.0.1:$T
 		key_file = $TMP/key
 		rate = $1
+		drain = 60s
 		[service source]
 		backend = tcp:127.0.0.1:$S
 		[service web]
@@ -82,8 +85,8 @@ wait_log listen 'listening on tcp:127.0.0.1:'"$M"
 here auto "$N"
 hup listen
 step "another port" asks "$N"
-step "the one before is closed" gone "$L"
-step "a listener that is gone" gone "$M"
+step "the one before is closed" closed "$L"
+step "a listener that is gone" closed "$M"
 
 here auto "$B"
 hup listen
@@ -108,7 +111,14 @@ there auto "$B"
 hup endpoint
 wait "$pull" || fail "a download did not outlive the reloads, or the new rate was not taken"
 [ "$(grep -c 'up after' "$TMP/listen.log")" = 1 ] || fail "there was another tunnel"
-stop listen
-[ "$STATUS" = 0 ] || fail "gex-listen ended with $STATUS"
-stop endpoint
-[ "$STATUS" = 0 ] || fail "gex-endpoint ended with $STATUS"
+
+timeout 60 "$PEER" pull 127.0.0.1 "$D" 1000000000000 >/dev/null 2>&1 &
+pull=$!
+busy() {
+	grep -q . "/proc/$pull/stat" && [ "$(ss -Htn state established "sport = :$S" | wc -l)" -gt 0 ]
+}
+retry 20 busy || fail "no download"
+kill9 listen
+wait "$pull" || true
+stop endpoint 30
+[ "$STATUS" = 0 ] || fail "gex-endpoint ended with $STATUS, 30 s after SIGTERM with a dead tunnel"
