@@ -1,8 +1,9 @@
 #!/bin/bash
-# timeout: 90
-# SIGHUP: listeners, services and rates come, change and go; connections that are open go on.
+# SIGHUP: listeners, services and rates come, change and go; connections that are open go on. And SIGTERM: the endpoint
+# does not wait for those of a tunnel that is dead.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/accellib.sh"
+need ss
 
 serve() { # serve NAME MODE PORT
 	spawn -r "$1" "$PEER" serve "$2" 127.0.0.1 "$3"
@@ -18,10 +19,10 @@ hup() { # hup NAME: it has read its files again
 	retry 20 again "$1" "$before" || fail "$1 did not read its files again"
 }
 asks() { # asks PORT: a short conversation there succeeds
-	timeout 20 "$PEER" many 127.0.0.1 "$1" 1 100
+	patiently 20 "$PEER" many 127.0.0.1 "$1" 1 100
 }
-gone() { # gone PORT: nobody listens there
-	! timeout 20 "$PEER" many 127.0.0.1 "$1" 1 100 2>/dev/null
+closed() { # gone PORT: nobody listens there
+	! patiently 20 "$PEER" many 127.0.0.1 "$1" 1 100 2>/dev/null
 }
 there() { # there RATE WEB [MORE]: the endpoint's file
 	cat >"$TMP/endpoint.ini" <<-END
@@ -29,6 +30,7 @@ there() { # there RATE WEB [MORE]: the endpoint's file
 		listen = 127.0.0.1:$T
 		key_file = $TMP/key
 		rate = $1
+		drain = 3600s
 		[service source]
 		backend = tcp:127.0.0.1:$S
 		[service web]
@@ -55,7 +57,7 @@ T=$(free_port both) S=$(free_port) D=$(free_port) A=$(free_port) B=$(free_port) 
 serve source source "$S"
 serve a echo "$A"
 serve b echo "$B"
-there 4M "$A"
+there 1M "$A"
 here auto "$L"
 spawn -r endpoint "$BUILD/gex-endpoint" -c "$TMP/endpoint.ini"
 wait_ready endpoint
@@ -64,17 +66,17 @@ wait_ready listen
 wait_log listen 'tunnel.*: up after'
 step "a conversation" asks "$L"
 
-# A download that takes a minute and a half at 4 Mbit/s, through all that follows.
-timeout 80 "$PEER" pull 127.0.0.1 "$D" 45000000 >"$TMP/pull" &
+# A download that takes six minutes at 1 Mbit/s, through all that follows.
+timeout 340 "$PEER" pull 127.0.0.1 "$D" 45000000 >"$TMP/pull" &
 pull=$!
-there 4M "$A" "$B"
+there 1M "$A" "$B"
 hup endpoint
 here bulk "$L" "$M"
 hup listen
 step "a new listener of a new service" asks "$M"
 step "the old one, of another class" asks "$L"
 
-there 4M "$B"
+there 1M "$B"
 hup endpoint
 stop a
 step "another backend" asks "$L"
@@ -82,15 +84,15 @@ wait_log listen 'listening on tcp:127.0.0.1:'"$M"
 here auto "$N"
 hup listen
 step "another port" asks "$N"
-step "the one before is closed" gone "$L"
-step "a listener that is gone" gone "$M"
+step "the one before is closed" closed "$L"
+step "a listener that is gone" closed "$M"
 
 here auto "$B"
 hup listen
 wait_log listen "cannot listen on tcp:127.0.0.1:$B.*; the listeners after it stay as they were"
 step "a port that is taken changes nothing" asks "$N"
 
-there 4M "$B"
+there 1M "$B"
 sed -i "s/^listen = .*/listen = 127.0.0.1:$L/" "$TMP/endpoint.ini"
 hup endpoint
 wait_log endpoint 'listen in \[tunnel\] is another: that takes a restart'
@@ -108,7 +110,14 @@ there auto "$B"
 hup endpoint
 wait "$pull" || fail "a download did not outlive the reloads, or the new rate was not taken"
 [ "$(grep -c 'up after' "$TMP/listen.log")" = 1 ] || fail "there was another tunnel"
-stop listen
-[ "$STATUS" = 0 ] || fail "gex-listen ended with $STATUS"
-stop endpoint
-[ "$STATUS" = 0 ] || fail "gex-endpoint ended with $STATUS"
+
+timeout 340 "$PEER" pull 127.0.0.1 "$D" 1000000000000 >/dev/null 2>&1 &
+pull=$!
+busy() {
+	grep -q . "/proc/$pull/stat" && [ "$(ss -Htn state established "sport = :$S" | wc -l)" -gt 0 ]
+}
+retry 20 busy || fail "no download"
+kill9 listen
+wait "$pull" || true
+stop endpoint 30
+[ "$STATUS" = 0 ] || fail "gex-endpoint ended with $STATUS after SIGTERM with a dead tunnel"
