@@ -107,9 +107,7 @@ static int64_t ask_due(const struct tunnel *t, struct tn_path *p)
 	if (oldest == NEVER_US)
 		return NEVER_US;
 	late = silence(t, p) - p->srtt_us - ASK_MIN_US;
-	/* An ACK at leisure is not late yet; asking for each would cost more than they do. */
-	first = p->srtt_us + 2 * p->rttvar_us + (p->sent_lazy ? tn_ack_leisure(p) * 5 / 4 : 0);
-	first = MAX(MIN(late, first), p->srtt_us + ASK_MIN_US);
+	first = MAX(MIN(late, p->srtt_us + 2 * p->rttvar_us), p->srtt_us + ASK_MIN_US);
 	if (others(t, p) != OTHERS_LIKE) {
 		most = ASKS_ALONE;
 		first = MAX(first, silence(t, p) / 3);
