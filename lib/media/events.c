@@ -35,6 +35,7 @@ void engine_free(struct engine *e)
 {
 	pthread_cond_destroy(&e->changed);
 	pthread_mutex_destroy(&e->lock);
+	pthread_mutex_destroy(&e->side_lock);
 	av_frame_free(&e->slate);
 	overlays_destroy(e->overlays);
 	free(e);
