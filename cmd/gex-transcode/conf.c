@@ -624,6 +624,7 @@ void conf_sandbox(const struct conf *c, struct os_sandbox *s)
 			os_sandbox_devices(s);
 	if (c->slate_file)
 		os_sandbox_read(s, c->slate_file);
+	sandbox_pictures(c, s);
 }
 
 void conf_free(struct conf *c)

@@ -87,6 +87,8 @@ void *find_thumbnail(struct conf *c, const struct conf_table *t, const char *nam
 		     size_t cap);
 int check_thumbnails(struct conf *c, char *err, size_t cap) MUST_USE;
 void free_thumbnails(struct conf *c, const struct conf_table *t);
+/* Names the files that are read, and the folders that are written to. */
+void sandbox_pictures(const struct conf *c, struct os_sandbox *s);
 
 /* ---- figures ---- */
 
