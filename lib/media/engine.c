@@ -237,7 +237,6 @@ int engine_build(struct engine *e, const AVFrame *first, const struct media_trac
 	e->built = true;
 	pthread_cond_broadcast(&e->changed);
 	pthread_mutex_unlock(&e->lock);
-	side_flush(e);
 	return 0;
 fail:
 	engine_fail(e, rc, err);

@@ -146,10 +146,11 @@ struct engine {
 	int sounds;
 	enum media_codec side[SIDES_MAX]; /* data that the first source has */
 	int sides;
-	pthread_mutex_t side_lock;		       /* of what follows; taken before `lock` */
-	struct media_packet *side_wait[SIDE_WAIT_MAX]; /* until the encoders are there */
+	pthread_mutex_t side_lock; /* of what follows; taken before `lock` */
+	struct media_packet
+	    *side_wait[SIDE_WAIT_MAX]; /* until the encoders have come to its time */
 	int side_waits;
-	int64_t side_last[SIDES_MAX]; /* the last time given */
+	int64_t side_last[SIDES_MAX]; /* the last time, of 90 kHz */
 	bool no_picture_came;	      /* the source ended before one could be decoded */
 	int64_t start_us;	      /* NEVER_US until known */
 	struct overlays *overlays;    /* NULL: none */
@@ -208,10 +209,10 @@ void idle_end(struct input *in);
 void side_choose(struct engine *e, const struct media_info *info);
 /* Behind the other tracks of e->info. */
 void side_build(struct engine *e);
-/* Gives out what has waited for the encoders. */
-void side_flush(struct engine *e);
+/* Gives out what waits and is not later than this: so it comes beside the pictures and sounds of its time. */
+void side_release(struct engine *e, int64_t until_us);
 void side_finish(struct engine *e);
-/* A packet of data, of an input that is active: onto the timeline and out. */
+/* A packet of data, of an input that is active: onto the timeline. */
 void side_packet(struct input *in, const struct media_info *info, const struct media_packet *p);
 
 void *input_main(void *input);

@@ -50,35 +50,23 @@ static struct media_packet *move(const struct media_packet *p, const struct medi
 	return out;
 }
 
-/* Under side_lock. */
-static void give(struct engine *e)
+void side_release(struct engine *e, int64_t until_us)
 {
+	int left = 0;
+
+	pthread_mutex_lock(&e->side_lock);
 	for (int i = 0; i < e->side_waits; i++) {
 		struct media_packet *p = e->side_wait[i];
-		int64_t *last = &e->side_last[p->track];
 
-		/* A repair of the source's time does not make them step back. */
-		p->pts = p->dts = MAX(p->pts, *last + 1);
-		*last = p->pts;
+		if (base_scale(p->pts, SEC_US, TICKS) > until_us) {
+			e->side_wait[left++] = p;
+			continue;
+		}
 		p->track += e->info->n;
 		e->side_packets++;
 		engine_emit(e, EVENT_PACKET, p, 0, NULL);
 	}
-	e->side_waits = 0;
-}
-
-static bool is_built(struct engine *e)
-{
-	pthread_mutex_lock(&e->lock);
-	bool built = e->built;
-	pthread_mutex_unlock(&e->lock);
-	return built;
-}
-
-void side_flush(struct engine *e)
-{
-	pthread_mutex_lock(&e->side_lock);
-	give(e);
+	e->side_waits = left;
 	pthread_mutex_unlock(&e->side_lock);
 }
 
@@ -110,13 +98,14 @@ void side_packet(struct input *in, const struct media_info *info, const struct m
 		out = move(p, t, out_us);
 	pthread_mutex_lock(&e->side_lock);
 	if (out && e->side_waits < SIDE_WAIT_MAX) {
+		/* A repair of the source's time does not make them step back. */
+		out->pts = out->dts = MAX(out->pts, e->side_last[side] + 1);
+		e->side_last[side] = out->pts;
 		out->track = side;
 		e->side_wait[e->side_waits++] = out;
 	} else {
 		media_packet_unref(out);
 		e->side_dropped++;
 	}
-	if (is_built(e))
-		give(e);
 	pthread_mutex_unlock(&e->side_lock);
 }
