@@ -121,6 +121,8 @@ GETTER(get_rung_dropped, f->now.rung[i].dropped)
 GETTER(get_rung_repeated, f->now.rung[i].repeated)
 GETTER(get_rung_captioned, f->now.rung[i].captioned)
 GETTER(get_rung_queued, f->now.rung[i].queued)
+GETTER(get_side, f->now.side_packets)
+GETTER(get_side_dropped, f->now.side_dropped)
 GETTER(get_momentary, f->now.sound[i].momentary)
 GETTER(get_short_term, f->now.sound[i].short_term)
 GETTER(get_integrated, f->now.sound[i].integrated)
@@ -182,6 +184,10 @@ void figures_engine(struct figures *f, struct engine *e)
 		    label, get_active, i);
 		add_alerts(f, i, number);
 	}
+	add(f, true, "gex_transcode_side_packets_total", "Cues and timed metadata passed on.", NULL,
+	    get_side, 0);
+	add(f, true, "gex_transcode_side_dropped_total", "Cues and timed metadata left out.", NULL,
+	    get_side_dropped, 0);
 	add(f, true, "gex_transcode_silence_seconds_total",
 	    "Silence put where the source had no sound.", NULL, get_silence, 0);
 	add(f, true, "gex_transcode_cut_seconds_total", "Sound cut because its place was taken.",
@@ -299,6 +305,8 @@ void figures_packet(struct figures *f, const struct media_packet *p, int64_t too
 {
 	int64_t late = utc_us - media_packet_us(f->info, p);
 
+	if (p->track >= f->info->n)
+		return;
 	metric_observe(f->encode[p->track], (double)took_us / 1e6);
 	metric_observe(f->latency[p->track], (double)late / 1e6);
 	if (f->info->track[p->track].kind != MEDIA_VIDEO)

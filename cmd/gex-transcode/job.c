@@ -179,6 +179,8 @@ static void on_start(void *arg, struct media_info *info)
 
 	for (int i = 0; i < info->n; i++)
 		say_track(&info->track[i]);
+	for (int i = info->n; i < info->n + info->sides; i++)
+		log_info(info->track[i].name, "is passed on");
 	figures_start(j->figures, info);
 	for (int i = 0; i < j->sinks; i++) {
 		int rc = j->sink[i].s ? stream_sink_start(j->sink[i].s, info) : 0;

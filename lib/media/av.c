@@ -48,6 +48,31 @@ static const struct {
     {MEDIA_MP3, AV_CODEC_ID_MP3},
 };
 
+static const uint32_t side_tag[] = {
+    [MEDIA_SCTE35] = MKTAG('S', 'C', '3', '5'), [MEDIA_ID3] = MKTAG('I', 'D', '3', 'T')};
+
+enum media_codec mav_side_codec(const AVCodecParameters *par)
+{
+	if (par->codec_id == AV_CODEC_ID_SCTE_35 || par->codec_tag == side_tag[MEDIA_SCTE35])
+		return MEDIA_SCTE35;
+	if (par->codec_id == AV_CODEC_ID_TIMED_ID3 || par->codec_tag == side_tag[MEDIA_ID3])
+		return MEDIA_ID3;
+	return MEDIA_OTHER;
+}
+
+int mav_streams(const char *format, const struct media_info *info)
+{
+	bool sides = !strcmp(format, "nut") || !strcmp(format, "mpegts");
+
+	return info->n + (sides ? info->sides : 0);
+}
+
+static void data_parameters(AVCodecParameters *par, const struct media_track *t)
+{
+	par->codec_type = AVMEDIA_TYPE_DATA;
+	par->codec_id = t->codec == MEDIA_ID3 ? AV_CODEC_ID_TIMED_ID3 : AV_CODEC_ID_SCTE_35;
+}
+
 enum media_codec mav_codec_from_id(enum AVCodecID id)
 {
 	for (size_t i = 0; i < ARRAY_LEN(codecs); i++)
@@ -67,6 +92,8 @@ enum AVCodecID mav_codec_to_id(const struct media_track *t)
 
 int mav_parameters_from_track(AVCodecParameters *par, const struct media_track *t)
 {
+	if (t->kind == MEDIA_DATA)
+		return data_parameters(par, t), 0;
 	par->codec_type = t->kind == MEDIA_VIDEO ? AVMEDIA_TYPE_VIDEO : AVMEDIA_TYPE_AUDIO;
 	par->codec_id = mav_codec_to_id(t);
 	par->bit_rate = t->bitrate;
@@ -148,6 +175,13 @@ static int add_stream(AVFormatContext *fc, const struct media_track *t, char *er
 	if (st->codecpar->codec_id == AV_CODEC_ID_NONE)
 		return mav_say(err, "track %s: codec %s cannot be carried", t->name, t->codec_name),
 		       -EINVAL;
+	st->time_base = mav_ratio(t->tb);
+	if (t->kind == MEDIA_DATA) {
+		if (!strcmp(fc->oformat->name, "nut"))
+			st->codecpar->codec_tag = side_tag[t->codec];
+		av_dict_set(&st->metadata, "title", t->name, 0);
+		return 0;
+	}
 	/* MPEG-TS has no list of its own; what it does not know it would call data. */
 	bool unknown = !strcmp(fc->oformat->name, "mpegts") &&
 		       (t->codec == MEDIA_AV1 || t->codec == MEDIA_VP9);
@@ -156,7 +190,6 @@ static int add_stream(AVFormatContext *fc, const struct media_track *t, char *er
 		return mav_say(err, "track %s: %s cannot carry %s", t->name, fc->oformat->name,
 			       t->codec_name),
 		       -EINVAL;
-	st->time_base = mav_ratio(t->tb);
 	if (t->kind == MEDIA_VIDEO) {
 		st->sample_aspect_ratio = mav_ratio(t->sar);
 		st->avg_frame_rate = mav_ratio(t->fps);
@@ -176,7 +209,7 @@ static int add_stream(AVFormatContext *fc, const struct media_track *t, char *er
 
 int mav_add_streams(AVFormatContext *fc, const struct media_info *info, char *err)
 {
-	for (int i = 0; i < info->n; i++) {
+	for (int i = 0; i < mav_streams(fc->oformat->name, info); i++) {
 		int rc = add_stream(fc, &info->track[i], err);
 
 		if (rc)

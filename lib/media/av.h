@@ -21,6 +21,10 @@ void mav_say(char *err, const char *fmt, ...) PRINTF(2, 3);
 const char *mav_words(int averr, char *b /* MEDIA_ERR */);
 
 enum media_codec mav_codec_from_id(enum AVCodecID id);
+/* Of a stream of data: MEDIA_OTHER is nothing that is passed on. In NUT it is told by a tag of ours. */
+enum media_codec mav_side_codec(const AVCodecParameters *par);
+/* How many of info's tracks a format carries: without those of data, or with them. */
+int mav_streams(const char *format, const struct media_info *info);
 enum AVCodecID mav_codec_to_id(const struct media_track *t);
 
 static inline AVRational mav_ratio(struct ratio r)

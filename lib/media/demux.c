@@ -195,6 +195,11 @@ struct media_info *media_demux_info(const struct media_demux *d)
 	return d->info;
 }
 
+void media_demux_sides(struct media_demux *d)
+{
+	d->sides = true;
+}
+
 int64_t media_demux_damaged(const struct media_demux *d)
 {
 	return d->damaged;
@@ -369,7 +374,8 @@ int media_demux_next(struct media_demux *d)
 			return failed(d, rc);
 		}
 		int i = d->pkt->stream_index;
-		if (i >= MEDIA_STREAMS_MAX || !media_demux_wanted(d, i)) {
+		bool side = i < MEDIA_STREAMS_MAX && d->sides && media_demux_side(d, i);
+		if (i >= MEDIA_STREAMS_MAX || !(side || media_demux_wanted(d, i))) {
 			av_packet_unref(d->pkt);
 			continue;
 		}
@@ -381,6 +387,30 @@ int media_demux_next(struct media_demux *d)
 		d->damaged++, bad++;
 	}
 	return -EINVAL;
+}
+
+/* FFmpeg's MPEG-TS takes the first five bytes of a tag for the header of an access unit and leaves them out: ID3, the version, which
+ * is 2.4 in a stream ("Timed Metadata for HTTP Live Streaming"), and its revision. What is left tells the size. NULL without memory. */
+static struct media_packet *whole_tag(struct media_packet *p)
+{
+	static const uint8_t head[] = {'I', 'D', '3', 4, 0};
+	size_t size = 0;
+
+	for (size_t i = 1; i < 5 && p && p->size >= 5; i++)
+		size = size << 7 | (p->data[i] & 127);
+	if (!p || p->size < 5 || !memcmp(p->data, head, 3) || size != p->size - 5)
+		return p;
+	struct media_packet *whole = media_packet_create(p->size + sizeof(head));
+	if (whole) {
+		memcpy(whole->data, head, sizeof(head));
+		memcpy(whole->data + sizeof(head), p->data, p->size);
+		whole->track = p->track;
+		whole->key = p->key;
+		whole->pts = p->pts;
+		whole->dts = p->dts;
+	}
+	media_packet_unref(p);
+	return whole;
 }
 
 int media_demux_read(struct media_demux *d, struct media_packet **out)
@@ -411,6 +441,8 @@ int media_demux_read(struct media_demux *d, struct media_packet **out)
 		d->pkt->stream_index = track;
 		*out = mav_packet_to_media(d->pkt);
 		av_packet_unref(d->pkt);
+		if (d->ts && d->info->track[track].codec == MEDIA_ID3)
+			*out = whole_tag(*out);
 		if (!*out)
 			return -ENOMEM;
 		(*out)->loss = s->lost;

@@ -55,6 +55,7 @@ struct media_demux {
 	AVPacket *pkt;
 	int fed; /* the stream whose filters may have more, or -1 */
 	bool ts, ts_utc;
+	bool sides;	 /* packets of data are wanted */
 	int64_t near_us; /* time of the last packet of any track, unwrapped */
 	bool near_us_set;
 	struct list early;
@@ -67,6 +68,8 @@ struct media_demux {
 int media_demux_next(struct media_demux *d) MUST_USE;
 /* Is the stream one that could become a track? */
 bool media_demux_wanted(const struct media_demux *d, int stream);
+/* Is it one of data that is passed on? */
+bool media_demux_side(const struct media_demux *d, int stream);
 /* Makes the stream's filters. 0 or an FFmpeg error. */
 int media_demux_filter(struct media_demux *d, int stream) MUST_USE;
 

@@ -227,7 +227,10 @@ int engine_build(struct engine *e, const AVFrame *first, const struct media_trac
 	for (int i = 0; source && i < e->conf.rungs; i++)
 		if ((rc = build_rung(e, i, first, source, err)))
 			goto fail;
-	if ((rc = build_sounds(e, err)) || (rc = run_stages(e)))
+	if ((rc = build_sounds(e, err)))
+		goto fail;
+	side_build(e);
+	if ((rc = run_stages(e)))
 		goto fail;
 	engine_emit(e, EVENT_START, NULL, 0, NULL);
 	pthread_mutex_lock(&e->lock);
@@ -262,6 +265,7 @@ static void init(struct engine *e, struct loop *l, const struct engine_conf *con
 	e->utc_base_us = os_utc_us() - os_mono_us();
 	list_init(&e->out);
 	pthread_mutex_init(&e->lock, NULL);
+	pthread_mutex_init(&e->side_lock, NULL);
 	cond_init(&e->changed);
 	loop_timer_init(l, &e->retry, engine_deliver, e);
 	failover_init(&e->failover, conf->loss_us, conf->return_us);
@@ -372,6 +376,8 @@ void engine_stats(struct engine *e, struct engine_stats *st)
 				    .slates = e->slates,
 				    .slate = e->slated,
 				    .silence_samples = e->silence,
+				    .side_packets = e->side_packets,
+				    .side_dropped = e->side_dropped,
 				    .cut_samples = e->cut,
 				    .overrun = e->overrun,
 				    .decode_us = e->decode_us,
@@ -471,6 +477,7 @@ void engine_destroy(struct engine *e)
 	for (int i = 0; i < SOUNDS_MAX; i++)
 		encoder_close(&e->sound_enc[i]);
 	thumbs_destroy(e->thumbs);
+	side_finish(e);
 	media_info_unref(e->info);
 	engine_events_clear(e);
 	loop_timer_stop(&e->retry);

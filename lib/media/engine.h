@@ -117,10 +117,11 @@ struct engine_stats {
 	int64_t slates;			   /* and the slate */
 	bool slate;			   /* it is there now */
 	int64_t silence_samples, cut_samples;
-	int64_t decode_us; /* spent in decoding pictures and making them upright */
-	int queued;	   /* packets that wait to be decoded */
-	int64_t overrun;   /* packets lost because the loop's thread took none for long */
-	bool present;	   /* the active source is there */
+	int64_t side_packets, side_dropped; /* cues and timed metadata passed on, and left out */
+	int64_t decode_us;		    /* spent in decoding pictures and making them upright */
+	int queued;			    /* packets that wait to be decoded */
+	int64_t overrun; /* packets lost because the loop's thread took none for long */
+	bool present;	 /* the active source is there */
 	int inputs;
 	struct engine_input_stats input[INPUTS_MAX];
 	int thumbs;

@@ -35,6 +35,7 @@ void engine_free(struct engine *e)
 {
 	pthread_cond_destroy(&e->changed);
 	pthread_mutex_destroy(&e->lock);
+	pthread_mutex_destroy(&e->side_lock);
 	av_frame_free(&e->slate);
 	overlays_destroy(e->overlays);
 	free(e);
@@ -142,7 +143,8 @@ void engine_emit(struct engine *e, enum event kind, struct media_packet *p, int6
 		 const char *text)
 {
 	struct out *o = calloc(1, sizeof(*o));
-	bool post = false;
+	bool post = false, beside = p && e->sides && p->track < e->info->n;
+	int64_t us = beside ? media_packet_us(e->info, p) : 0;
 
 	if (!o) {
 		media_packet_unref(p);
@@ -173,6 +175,8 @@ void engine_emit(struct engine *e, enum event kind, struct media_packet *p, int6
 	if (post && loop_post(e->loop, engine_deliver, e))
 		e->posted = false;
 	pthread_mutex_unlock(&e->lock);
+	if (beside)
+		side_release(e, us);
 }
 
 void engine_stage_done(struct engine *e)

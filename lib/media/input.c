@@ -134,6 +134,7 @@ static void begin(struct engine *e, const struct run *r)
 		e->gop = grid_gop(e->fps, e->conf.gop_us);
 		e->no_picture = r->video < 0;
 		choose_sounds(e, r->info);
+		side_choose(e, r->info);
 		e->begun = true;
 		pthread_cond_broadcast(&e->changed);
 	}
@@ -312,6 +313,12 @@ static bool pass_on(struct input *in, struct run *r, struct media_packet *p)
 
 	e->packets_in++;
 	e->bytes_in += (long long)p->size;
+	if (p->track >= r->info->n) {
+		if (is_active(in, false, false))
+			side_packet(in, r->info, p);
+		media_packet_unref(p);
+		return true;
+	}
 	bool wanted = picture ? (r->key_seen |= p->key) : is_heard(in, r, p->track);
 	if (wanted && media_demux_bursts(r->d))
 		spread(in, r, p);
@@ -403,6 +410,7 @@ static void new_connection(struct input *in, struct run *r)
 {
 	struct engine *e = in->e;
 
+	media_demux_sides(r->d);
 	r->info = media_info_ref(media_demux_info(r->d));
 	r->video = first_of(r->info, MEDIA_VIDEO);
 	begin(e, r);

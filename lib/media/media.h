@@ -22,7 +22,7 @@
 
 #define MEDIA_TRACKS_MAX 32
 
-enum media_kind { MEDIA_VIDEO, MEDIA_AUDIO };
+enum media_kind { MEDIA_VIDEO, MEDIA_AUDIO, MEDIA_DATA };
 
 enum media_codec {
 	MEDIA_H264,
@@ -32,7 +32,9 @@ enum media_codec {
 	MEDIA_AAC,
 	MEDIA_OPUS,
 	MEDIA_MP3,
-	MEDIA_OTHER, /* carried by demux only so that a tool can name what it refuses:
+	MEDIA_SCTE35, /* data: a splice_info_section a packet */
+	MEDIA_ID3,    /* data: an ID3 tag a packet */
+	MEDIA_OTHER,  /* carried by demux only so that a tool can name what it refuses:
 			track.codec_name */
 };
 
@@ -66,7 +68,8 @@ struct media_track {
 struct media_info {
 	_Atomic int refs;
 	int n;
-	bool utc; /* timestamps count from the Unix epoch (a stream made by gex-transcode) */
+	int sides; /* behind those n: tracks of data (cues, timed metadata), for who asks for them */
+	bool utc;  /* timestamps count from the Unix epoch (a stream made by gex-transcode) */
 	struct media_track track[MEDIA_TRACKS_MAX];
 };
 struct media_info *media_info_create(void); /* zeroed, one reference; NULL without memory */
@@ -121,6 +124,8 @@ struct media_info *media_demux_info(const struct media_demux *d);
  * skipped. */
 int media_demux_read(struct media_demux *d, struct media_packet **out) MUST_USE;
 int64_t media_demux_damaged(const struct media_demux *d);
+/* From here on packets of data (info->sides) are given too. */
+void media_demux_sides(struct media_demux *d);
 /* Does it come by the segment, and has to be read at the pace of its times for that? */
 bool media_demux_bursts(const struct media_demux *d);
 void media_demux_close(struct media_demux *d);
@@ -138,7 +143,8 @@ typedef int media_write_fn(void *arg, const void *p, size_t n);
  * or a negative errno. */
 int media_mux_create(struct media_mux **out, const char *format, struct media_info *info,
 		     media_write_fn *write, void *arg, char *err) MUST_USE;
-/* One packet of one of info's tracks, flushed out at once. Packets of a track come in dts order. */
+/* One packet of one of info's tracks, flushed out at once. Packets of a track come in dts order. Data is left out where the format
+ * cannot carry it (FLV, MP4). */
 int media_mux_write(struct media_mux *m, const struct media_packet *p) MUST_USE;
 /* mp4: from now on packets gather, and media_mux_fragment writes those since the last one as one fragment (a moof and a
  * mdat). Without this call each packet is a fragment of its own. */

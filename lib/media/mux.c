@@ -1,8 +1,11 @@
 #include <errno.h>
 
 #include "media/av.h"
+#include "media/cue.h"
 
-#define AVIO_SIZE 65536
+#define AVIO_SIZE (188 * 348) /* whole packets of MPEG-TS */
+#define MAP_PID 0x1000	      /* of FFmpeg's MPEG-TS, as that of stream 0 */
+#define FIRST_PID 0x100
 
 struct media_mux {
 	AVFormatContext *fc;
@@ -13,6 +16,7 @@ struct media_mux {
 	void *arg;
 	int write_rc;
 	bool header, fragments;
+	int cues, cues_cc; /* MPEG-TS: the track of SCTE 35, or -1, and its packets' counter */
 	struct mav_base base;
 };
 
@@ -20,6 +24,8 @@ static int on_write(void *arg, uint8_t *p, int n)
 {
 	struct media_mux *m = arg;
 
+	for (int at = 0; m->cues >= 0 && at + CUE_TS <= n; at += CUE_TS)
+		cue_announce(p + at, MAP_PID, FIRST_PID + m->cues);
 	if (!m->write_rc)
 		m->write_rc = m->write(m->arg, p, (size_t)n);
 	return m->write_rc ? m->write_rc : n;
@@ -101,6 +107,10 @@ int media_mux_create(struct media_mux **out, const char *format, struct media_in
 	m->write = write;
 	m->arg = arg;
 	m->info = media_info_ref(info);
+	m->cues = -1;
+	for (int i = info->n; i < info->n + info->sides && !strcmp(format, "mpegts"); i++)
+		if (info->track[i].codec == MEDIA_SCTE35 && m->cues < 0)
+			m->cues = i;
 	m->pkt = av_packet_alloc();
 	if (!m->pkt)
 		goto fail;
@@ -121,10 +131,27 @@ fail:
 	return rc;
 }
 
+/* Its time is in the section; the packet comes when it has to be known. */
+static int write_cue(struct media_mux *m, const struct media_packet *p)
+{
+	uint8_t out[CUE_PACKETS_MAX];
+
+	if (!cue_valid(p->data, p->size))
+		return 0;
+	size_t n = cue_packets(out, p->data, p->size, FIRST_PID + p->track, &m->cues_cc);
+	if (!m->write_rc)
+		m->write_rc = m->write(m->arg, out, n);
+	return m->write_rc;
+}
+
 int media_mux_write(struct media_mux *m, const struct media_packet *p)
 {
-	if (p->track < 0 || p->track >= m->info->n || p->size > INT32_MAX)
+	if (p->track < 0 || p->track >= m->info->n + m->info->sides || p->size > INT32_MAX)
 		return -EINVAL;
+	if (p->track >= (int)m->fc->nb_streams)
+		return 0;
+	if (p->track == m->cues)
+		return write_cue(m, p);
 	mav_packet_borrow(m->pkt, p);
 	int rc = 0;
 	if (mav_set_times(&m->base, m->pkt, p, m->info->track[p->track].tb,

@@ -1,4 +1,4 @@
-/* The inside of the engine, shared by its stages: engine.c (life), events.c, input.c, video.c, rung.c, audio.c, voice.c. */
+/* The inside of the engine, shared by its stages: engine.c (life), events.c, input.c, video.c, rung.c, audio.c, voice.c, side.c. */
 #ifndef GEX_MEDIA_PIPELINE_H
 #define GEX_MEDIA_PIPELINE_H
 
@@ -13,6 +13,8 @@
 #include "media/timeline.h"
 #include "media/watch.h"
 
+#define SIDES_MAX 2 /* tracks of data: cues, timed metadata */
+#define SIDE_WAIT_MAX 64
 #define HOLD_US \
 	(300 * MS_US) /* how late a frame may come before the last is repeated in its place */
 #define PACKETS_MAX 256
@@ -142,12 +144,19 @@ struct engine {
 	bool no_picture; /* the first source has none */
 	struct sound sound[SOUNDS_MAX];
 	int sounds;
-	bool no_picture_came;	   /* the source ended before one could be decoded */
-	int64_t start_us;	   /* NEVER_US until known */
-	struct overlays *overlays; /* NULL: none */
-	struct thumbs *thumbs;	   /* NULL: none */
-	AVFrame *slate;		   /* a file's picture, or NULL; the video thread's */
-	char slate_text[64];	   /* else */
+	enum media_codec side[SIDES_MAX]; /* data that the first source has */
+	int sides;
+	pthread_mutex_t side_lock; /* of what follows; taken before `lock` */
+	struct media_packet
+	    *side_wait[SIDE_WAIT_MAX]; /* until the encoders have come to its time */
+	int side_waits;
+	int64_t side_last[SIDES_MAX]; /* the last time, of 90 kHz */
+	bool no_picture_came;	      /* the source ended before one could be decoded */
+	int64_t start_us;	      /* NEVER_US until known */
+	struct overlays *overlays;    /* NULL: none */
+	struct thumbs *thumbs;	      /* NULL: none */
+	AVFrame *slate;		      /* a file's picture, or NULL; the video thread's */
+	char slate_text[64];	      /* else */
 	int end_err;
 	char end_reason[MEDIA_ERR];
 	int stages; /* that still run behind the input */
@@ -157,7 +166,7 @@ struct engine {
 
 	atomic_bool cancel, slated;
 	atomic_llong frames_in, packets_in, bytes_in, damaged, undecoded, broken, slates;
-	atomic_llong silence, cut, overrun, decode_us;
+	atomic_llong side_packets, side_dropped, silence, cut, overrun, decode_us;
 };
 
 int64_t engine_utc_us(const struct engine *e);
@@ -193,6 +202,18 @@ AVCodecContext *engine_decoder(const struct media_track *t, char *err);
 /* A packet of an input that is not active. */
 void idle_look(struct input *in, const struct work *w, bool key);
 void idle_end(struct input *in);
+
+/* ---- side.c: data beside pictures and sound, on the input's thread ---- */
+
+/* Which data the output has: that of the first source. Under the lock. */
+void side_choose(struct engine *e, const struct media_info *info);
+/* Behind the other tracks of e->info. */
+void side_build(struct engine *e);
+/* Gives out what waits and is not later than this: so it comes beside the pictures and sounds of its time. */
+void side_release(struct engine *e, int64_t until_us);
+void side_finish(struct engine *e);
+/* A packet of data, of an input that is active: onto the timeline. */
+void side_packet(struct input *in, const struct media_info *info, const struct media_packet *p);
 
 void *input_main(void *input);
 void *video_main(void *engine);

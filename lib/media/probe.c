@@ -25,6 +25,14 @@ bool media_demux_wanted(const struct media_demux *d, int stream)
 	       !(st->disposition & AV_DISPOSITION_ATTACHED_PIC);
 }
 
+bool media_demux_side(const struct media_demux *d, int stream)
+{
+	const AVStream *st = d->fc->streams[stream];
+
+	return st->codecpar->codec_type == AVMEDIA_TYPE_DATA &&
+	       mav_side_codec(st->codecpar) != MEDIA_OTHER && st->discard != AVDISCARD_ALL;
+}
+
 static bool needs_extra(enum AVCodecID id)
 {
 	return id == AV_CODEC_ID_H264 || id == AV_CODEC_ID_HEVC || id == AV_CODEC_ID_AAC;
@@ -356,6 +364,22 @@ bool media_probe_near_utc(const struct media_demux *d, int64_t ts_us, int64_t no
 	return llabs(ts_us - now_us) <= 60 * SEC_US && (!maker || !strcmp(maker, MAV_PROVIDER));
 }
 
+/* Data stands behind what is seen and heard. */
+static void add_side(struct media_demux *d, int i, struct media_info *info)
+{
+	const AVStream *st = d->fc->streams[i];
+	struct media_track *t = &info->track[info->n + info->sides];
+
+	if (info->n + info->sides == MEDIA_TRACKS_MAX)
+		return;
+	t->kind = MEDIA_DATA;
+	t->codec = mav_side_codec(st->codecpar);
+	str_copy(t->codec_name, sizeof(t->codec_name), t->codec == MEDIA_ID3 ? "id3" : "scte35");
+	str_copy(t->name, sizeof(t->name), t->codec_name);
+	t->tb = mav_to_ratio(st->time_base);
+	d->stream[i].track = info->n + info->sides++;
+}
+
 static int make_info(struct media_demux *d, char *err)
 {
 	struct media_info *info = media_info_create();
@@ -370,6 +394,8 @@ static int make_info(struct media_demux *d, char *err)
 		avcodec_free_context(&s->dec);
 		if (i >= (int)d->fc->nb_streams)
 			continue;
+		if (media_demux_side(d, i))
+			continue;
 		if (!media_demux_wanted(d, i) || !complete(d, i) || info->n == MEDIA_TRACKS_MAX) {
 			d->fc->streams[i]->discard = AVDISCARD_ALL;
 			continue;
@@ -383,6 +409,9 @@ static int make_info(struct media_demux *d, char *err)
 			d->fc->iformat->name);
 		return -EINVAL;
 	}
+	for (int i = 0; i < (int)MIN(d->fc->nb_streams, MEDIA_STREAMS_MAX); i++)
+		if (media_demux_side(d, i))
+			add_side(d, i, info);
 	info->utc = is_utc(d);
 	d->info = info;
 	list_for_safe (e, tmp, &d->early, node) {
@@ -443,6 +472,7 @@ static struct media_info *info_with(const struct media_info *from, int track,
 	if (!info)
 		return NULL;
 	info->n = from->n;
+	info->sides = from->sides;
 	info->utc = from->utc;
 	memcpy(info->track, from->track, sizeof(info->track));
 	for (int k = 0; k < info->n; k++) {

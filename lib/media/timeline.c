@@ -355,6 +355,13 @@ int64_t timeline_map(struct timeline *t, int kind, int64_t dts_us, int64_t pts_u
 	return pts_us + k->offset_us;
 }
 
+int64_t timeline_beside(const struct timeline *t, int64_t pts_us)
+{
+	const struct timeline_track *k = &t->track[t->has_video ? MEDIA_VIDEO : MEDIA_AUDIO];
+
+	return t->settled && k->seen ? pts_us + k->offset_us : TIMELINE_NONE;
+}
+
 int64_t timeline_ahead(const struct timeline *t, int64_t out_us, int64_t now_us)
 {
 	if (out_us == TIMELINE_NONE || (t->live && t->skipped_us < TIMELINE_SKIP_MAX_US))

@@ -85,6 +85,9 @@ void timeline_source(struct timeline *t, bool utc, bool has_video);
 /* One packet, in the order of arrival; video from a key frame on. The UTC time of its pts, or TIMELINE_NONE. */
 int64_t timeline_map(struct timeline *t, int track, int64_t dts_us, int64_t pts_us,
 		     int64_t duration_us, int64_t arrival_us);
+/* What is told beside the pictures and the sound, in the same clock: its UTC as theirs is now, or TIMELINE_NONE while theirs is not
+ * known. */
+int64_t timeline_beside(const struct timeline *t, int64_t pts_us);
 /* How long a packet mapped to out_us should be held back, for a source that is faster than time. */
 int64_t timeline_ahead(const struct timeline *t, int64_t out_us, int64_t now_us);
 

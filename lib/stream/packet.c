@@ -68,9 +68,9 @@ static bool same_track(const struct media_track *a, const struct media_track *b)
 
 bool stream_same_tracks(const struct media_info *a, const struct media_info *b)
 {
-	if (a->n != b->n || a->utc != b->utc)
+	if (a->n != b->n || a->sides != b->sides || a->utc != b->utc)
 		return false;
-	for (int i = 0; i < a->n; i++)
+	for (int i = 0; i < a->n + a->sides; i++)
 		if (!same_track(&a->track[i], &b->track[i]))
 			return false;
 	return true;

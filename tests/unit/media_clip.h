@@ -102,7 +102,8 @@ static struct media_packet *packet(int track, int64_t n, bool key)
 }
 
 /* FRAMES of video from instant start_us on and the sound beside them, in the order of time. */
-static void record(struct bytes *b, const char *format, struct media_info *info, int64_t start_us)
+static inline void record(struct bytes *b, const char *format, struct media_info *info,
+			  int64_t start_us)
 {
 	struct media_mux *m;
 	char err[MEDIA_ERR];
