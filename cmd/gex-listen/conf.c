@@ -140,12 +140,12 @@ static const struct conf_key keys[] = {
     {"path *", "local", CONF_FN, 0, NULL, 0, 0, CONF_RELOAD, parse_local},
     {"path *", "endpoint", CONF_FN, 0, NULL, 0, 0, CONF_RELOAD, parse_path_endpoint},
     {"path *", "carrier", CONF_FN, 0, NULL, 0, 0, CONF_RELOAD, parse_path_carrier},
-    {"listener *", "listen", CONF_FN, 0, NULL, 0, 0, 0, parse_listen},
-    {"listener *", "service", CONF_STR, offsetof(struct listener_conf, service), NULL, 0, 0, 0,
-     NULL},
-    {"listener *", "class", CONF_FN, 0, "auto", 0, 0, 0, parse_class},
-    {"listener *", "redundancy", CONF_FN, 0, "auto", 0, 0, 0, parse_redundancy},
-    {"listener *", "deadline", CONF_FN, 0, "auto", 0, 0, 0, parse_deadline},
+    {"listener *", "listen", CONF_FN, 0, NULL, 0, 0, CONF_RELOAD, parse_listen},
+    {"listener *", "service", CONF_STR, offsetof(struct listener_conf, service), NULL, 0, 0,
+     CONF_RELOAD, NULL},
+    {"listener *", "class", CONF_FN, 0, "auto", 0, 0, CONF_RELOAD, parse_class},
+    {"listener *", "redundancy", CONF_FN, 0, "auto", 0, 0, CONF_RELOAD, parse_redundancy},
+    {"listener *", "deadline", CONF_FN, 0, "auto", 0, 0, CONF_RELOAD, parse_deadline},
 };
 
 static void *find_section(void *root, const char *kind, const char *name, char *err, size_t cap);

@@ -523,7 +523,12 @@ void links_start(struct links *ls)
 int links_reload(struct links *ls)
 {
 	int r = routes_set(ls, ls->conf.conf);
+	struct tunnel_conf conf;
+	struct link *l;
 
+	relay_setup_conf(&ls->conf.conf->tunnel, &conf);
+	list_for (l, &ls->all, in)
+		tunnel_set_conf(l->tunnel, &conf);
 	first_kind(ls);
 	return r;
 }

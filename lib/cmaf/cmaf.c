@@ -176,7 +176,8 @@ int cmaf_create(struct cmaf **out, const struct cmaf_conf *conf, struct media_in
 	c->arg = arg;
 	c->utc = !first_key_us;
 	c->info = media_info_ref(info);
-	c->discontinuity_at = NO_NUMBER;
+	for (size_t i = 0; i < CMAF_BREAKS; i++)
+		c->break_at[i] = NO_NUMBER;
 	lay_grid(c, info, first_key_us);
 	for (int i = 0; i < info->n; i++) {
 		c->track[i] = track_create(&info->track[i], i);

@@ -32,6 +32,7 @@
 #include "media/media.h"
 
 #define CMAF_ERR 256
+#define CMAF_BREAKS 8
 
 /* ---- the grid ---- */
 
@@ -134,7 +135,8 @@ struct cmaf {
 	size_t bytes;
 	int64_t evicted_early;
 	bool ended;
-	int64_t discontinuity_at; /* number of the segment */
+	int64_t break_at[CMAF_BREAKS]; /* numbers of the newest discontinuities, round about */
+	unsigned breaks;
 };
 
 /* Starts a presentation with the tracks of info. origin_us: 0 for a stream in UTC; else the instant

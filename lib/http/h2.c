@@ -413,17 +413,6 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *f, void *arg)
 	return 0;
 }
 
-/* A refusal is out before the body it refuses has come: that is not wanted (RFC 9113, section 8.1). */
-static int on_sent(nghttp2_session *session, const nghttp2_frame *f, void *arg)
-{
-	struct stream *s = stream_of(session, f->hd.stream_id);
-
-	if (s && s->unread && f->hd.type == NGHTTP2_HEADERS &&
-	    f->hd.flags & NGHTTP2_FLAG_END_STREAM)
-		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
-	return 0;
-}
-
 static int on_close(nghttp2_session *session, int32_t id, uint32_t error, void *arg)
 {
 	struct conn *c = arg;
@@ -501,10 +490,11 @@ static void h2_check(struct conn *c, int64_t now_us)
 	bool any = false;
 
 	list_for (s, &h->streams, link) {
-		if (!s->left || s->cut || now_us - s->moved_us <= c->server->lim.stall_us)
+		if ((!s->left && !s->unread) || s->cut ||
+		    now_us - s->moved_us <= c->server->lim.stall_us)
 			continue;
 		s->cut = any = true;
-		c->server->refused[REFUSED_SLOW]++;
+		c->server->refused[REFUSED_SLOW] += !s->unread;
 		nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id,
 					  NGHTTP2_ENHANCE_YOUR_CALM);
 	}
@@ -559,7 +549,6 @@ static int session_create(struct conn *c, nghttp2_session **out)
 		nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
 		nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
 		nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
-		nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_sent);
 		nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_close);
 		nghttp2_session_callbacks_set_send_data_callback(cb, on_send_data);
 		/* No body is read, so no window is opened for one. */

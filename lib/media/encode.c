@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "log/log.h"
+#include "media/tone.h"
 
 /* In which n / fps is a whole number: 1/90000 for all usual rates, 30000/1001 and 12.5 too, so that MPEG-TS is exact; else
  * some multiple of the frame rate. */
@@ -141,6 +142,11 @@ static void set_picture(struct encoder *e, const struct rung *r, const AVFrame *
 	cc->colorspace = like->colorspace == AVCOL_SPC_RGB ? AVCOL_SPC_BT709 : like->colorspace;
 	cc->color_primaries = like->color_primaries;
 	cc->color_trc = like->color_trc;
+	if (tone_wanted(like)) {
+		cc->colorspace = AVCOL_SPC_BT709;
+		cc->color_primaries = AVCOL_PRI_BT709;
+		cc->color_trc = AVCOL_TRC_BT709;
+	}
 	e->ticks = e->track->tb.den * r->fps.den / r->fps.num;
 }
 

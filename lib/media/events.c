@@ -36,6 +36,7 @@ void engine_free(struct engine *e)
 	pthread_cond_destroy(&e->changed);
 	pthread_mutex_destroy(&e->lock);
 	av_frame_free(&e->slate);
+	overlays_destroy(e->overlays);
 	free(e);
 }
 

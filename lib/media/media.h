@@ -1,4 +1,4 @@
-/* media: everything that touches FFmpeg and zimg; nobody else includes them.
+/* media: everything that touches FFmpeg, zimg and FreeType; nobody else includes them.
  *
  * What crosses the border is plain: a media_info says which tracks a stream has, a media_packet is
  * one coded frame of one track. Packets stand in one normal form wherever they come from: H.264 and

@@ -1,4 +1,5 @@
-/* Pictures of any format to 8-bit 4:2:0 of one size, by zimg (packed ones are taken apart before, slowly); fitted with black bars when the shapes differ. Not for
+/* Pictures of any format to 8-bit 4:2:0 of one size, by zimg (packed ones are taken apart before, slowly; those of high dynamic range
+ * become BT.709, see tone.h); fitted with black bars when the shapes differ. Not for
  * other modules. */
 #ifndef GEX_MEDIA_SCALE_H
 #define GEX_MEDIA_SCALE_H
@@ -11,6 +12,8 @@ int scaler_create(struct scaler **out, int width, int height) MUST_USE;
  * errno with a reason: -ENOTSUP for a pixel format that no source has (of floats, of a
  * palette, on a card). */
 int scaler_run(struct scaler *s, AVFrame *in, AVFrame **out, char *err) MUST_USE;
+/* From now on *out is always the scaler's own picture, which the caller may draw on until the next call. */
+void scaler_keep(struct scaler *s);
 void scaler_destroy(struct scaler *s);
 
 #endif

@@ -29,7 +29,8 @@ enum {
 	TN_F_PADDING = 0x00,
 	TN_F_PING = 0x01,
 	TN_F_ACK = 0x02,
-	TN_F_ACK_HERE = 0x0c, /* the same of the path that it is on */
+	TN_F_ACK_HERE = 0x0c,  /* the same of the path that it is on */
+	TN_F_ACK_TIMED = 0x0d, /* and with the time when the highest number came */
 	TN_F_MAX_DATA = 0x03,
 	TN_F_MAX_STREAM = 0x04,
 	TN_F_RESET = 0x05,
@@ -57,7 +58,9 @@ enum {
 #define TN_STREAM_CREDIT (1024 * 1024)
 #define TN_TUNNEL_CREDIT (8 * 1024 * 1024)
 #define TN_ACK_RANGES 32
-#define TN_ACK_UNIT_US 8     /* of its delay */
+#define TN_ACK_UNIT_US 8    /* of its delay */
+#define TN_CLOCK_UNIT_US 64 /* of the time in it, which goes round */
+#define TN_CLOCK_BITS 14
 #define TN_ID_GAPS 4096	     /* stream ids skipped by the peer */
 #define TN_STREAM_GAPS 16384 /* holes in one stream */
 #define TN_DATA_FRAMES 16    /* STREAM and FLOW in a packet; ours have TN_REFS at most */
@@ -97,8 +100,12 @@ enum tn_ref_kind {
 struct tn_ref {
 	uint64_t id, off;
 	uint32_t len;
-	uint8_t kind, flags; /* flags: of the stream frame */
+	uint8_t kind, flags; /* flags: of the stream frame, and ours */
 };
+
+/* Its bytes had been sent before; and more than once. */
+#define TN_REF_AGAIN 0x40
+#define TN_REF_HARD 0x80
 
 #define TN_REFS 8
 
@@ -199,6 +206,9 @@ struct tn_path {
 
 	int64_t srtt_us, rttvar_us, latest_us;
 	int64_t min_rtt_us, min_next_us, min_since_us; /* window; the next window's; since */
+	/* The way there by the peer's clock and ours, which do not agree: the newest; NEVER_US: none;
+	 * lowest ones as of min_rtt_us. */
+	int64_t there_us, min_there_us, next_there_us;
 
 	uint64_t delivered, lost_bytes;
 	int64_t delivered_us, first_us;
@@ -251,6 +261,7 @@ struct tunnel_stream {
 	struct tn_ring out; /* from the first unacknowledged byte */
 	uint64_t written, next;
 	struct tn_spans acked, lost;
+	struct tn_spans hard; /* of those lost, what was lost more than once */
 	uint64_t peer_max;
 	bool open_wanted, open_acked; /* to be sent, at offset 0 */
 	bool fin, fin_sent, fin_acked, fin_lost;
@@ -402,8 +413,9 @@ struct tunnel {
 
 	struct acceptor *acceptor;
 	struct list a_all, a_busy, a_events;
-	struct tn_id addr_node; /* while in handshake: its address, in the acceptor's map */
-	uint8_t hello[32];	/* the random bytes of its ClientHello */
+	struct tn_id addr_node;	 /* while in handshake: its address, in the acceptor's map */
+	struct tn_id place_node; /* the reliable address that it was heard from last; id 0: none */
+	uint8_t hello[32];	 /* the random bytes of its ClientHello */
 	bool announced;
 	struct tn_timer a_timer;
 
@@ -455,7 +467,12 @@ int64_t tn_packet_wake(const struct tunnel *t, struct tn_path *p);
 void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const struct tn_where *at,
 		   int64_t now_us);
 void tn_path_finish(struct tn_path *p);
+/* Sends at that rate from now on; 0: found out anew. */
+void tn_path_rate(struct tn_path *p, int64_t rate_bps);
 void tn_path_rtt(struct tn_path *p, int64_t rtt_us, int64_t delay_us, int64_t now_us);
+/* What was sent at sent_us was there at that time of the peer's clock. Returns what the newest round
+ * trip would be without a queue on the way back. */
+int64_t tn_path_there(struct tn_path *p, int64_t sent_us, unsigned clock);
 void tn_path_fill(struct tn_path *p, int64_t now_us);
 int64_t tn_path_burst(const struct tn_path *p);
 
@@ -529,9 +546,15 @@ void tn_sent_give(struct tunnel *t, struct tn_path *p);
 /* When the oldest packet was sent that should prove that the path lives and did not yet; NEVER_US:
  * none. */
 int64_t tn_sent_suspect(struct tn_path *p);
-/* An ACK of packets of p. same_way: it came on p, so that its time is p's round trip. */
+/* An ACK of packets of p. */
+struct tn_ack_time {
+	int64_t delay_us;
+	bool same_way; /* it came on p, so that its time is p's round trip */
+	bool timed;    /* clock: when the highest number came there */
+	unsigned clock;
+};
 int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, size_t n,
-	     int64_t delay_us, bool same_way);
+	     const struct tn_ack_time *time);
 int64_t tn_pto(const struct tn_path *p);
 int64_t tn_pto_due(const struct tn_path *p);
 void tn_recover_timers(struct tunnel *t, struct tn_path *p);
@@ -564,6 +587,8 @@ void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, cons
 		    size_t n, enum tn_guard guard, bool marked, bool game, int percent);
 /* When the next symbol is to go over that path. Symbols of bursts go when the pace lets them. */
 int64_t tn_repair_wake(const struct tn_path *p);
+/* So many bytes of bulk passed, either way: a part of that may be spent on copies of what is urgent. */
+void tn_repair_beside(struct tn_path *p, size_t n, int64_t now_us);
 /* May so many bytes be spent on what is guarded so? They are then. */
 bool tn_repair_pay(struct tn_repair *r, enum tn_guard guard, size_t n);
 bool tn_repair_bulk(const struct tn_path *p);

@@ -15,6 +15,14 @@ static void forget(struct tn_path *p)
 	tn_mend_finish(&p->mend);
 }
 
+void tn_path_rate(struct tn_path *p, int64_t rate_bps)
+{
+	tn_rate_init(&p->rate, rate_bps, p->min_rtt_us == NEVER_US ? RTT_GUESS_US : p->min_rtt_us);
+	if (tn_reliable(p) && !rate_bps)
+		p->rate.ops = &tn_rate_carried;
+	p->tokens = tn_path_burst(p);
+}
+
 void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const struct tn_where *at,
 		   int64_t now_us)
 {
@@ -38,6 +46,7 @@ void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const stru
 	p->srtt_us = p->latest_us = RTT_GUESS_US;
 	p->rttvar_us = RTT_GUESS_US / 4;
 	p->min_rtt_us = p->min_next_us = NEVER_US;
+	p->there_us = p->min_there_us = p->next_there_us = NEVER_US;
 	p->min_since_us = now_us;
 	p->delivered_us = p->first_us = p->last_sent_us = now_us;
 	p->loss_us = p->ack_us = p->suspect_us = NEVER_US;
@@ -51,18 +60,14 @@ void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const stru
 	p->warm_left = conf->warm_bytes;
 	p->heavy_us = now_us;
 	p->tokens_us = now_us;
-	p->tokens = 10 * TUNNEL_DGRAM_MAX;
 	tn_loss_init(&p->loss);
 	p->repair.gap_us = SEC_US;
 	p->watch.told = p->watch.settled = p->watch.mark = p->recv_next;
-	tn_rate_init(&p->rate, conf->rate_bps, RTT_GUESS_US);
-	if (!tn_reliable(p))
-		return;
-	p->dgram = conf->dgram_max;
-	if (conf->rate_bps)
-		return;
-	p->rate.ops = &tn_rate_carried;
-	p->tokens = tn_path_burst(p);
+	tn_path_rate(p, conf->rate_bps);
+	if (tn_reliable(p))
+		p->dgram = conf->dgram_max;
+	else
+		p->tokens = 10 * TUNNEL_DGRAM_MAX;
 }
 
 void tn_path_finish(struct tn_path *p)
@@ -79,6 +84,8 @@ static void min_rtt(struct tn_path *p, int64_t rtt_us, int64_t now_us)
 		p->min_rtt_us = p->min_next_us;
 		p->min_next_us = NEVER_US;
 		p->min_since_us = now_us;
+		p->min_there_us = p->next_there_us;
+		p->next_there_us = NEVER_US;
 	}
 	p->min_next_us = MIN(p->min_next_us, rtt_us);
 	p->min_rtt_us = MIN(p->min_rtt_us, rtt_us);
@@ -101,6 +108,24 @@ void tn_path_rtt(struct tn_path *p, int64_t rtt_us, int64_t delay_us, int64_t no
 	}
 	p->rttvar_us += (llabs(p->srtt_us - rtt_us) - p->rttvar_us) / 4;
 	p->srtt_us += (rtt_us - p->srtt_us) / 8;
+}
+
+/* Each time differs from the one before by less than half a turn of the clock. Of the first it is not
+ * known whose queue it had to wait in. */
+int64_t tn_path_there(struct tn_path *p, int64_t sent_us, unsigned clock)
+{
+	int64_t turn = (int64_t)TN_CLOCK_UNIT_US << TN_CLOCK_BITS;
+	int64_t at = (int64_t)clock * TN_CLOCK_UNIT_US - sent_us % turn,
+		over = p->latest_us - p->min_rtt_us;
+
+	if (p->there_us == NEVER_US)
+		p->there_us = at;
+	p->there_us += ((at - p->there_us) % turn + turn + turn / 2) % turn - turn / 2;
+	if (p->min_there_us == NEVER_US)
+		p->min_there_us = p->there_us - over;
+	p->next_there_us = MIN(p->next_there_us, p->there_us);
+	p->min_there_us = MIN(p->min_there_us, p->there_us);
+	return p->min_rtt_us + CLAMP(p->there_us - p->min_there_us, (int64_t)0, over);
 }
 
 /* The token bucket is deep enough for a timer that comes late by some ms. */

@@ -155,9 +155,10 @@ static void startup_round(struct tn_rate_auto *a)
 
 static void startup_step(struct tn_rate *r, const struct tn_rate_sample *s)
 {
-	/* A queue beside little in flight is not ours: what flows the other way makes one, too. */
+	/* A queue beside little in flight is not ours: what flows the other way makes one, too; and
+	 * what little was sent has taught no bw. */
 	if (r->a.mode == TN_RATE_STARTUP && r->m.queue_us > target(r) + 4 * MS_US &&
-	    s->in_flight > MAX(bdp(r, r->a.bw), CWND_INIT / 2))
+	    !s->app_limited && s->in_flight > MAX(bdp(r, r->a.bw), (uint64_t)CWND_INIT / 4))
 		r->a.mode = TN_RATE_DRAIN;
 	if (r->a.mode == TN_RATE_DRAIN && (s->in_flight <= bdp(r, r->a.bw)))
 		go_alone(r, s->now_us);
@@ -350,6 +351,12 @@ static uint64_t shared_cwnd(const struct tn_rate *r)
 	return bdp(r, bw) * pct / 100 + MAX(20 * MSS, bw * BATCH_US / SEC_US);
 }
 
+/* What arrived and is not yet known to have, since acknowledgements queue. */
+static uint64_t behind(const struct tn_rate *r)
+{
+	return r->a.bw * (uint64_t)r->m.back_us / SEC_US;
+}
+
 static uint64_t auto_cwnd(const struct tn_rate *r)
 {
 	uint64_t pipe = bdp(r, r->a.bw);
@@ -358,8 +365,9 @@ static uint64_t auto_cwnd(const struct tn_rate *r)
 	case TN_RATE_STARTUP:
 		return MAX(CWND_INIT, pipe * PCT_STARTUP / 100) + r->a.bw * BATCH_US / SEC_US;
 	case TN_RATE_SHARED:
-		return MAX(shared_cwnd(r), CWND_MIN);
+		return MAX(shared_cwnd(r) + behind(r), CWND_MIN);
 	default:
+		pipe += behind(r);
 		return MAX(pipe * 5 / 4 + r->a.bw * SLACK_US / SEC_US + 10 * MSS, CWND_MIN);
 	}
 }
