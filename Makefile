@@ -82,7 +82,7 @@ say = $(if $(V),,@printf '  %-5s%s\n' $(1) $@; )
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tools tests web npm install uninstall deps check check-run demo lint sim bench bench-accel bench-transcode bench-job bench-figures fuzz fuzz-programs clean help
+.PHONY: all tools tests web npm install uninstall deps check check-run demo lint sim bench bench-accel bench-transcode bench-job bench-figures soak fuzz fuzz-programs clean help
 
 ## all: the six tools and the player page, into build/ (SAN=address,undefined or SAN=thread: build/SAN/)
 all: tools web
@@ -213,6 +213,11 @@ bench-job: all tests
 ## bench-figures: all tests that state figures of time, with them enforced; check only prints them
 bench-figures: all tests
 	@GEX_FIGURES=1 tests/run $(shell grep -lE '^[^#]*\bfigure "' $(filter-out $(BENCHES) %/lib-selftest.sh,$(SHELL_TESTS)))
+
+## soak: gex-transcode for long: hostile streams under the sanitizers, sources that come and go, memory; SECONDS (600), SEED, TURNS (20)
+soak: tools tests
+	$(MAKE) $(JOBS) SAN=address,undefined tools tests
+	SOAK_SECONDS=$(or $(SECONDS),600) SOAK_SEED=$(or $(SEED),$(shell date +%s)) SOAK_TURNS=$(or $(TURNS),20) tests/media/soak
 
 ## demo: a live source through the whole pipeline on this machine; SECONDS=30 ends it by itself
 demo: deps

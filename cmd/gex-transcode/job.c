@@ -250,7 +250,10 @@ static int open_source(struct job *j, const struct stream_url *u, struct engine_
 	if (!in->name)
 		return -ENOMEM;
 	j->sources++;
-	*s = (struct engine_source){.live = !is_file(u), .paced = u->realtime, .format = u->format};
+	*s = (struct engine_source){.live = !is_file(u),
+				    .paced = u->realtime,
+				    .loops = u->loop || u->list,
+				    .format = u->format};
 	s->once = u->scheme == STREAM_PIPE || (!s->live && !u->loop);
 	if (u->scheme == STREAM_HTTP || u->scheme == STREAM_RTMP) {
 		s->url = u->path;

@@ -47,6 +47,7 @@ struct engine_source {
 	const char *url; /* instead of all the above: what libavformat opens itself (http, rtmp) */
 	bool live;	 /* false: a file, read as fast as it can be encoded */
 	bool paced;	 /* a file in real time */
+	bool loops;	 /* it ends and begins again all the time, which is not told */
 	bool once;	 /* it comes to an end and that is all (a pipe): no lost() then */
 };
 

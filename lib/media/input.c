@@ -427,7 +427,8 @@ static void new_connection(struct input *in, struct run *r)
 	in->fed = false;
 	in->opened++;
 	in->present = true;
-	say_opened(in, r);
+	if (in->opened == 1 || !in->source.loops)
+		say_opened(in, r);
 	timeline_source(&in->timeline, r->info->utc, r->video >= 0);
 	alerts_source(&in->packets);
 }
@@ -509,7 +510,8 @@ void *input_main(void *arg)
 		} else {
 			snprintf(err, sizeof(err), "%s", strerror(-rc));
 		}
-		if (!in->source.once || e->conf.sources > 1)
+		if ((!in->source.once || in->source.loops || e->conf.sources > 1) &&
+		    !(in->source.loops && !rc && last == -ENODATA))
 			engine_emit(e, EVENT_LOST, NULL, in->index, err);
 		if (!sleep_until(e, os_mono_us() + (in->source.url     ? BACKOFF_URL_US
 						    : rc || !in->timed ? BACKOFF_US

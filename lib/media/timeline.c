@@ -347,9 +347,14 @@ int64_t timeline_map(struct timeline *t, int kind, int64_t dts_us, int64_t pts_u
 			compare(t, kind, pts_us, arrival_us);
 		return pts_us + k->offset_us;
 	}
-	if (pts_us + k->offset_us > arrival_us)
-		shift(t, arrival_us - pts_us - k->offset_us);
-	if (arrival_us < t->settle_at_us || (t->has_video && kind != MEDIA_VIDEO))
+	int64_t ahead = pts_us + k->offset_us - arrival_us;
+	if (ahead > 0) {
+		shift(t, -ahead);
+		t->skipped_us += ahead;
+	}
+	/* What comes much faster than time is not live: it would be over before there is a start. */
+	if ((arrival_us < t->settle_at_us && t->skipped_us < TIMELINE_SKIP_MAX_US) ||
+	    (t->has_video && kind != MEDIA_VIDEO))
 		return TIMELINE_NONE;
 	settle(t, pts_us);
 	return pts_us + k->offset_us;

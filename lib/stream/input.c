@@ -360,11 +360,15 @@ static void *run(void *arg)
 		}
 		if (r == -EINTR)
 			break;
-		if (opened || is_final(in))
-			post_lost(in, err, is_final(in));
+		/* The next file of a list follows at once; the end is when there is none. */
+		if (in->url.list && opened)
+			continue;
+		bool final = is_final(in) && !(in->url.list && r != -ENODATA);
+		if (opened || final)
+			post_lost(in, err, final);
 		else
 			tell_failure(in, err);
-		if (is_final(in))
+		if (final)
 			break;
 		if (opened && os_mono_us() - since_us > STEADY_US)
 			delay_us = RETRY_MIN_US;

@@ -1,5 +1,17 @@
 /* What a URL of gex-url(7) has to be allowed. */
-#include "stream/stream.h"
+#include "stream/file.h"
+
+static void files(const struct stream_url *u, struct os_sandbox *s)
+{
+	struct file_list l;
+	char err[MEDIA_ERR], **p;
+
+	/* A list that cannot be read is told of by whoever opens the input. */
+	if (!file_list_read(&l, u, err))
+		vec_for (p, &l.paths)
+			os_sandbox_read(s, *p);
+	file_list_free(&l);
+}
 
 static void both(const struct stream_url *u, struct os_sandbox *s)
 {
@@ -13,6 +25,8 @@ void stream_sandbox_input(const struct stream_url *u, struct os_sandbox *s)
 	switch (u->scheme) {
 	case STREAM_FILE:
 		os_sandbox_read(s, u->path);
+		if (u->list)
+			files(u, s);
 		break;
 	case STREAM_HTTP:
 		os_sandbox_connect(s, u->port);

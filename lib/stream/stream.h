@@ -38,6 +38,7 @@ struct stream_url {
 	int port;
 	char *format;	     /* ?format=, or NULL: by scheme */
 	bool realtime, loop; /* file: ?realtime=1, ?loop=1 */
+	bool list;	     /* file: it names files, one a line, ?list=1 */
 	char *streamid;	     /* srt */
 	char *passphrase_file;
 	char *interface;    /* udp: of a multicast group; NULL: by route */

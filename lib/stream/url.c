@@ -123,6 +123,11 @@ static int set_loop(struct stream_url *u, char *v, char *err)
 	return set_bool(&u->loop, "loop", v, err);
 }
 
+static int set_list(struct stream_url *u, char *v, char *err)
+{
+	return set_bool(&u->list, "list", v, err);
+}
+
 static int set_streamid(struct stream_url *u, char *v, char *err)
 {
 	/* SRTO_STREAMID holds 512 bytes. */
@@ -193,6 +198,7 @@ static const struct param {
      set_format},
     {"realtime", IN(STREAM_FILE), set_realtime},
     {"loop", IN(STREAM_FILE), set_loop},
+    {"list", IN(STREAM_FILE), set_list},
     {"streamid", IN(STREAM_SRT), set_streamid},
     {"latency", IN(STREAM_SRT), set_latency},
     {"passphrase_file", IN(STREAM_SRT), set_passphrase_file},

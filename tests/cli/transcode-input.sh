@@ -101,6 +101,16 @@ ffmpeg -nostdin -loglevel error -i "$TMP/in.ts" -an -t 1 -pix_fmt yuv422p10 -str
 step "raw 4:2:2 in 10 bits" "$bin" -i "$TMP/raw.y4m" -r 144p -o "$TMP/raw.nut"
 step "is taken" test "$(streams "$TMP/raw.nut")" = 'h264|256|144|25'
 
+# A list of files is one stream.
+printf '# three times the same, one by its full name, and one that is not there\n\nin.ts\n%s/in.ts\nnone.ts\nin.ts\n' "$TMP" >"$TMP/list.txt"
+step "a list of files" "$bin" -i "$TMP/list.txt?list=1" -r 144p -S audio.bitrate=0 -o "$TMP/list.nut"
+at_least "has the frames of all, less a GOP" "$(streams "$TMP/list.nut" | sed -n 's/^h264|256|144|//p')" 296
+step "in even steps" test "$(ffprobe -v quiet -show_entries packet=pts_time -of csv=p=0 "$TMP/list.nut" | sed 's/,.*//' |
+	awk 'NR > 1 && ($1 - last > 0.041 || $1 - last < 0.039) { n++ } { last = $1 } END { print n + 0 }')" = 0
+: >"$TMP/nothing.txt"
+refuse "an empty list" 65 "$bin" -i "$TMP/nothing.txt?list=1" -o "$TMP/never.nut"
+one_line 'names no file'
+
 # Damage in the middle costs what it hits.
 cp "$TMP/in.ts" "$TMP/damaged.ts"
 printf 'damage damage damage' | dd of="$TMP/damaged.ts" bs=1 seek=60000 conv=notrunc status=none

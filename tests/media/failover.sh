@@ -48,6 +48,17 @@ turn 1 320x180 30 ""
 turn 2 426x240 25 "-ar 44100 -ac 1"
 turn 3 320x180 60000/1001 "-c:v mpeg2video -profile:v main -b:v 1M -maxrate 1M -bufsize 1M -c:a mp2"
 turn 4 256x144 30 "-c:v libx265 -profile:v main -preset ultrafast -x265-params log-level=none:bframes=0 -ar 32000"
+# make soak goes on.
+turns=${SOAK_TURNS:-4}
+for ((i = 5; i <= turns; i++)); do
+	case $((i % 5)) in
+	0) turn "$i" 320x180 25 "-ac 1" ;;
+	1) turn "$i" 192x108 50 "-ar 22050" ;;
+	2) turn "$i" 426x240 24 "-c:v mpeg2video -profile:v main -b:v 1M -maxrate 1M -bufsize 1M" ;;
+	3) turn "$i" 320x180 30 "-an" ;;
+	4) turn "$i" 256x144 30 "-c:a mp2 -ar 32000" ;;
+	esac
+done
 stop one
 step "status 0 after SIGTERM" test "$STATUS" = 0
 on_grid "$TMP/one.nut" 2
@@ -61,7 +72,7 @@ figure "the last picture stands for, frames" "$(awk '
 	END { print most + 0 }' "$TMP/frames")" at_most 36
 at_least "slates between pictures" "$(awk '/unreadable/ { if (!dark) n++; dark = 1; next } { dark = 0 } END { print n }' \
 	"$TMP/frames")" 4
-for i in 2 3 4; do
+for ((i = 2; i <= turns; i++)); do
 	start=$(sed -n 's/^start_ms=\([0-9]*\).*/\1/p' "$TMP/turn$i-camera.log")
 	shown=$(awk -v s="$start" '!/unreadable/ { split($1, u, "="); split($2, p, "=")
 		if (u[2] >= s) { printf "%.0f\n", p[2] / 1000; exit } }' "$TMP/frames")

@@ -127,6 +127,7 @@ static const struct {
     {"srt://:9000?mode=rendezvous", "needs a host"},
     {"srt://:9000?publisher=second", "neither first nor last"},
     {"udp://h:9000?source=", "source is empty"},
+    {"a.txt?list=yes please", "neither 1 nor 0"},
     {"udp://h", "port is missing"},
     {"rtmp://h:x/live/KEY", "bad port"},
     {"rtmp://h/live/KE Y", "no spaces"},

@@ -374,7 +374,24 @@ static void instants_are_exact(void **state)
 	assert_int_equal(grid_gop((struct ratio){1, 1}, 200 * MS_US), 1);
 }
 
+/* A file into a pipe: all of it within the time of settling. */
+static void what_comes_at_once_is_not_lost(void **state)
+{
+	struct scene s;
+
+	begin(&s, true, 0, false);
+	for (int64_t v = 0; v < 10 * SEC_US; v += FRAME) {
+		s.now += MS_US / 10;
+		video(&s, v);
+		s.now += timeline_ahead(&s.t, s.last_out, s.now);
+	}
+	assert_true(s.t.settled);
+	/* Three seconds are skipped, and output begins with the next GOP. */
+	assert_in_range(s.placed, 30 * 5, 30 * 7);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(what_comes_at_once_is_not_lost),
     cmocka_unit_test(a_live_source_settles_on_the_grid),
     cmocka_unit_test(the_first_burst_is_no_delay),
     cmocka_unit_test(a_backlog_is_skipped_up_to_a_limit),
