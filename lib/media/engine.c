@@ -47,6 +47,11 @@ void engine_fail(struct engine *e, int err, const char *reason)
 	engine_stop(e);
 }
 
+bool engine_waits(const struct engine *e)
+{
+	return !e->live && !e->conf.source[0].paced;
+}
+
 /* ---- building ---- */
 
 AVCodecContext *engine_decoder(const struct media_track *t, char *err)
@@ -119,7 +124,7 @@ static int build_rung(struct engine *e, int i, const AVFrame *first,
 		e->info->n++;
 		return copy_build(s, source, &e->info->track[i]);
 	}
-	if ((rc = queue_init(&s->queue, PICTURES_CAP)) ||
+	if ((rc = queue_init(&s->queue, engine_waits(e) ? PICTURES_WAIT : PICTURES_CAP)) ||
 	    (rc = scaler_create(&s->scaler, s->conf.width, s->conf.height)) ||
 	    (rc = encoder_open_video(&s->enc, &s->conf, first, &e->info->track[i], i, err)))
 		return rc;

@@ -16,6 +16,7 @@
 #define PACKETS_MAX 256
 #define PICTURES_MAX 15 /* at an encoder's door; repeats, which cost little, are not counted */
 #define PICTURES_CAP 64
+#define PICTURES_WAIT 8 /* of a source that waits: few enough for the processor's cache */
 #define OUT_BYTES_MAX (32 << 20)
 
 #define CACHE_BYTES \
@@ -94,7 +95,6 @@ struct engine {
 	bool video_running, audio_running;
 	bool
 	    live; /* gaps are filled; frames are dropped when the machine lags, and the source is not held up */
-	bool waits; /* a file as fast as it goes: it waits for encoders and readers */
 	struct queue video_queue, audio_queue;
 	struct stage rung[LADDER_MAX];
 	int rungs;
@@ -130,6 +130,8 @@ struct engine {
 };
 
 int64_t engine_utc_us(const struct engine *e);
+/* A file as fast as it goes: it waits for encoders and readers. */
+bool engine_waits(const struct engine *e);
 /* The start instant, NEVER_US while unknown. */
 int64_t engine_start_us(struct engine *e);
 /* Hands an event over; takes p or text's copy. n: what encoding took, which input, or the error. Waits for room only for a

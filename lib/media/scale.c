@@ -6,6 +6,8 @@
 #include <zimg.h>
 
 #define ALIGN 64
+#define BICUBIC_B 0
+#define BICUBIC_C 0.6
 
 struct scaler {
 	int width, height;
@@ -261,6 +263,10 @@ static int build(struct scaler *s, const AVFrame *in, char *err)
 	to = wanted(s, &from);
 	zimg_graph_builder_params_default(&params, ZIMG_API_VERSION);
 	params.resample_filter = params.resample_filter_uv = ZIMG_RESIZE_BICUBIC;
+	/* Sharper than zimg's own choice (1/3, 1/3), at the same cost. */
+	params.filter_param_a = params.filter_param_a_uv = BICUBIC_B;
+	params.filter_param_b = params.filter_param_b_uv = BICUBIC_C;
+	params.cpu_type = ZIMG_CPU_AUTO_64B; /* rows are ALIGNed */
 	s->graph = zimg_filter_graph_build(&from, &to, &params);
 	if (!s->graph || zimg_filter_graph_get_tmp_size(s->graph, &size)) {
 		zimg_get_last_error(err, MEDIA_ERR);

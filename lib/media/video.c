@@ -65,7 +65,7 @@ static void give(struct engine *e, struct stage *s, const AVFrame *frame, int64_
 	p->n = n;
 	p->key = is_key(s, n);
 	s->repeated += !frame;
-	if (!e->live && !e->conf.source[0].paced) {
+	if (engine_waits(e)) {
 		if (!queue_push(&s->queue, p))
 			picture_destroy(p);
 		return;
