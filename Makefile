@@ -80,7 +80,7 @@ say = $(if $(V),,@printf '  %-5s%s\n' $(1) $@; )
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tools tests web npm install uninstall deps check check-run demo lint sim bench bench-accel bench-transcode fuzz fuzz-programs clean help
+.PHONY: all tools tests web npm install uninstall deps check check-run demo lint sim bench bench-accel bench-transcode bench-job bench-figures fuzz fuzz-programs clean help
 
 ## all: the six tools and the player page, into build/ (SAN=address,undefined or SAN=thread: build/SAN/)
 all: tools web
@@ -199,6 +199,14 @@ bench-accel: tools tests
 ## bench-transcode: the ladder beside ffmpeg; ARGS='-s 10 -n 3' is seconds of the clip and runs
 bench-transcode: tools tests
 	@tests/bench/transcode.sh $(ARGS)
+
+## bench-job: the main job of tests/net with its figures enforced, on a machine that does nothing else
+bench-job: all tests
+	@GEX_FIGURES=1 tests/run -v tests/net/main-job.sh
+
+## bench-figures: all tests that state figures of time, with them enforced; check only prints them
+bench-figures: all tests
+	@GEX_FIGURES=1 tests/run $(shell grep -lE '^[^#]*\bfigure "' $(filter-out $(BENCHES) %/lib-selftest.sh,$(SHELL_TESTS)))
 
 ## demo: a live source through the whole pipeline on this machine; SECONDS=30 ends it by itself
 demo: deps

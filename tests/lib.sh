@@ -5,6 +5,10 @@
 #
 # A command that fails ends the test (set -e), and so does an unset variable. Waiting is polling with a limit,
 # never a sleep of a fixed length. What spawn started is ended by pid when the test ends, in reverse order.
+#
+# Limits (of retry, wait_..., stop, patiently) are seconds of a quiet machine; PATIENCE times as long is waited, so that
+# no test fails where the cores have other work. What is asserted has to be so at any speed; how fast it was is a
+# `figure`.
 
 set -eEuo pipefail
 
@@ -18,6 +22,8 @@ else
 	TMP=$(mktemp -d "$BUILD/tmp/${0##*/}.XXXXXX")
 fi
 
+PATIENCE=${GEX_PATIENCE:-8}
+
 # Where fail speaks: retry and step may have turned standard error away.
 exec {ERR_FD}>&2
 
@@ -30,16 +36,17 @@ STATUS=0 # exit status of the process that stop, kill9 or wait_exit last saw end
 
 # ---- verdicts ----
 
-# fail TEXT: ends the test as failed and shows the tails of the logs.
+# fail TEXT: ends the test as failed. The tails of the processes' logs come first and the verdict last: people, and
+# machines that keep the end of a long account only, see the end.
 fail() {
 	local name
 	trap - ERR
 	exec 2>&"$ERR_FD"
-	echo "FAIL: $*" >&2
 	for name in "${ORDER[@]}"; do
 		echo "---- $name: $TMP/$name.log" >&2
-		tail -n 15 "$TMP/$name.log" >&2 || true
+		tail -n 15 "$TMP/$name.log" | sed 's/^/| /' >&2 || true
 	done
+	echo "FAIL: $*" >&2
 	exit 1
 }
 
@@ -86,6 +93,21 @@ at_most() {
 	echo "ok - $1: $2 (<= $3)"
 }
 
+# figure TEXT VALUE at_least|at_most NUMBER: speed, delay, loss in real time: what depends on the machine and on what else
+# it does. Prints the figure and what is required of it. Only with GEX_FIGURES=1, as on a quiet machine (make
+# bench-figures), does the test fail when it falls short.
+figure() {
+	local sign='>='
+	[ "$3" = at_least ] || sign='<='
+	if awk -v v="$2" -v o="$sign" -v m="$4" 'BEGIN { exit !(v == v + 0 && (o == ">=" ? v >= m : v <= m)) }'; then
+		echo "figure: $1: $2 ($sign $4)"
+	elif [ -n "${GEX_FIGURES-}" ]; then
+		fail "$1: ${2:-nothing}, $3 $4 wanted"
+	else
+		echo "figure: $1: ${2:-nothing}, SHORT of $sign $4"
+	fi
+}
+
 # same_file A B: byte for byte.
 same_file() {
 	cmp -- "$1" "$2" >&2 || fail "$1 and $2 differ"
@@ -108,12 +130,20 @@ now_ms() {
 
 # retry SECONDS COMMAND...: until it succeeds; false when the time is up. Its output is kept back.
 retry() {
-	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+	local end=$((${EPOCHREALTIME/[.,]/} + $1 * PATIENCE * 1000000))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "${EPOCHREALTIME/[.,]/}" -lt "$end" ] || return 1
 		sleep 0.05
 	done
+}
+
+# patiently SECONDS [in_a|in_b] COMMAND...: runs a program, which is ended (status 124) when the time is up.
+patiently() {
+	local limit=$(($1 * PATIENCE)) where=()
+	shift
+	case $1 in in_*) where=("$1") && shift ;; esac
+	"${where[@]}" timeout -k 5 "$limit" "$@"
 }
 
 # ---- processes ----
@@ -181,11 +211,11 @@ forget_() {
 
 # wait_exit NAME SECONDS: waits until it has ended by itself, and sets STATUS.
 wait_exit() {
-	retry "$2" gone "$1" || fail "$1 has not ended in $2 s"
+	retry "$2" gone "$1" || fail "$1 has not ended in $(($2 * PATIENCE)) s"
 	forget_ "$1"
 }
 
-# stop NAME [SECONDS]: TERM, a bounded wait (10 s), then KILL. Sets STATUS; false when it had to be killed.
+# stop NAME [SECONDS]: TERM, a bounded wait (of 10 s), then KILL. Sets STATUS; false when it had to be killed.
 stop() {
 	local ok=0
 	[ -n "${PID[$1]-}" ] || fail "stop $1: not started"
@@ -208,22 +238,22 @@ kill9() {
 
 # wait_ready NAME [SECONDS]: until it has written its newline to the descriptor that `spawn -r` gave it.
 wait_ready() {
-	local end=$((${EPOCHREALTIME/[.,]/} + ${2:-10} * 1000000))
+	local end=$((${EPOCHREALTIME/[.,]/} + ${2:-10} * PATIENCE * 1000000))
 	until [ -s "$TMP/$1.ready" ]; do
 		alive "$1" || fail "$1 ended before it was ready"
-		[ "${EPOCHREALTIME/[.,]/}" -lt "$end" ] || fail "$1 is not ready after ${2:-10} s"
+		[ "${EPOCHREALTIME/[.,]/}" -lt "$end" ] || fail "$1 is not ready after $((${2:-10} * PATIENCE)) s"
 		sleep 0.02
 	done
 }
 
 # wait_log NAME REGEX [SECONDS]: until a line of its log matches (grep -E).
 wait_log() {
-	local end=$((${EPOCHREALTIME/[.,]/} + ${3:-10} * 1000000)) last=
+	local end=$((${EPOCHREALTIME/[.,]/} + ${3:-10} * PATIENCE * 1000000)) last=
 	until grep -Eq -- "$2" "$TMP/$1.log" 2>/dev/null; do
 		# One more look after its end: the line may have been its last.
 		[ -z "$last" ] || fail "$1 ended without a line like $2"
 		alive "$1" || last=1
-		[ "${EPOCHREALTIME/[.,]/}" -lt "$end" ] || fail "$1 wrote no line like $2 in ${3:-10} s"
+		[ "${EPOCHREALTIME/[.,]/}" -lt "$end" ] || fail "$1 wrote no line like $2 in $((${3:-10} * PATIENCE)) s"
 		sleep 0.05
 	done
 }
@@ -250,7 +280,7 @@ crashes_() {
 }
 
 finish_() {
-	local status=$? i names=("${ORDER[@]}")
+	local status=$? i names=("${ORDER[@]}") PATIENCE=2
 	trap '' INT TERM
 	trap - ERR EXIT
 	set +e

@@ -61,7 +61,7 @@ struct cached {
 };
 
 struct rendition {
-	struct cached playlist;
+	struct cached playlist, delta;
 	struct list held;     /* hold.c: requests, by their links */
 	struct list trickled; /* the same, of segments in progress */
 	int64_t latency_us;   /* now - the instant of the newest frame of the last part */

@@ -53,11 +53,13 @@ void serve_flush(struct package *p)
 {
 	forget(&p->multivariant);
 	forget(&p->mpd);
-	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++)
+	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
 		forget(&p->rendition[i].playlist);
+		forget(&p->rendition[i].delta);
+	}
 }
 
-enum text { TEXT_MULTIVARIANT, TEXT_MEDIA, TEXT_MPD };
+enum text { TEXT_MULTIVARIANT, TEXT_MEDIA, TEXT_DELTA, TEXT_MPD };
 
 static struct buf *render(struct package *p, enum text what, const struct cmaf_track *t)
 {
@@ -70,8 +72,8 @@ static struct buf *render(struct package *p, enum text what, const struct cmaf_t
 	snprintf(time_url, sizeof(time_url), "/%s/time", p->conf->name);
 	if (what == TEXT_MULTIVARIANT)
 		cmaf_hls_multivariant(p->cmaf, f);
-	else if (what == TEXT_MEDIA)
-		cmaf_hls_media(p->cmaf, t, f);
+	else if (what == TEXT_MEDIA || what == TEXT_DELTA)
+		cmaf_hls_media(p->cmaf, t, what == TEXT_DELTA, f);
 	else
 		cmaf_dash(p->cmaf, time_url, f);
 	bool bad = ferror(f);
@@ -100,10 +102,21 @@ static void send_text(struct http_request *r, struct buf *b, const char *type, c
 		not_yet(r);
 }
 
+/* Without date ranges both versions of the directive ask for the same. */
+static bool wants_delta(const struct http_request *r)
+{
+	char version[8];
+	int n = http_query_get(r->query, "_HLS_skip", version, sizeof(version));
+
+	return n >= 0 && (!strcmp(version, "YES") || !strcmp(version, "v2"));
+}
+
 void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
 		    const char *cache)
 {
-	struct buf *b = cached_text(p, &p->rendition[t->index].playlist, TEXT_MEDIA, t);
+	struct rendition *of = &p->rendition[t->index];
+	struct buf *b = wants_delta(r) ? cached_text(p, &of->delta, TEXT_DELTA, t)
+				       : cached_text(p, &of->playlist, TEXT_MEDIA, t);
 
 	send_text(r, b, "application/vnd.apple.mpegurl", cache);
 }

@@ -11,7 +11,7 @@ struct reading {
 	int i;
 };
 
-#define READINGS_MAX (64 + 8 * LADDER_MAX + 4 * OUTPUTS_MAX)
+#define READINGS_MAX (64 + 2 * INPUTS_MAX * FAILOVER_FAULTS + 9 * LADDER_MAX + 4 * OUTPUTS_MAX)
 
 #define TOOK_MAX 2048
 
@@ -98,12 +98,14 @@ GETTER(get_bytes, f->now.bytes_in)
 GETTER(get_damaged, f->now.damaged)
 GETTER(get_undecoded, f->now.undecoded)
 GETTER(get_broken, f->now.broken)
-GETTER(get_switches, f->now.switches)
+GETTER(get_switches, f->now.switches[i])
 GETTER(get_slates, f->now.slates)
 GETTER(get_slate, f->now.slate)
 GETTER(get_opened, f->now.input[i].opened)
 GETTER(get_present, f->now.input[i].present)
 GETTER(get_active, f->now.input[i].active)
+GETTER(get_alert, f->now.input[i / FAILOVER_FAULTS].alerted >> i % FAILOVER_FAULTS & 1)
+GETTER(get_alerts, f->now.input[i / FAILOVER_FAULTS].alerts[i % FAILOVER_FAULTS])
 GETTER(get_silence, f->now.silence_samples / 48000.0)
 GETTER(get_overrun, f->now.overrun)
 GETTER(get_cut, f->now.cut_samples / 48000.0)
@@ -113,12 +115,27 @@ GETTER(get_queued, f->now.queued)
 GETTER(get_rung_frames, f->now.rung[i].frames)
 GETTER(get_rung_dropped, f->now.rung[i].dropped)
 GETTER(get_rung_repeated, f->now.rung[i].repeated)
+GETTER(get_rung_captioned, f->now.rung[i].captioned)
 GETTER(get_rung_queued, f->now.rung[i].queued)
 GETTER(get_sink_bytes, f->sink[i] ? stream_sink_stats(f->sink[i]).bytes : 0)
 GETTER(get_sink_readers, f->sink[i] ? stream_sink_stats(f->sink[i]).readers : 0)
 GETTER(get_sink_dropped, f->sink[i] ? stream_sink_stats(f->sink[i]).dropped : 0)
 GETTER(get_sink_cut, f->sink[i] ? stream_sink_stats(f->sink[i]).cut : 0)
 GETTER(get_sink_queued, f->sink[i] ? stream_sink_queued(f->sink[i]) : 0)
+
+static void add_alerts(struct figures *f, int input, const char *number)
+{
+	for (int k = 0; k < FAILOVER_FAULTS; k++) {
+		char label[96] = "";
+
+		metrics_label(label, sizeof(label), "input", number);
+		metrics_label(label, sizeof(label), "kind", failover_why_name[k]);
+		add(f, false, "gex_transcode_alert", "1 while this fault lasts.", label, get_alert,
+		    input * FAILOVER_FAULTS + k);
+		add(f, true, "gex_transcode_alerts_total", "How often there was an alert.", label,
+		    get_alerts, input * FAILOVER_FAULTS + k);
+	}
+}
 
 void figures_engine(struct figures *f, struct engine *e)
 {
@@ -137,8 +154,6 @@ void figures_engine(struct figures *f, struct engine *e)
 	    get_queued, 0);
 	add(f, true, "gex_transcode_broken_total", "Pictures left out because of damage.", NULL,
 	    get_broken, 0);
-	add(f, true, "gex_transcode_switches_total", "How often another input took over.", NULL,
-	    get_switches, 0);
 	add(f, true, "gex_transcode_slates_total", "How often the slate came.", NULL, get_slates,
 	    0);
 	add(f, false, "gex_transcode_slate", "1 while the slate is shown.", NULL, get_slate, 0);
@@ -154,6 +169,7 @@ void figures_engine(struct figures *f, struct engine *e)
 		    get_present, i);
 		add(f, false, "gex_transcode_input_active", "1 for the input that is encoded.",
 		    label, get_active, i);
+		add_alerts(f, i, number);
 	}
 	add(f, true, "gex_transcode_silence_seconds_total",
 	    "Silence put where the source had no sound.", NULL, get_silence, 0);
@@ -161,6 +177,13 @@ void figures_engine(struct figures *f, struct engine *e)
 	    NULL, get_cut, 0);
 	add(f, true, "gex_transcode_overrun_total", "Packets lost because the process was held up.",
 	    NULL, get_overrun, 0);
+	for (int i = 0; i < FAILOVER_WHYS; i++) {
+		char label[48] = "";
+
+		metrics_label(label, sizeof(label), "why", failover_why_name[i]);
+		add(f, true, "gex_transcode_switches_total", "How often another input took over.",
+		    label, get_switches, i);
+	}
 	for (int i = 0; i < TIMELINE_REPAIRS; i++) {
 		char label[48] = "";
 
@@ -216,6 +239,8 @@ void figures_start(struct figures *f, struct media_info *info)
 		    label, get_rung_dropped, i);
 		add(f, true, "gex_transcode_repeated_total", "Frames that repeat the one before.",
 		    label, get_rung_repeated, i);
+		add(f, true, "gex_transcode_captioned_total", "Frames with captions.", label,
+		    get_rung_captioned, i);
 		add(f, false, "gex_transcode_queued_frames", "Frames waiting for the encoder.",
 		    label, get_rung_queued, i);
 	}

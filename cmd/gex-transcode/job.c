@@ -135,11 +135,26 @@ static void on_lost(void *arg, int input, const char *reason)
 		log_warn(j->source[input].name, "%s", reason);
 }
 
-static void on_switched(void *arg, int input)
+static void on_switched(void *arg, int input, const char *why)
 {
 	struct job *j = arg;
 
-	log_warn(j->source[input].name, "is on the air now");
+	log_warn(j->source[input].name, "is on the air now: %s", why);
+}
+
+static void on_alert(void *arg, int input, enum failover_fault kind, bool on)
+{
+	static const char *const begins[] = {"the picture is black", "the picture stands still",
+					     "there is no sound"},
+				 *const ends[] = {"the picture is not black any more",
+						  "the picture moves again",
+						  "there is sound again"};
+	struct job *j = arg;
+
+	if (on)
+		log_warn(j->source[input].name, "%s", begins[kind]);
+	else
+		log_info(j->source[input].name, "%s", ends[kind]);
 }
 
 static void say_track(const struct media_track *t)
@@ -194,7 +209,7 @@ static size_t on_queued(void *arg)
 }
 
 static const struct engine_events events = {on_opened, on_lost, on_switched, on_start,
-					    on_packet, on_end,	on_queued};
+					    on_packet, on_end,	on_queued,   on_alert};
 
 /* ---- set-up ---- */
 
@@ -277,6 +292,12 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 				 .opus = c->opus,
 				 .loss_us = c->loss_us,
 				 .return_us = c->return_us,
+				 .fault_us = {[FAULT_BLACK] = c->black_us,
+					      [FAULT_FROZEN] = c->frozen_us,
+					      [FAULT_SILENT] = c->silent_us},
+				 .alert_us = {[FAULT_BLACK] = c->alert_us[FAULT_BLACK],
+					      [FAULT_FROZEN] = c->alert_us[FAULT_FROZEN],
+					      [FAULT_SILENT] = c->alert_us[FAULT_SILENT]},
 				 .slate_us = c->slate_us ? c->slate_us : NEVER_US,
 				 .slate_file = c->slate_file,
 				 .slate_text = c->slate_text};

@@ -31,6 +31,8 @@ struct conf {
 	VEC(struct input_conf *) backups; /* in order of preference */
 	bool input_flag;		  /* given on the command line, backups with it */
 	int64_t loss_us, return_us;
+	int64_t black_us, frozen_us, silent_us; /* 0: no reason to leave an input */
+	int64_t alert_us[FAILOVER_FAULTS];
 	int64_t slate_us;
 	char *slate_file, *slate_text;
 	VEC(struct output_conf *) outputs;

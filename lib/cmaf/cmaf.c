@@ -245,6 +245,8 @@ int cmaf_packet(struct cmaf *c, struct media_packet *p, int64_t offset_us)
 void cmaf_gap(struct cmaf *c, int64_t utc_us)
 {
 	for (int i = 0; i < c->n; i++)
+		track_away(c, c->track[i], utc_us);
+	for (int i = 0; i < c->n; i++)
 		track_gap(c, c->track[i], utc_us);
 }
 

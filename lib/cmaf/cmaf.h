@@ -16,8 +16,9 @@
  * is complete with its last frame and does not wait for the next.
  *
  * A part or segment is seen by readers only when complete. What is missing stays missing in UTC:
- * segments without media are marked as gaps. A change of codec parameters is a new init segment
- * under another name and a discontinuity.
+ * segments without media are marked as gaps, and where a segment ended before its time the next is
+ * a discontinuity, in every track. So is a change of codec parameters, with a new init segment under
+ * another name.
  *
  * Playlists (hls.c) and the MPD (dash.c) are written as text from this store. No clock, no I/O, one
  * thread. */
@@ -175,9 +176,11 @@ void cmaf_bitrate(const struct cmaf_track *t, int64_t *peak, int64_t *mean);
 
 /* ---- text ---- */
 
-/* RFC 8216bis: the multivariant playlist and the media playlist of t. */
+/* RFC 8216bis: the multivariant playlist and the media playlist of t; delta: without the segments
+ * that a client has that asked for no more than an update (6.2.5.1; the whole one when there is
+ * nothing to leave out, or after the end). */
 void cmaf_hls_multivariant(const struct cmaf *c, FILE *f);
-void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, FILE *f);
+void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, bool delta, FILE *f);
 /* ISO/IEC 23009-1 with the DASH-IF low-latency profile. time_url: of UTCTiming. */
 void cmaf_dash(const struct cmaf *c, const char *time_url, FILE *f);
 

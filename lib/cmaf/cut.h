@@ -46,6 +46,9 @@ void store_clear(struct cmaf *c, struct cmaf_track *t);
 
 /* ---- track.c ---- */
 int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t offset_us);
+/* The source is away: ends a segment whose time is over at utc_us; where that leaves a hole, a
+ * discontinuity is noted. Then, when that is done in every track, adds the gaps. */
+void track_away(struct cmaf *c, struct cmaf_track *t, int64_t utc_us);
 void track_gap(struct cmaf *c, struct cmaf_track *t, int64_t utc_us);
 /* Completes the segment in progress. */
 void track_end(struct cmaf *c, struct cmaf_track *t);

@@ -6,6 +6,8 @@
 
 #include "cmaf/cmaf.h"
 
+#define SKIP_UNTIL 6 /* target durations from the end: what a delta update always has */
+
 static double seconds(int64_t us)
 {
 	return (double)us / 1e6;
@@ -99,8 +101,11 @@ static void put_header(const struct cmaf *c, const struct cmaf_track *t,
 	int64_t discontinuities = t->discontinuities;
 
 	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:%d\n", cmaf_target_s(c));
-	fprintf(f, "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=%.6f,HOLD-BACK=%d\n",
-		seconds(cmaf_part_hold_back_us(c)), 3 * cmaf_target_s(c));
+	fprintf(f,
+		"#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=%d,PART-HOLD-BACK=%.6f,"
+		"HOLD-BACK=%d\n",
+		SKIP_UNTIL * cmaf_target_s(c), seconds(cmaf_part_hold_back_us(c)),
+		3 * cmaf_target_s(c));
 	fprintf(f, "#EXT-X-PART-INF:PART-TARGET=%.6f\n", seconds(c->part_target_us));
 	fprintf(f, "#EXT-X-MEDIA-SEQUENCE:%" PRId64 "\n", first ? first->number : 0);
 	list_for (s, &t->segments, link) {
@@ -170,12 +175,34 @@ static void put_hint_and_reports(const struct cmaf *c, const struct cmaf_track *
 	}
 }
 
-void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
+/* A delta update leaves out complete segments that end more than CAN-SKIP-UNTIL before the end
+ * (RFC 8216bis, 6.2.5.1). Returns the first that stays; *skipped: how many do not; *init: the one
+ * that holds there. */
+static const struct cmaf_segment *skip(const struct cmaf *c, const struct cmaf_track *t,
+				       const struct cmaf_segment *s, int *skipped,
+				       const struct cmaf_init **init)
+{
+	const struct cmaf_segment *last = cmaf_last(t);
+	int64_t until = last ? last->end - SKIP_UNTIL * cmaf_target_s(c) * t->scale : 0;
+
+	for (; s && s != last && s->end < until; ++*skipped) {
+		*init = s->init ? s->init : *init;
+		s = list_entry(s->link.next, struct cmaf_segment, link);
+	}
+	return s;
+}
+
+void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, bool delta, FILE *f)
 {
 	const struct cmaf_segment *first = cmaf_listed(c, t), *last = cmaf_last(t);
 	const struct cmaf_init *init = NULL;
+	int skipped = 0;
 
 	put_header(c, t, first, f);
+	if (delta && !c->ended)
+		first = skip(c, t, first, &skipped, &init);
+	if (skipped)
+		fprintf(f, "#EXT-X-SKIP:SKIPPED-SEGMENTS=%d\n", skipped);
 	/* Parts are listed for the last three target durations and what is in progress (6.2.2). */
 	int64_t parts_from = last ? last->start - 3 * cmaf_target_s(c) * t->scale - t->frame : 0;
 	for (const struct cmaf_segment *s = first; s;) {

@@ -183,6 +183,7 @@ static int add_gap(struct cmaf *c, struct cmaf_track *t, int64_t number)
 	init_unref(s->init); /* nothing in it needs one */
 	s->init = NULL;
 	s->gap = s->complete = true;
+	s->discontinuity = c->discontinuity_at == number;
 	s->end = cmaf_grid_start(&c->grid, t->scale, number + 1, 0);
 	t->cut->last_number = number;
 	if (c->ev.segment)
@@ -421,17 +422,32 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 	return rc;
 }
 
+/* A segment that ends before its time leaves a hole, which the dates of what follows would jump
+ * over. */
+static void end_short(struct cmaf *c, struct cmaf_track *t)
+{
+	int64_t number = t->cut->cur->number;
+	int64_t missing = cmaf_grid_start(&c->grid, t->scale, number + 1, 0) - t->cut->next;
+
+	if (!end_part(c, t, true) && missing > t->frame)
+		c->discontinuity_at = number + 1;
+}
+
+void track_away(struct cmaf *c, struct cmaf_track *t, int64_t utc_us)
+{
+	int64_t now = base_scale(utc_us, t->scale, SEC_US);
+
+	if (t->cut->cur && cmaf_grid_number(&c->grid, t->scale, now) > t->cut->cur->number)
+		end_short(c, t);
+}
+
 void track_gap(struct cmaf *c, struct cmaf_track *t, int64_t utc_us)
 {
 	struct cmaf_cut *cut = t->cut;
 	int64_t now = base_scale(utc_us, t->scale, SEC_US);
 	int64_t number = cmaf_grid_number(&c->grid, t->scale, now);
 
-	if (cut->last_number == NO_NUMBER)
-		return;
-	if (cut->cur && number > cut->cur->number && end_part(c, t, true))
-		return;
-	if (number > cut->last_number + 1)
+	if (cut->last_number != NO_NUMBER && !cut->cur && number > cut->last_number + 1)
 		fill_gaps(c, t, number);
 }
 

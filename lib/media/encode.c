@@ -164,6 +164,7 @@ static int open_kind(struct encoder *e, const struct kind *k, const struct rung 
 	if (rc)
 		return rc;
 	set_picture(e, r, like, k->vbv);
+	e->writes_captions = !strcmp(k->encoder, "libx265");
 	k->tell(&o, r);
 	return open_codec(e, c, &o, err);
 }
@@ -219,6 +220,12 @@ int encoder_send(struct encoder *e, AVFrame *f)
 			e->base = f->pts;
 		f->pts -= e->base;
 	}
+	const AVFrameSideData *said =
+	    f && e->writes_captions ? av_frame_get_side_data(f, AV_FRAME_DATA_A53_CC) : NULL;
+	if (said && said->size <= sizeof(e->said)) {
+		memcpy(e->said, said->data, said->size);
+		e->said_size = said->size;
+	}
 	int rc = avcodec_send_frame(e->cc, f);
 	if (f)
 		f->pts = pts;
@@ -230,6 +237,10 @@ struct media_packet *encoder_receive(struct encoder *e)
 	if (avcodec_receive_packet(e->cc, e->pkt) < 0)
 		return NULL;
 	struct media_packet *p = mav_packet_to_media(e->pkt);
+	if (p && e->said_size) {
+		p = captions_into_hevc(p, e->said, e->said_size);
+		e->said_size = 0;
+	}
 	if (p) {
 		p->track = e->index;
 		p->pts = (e->pkt->pts + e->base) * e->ticks;

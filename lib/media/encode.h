@@ -3,6 +3,7 @@
 #define GEX_MEDIA_ENCODE_H
 
 #include "media/av.h"
+#include "media/caption.h"
 #include "media/ladder.h"
 #include "media/splice.h"
 
@@ -16,7 +17,11 @@ struct encoder {
 	struct media_track *track; /* whose time base packets get */
 	int index;		   /* of the track */
 	int64_t base;		   /* what was subtracted from pts: codecs count from 0 */
-	int64_t ticks;		   /* units of track->tb in one of the encoder's */
+	/* Captions that the encoder does not write itself, of the frame whose packet comes next. */
+	bool writes_captions;
+	uint8_t said[CAPTION_FRAME * 3];
+	size_t said_size;
+	int64_t ticks; /* units of track->tb in one of the encoder's */
 };
 
 /* Opens and describes the track in *t (extra is made); t must outlive the encoder. like: a decoded frame, whose colours are
@@ -25,7 +30,7 @@ int encoder_open_video(struct encoder *e, const struct rung *r, const AVFrame *l
 		       struct media_track *t, int index, char *err) MUST_USE;
 int encoder_open_audio(struct encoder *e, bool opus, int64_t bitrate, struct media_track *t,
 		       int index, char *err) MUST_USE;
-/* f->pts: frames (video) or samples (audio) since the epoch. NULL: no more. */
+/* f->pts: frames (video) or samples (audio) since the epoch; its captions (side data) go into H.264 and HEVC. NULL: no more. */
 int encoder_send(struct encoder *e, AVFrame *f) MUST_USE;
 /* The next packet; NULL when there is none now. */
 struct media_packet *encoder_receive(struct encoder *e);

@@ -52,6 +52,33 @@ bool engine_waits(const struct engine *e)
 	return !e->live && !e->conf.source[0].paced;
 }
 
+/* Sets or clears a bit of an alert; true when that is a change. */
+static bool set_alert(struct input *in, enum failover_fault kind, bool on)
+{
+	unsigned bit = 1u << kind;
+
+	if (!(in->alerted & bit) == !on)
+		return false;
+	in->alerted ^= bit;
+	in->alerts[kind] += on;
+	return true;
+}
+
+void engine_fault(struct engine *e, int input, enum failover_fault kind, bool on)
+{
+	struct input *in = &e->input[input];
+	int64_t now = os_mono_us(), after = e->conf.alert_us[kind];
+
+	pthread_mutex_lock(&e->lock);
+	failover_seen(&e->failover, input, kind, on, now);
+	in->seen = on ? in->seen | 1u << kind : in->seen & ~(1u << kind);
+	bool told = set_alert(
+	    in, kind, on && after && now - e->failover.input[input].since_us[kind] >= after);
+	pthread_mutex_unlock(&e->lock);
+	if (told)
+		engine_emit(e, EVENT_ALERT, NULL, (input * FAILOVER_FAULTS + kind) * 2 + on, NULL);
+}
+
 /* ---- building ---- */
 
 AVCodecContext *engine_decoder(const struct media_track *t, char *err)
@@ -124,6 +151,7 @@ static int build_rung(struct engine *e, int i, const AVFrame *first,
 		e->info->n++;
 		return copy_build(s, source, &e->info->track[i]);
 	}
+	captions_init(&s->captions);
 	if ((rc = queue_init(&s->queue, engine_waits(e) ? PICTURES_WAIT : PICTURES_CAP)) ||
 	    (rc = scaler_create(&s->scaler, s->conf.width, s->conf.height)) ||
 	    (rc = encoder_open_video(&s->enc, &s->conf, first, &e->info->track[i], i, err)))
@@ -218,6 +246,7 @@ static void init(struct engine *e, struct loop *l, const struct engine_conf *con
 	cond_init(&e->changed);
 	loop_timer_init(l, &e->retry, engine_deliver, e);
 	failover_init(&e->failover, conf->loss_us, conf->return_us);
+	memcpy(e->failover.fault_us, conf->fault_us, sizeof(conf->fault_us));
 	for (int i = 0; i < conf->sources; i++) {
 		e->input[i].e = e;
 		e->input[i].index = i;
@@ -277,12 +306,16 @@ static void input_stats(struct engine *e, struct engine_stats *st)
 {
 	pthread_mutex_lock(&e->lock);
 	int active = e->failover.active;
-	st->switches = e->failover.changes;
+	memcpy(st->switches, e->failover.changes, sizeof(st->switches));
 	pthread_mutex_unlock(&e->lock);
 	for (int i = 0; i < e->conf.sources; i++) {
 		const struct input *in = &e->input[i];
 
-		st->input[i] = (struct engine_input_stats){in->opened, in->present, i == active};
+		st->input[i] = (struct engine_input_stats){
+		    .opened = in->opened, .present = in->present, .active = i == active};
+		st->input[i].alerted = in->alerted;
+		for (int k = 0; k < FAILOVER_FAULTS; k++)
+			st->input[i].alerts[k] = in->alerts[k];
 		st->present |= in->present && i == active;
 		for (int k = 0; k < TIMELINE_REPAIRS; k++)
 			st->repairs[k] += in->repairs[k];
@@ -316,6 +349,7 @@ void engine_stats(struct engine *e, struct engine_stats *st)
 		    .frames = s->frames,
 		    .dropped = s->dropped,
 		    .repeated = s->repeated,
+		    .captioned = s->captioned,
 		    .queued = s->queue.made ? (int)queue_len(&s->queue) : 0};
 	}
 }
@@ -349,6 +383,7 @@ static void finish_rung(struct stage *s)
 	queue_finish(&s->queue);
 	encoder_close(&s->enc);
 	scaler_destroy(s->scaler);
+	captions_finish(&s->captions);
 }
 
 static void join_all(struct engine *e)

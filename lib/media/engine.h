@@ -45,8 +45,9 @@ struct engine_source {
 struct engine_conf {
 	struct engine_source source[INPUTS_MAX]; /* in order of preference */
 	int sources;
-	int64_t loss_us, return_us; /* failover.h */
-	int64_t slate_us;	    /* the last picture stands so long; NEVER_US: no slate */
+	int64_t loss_us, return_us, fault_us[FAILOVER_FAULTS]; /* failover.h */
+	int64_t alert_us[FAILOVER_FAULTS]; /* after so long a fault is told; 0: never */
+	int64_t slate_us;		   /* the last picture stands so long; NEVER_US: no slate */
 	const char *slate_file; /* NULL: a picture with slate_text; both for engine_create only */
 	const char *slate_text;
 	struct rung rung[LADDER_MAX];
@@ -60,8 +61,8 @@ struct engine_conf {
 struct engine_events {
 	void (*opened)(void *arg, int input, const char *what);
 	void (*lost)(void *arg, int input, const char *reason);
-	/* Another input than before is encoded from here on. */
-	void (*switched)(void *arg, int input);
+	/* Another input than before is encoded from here on; why: failover_why_text. */
+	void (*switched)(void *arg, int input, const char *why);
 	/* Once: the renditions, before the first packet. */
 	void (*start)(void *arg, struct media_info *info);
 	/* The callee does not own p. took_us: what encoding (and scaling) it took. */
@@ -70,22 +71,28 @@ struct engine_events {
 	void (*end)(void *arg, int err, const char *reason);
 	/* How many bytes the sinks still hold; only a source that is not live waits for them. */
 	size_t (*queued)(void *arg);
+	/* A fault of an input has lasted for alert_us, or is over. May be NULL. */
+	void (*alert)(void *arg, int input, enum failover_fault kind, bool on);
 };
 
 struct engine_rung_stats {
 	int64_t frames, dropped, repeated;
+	int64_t captioned; /* frames with captions */
 	int queued;
 };
 struct engine_input_stats {
 	int64_t opened;
 	bool present, active;
+	unsigned alerted;		 /* bits by enum failover_fault */
+	int64_t alerts[FAILOVER_FAULTS]; /* how often each began */
 };
 struct engine_stats {
 	int64_t frames_in, packets_in, bytes_in; /* of all inputs */
 	int64_t damaged, undecoded;
 	int64_t broken; /* pictures left out because of damage before or in them */
 	int64_t repairs[TIMELINE_REPAIRS]; /* of all inputs */
-	int64_t switches, slates;	   /* how often another input, the slate, came */
+	int64_t switches[FAILOVER_WHYS];   /* how often another input came */
+	int64_t slates;			   /* and the slate */
 	bool slate;			   /* it is there now */
 	int64_t silence_samples, cut_samples;
 	int64_t decode_us; /* spent in decoding pictures and making them upright */

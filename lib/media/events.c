@@ -49,7 +49,12 @@ static void deliver_one(struct engine *e, struct out *o)
 		e->ev.lost(e->arg, (int)o->n, o->text);
 		break;
 	case EVENT_SWITCH:
-		e->ev.switched(e->arg, (int)o->n);
+		e->ev.switched(e->arg, (int)o->n, o->text);
+		break;
+	case EVENT_ALERT:
+		if (e->ev.alert)
+			e->ev.alert(e->arg, (int)(o->n / 2 / FAILOVER_FAULTS),
+				    (enum failover_fault)(o->n / 2 % FAILOVER_FAULTS), o->n & 1);
 		break;
 	case EVENT_START:
 		e->ev.start(e->arg, o->info);

@@ -163,9 +163,10 @@ static bool is_active(struct input *in, bool counts, bool key)
 	bool active =
 	    counts ? failover_heard(&e->failover, in->index, key, os_mono_us()) : was == in->index;
 	bool changed = was >= 0 && was != e->failover.active;
+	enum failover_why why = e->failover.why;
 	pthread_mutex_unlock(&e->lock);
 	if (changed)
-		engine_emit(e, EVENT_SWITCH, NULL, in->index, NULL);
+		engine_emit(e, EVENT_SWITCH, NULL, in->index, failover_why_text[why]);
 	return active;
 }
 
@@ -179,6 +180,8 @@ static bool route(struct input *in, struct run *r, struct work *w)
 
 	if (active && in->fed)
 		return push_work(in->e, w);
+	if (!active)
+		idle_look(in, w, key);
 	keep(in, w, key);
 	if (!active) {
 		in->fed = false;
@@ -323,6 +326,9 @@ static int one_connection(struct input *in, char *err)
 	rc = run_source(in, &r);
 	in->present = false;
 	forget_cache(in);
+	idle_end(in);
+	for (int k = 0; k < FAILOVER_FAULTS; k++)
+		engine_fault(in->e, in->index, (enum failover_fault)k, false);
 	pthread_mutex_lock(&in->e->lock);
 	failover_lost(&in->e->failover, in->index);
 	pthread_mutex_unlock(&in->e->lock);

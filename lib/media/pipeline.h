@@ -4,12 +4,14 @@
 
 #include <stdatomic.h>
 
+#include "media/caption.h"
 #include "media/encode.h"
 #include "media/engine.h"
 #include "media/failover.h"
 #include "media/queue.h"
 #include "media/scale.h"
 #include "media/timeline.h"
+#include "media/watch.h"
 
 #define HOLD_US \
 	(300 * MS_US) /* how late a frame may come before the last is repeated in its place */
@@ -57,9 +59,10 @@ struct stage {
 	struct queue queue;
 	struct encoder enc;
 	struct scaler *scaler;
+	struct captions captions;
 	pthread_t thread;
 	bool running;
-	atomic_llong frames, dropped, repeated;
+	atomic_llong frames, dropped, repeated, captioned;
 };
 
 /* One source, read on a thread of its own. */
@@ -76,9 +79,24 @@ struct input {
 	int cached;
 	atomic_bool present;
 	atomic_llong opened, repairs[TIMELINE_REPAIRS];
+	/* Bits by enum failover_fault, set by engine_fault: what was seen in it last, and what has lasted long enough to be told. */
+	atomic_uint seen, alerted;
+	atomic_llong alerts[FAILOVER_FAULTS];
+	AVCodecContext *idle_dec; /* idle.c */
+	struct media_info *idle_info;
+	struct watch idle_watch;
+	bool idle_known; /* it has seen a picture */
 };
 
-enum event { EVENT_OPENED, EVENT_LOST, EVENT_SWITCH, EVENT_START, EVENT_PACKET, EVENT_END };
+enum event {
+	EVENT_OPENED,
+	EVENT_LOST,
+	EVENT_SWITCH,
+	EVENT_ALERT,
+	EVENT_START,
+	EVENT_PACKET,
+	EVENT_END
+};
 
 struct engine {
 	struct loop *loop;
@@ -150,10 +168,18 @@ void engine_stage_done(struct engine *e);
 int engine_build(struct engine *e, const AVFrame *first, const struct media_track *source);
 /* Waits until that has happened; false: it never will. */
 bool engine_built(struct engine *e);
+/* A decoder has looked at a picture, or a block of sound, of an input, and it has the fault or has it not. To be told of each
+ * of them: failover decides, and what lasts is told as an alert. */
+void engine_fault(struct engine *e, int input, enum failover_fault kind, bool on);
 /* Ends everything with this reason. */
 void engine_fail(struct engine *e, int err, const char *reason);
 /* A decoder for a track; NULL and a reason. */
 AVCodecContext *engine_decoder(const struct media_track *t, char *err);
+
+/* ---- idle.c: on the input's thread ---- */
+/* A packet of an input that is not active. */
+void idle_look(struct input *in, const struct work *w, bool key);
+void idle_end(struct input *in);
 
 void *input_main(void *input);
 void *video_main(void *engine);

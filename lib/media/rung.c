@@ -12,6 +12,20 @@ static void give_out(struct stage *s, int64_t since_us)
 	}
 }
 
+/* The captions that are due; those that came with a picture which is passed on unscaled are among them. */
+static void caption(struct stage *s, AVFrame *own, int64_t n)
+{
+	uint8_t cc[CAPTION_FRAME * 3];
+	size_t size = captions_take(&s->captions, n, cc);
+
+	av_frame_remove_side_data(own, AV_FRAME_DATA_A53_CC);
+	AVFrameSideData *to = size ? av_frame_new_side_data(own, AV_FRAME_DATA_A53_CC, size) : NULL;
+	if (!to)
+		return;
+	memcpy(to->data, cc, size);
+	s->captioned++;
+}
+
 /* f stays the scaler's or the caller's; a frame of our own bears what differs. */
 static int encode(struct stage *s, const AVFrame *f, AVFrame *own, const struct picture *p)
 {
@@ -21,6 +35,7 @@ static int encode(struct stage *s, const AVFrame *f, AVFrame *own, const struct 
 	own->pts = p->n;
 	own->pict_type = p->key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
 	own->sample_aspect_ratio = (AVRational){1, 1};
+	caption(s, own, p->n);
 	return encoder_send(&s->enc, own);
 }
 

@@ -20,6 +20,8 @@ struct video {
 	AVPacket *pkt;
 	AVFrame *frame;
 	struct upright upright;
+	struct watch watch;
+	bool watched;
 	int turn;
 	bool failed;
 	bool copies;		 /* no rung is encoded, so nothing is decoded */
@@ -77,6 +79,15 @@ static void give(struct engine *e, struct stage *s, const AVFrame *frame, int64_
 	picture_destroy(gone);
 }
 
+/* The captions of f go with frame n of the rung, or the first after it that is encoded. */
+static void pass_captions(struct stage *s, const AVFrame *f, int64_t n)
+{
+	const AVFrameSideData *said = f ? av_frame_get_side_data(f, AV_FRAME_DATA_A53_CC) : NULL;
+
+	if (said)
+		captions_put(&s->captions, n, said->data, said->size);
+}
+
 /* f NULL: the last picture again. */
 static void place(struct engine *e, struct stage *s, const AVFrame *f, int64_t us)
 {
@@ -86,14 +97,18 @@ static void place(struct engine *e, struct stage *s, const AVFrame *f, int64_t u
 		n = grid_nearest(s->conf.fps, us);
 		if (n < s->first || !f)
 			return;
+		pass_captions(s, f, n);
 		/* Output begins at the GOP's first frame, even when the source has a hole there. */
 		for (int64_t k = s->first; k <= n && k < s->first + HOLE_MAX; k++)
 			give(e, s, f, k);
 		s->grid.next = n + 1;
 		return;
 	}
-	if (!grid_place(&s->grid, us, &n))
+	if (!grid_place(&s->grid, us, &n)) {
+		pass_captions(s, f, s->grid.next);
 		return;
+	}
+	pass_captions(s, f, n);
 	while (s->grid.next < n)
 		give(e, s, NULL, s->grid.next);
 	give(e, s, f, n);
@@ -121,6 +136,16 @@ static bool is_broken(struct video *v, const AVFrame *f)
 	return true;
 }
 
+static void look(struct video *v, const AVFrame *f)
+{
+	unsigned has;
+
+	if (!v->watched || !watch_look(&v->watch, f, f->pts, &has))
+		return;
+	engine_fault(v->e, v->input, FAULT_BLACK, has >> FAULT_BLACK & 1);
+	engine_fault(v->e, v->input, FAULT_FROZEN, has >> FAULT_FROZEN & 1);
+}
+
 static void on_frame(struct video *v)
 {
 	struct engine *e = v->e;
@@ -131,6 +156,7 @@ static void on_frame(struct video *v)
 	bool broken = is_broken(v, f);
 	if (!broken && upright_run(&v->upright, f, v->turn))
 		return;
+	look(v, f);
 	if (!e->rungs && engine_build(e, f, &v->info->track[v->track])) {
 		v->failed = true;
 		return;
@@ -172,6 +198,7 @@ static void new_source(struct video *v, const struct work *w)
 	v->lost = false;
 	v->turn = w->info->track[w->track].turn;
 	upright_finish(&v->upright);
+	watch_begin(&v->watch);
 	media_info_unref(v->info);
 	v->info = media_info_ref(w->info);
 	v->track = w->track;
@@ -298,6 +325,9 @@ void *video_main(void *arg)
 			  .frame = av_frame_alloc()};
 	struct engine *e = arg;
 	bool ended = !v.pkt || !v.frame;
+
+	for (int k = FAULT_BLACK; k <= FAULT_FROZEN; k++)
+		v.watched |= e->conf.alert_us[k] || e->conf.fault_us[k];
 
 	v.copies = e->conf.rungs > 0;
 	for (int i = 0; i < e->conf.rungs; i++)

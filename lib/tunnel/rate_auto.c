@@ -26,6 +26,7 @@
 #define CWND_INIT (64 * MSS)
 #define INIT_US (20 * MS_US) /* in which the first window leaves */
 #define CWND_MIN (8 * MSS)
+#define PACING_LEAST UINT64_C(125000)
 #define SLACK_US (30 * MS_US) /* acknowledgements may come so late */
 #define BATCH_US (1 * MS_US)  /* of data held back by hosts that work in batches */
 #define PCT_STARTUP 277
@@ -154,9 +155,9 @@ static void startup_round(struct tn_rate_auto *a)
 
 static void startup_step(struct tn_rate *r, const struct tn_rate_sample *s)
 {
-	/* A queue beside little in flight is not ours. */
+	/* A queue beside little in flight is not ours: what flows the other way makes one, too. */
 	if (r->a.mode == TN_RATE_STARTUP && r->m.queue_us > target(r) + 4 * MS_US &&
-	    s->in_flight > bdp(r, r->a.bw))
+	    s->in_flight > MAX(bdp(r, r->a.bw), CWND_INIT / 2))
 		r->a.mode = TN_RATE_DRAIN;
 	if (r->a.mode == TN_RATE_DRAIN && (s->in_flight <= bdp(r, r->a.bw)))
 		go_alone(r, s->now_us);
@@ -310,6 +311,13 @@ static int64_t alone_factor(const struct tn_rate *r)
 	return PPM + MIN(MAX(-over, r->m.queue_us < want / 2 ? r->a.up_ppm : 0), UP_MAX_PPM);
 }
 
+/* So little makes no queue, whatever is taken for one: who has sent no more than this has not seen what
+ * the line can do. */
+static uint64_t least(const struct tn_rate *r)
+{
+	return MIN(CWND_MIN * SEC_US / MAX((uint64_t)r->m.min_rtt_us, UINT64_C(1)), PACING_LEAST);
+}
+
 static uint64_t auto_pacing(const struct tn_rate *r)
 {
 	uint64_t first = CWND_INIT * SEC_US / INIT_US, x = 0;
@@ -328,7 +336,7 @@ static uint64_t auto_pacing(const struct tn_rate *r)
 		x = shared_bw(r) * (r->a.emptying ? 50 : cycle[r->a.phase]) / 100;
 		break;
 	}
-	return MAX(x, (uint64_t)4 * MSS);
+	return MAX(x, least(r));
 }
 
 /* Where windows fill the queue, shares are as windows, whatever they are: two round trips' worth hold

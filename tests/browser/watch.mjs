@@ -1,7 +1,7 @@
 // watch: plays a stream in headless Chromium and reads the clock of tests/media off the picture.
 //
 //   node watch.mjs [options] URL
-//     --seconds N     watch for N seconds after the first frame (default 30); the first may take --start N (20)
+//     --seconds N     watch for N seconds after the first frame (default 30); the first may take --start N (120)
 //     --settle N      latency and stalls count from N seconds after the first frame on (default 10)
 //     --player P      page: URL is a page with a <video> (default); hls, dash, mp4: URL is a playlist, an MPD, a
 //                     fragmented MP4 (--codecs C), played by a page of our own
@@ -51,7 +51,7 @@ function parse() {
 
 	try {
 		args = parseArgs({ allowPositionals: true, options: {
-			seconds: { type: 'string', default: '30' }, start: { type: 'string', default: '20' },
+			seconds: { type: 'string', default: '30' }, start: { type: 'string', default: '120' },
 			settle: { type: 'string', default: '10' }, player: { type: 'string', default: 'page' },
 			codecs: { type: 'string', default: 'avc1.64001e,mp4a.40.2' },
 			screenshot: { type: 'string' }, progress: { type: 'boolean', default: false },
@@ -204,7 +204,7 @@ async function main() {
 	const scratch = mkdtempSync(path.join(os.tmpdir(), 'watch.'));
 	let status = 0, browser = null, end;
 	const ended = new Promise((ok) => { end = () => { ended.done = true; ok(); }; });
-	const patience = 1000 * (opt.start + opt.seconds + 30);
+	const patience = 1000 * (2 * opt.start + opt.seconds + 60);
 	const giveUp = () => {
 		console.error('watch: Chromium does not answer');
 		printAccount();
@@ -213,7 +213,7 @@ async function main() {
 	const watchdog = setTimeout(giveUp, patience);
 	const onSignal = () => {
 		end();
-		setTimeout(giveUp, 6000);
+		setTimeout(giveUp, 30000);
 	};
 
 	function leave(code) {
@@ -230,7 +230,7 @@ async function main() {
 		const context = await chromium.launchPersistentContext(path.join(scratch, 'profile'), {
 			executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true,
 			ignoreHTTPSErrors: true,
-			args: chromiumFlags, viewport: { width: 800, height: 600 }, timeout: 30000,
+			args: chromiumFlags, viewport: { width: 800, height: 600 }, timeout: 1000 * Math.max(30, opt.start),
 			handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false,
 			env: { ...process.env, HOME: scratch, TMPDIR: scratch, XDG_CONFIG_HOME: scratch,
 				XDG_CACHE_HOME: scratch, XDG_RUNTIME_DIR: scratch, DBUS_SESSION_BUS_ADDRESS: 'disabled:' },

@@ -46,7 +46,7 @@ static void check(const struct cmaf *c)
 			before = s;
 		}
 		FILE *f = fmemopen(text, sizeof(text), "w");
-		cmaf_hls_media(c, c->track[i], f);
+		cmaf_hls_media(c, c->track[i], i & 1, f);
 		fclose(f);
 	}
 	FILE *f = fmemopen(text, sizeof(text), "w");

@@ -24,6 +24,12 @@ struct sights {
 	size_t len, cap;
 };
 
+/* pts of frames, us. */
+struct places {
+	int64_t *at;
+	size_t len, cap;
+};
+
 /* A burst heard, and how many frames each track had then: where to look for its picture. */
 struct beep {
 	int64_t pts_us;
@@ -158,7 +164,8 @@ static void account_pts(const struct sights *s, const char *pre)
 }
 
 /* The frame whose pts is nearest to the beep's, among those that came about then; NULL: none near
- * enough. */
+ * enough. One that shows the same as the frame before it has no instant of its own: while the
+ * picture stands still, there is nothing that the sound is beside. */
 static const struct sight *sight_of(const struct sights *s, const struct beep *b, size_t seen)
 {
 	size_t from = seen > MATCH_FRAMES ? seen - MATCH_FRAMES : 0;
@@ -170,6 +177,8 @@ static const struct sight *sight_of(const struct sights *s, const struct beep *b
 		const struct sight *x = &s->at[i];
 
 		if (x->pts_us == NO_PTS || llabs(x->pts_us - b->pts_us) > nearest)
+			continue;
+		if (i && s->at[i - 1].utc_ms == x->utc_ms)
 			continue;
 		nearest = llabs(x->pts_us - b->pts_us);
 		best = x;
@@ -205,6 +214,7 @@ static void account_sound(const struct beeps *beeps, const struct sights *s, siz
 	free(n.at);
 }
 
+/* The instants that key frames show. */
 static void account_keys(const struct sights *s, const char *pre)
 {
 	const char *comma = "";
@@ -216,6 +226,15 @@ static void account_keys(const struct sights *s, const char *pre)
 		printf("%s%lld", comma, (long long)s->at[i].utc_ms);
 		comma = ",";
 	}
+	printf("\n");
+}
+
+/* Where they stand in the stream, readable or not. */
+static void account_places(const struct places *k, const char *pre)
+{
+	printf("%skey_pts_ms=", pre);
+	for (size_t i = 0; i < k->len; i++)
+		printf("%s%lld", i ? "," : "", (long long)((k->at[i] + 500) / 1000));
 	printf("\n");
 }
 

@@ -11,7 +11,7 @@
  * dot
  *     --audio N        which of the audio streams (default 0)
  *     --format F       name of the demuxer
- *     --key-frames     list the instants of the key frames
+ *     --key-frames     list the instants of the key frames, and their pts
  *     --frames         one line a frame, as it comes
  *
  *   frames, unreadable, decode_errors   pictures decoded; of them without a clock; packets refused
@@ -22,7 +22,7 @@
  * since the input was open, so that what waited there is no delay pts_offset_ms, pts_jitter_ms
  * median of pts - instant, and the largest distance from it beeps, beeps_unmatched, audio_gaps,
  * av_offset_ms, av_offset_worst_ms   sound minus picture by their pts: > 0 is late sound; jumps of
- * the audio pts above 20 ms key_frames                          instants in ms, with commas
+ * the audio pts above 20 ms key_frames, key_pts_ms               instants and pts in ms, with commas
  *
  * Exit status: 0; 65 when no frame was readable; 69 when the input could not be opened; 64. */
 #include "clock-account.h"
@@ -45,6 +45,7 @@ struct track {
 	char name[64];
 	AVCodecContext *codec;
 	struct sights sights;
+	struct places keys;
 	int64_t frames, unreadable, errors;
 };
 
@@ -198,7 +199,12 @@ static void take_picture(struct reader *r, struct track *t, const AVFrame *f)
 	int64_t now = utc_us();
 	int err = read_mark(f, &s.utc_ms);
 
+	s.pts_us = f->best_effort_timestamp == AV_NOPTS_VALUE
+		       ? NO_PTS
+		       : av_rescale_q(f->best_effort_timestamp, tb, AV_TIME_BASE_Q);
 	t->frames++;
+	if (s.key && s.pts_us != NO_PTS && vec_push(&t->keys, s.pts_us))
+		stopping = 1;
 	if (err) {
 		t->unreadable++;
 		if (r->list_frames)
@@ -206,9 +212,6 @@ static void take_picture(struct reader *r, struct track *t, const AVFrame *f)
 		return;
 	}
 	s.latency_us = now - s.utc_ms * 1000;
-	s.pts_us = f->best_effort_timestamp == AV_NOPTS_VALUE
-		       ? NO_PTS
-		       : av_rescale_q(f->best_effort_timestamp, tb, AV_TIME_BASE_Q);
 	if (vec_push(&t->sights, s))
 		stopping = 1;
 	if (r->list_frames)
@@ -342,6 +345,8 @@ static void print_track(const struct reader *r, const struct track *t)
 	print_count(pre, "decode_errors", t->errors);
 	if (t->codec->width)
 		printf("%ssize=%dx%d\n", pre, t->codec->width, t->codec->height);
+	if (r->list_keys)
+		account_places(&t->keys, pre);
 	if (!t->sights.len)
 		return;
 	account_steps(&t->sights, pre);
@@ -410,6 +415,7 @@ static void reader_finish(struct reader *r)
 	for (size_t i = 0; i < r->n_tracks; i++) {
 		avcodec_free_context(&r->tracks[i].codec);
 		vec_free(&r->tracks[i].sights);
+		vec_free(&r->tracks[i].keys);
 	}
 	avcodec_free_context(&r->audio_codec);
 	avformat_close_input(&r->demux);

@@ -1,5 +1,6 @@
 /* A simulated link in virtual time, for the tests of the tunnel: each direction has a rate with a
- * drop-tail queue, a delay with jitter, losses (random, in bursts, by mask), doubles and outages.
+ * drop-tail queue, a delay with jitter, losses (random, in bursts, by mask), doubles and outages; or
+ * it is a TCP connection over such a line.
  * Everything comes from one seed. */
 #ifndef SIM_LINK_H
 #define SIM_LINK_H
@@ -20,7 +21,8 @@ struct way {
 	    good_us;   /* bursts: mean lengths of the two states; all is lost in the bad */
 	uint64_t mask; /* of the first 64 datagrams, those lost */
 	int64_t out_from_us, out_to_us;
-	size_t mtu; /* longer ones are lost; 0: all pass */
+	size_t mtu;    /* longer ones are lost; 0: all pass */
+	bool reliable; /* what is lost comes later, and holds up what follows, as in TCP */
 	/* state */
 	int64_t free_us, state_us, jit_at_us, last_us;
 	int64_t jit[2]; /* the value before, and the one at jit_at_us */
@@ -139,6 +141,32 @@ static inline int64_t way_arrival(struct way *w, uint64_t *rng, int64_t at_us)
 	return w->last_us;
 }
 
+/* Sent again until it arrives: after a round trip, then twice as long each time. */
+static inline int64_t way_again(struct way *w, uint64_t *rng, int64_t at_us)
+{
+	int64_t late = 0, again = 2 * w->delay_us;
+
+	for (; way_loses(w, rng, at_us + late) && late < 60 * SEC_US; again *= 2)
+		late += again;
+	w->last_us = MAX(w->last_us, at_us + late + w->delay_us);
+	return w->last_us;
+}
+
+static inline void link_put(struct link *l, int64_t at_us, const struct tunnel_addr *from,
+			    const struct tunnel_addr *to, const void *data, size_t n)
+{
+	struct dgram *d = malloc(sizeof(*d));
+
+	assert(d && n <= sizeof(d->data));
+	d->at_us = at_us;
+	d->order = l->order++;
+	d->from = *from;
+	d->to = *to;
+	d->len = (uint16_t)n;
+	memcpy(d->data, data, n);
+	link_push(l, d);
+}
+
 /* Sends a copy of the datagram; side: where to, 0 client, 1 server. */
 static inline void link_send(struct link *l, int side, const struct tunnel_addr *from,
 			     const struct tunnel_addr *to, const void *data, size_t n,
@@ -157,23 +185,20 @@ static inline void link_send(struct link *l, int side, const struct tunnel_addr 
 		w->free_us += ((int64_t)n + 28) * 8 * SEC_US / w->rate_bps;
 		at = w->free_us;
 	}
+	if (w->reliable) {
+		link_put(l, way_again(w, &l->rng, at), from, to, data, n);
+		return;
+	}
 	if (way_loses(w, &l->rng, now_us) || (w->mtu && n > w->mtu))
 		return;
 	if (rnd_to(&l->rng, 1000000) < w->dup_ppm)
 		copies++;
 	while (copies--) {
-		struct dgram *d = malloc(sizeof(*d));
+		int64_t there = way_arrival(w, &l->rng, at);
 
-		assert(d && n <= sizeof(d->data));
-		d->at_us = way_arrival(w, &l->rng, at);
 		if (rnd_to(&l->rng, 1000000) < w->reorder_ppm)
-			d->at_us += (int64_t)rnd_to(&l->rng, (uint64_t)w->reorder_us);
-		d->order = l->order++;
-		d->from = *from;
-		d->to = *to;
-		d->len = (uint16_t)n;
-		memcpy(d->data, data, n);
-		link_push(l, d);
+			there += (int64_t)rnd_to(&l->rng, (uint64_t)w->reorder_us);
+		link_put(l, there, from, to, data, n);
 	}
 }
 

@@ -52,6 +52,8 @@ static const struct scenario scenarios[] = {
     {"forged", "a forged address", main_set, forged_check, 60 * SEC_US, 40},
     {"twins", "a game on two paths, one of them bad", two_set, twins_check, 30 * SEC_US, 20},
     {"stripe", "40 and 20 Mbit/s, 40 and 160 ms, as one", two_set, stripe_check, 60 * SEC_US, 200},
+    {"standby", "echoes beside a transfer, 200 ms, 5 %, tls stands by", standby_set, standby_check,
+     60 * SEC_US, 20},
     {"pairs", "any two lines as one", pairs_set, pairs_check, 90 * SEC_US, 200},
 };
 

@@ -312,6 +312,69 @@ static void stripe_check(struct sim *m)
 	stripe(m, 0.85);
 }
 
+/* ---- a connection of TCP stands by ---- */
+
+static void standby_set(struct sim *m)
+{
+	struct way w = line_2;
+
+	w.rate_bps = 20000000;
+	line(m, 0, w);
+	w.reliable = true;
+	w.queue_us = SEC_US;
+	line(m, 1, w);
+	m->addr[1][0].len |= TUNNEL_ADDR_RELIABLE;
+	m->addr[1][1].len |= TUNNEL_ADDR_RELIABLE;
+	connect_ends(m, NULL, 0);
+	CHECK(m, tunnel_path_add(m->client, 1, &m->addr[1][1]) == 1);
+}
+
+/* Both kinds of echoes for so long. */
+static void echoes_begin(struct sim *m, int64_t us)
+{
+	m->rtt_ms = calloc(FLOW_SEQ_MAX, sizeof(*m->rtt_ms));
+	m->echo_us = calloc(FLOW_SEQ_MAX, sizeof(*m->echo_us));
+	CHECK(m, m->rtt_ms && m->echo_us);
+	m->echo_both = true;
+	m->flow_len = 100;
+	m->flow_gap_us = 16667;
+	m->flow_next_us = m->now_us;
+	m->flow_end_us = m->now_us + us;
+}
+
+/* The urgent never wait for TCP while the line lives, and not long when it dies for a moment. */
+static void standby_check(struct sim *m)
+{
+	bool dies = m->seed % 2;
+	uint64_t much = UINT64_C(1) << 40;
+	struct tunnel_stats c, s;
+	int64_t at;
+
+	run(m, m->now_us + 3 * SEC_US, both_up);
+	CHECK(m, both_up(m));
+	if (m->seed / 4 % 2) /* otherwise one side has seen nothing of the line yet */
+		run(m, m->now_us + 4 * SEC_US, NULL);
+	if (m->seed / 2 % 2)
+		plan_add(m, (struct plan){.up = much, .down = 10});
+	else
+		plan_add(m, (struct plan){.up = 10, .down = much});
+	open_all(m);
+	run(m, m->now_us + 3 * SEC_US, NULL);
+	echoes_begin(m, 30 * SEC_US);
+	at = m->now_us + 5 * SEC_US + (int64_t)rnd_to(&m->rng, 1000000);
+	if (dies)
+		cut(m, 0, at, at + 100 * MS_US + (int64_t)rnd_to(&m->rng, 3000000));
+	run(m, m->now_us + 35 * SEC_US, NULL);
+	tunnel_stats(m->client, &c);
+	tunnel_stats(m->server, &s);
+	qsort(m->rtt_ms, m->n_rtt, sizeof(*m->rtt_ms), by_float);
+	figure(0, "longest echo, ms", (double)m->rtt_ms[m->n_rtt - 1]);
+	figure(1, "p99 of the echoes, ms", (double)m->rtt_ms[m->n_rtt * 99 / 100]);
+	figure(2, "deaths", (double)(c.path_deaths + s.path_deaths));
+	CHECK(m, m->n_rtt * 1000 >= (m->echo_sent + m->flow_sent) * 995);
+	CHECK(m, m->rtt_ms[m->n_rtt - 1] <= (dies ? 4000 : 1000));
+}
+
 /* Any two lines. */
 static void pairs_set(struct sim *m)
 {

@@ -16,6 +16,7 @@
 #define ENDS_MAX 4096
 #define FLOW_SEQ_MAX 65536
 #define STEPS_NOW_MAX 1000
+#define BACKLOG_US (20 * MS_US) /* what a reliable link takes before it holds */
 
 /* One end of a stream, as the test's application sees it. */
 struct end {
@@ -63,6 +64,7 @@ struct sim {
 	struct tunnel_stream *echo[2];
 	uint64_t echo_sent, echo_back;
 	int64_t *echo_us;
+	bool echo_both; /* echoes of both kinds in turn */
 	size_t n_rtt;
 	float *rtt_ms;
 	int64_t moved_us;
@@ -219,6 +221,32 @@ static void server_event(struct sim *m, const struct tunnel_event *ev)
 	on_event(s, 1, ev);
 }
 
+/* To `to`, on side `side` of link l. */
+static void send_on(struct sim *m, int l, int side, const struct tunnel_addr *to, const void *data,
+		    size_t n)
+{
+	struct link *link = &m->link[l];
+	const struct way *w = &link->way[side];
+
+	link_send(link, side, &m->addr[l][!side], to, data, n, m->now_us);
+	m->steps++;
+	if (!w->reliable || w->free_us <= m->now_us + BACKLOG_US)
+		return;
+	if (side)
+		tunnel_hold(m->client, l, to, true);
+	else
+		acceptor_hold(m->acceptor, l, to, true);
+}
+
+/* The backlog of link l has gone. */
+static void unhold(struct sim *m, int l)
+{
+	if (m->link[l].way[1].free_us <= m->now_us)
+		tunnel_hold(m->client, l, &m->addr[l][1], false);
+	if (m->link[l].way[0].free_us <= m->now_us)
+		acceptor_hold(m->acceptor, l, &m->addr[l][0], false);
+}
+
 static void pump(struct sim *m)
 {
 	uint8_t buf[TUNNEL_DGRAM_MAX];
@@ -234,14 +262,12 @@ static void pump(struct sim *m)
 	while ((n = tunnel_output(m->client, buf, sizeof(buf), &path, &to, m->now_us)) > 0) {
 		CHECK(m, path >= 0 && path < LINKS_MAX &&
 			     memcmp(&to, &m->addr[path][1], sizeof(to)) == 0);
-		link_send(&m->link[path], 1, &m->addr[path][0], &to, buf, n, m->now_us);
-		m->steps++;
+		send_on(m, path, 1, &to, buf, n);
 	}
 	while (m->acceptor && !m->guest &&
 	       (n = acceptor_output(m->acceptor, buf, sizeof(buf), &path, &to, m->now_us)) > 0) {
 		CHECK(m, path >= 0 && path < LINKS_MAX);
-		link_send(&m->link[path], 0, &m->addr[path][1], &to, buf, n, m->now_us);
-		m->steps++;
+		send_on(m, path, 0, &to, buf, n);
 	}
 }
 
@@ -338,8 +364,15 @@ static int64_t next_arrival(const struct sim *m)
 {
 	int64_t at = NEVER_US;
 
-	for (int l = 0; l < LINKS_MAX; l++)
+	for (int l = 0; l < LINKS_MAX; l++) {
 		at = MIN(at, link_next(&m->link[l]));
+		for (int i = 0; i < 2; i++) {
+			const struct way *w = &m->link[l].way[i];
+
+			if (w->reliable && w->free_us > m->now_us)
+				at = MIN(at, w->free_us);
+		}
+	}
 	for (; m; m = m->next)
 		at = MIN(at, m->flow_next_us);
 	return at;
@@ -351,7 +384,8 @@ static void happen(struct sim *m)
 	if (m->client_closed)
 		m->flow_next_us = NEVER_US;
 	if (m->flow_next_us <= m->now_us)
-		(m->echo_us ? echo_send : flow_send)(m);
+		(m->echo_us && !(m->echo_both && m->echo_sent > m->flow_sent) ? echo_send
+									      : flow_send)(m);
 	if (m->moved_us && m->now_us >= m->moved_us) {
 		m->addr[0][0].bytes[0]++;
 		m->moved_us = 0;
@@ -373,6 +407,8 @@ static void arrive(struct sim *m)
 			deliver(m, l, d);
 			free(d);
 		}
+		for (struct sim *s = m; s && m->link[l].way[0].reliable; s = s->next)
+			unhold(s, l);
 	}
 }
 

@@ -40,7 +40,7 @@ static void check(const char *name, const char *text)
 		fail_msg("%s is not what is made now:\n%s", path, text);
 }
 
-enum what { MULTI, MEDIA, DASH };
+enum what { MULTI, MEDIA, DELTA, DASH };
 
 static void golden(const char *name, const struct cmaf *c, enum what what, const char *track)
 {
@@ -50,8 +50,8 @@ static void golden(const char *name, const struct cmaf *c, enum what what, const
 
 	if (what == MULTI)
 		cmaf_hls_multivariant(c, f);
-	else if (what == MEDIA)
-		cmaf_hls_media(c, cmaf_find(c, track), f);
+	else if (what == MEDIA || what == DELTA)
+		cmaf_hls_media(c, cmaf_find(c, track), what == DELTA, f);
 	else
 		cmaf_dash(c, "/live/time", f);
 	fclose(f);
@@ -128,6 +128,39 @@ static void test_gap_and_change(void **state)
 	media_info_unref(changed);
 }
 
+/* Segments that a client has already, the init segment of the first that stays among them. */
+static void test_delta(void **state)
+{
+	struct media_info *info = ladder((struct ratio){30, 1});
+	struct cmaf_conf wide = conf;
+	struct cmaf *c;
+	char err[CMAF_ERR];
+
+	wide.window = 20;
+	assert_int_equal(cmaf_create(&c, &wide, info, 0, &events, NULL, err), 0);
+	feed_run(c, info, 30, T0, T0 + 9500 * MS_US);
+	golden("delta.m3u8", c, DELTA, "360p");
+	cmaf_end(c);
+	golden("delta-ended.m3u8", c, DELTA, "360p");
+	cmaf_destroy(c);
+	media_info_unref(info);
+}
+
+/* The source goes away in the middle of a segment, at another place in each track. */
+static void test_cut_short(void **state)
+{
+	struct media_info *info = ladder((struct ratio){30, 1});
+	struct cmaf *c = make(info, 0);
+
+	feed_run(c, info, 30, T0, T0 + 2700 * MS_US);
+	cmaf_gap(c, T0 + 5100 * MS_US);
+	feed_run(c, info, 30, T0 + 6 * SEC_US, T0 + 7300 * MS_US);
+	golden("short.m3u8", c, MEDIA, "360p");
+	golden("short-audio.m3u8", c, MEDIA, "audio");
+	cmaf_destroy(c);
+	media_info_unref(info);
+}
+
 static void test_foreign(void **state)
 {
 	struct media_info *info = ladder((struct ratio){30, 1});
@@ -153,6 +186,8 @@ int main(void)
 	    cmocka_unit_test(test_ladder),
 	    cmocka_unit_test(test_ntsc),
 	    cmocka_unit_test(test_gap_and_change),
+	    cmocka_unit_test(test_delta),
+	    cmocka_unit_test(test_cut_short),
 	    cmocka_unit_test(test_foreign),
 	};
 

@@ -107,7 +107,7 @@ static void on_opened(void *arg, int input, const char *what)
 	((struct run *)arg)->opened++;
 }
 
-static void on_switched(void *arg, int input)
+static void on_switched(void *arg, int input, const char *why)
 {
 }
 
@@ -164,7 +164,7 @@ static size_t on_queued(void *arg)
 }
 
 static const struct engine_events events = {on_opened, on_lost, on_switched, on_start,
-					    on_packet, on_end,	on_queued};
+					    on_packet, on_end,	on_queued,   NULL};
 
 static void play(struct run *r)
 {

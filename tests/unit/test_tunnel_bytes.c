@@ -249,6 +249,25 @@ static void test_auto(void **state)
 	assert_in_range(r.ops->pacing(&r), 900000, 1200000);
 }
 
+/* Somebody's transfer the other way makes a queue: who sends little beside it keeps going. */
+static void test_little(void **state)
+{
+	struct tn_rate_sample s = {.min_rtt_us = 200 * MS_US, .in_flight = 600};
+	struct tn_rate r;
+
+	tn_rate_init(&r, 0, 200 * MS_US);
+	for (int i = 0; i < 300; i++) {
+		s.now_us += 33 * MS_US;
+		s.rtt_us = 240 * MS_US;
+		s.acked = 100;
+		s.goodput = s.passed = s.out_arrived = 3000;
+		s.app_limited = i < 100;
+		s.round = i % 6 == 0;
+		r.ops->on_ack(&r, &s);
+		assert_true(r.ops->pacing(&r) >= 60000 && r.ops->cwnd(&r) >= 12000);
+	}
+}
+
 /* A queue that stays whatever we do is somebody else's: it is not yielded to for ever. */
 static void test_shared(void **state)
 {
@@ -312,10 +331,11 @@ static void test_heap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_ring),  cmocka_unit_test(test_pool),
-	    cmocka_unit_test(test_spans), cmocka_unit_test(test_idmap),
-	    cmocka_unit_test(test_auto),  cmocka_unit_test(test_fixed),
-	    cmocka_unit_test(test_heap),  cmocka_unit_test(test_shared),
+	    cmocka_unit_test(test_ring),   cmocka_unit_test(test_pool),
+	    cmocka_unit_test(test_spans),  cmocka_unit_test(test_idmap),
+	    cmocka_unit_test(test_auto),   cmocka_unit_test(test_fixed),
+	    cmocka_unit_test(test_heap),   cmocka_unit_test(test_little),
+	    cmocka_unit_test(test_shared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,67 @@
+/* What an input that is off the air for a fault of its picture looks like: its key frames are decoded, one at a time, on its
+ * own thread, so that it is known when it is good again. An input without such a fault costs nothing here. */
+#include "media/pipeline.h"
+
+static void close_idle(struct input *in)
+{
+	avcodec_free_context(&in->idle_dec);
+	media_info_unref(in->idle_info);
+	in->idle_info = NULL;
+}
+
+static bool open_idle(struct input *in, const struct work *w)
+{
+	char err[MEDIA_ERR];
+
+	if (in->idle_dec && in->idle_info == w->info)
+		return true;
+	if (!in->idle_dec)
+		watch_begin(&in->idle_watch), in->idle_known = false;
+	close_idle(in);
+	in->idle_dec = engine_decoder(&w->info->track[w->track], err);
+	in->idle_info = media_info_ref(w->info);
+	return in->idle_dec;
+}
+
+static void tell(struct input *in, unsigned has)
+{
+	/* The first picture after the change has none before it to stand still by. */
+	bool known = in->idle_known || has;
+
+	in->idle_known = true;
+	engine_fault(in->e, in->index, FAULT_BLACK, has >> FAULT_BLACK & 1);
+	if (known)
+		engine_fault(in->e, in->index, FAULT_FROZEN, has >> FAULT_FROZEN & 1);
+}
+
+void idle_look(struct input *in, const struct work *w, bool key)
+{
+	if (!(in->seen & WATCH_FAULTS)) {
+		if (in->idle_info)
+			close_idle(in);
+		return;
+	}
+	if (!key || w->info->track[w->track].kind != MEDIA_VIDEO || !open_idle(in, w))
+		return;
+	AVPacket *pkt = av_packet_alloc();
+	AVFrame *f = av_frame_alloc();
+	unsigned has;
+	if (pkt && f) {
+		mav_packet_borrow(pkt, w->packet);
+		/* One by one: no picture waits for the next. */
+		if (!avcodec_send_packet(in->idle_dec, pkt) &&
+		    !avcodec_send_packet(in->idle_dec, NULL) &&
+		    !avcodec_receive_frame(in->idle_dec, f) &&
+		    watch_look(&in->idle_watch, f, w->out_us, &has))
+			tell(in, has);
+		avcodec_flush_buffers(in->idle_dec);
+		av_packet_unref(pkt);
+	}
+	av_packet_free(&pkt);
+	av_frame_free(&f);
+}
+
+void idle_end(struct input *in)
+{
+	close_idle(in);
+}

@@ -1,0 +1,92 @@
+/* caption-source WIDTH HEIGHT FPS FRAMES: H.264 in NUT on standard output, each frame with CEA-608 captions: two letters in field 1,
+ * null pairs in field 2 and the padding of CEA-708, as much as a frame of this rate bears. What it has said it prints on standard
+ * error, two bytes in hex a frame. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "media/encode.h"
+
+static int on_write(void *arg, const void *p, size_t n)
+{
+	return fwrite(p, 1, n, stdout) == n ? 0 : -5;
+}
+
+/* With odd parity, as CEA-608 has it. */
+static uint8_t odd(int c)
+{
+	return (uint8_t)(c | (__builtin_popcount((unsigned)c) % 2 ? 0 : 0x80));
+}
+
+static void caption(AVFrame *f, int64_t n, int fps)
+{
+	static const char text[] = "THE QUICK BROWN FOX JUMPS OVER THE LAZY DOG 0123456789 ";
+	int count = 600 / fps;
+	AVFrameSideData *to = av_frame_new_side_data(f, AV_FRAME_DATA_A53_CC, (size_t)(3 * count));
+
+	if (!to)
+		exit(1);
+	for (int i = 2; i < count; i++)
+		memcpy(to->data + 3 * i, (uint8_t[]){0xfa, 0, 0}, 3);
+	memcpy(to->data, (uint8_t[]){0xfc, 0, 0, 0xfd, 0x80, 0x80}, 6);
+	for (int i = 0; i < 2; i++)
+		to->data[1 + i] = odd(text[(2 * n + i) % (int64_t)(sizeof(text) - 1)]);
+	fprintf(stderr, "%02x%02x\n", to->data[1], to->data[2]);
+}
+
+static void picture(AVFrame *f, int64_t n)
+{
+	for (int y = 0; y < f->height; y++)
+		for (int x = 0; x < f->width; x++)
+			f->data[0][y * f->linesize[0] + x] = (uint8_t)(x + y + n * 3);
+	for (int p = 1; p < 3; p++)
+		memset(f->data[p], 128, (size_t)(f->height / 2 * f->linesize[p]));
+}
+
+static void drain(struct encoder *e, struct media_mux *m)
+{
+	for (struct media_packet *p; (p = encoder_receive(e)); media_packet_unref(p))
+		if (media_mux_write(m, p))
+			exit(1);
+}
+
+int main(int argc, char **argv)
+{
+	struct media_info *info = media_info_create();
+	struct rung r = {.name = "said", .bitrate = 300000, .preset = "ultrafast"};
+	AVFrame *f = av_frame_alloc();
+	struct media_mux *m;
+	struct encoder e;
+	char err[MEDIA_ERR];
+
+	media_setup_log();
+	if (argc != 5 || !f || !info)
+		return 64;
+	r.width = f->width = atoi(argv[1]);
+	r.height = f->height = atoi(argv[2]);
+	r.fps = (struct ratio){atoi(argv[3]), 1};
+	f->format = AV_PIX_FMT_YUV420P;
+	info->n = 1;
+	if (av_frame_get_buffer(f, 0) < 0 ||
+	    encoder_open_video(&e, &r, f, &info->track[0], 0, err) ||
+	    media_mux_create(&m, "nut", info, on_write, NULL, err))
+		return 1;
+	for (int64_t n = 0; n < atoi(argv[4]); n++) {
+		picture(f, n);
+		caption(f, n, (int)r.fps.num);
+		f->pts = n;
+		f->pict_type = n % r.fps.num ? AV_PICTURE_TYPE_NONE : AV_PICTURE_TYPE_I;
+		if (encoder_send(&e, f))
+			return 1;
+		av_frame_remove_side_data(f, AV_FRAME_DATA_A53_CC);
+		drain(&e, m);
+	}
+	if (!encoder_send(&e, NULL))
+		drain(&e, m);
+	media_mux_end(m);
+	media_mux_destroy(m);
+	encoder_close(&e);
+	media_info_unref(info);
+	av_frame_free(&f);
+	return 0;
+}
