@@ -288,6 +288,7 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 	       void (*ended)(void *arg, int status), void *arg, char *err)
 {
 	struct engine_conf ec = {.gop_us = c->gop_us,
+				 .cascade = c->cascade,
 				 .audio_bitrate = c->audio_bitrate,
 				 .opus = c->opus,
 				 .loss_us = c->loss_us,

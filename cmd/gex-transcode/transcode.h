@@ -39,6 +39,7 @@ struct conf {
 	VEC(struct rung_conf *) rungs;
 	bool outputs_flag,
 	    rungs_flag; /* given on the command line, which then replaces what the file has */
+	bool cascade;
 	int64_t gop_us;
 	int64_t audio_bitrate;
 	bool opus;

@@ -283,6 +283,7 @@ void *audio_main(void *arg)
 {
 	struct audio a = {.e = arg, .input = -1};
 	struct engine *e = arg;
+	os_thread_name("sound");
 	bool ended = !alloc(&a);
 
 	while (!ended) {

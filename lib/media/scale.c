@@ -6,6 +6,7 @@
 #include <zimg.h>
 
 #define ALIGN 64
+#define RING 6
 #define BICUBIC_B 0
 #define BICUBIC_C 0.6
 
@@ -19,8 +20,10 @@ struct scaler {
 	bool direct; /* the source is what is wanted */
 	zimg_filter_graph *graph;
 	void *tmp;
-	int x, y, w, h;	  /* where the picture goes */
-	AVFrame *picture; /* width x height */
+	int x, y, w, h; /* where the picture goes */
+	AVFrame *ring
+	    [RING]; /* width x height; those that are still looked at elsewhere are left alone */
+	AVFrame *picture; /* the one of them that is made now */
 	AVFrame *inner;	  /* w x h, when there are bars */
 	AVFrame *aligned; /* a copy of the source, when its rows are not aligned as zimg wants */
 	AVFrame *plain;	  /* the source plane by plane, when it is not */
@@ -46,7 +49,8 @@ static void forget(struct scaler *s)
 	s->graph = NULL;
 	free(s->tmp);
 	s->tmp = NULL;
-	av_frame_free(&s->picture);
+	for (int i = 0; i < RING; i++)
+		av_frame_free(&s->ring[i]);
 	av_frame_free(&s->inner);
 	av_frame_free(&s->aligned);
 	s->in_format = AV_PIX_FMT_NONE;
@@ -273,16 +277,11 @@ static int build(struct scaler *s, const AVFrame *in, char *err)
 		return -ENOTSUP;
 	}
 	s->tmp = aligned_alloc(ALIGN, (size + ALIGN) / ALIGN * ALIGN);
-	s->picture = make_frame(AV_PIX_FMT_YUV420P, s->width, s->height);
 	bool bars = s->w != s->width || s->h != s->height;
 	if (bars)
 		s->inner = make_frame(AV_PIX_FMT_YUV420P, s->w, s->h);
-	if (!s->tmp || !s->picture || (bars && !s->inner))
+	if (!s->tmp || (bars && !s->inner))
 		return mav_say(err, "out of memory"), -ENOMEM;
-	ptrdiff_t rows[4] = {s->picture->linesize[0], s->picture->linesize[1],
-			     s->picture->linesize[2]};
-	av_image_fill_black(s->picture->data, rows, AV_PIX_FMT_YUV420P, AVCOL_RANGE_MPEG, s->width,
-			    s->height);
 	s->direct = !bars && in->format == AV_PIX_FMT_YUV420P && !is_full_range(in) &&
 		    in->width == s->width && in->height == s->height;
 	s->in_width = in->width;
@@ -292,6 +291,31 @@ static int build(struct scaler *s, const AVFrame *in, char *err)
 	s->in_range = in->color_range;
 	s->in_space = in->colorspace;
 	return 0;
+}
+
+static AVFrame *black_frame(int width, int height)
+{
+	AVFrame *f = make_frame(AV_PIX_FMT_YUV420P, width, height);
+
+	if (!f)
+		return NULL;
+	ptrdiff_t rows[4] = {f->linesize[0], f->linesize[1], f->linesize[2]};
+	av_image_fill_black(f->data, rows, AV_PIX_FMT_YUV420P, AVCOL_RANGE_MPEG, width, height);
+	return f;
+}
+
+/* One that nobody else refers to; bars are black in it already. NULL without memory. */
+static AVFrame *next_picture(struct scaler *s)
+{
+	AVFrame **f = s->ring;
+
+	while (f < &s->ring[RING - 1] && *f && !av_frame_is_writable(*f))
+		f++;
+	if (*f && !av_frame_is_writable(*f))
+		av_frame_free(f); /* the rest is theirs */
+	if (!*f)
+		*f = black_frame(s->width, s->height);
+	return *f;
 }
 
 static bool built_for(const struct scaler *s, const AVFrame *in)
@@ -369,7 +393,8 @@ int scaler_run(struct scaler *s, AVFrame *in, AVFrame **out, char *err)
 		return 0;
 	}
 	const AVFrame *from = aligned(s, in);
-	if (!from)
+	s->picture = next_picture(s);
+	if (!from || !s->picture)
 		return mav_say(err, "out of memory"), -ENOMEM;
 	if ((rc = process(s, from, s->inner ? s->inner : s->picture)))
 		return zimg_get_last_error(err, MEDIA_ERR), rc;

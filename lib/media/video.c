@@ -65,18 +65,16 @@ static void give(struct engine *e, struct stage *s, const AVFrame *frame, int64_
 		return;
 	}
 	p->n = n;
+	p->us = grid_us(s->conf.fps, n);
 	p->key = is_key(s, n);
 	s->repeated += !frame;
-	if (engine_waits(e)) {
-		if (!queue_push(&s->queue, p))
-			picture_destroy(p);
-		return;
-	}
-	struct picture *gone = queue_offer(&s->queue, p, &door);
-	if (!gone)
-		return;
-	s->dropped++;
+	struct picture *gone = NULL;
+	if (engine_waits(e))
+		gone = queue_push(&s->queue, p) ? NULL : p;
+	else if ((gone = queue_offer(&s->queue, p, &door)))
+		s->dropped++;
 	picture_destroy(gone);
+	scaling_poke(e);
 }
 
 /* The captions of f go with frame n of the rung, or the first after it that is encoded. */
@@ -324,6 +322,7 @@ void *video_main(void *arg)
 			  .pkt = av_packet_alloc(),
 			  .frame = av_frame_alloc()};
 	struct engine *e = arg;
+	os_thread_name("decode");
 	bool ended = !v.pkt || !v.frame;
 
 	for (int k = FAULT_BLACK; k <= FAULT_FROZEN; k++)
@@ -347,6 +346,7 @@ void *video_main(void *arg)
 	flush(&v);
 	for (int i = 0; i < e->rungs; i++)
 		queue_close(&e->rung[i].queue);
+	scaling_poke(e);
 	pthread_mutex_lock(&e->lock);
 	e->no_picture_came = !e->no_picture;
 	pthread_cond_broadcast(&e->changed);

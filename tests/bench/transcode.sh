@@ -45,7 +45,7 @@ by_ffmpeg() {
 }
 
 by_gex() {
-	"$bin" -q -i "$TMP/clip.ts" -r 720p,2.8M -r 480p,1.4M -r 360p,800k -o "$TMP/gex.nut"
+	"$bin" -q -S video.cascade="${1:-yes}" -i "$TMP/clip.ts" -r 720p,2.8M -r 480p,1.4M -r 360p,800k -o "$TMP/gex.nut"
 }
 
 # ssim FILE N WxH: of rung N (brightness, all), against the clip scaled with the best that swscale has, told where H.264 has the
@@ -66,10 +66,13 @@ rate() {
 ffmpeg -nostdin -loglevel error -f lavfi -i mandelbrot=s=1920x1080:r=30 -f lavfi -i sine -t "$SECONDS_OF_CLIP" -pix_fmt yuv420p \
 	-c:v libx264 -preset veryfast -b:v 8M -g 60 -bf 2 -c:a aac "$TMP/clip.ts"
 
-ours=() theirs=()
+ours=() theirs=() alone=()
 for ((i = 0; i < RUNS; i++)); do
 	cpu ffmpeg by_ffmpeg
 	theirs+=("$CPU")
+	cpu gex by_gex no
+	alone+=("$CPU")
+	cp "$TMP/gex.nut" "$TMP/alone.nut"
 	cpu gex by_gex
 	ours+=("$CPU")
 done
@@ -78,12 +81,15 @@ line() {
 	printf '%-34s %10s %10s %8s\n' "$1" "$2" "$3" "$(awk -v a="$2" -v b="$3" 'BEGIN { printf "%.3f", (b ? a / b : 0) }')"
 }
 line "CPU of the ladder, s (<= 0.85)" "$(median "${ours[@]}")" "$(median "${theirs[@]}")"
+line "  each rung from the source" "$(median "${alone[@]}")" "$(median "${theirs[@]}")"
 n=0
 for size in 1280x720 854x480 640x360; do
 	read -r y all <<<"$(ssim "$TMP/gex.nut" $n ${size/x/:})"
 	read -r their_y their_all <<<"$(ssim "$TMP/ffmpeg.nut" $n ${size/x/:})"
 	line "SSIM of $size, brightness (>= 1)" "$y" "$their_y"
 	line "SSIM of $size, all (>= 1)" "$all" "$their_all"
+	read -r y all <<<"$(ssim "$TMP/alone.nut" $n ${size/x/:})"
+	line "  each rung from the source" "$all" "$their_all"
 	line "kbit/s of $size" "$(rate gex $n)" "$(rate ffmpeg $n)"
 	n=$((n + 1))
 done
