@@ -20,9 +20,11 @@ B     := build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
 
 # The Debian packages: the one list. A command found on PATH needs no package (see `deps`).
 DEPS_BUILD := gcc libc6-dev make pkg-config libuv1-dev libssl-dev libisal-dev libinih-dev libsrt-gnutls-dev \
-	libavformat-dev libavcodec-dev libavutil-dev libswresample-dev libzimg-dev
+	libnghttp2-dev libdeflate-dev libbrotli-dev libavformat-dev libavcodec-dev libavutil-dev libswresample-dev \
+	libzimg-dev libfreetype-dev fonts-dejavu-core
 DEPS_TEST  := libcmocka-dev ffmpeg chromium nginx libnginx-mod-rtmp iproute2 curl clang-14 \
-	clang-format libclang-rt-14-dev shellcheck mandoc srt-tools openssl procps util-linux iperf3 haproxy kcptun
+	clang-format libclang-rt-14-dev shellcheck mandoc srt-tools openssl procps util-linux iperf3 haproxy kcptun \
+	nghttp2-client wrk brotli
 DEPS_CMDS  := node=nodejs npm=npm
 
 # Modules, bottom up: one may include only those before it (make lint checks).
@@ -30,9 +32,9 @@ MODULES := base log buf conf metrics os loop net fan crypt tunnel srtsock carrie
 TOOLS   := gex-listen gex-endpoint gex-transcode gex-package gex-restream gex-record
 
 # What each tool links: this is the dependency diagram.
-GROUND := base log buf conf metrics os loop net http tool
-MODS_gex-listen    := $(GROUND) crypt tunnel srtsock carrier relay
-MODS_gex-endpoint  := $(GROUND) crypt tunnel srtsock carrier relay
+GROUND := base log buf conf metrics os loop net crypt http tool
+MODS_gex-listen    := $(GROUND) tunnel srtsock carrier relay
+MODS_gex-endpoint  := $(GROUND) tunnel srtsock carrier relay
 MODS_gex-transcode := $(GROUND) fan media srtsock stream
 MODS_gex-package   := $(GROUND) fan media srtsock stream cmaf
 MODS_gex-restream  := $(GROUND) fan media srtsock stream
@@ -45,10 +47,10 @@ PKG_crypt   := libssl libcrypto
 PKG_tunnel  := libisal
 PKG_carrier := libuv
 PKG_relay   := libuv
-PKG_media   := libavformat libavcodec libavutil libswresample zimg
+PKG_media   := libavformat libavcodec libavutil libswresample zimg freetype2
 PKG_srtsock := srt
 PKG_stream  := libuv
-PKG_http    := libuv
+PKG_http    := libuv libnghttp2 libdeflate libbrotlienc
 PKG_test    := cmocka
 
 pkg_of   = $(sort $(foreach m,$(1),$(PKG_$(m))))
@@ -187,6 +189,10 @@ fuzz:
 ## sim: the tunnel in virtual time, SEEDS (1000) of each scenario, on all cores; 10000 are for a night
 sim: $(SIM)
 	@set -e; for s in $(SIM); do $$s -j $(shell nproc) $(or $(SEEDS),1000); done
+
+## conform: the origin under a client that knows the rules of LL-HLS and LL-DASH, for SECONDS (default 120)
+conform: all tests
+	CONFORM_SECONDS=$(or $(SECONDS),120) tests/bench/conform.sh
 
 ## bench: measure the accelerator and the live chain beside their peers, and print the table
 bench: all tests

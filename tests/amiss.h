@@ -31,6 +31,7 @@ static inline const char *path_amiss(const struct tunnel *t, const struct tn_pat
 	AMISS(p->low > p->next || p->low_flight > p->next || p->largest_acked > p->next);
 	AMISS(symbols > 2 * TN_REPAIR_BYTES);
 	AMISS(p->dgram > t->conf.dgram_max || p->dgram < TUNNEL_DGRAM_MIN);
+	AMISS(p->repair.beside > 64 * 1024);
 	AMISS(p->srtt_us <= 0 || p->rttvar_us < 0);
 	return NULL;
 }

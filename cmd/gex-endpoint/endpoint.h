@@ -43,7 +43,9 @@ struct server;
 int server_create(struct server **out, struct loop *l, struct relay *r, const struct conf *c,
 		  const struct crypt_ring *ring, struct metrics *m, char *err, size_t cap) MUST_USE;
 void server_destroy(struct server *s);
-/* TCP connections in all tunnels. */
+/* Services, and how tunnels behave, are as c says now, which is not kept. 0 or -ENOMEM: then not all. */
+int server_set(struct server *s, const struct conf *c) MUST_USE;
+/* TCP connections in all tunnels that are heard of. */
 size_t server_busy(const struct server *s);
 size_t server_tunnels(const struct server *s);
 /* New connections are refused from now on. */

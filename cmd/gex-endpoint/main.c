@@ -4,6 +4,13 @@
 #include "log/log.h"
 #include "tool/tool.h"
 
+#define SWAP(a, b) \
+	do { \
+		__typeof__(a) x_ = a; \
+		a = b; \
+		b = x_; \
+	} while (0)
+
 struct app {
 	struct tool tool;
 	struct conf conf;
@@ -44,10 +51,72 @@ static void drain(void *app)
 	on_drain(a);
 }
 
+/* A port that the kernel chose is the same as before. */
+static bool same_addrs(const struct net_addr *a, size_t n, const struct net_addr *b, size_t m)
+{
+	bool same = n == m;
+
+	for (size_t i = 0; same && i < n; i++) {
+		struct net_addr x = a[i], y = b[i];
+
+		if (!y.port)
+			x.port = 0;
+		same = net_addr_equal(&x, &y);
+	}
+	return same;
+}
+
+/* What the sockets are made from stays until the next start. */
+static void keep(struct app *a, struct conf *fresh)
+{
+	struct conf *now = &a->conf;
+	const char *bad = NULL;
+
+	if (!same_addrs(now->listen.at, now->listen.len, fresh->listen.at, fresh->listen.len))
+		bad = "listen";
+	else if (!same_addrs(now->listen_srt.at, now->listen_srt.len, fresh->listen_srt.at,
+			     fresh->listen_srt.len))
+		bad = "listen_srt";
+	else if (now->udp != fresh->udp || now->tls != fresh->tls)
+		bad = "carriers";
+	else if (now->max_tunnels != fresh->max_tunnels)
+		bad = "max_tunnels";
+	if (bad)
+		log_error(NULL, "%s in [tunnel] is another: that takes a restart", bad);
+	SWAP(now->listen, fresh->listen);
+	SWAP(now->listen_srt, fresh->listen_srt);
+	fresh->udp = now->udp;
+	fresh->tls = now->tls;
+	fresh->max_tunnels = now->max_tunnels;
+}
+
+static void reread(struct app *a)
+{
+	char err[TOOL_ERR] = "";
+	struct conf fresh = {0};
+
+	if (!a->tool.common.file || a->drain_until_us)
+		return;
+	if (!tool_reread(&a->tool, &fresh) || conf_check(&fresh, err, sizeof(err))) {
+		if (*err)
+			log_error(NULL, "%s", err);
+		log_error(NULL, "the configuration stays as it was");
+	} else {
+		keep(a, &fresh);
+		SWAP(a->conf, fresh);
+		if (server_set(a->server, &a->conf))
+			log_error(NULL, "no memory for all services");
+		else
+			log_info(NULL, "configuration read again");
+	}
+	conf_free(&fresh);
+}
+
 static void hangup(void *app)
 {
 	struct app *a = app;
 
+	reread(a);
 	if (relay_setup_reload(&a->conf.tunnel, &a->ring))
 		server_set_keys(a->server, &a->ring);
 }

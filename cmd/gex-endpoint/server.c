@@ -9,10 +9,16 @@
 #define GOODBYE_US (500 * MS_US)
 #define WATCH_US SEC_US
 
+/* What is counted for a service stays when that goes, as connections may. */
 struct service {
-	const struct service_conf *conf;
-	struct relay_backend *backend;
+	struct list in; /* server.services */
+	char *name;
+	struct net_spec spec;
+	struct tunnel_repair repair;
+	int64_t connect_us, resolve_us;
+	struct relay_backend *backend; /* NULL: the service has gone */
 	struct relay_meter meter;
+	bool wanted;
 };
 
 /* A tunnel with what runs in it. */
@@ -43,8 +49,8 @@ struct server {
 	int64_t closing_us;
 	void (*done)(void *arg);
 	void *done_arg;
-	size_t nservices;
-	struct service service[];
+	struct metrics *metrics;
+	struct list services;
 };
 
 /* ---- tunnels ---- */
@@ -123,14 +129,23 @@ static void on_tunnel_closed(struct server *s, struct tunnel *t)
 
 /* ---- services ---- */
 
+static struct service *service_named(const struct server *s, const char *name)
+{
+	struct service *x;
+
+	list_for (x, &s->services, in)
+		if (!strcmp(x->name, name))
+			return x;
+	return NULL;
+}
+
 static struct service *find(struct server *s, const struct session *x,
 			    const struct tunnel_open *open, enum net_proto proto)
 {
-	struct service *found = NULL;
+	struct service *found = service_named(s, open->service);
 
-	for (size_t i = 0; i < s->nservices; i++)
-		if (!strcmp(s->service[i].conf->name, open->service))
-			found = &s->service[i];
+	if (found && !found->backend)
+		found = NULL;
 	if (!keys_allow(&s->keys, x->key->name, open->service)) {
 		metric_add(x->key->denied, 1);
 		if (log_allow(&s->denied_limit, 5, 10 * SEC_US, loop_now_us(s->loop)))
@@ -315,13 +330,12 @@ static void note_services(const struct server *s)
 
 		for (const char *p = k->words; *p;) {
 			size_t n = strcspn(p, " ");
-			bool here = false;
+			const struct service *x;
 
 			memcpy(word, p, n);
 			word[n] = 0;
-			for (size_t j = 0; j < s->nservices; j++)
-				here |= !strcmp(s->service[j].conf->name, word);
-			if (!here)
+			x = service_named(s, word);
+			if (!x || !x->backend)
 				log_warn(NULL, "key %s may use service \"%s\", which is not here",
 					 k->name, word);
 			p += n + (p[n] == ' ');
@@ -377,34 +391,101 @@ static int open_srt(struct server *s, const struct crypt_ring *ring, struct net_
 	return 0;
 }
 
-static int open_services(struct server *s, const struct conf *c, struct metrics *m)
+static struct service *service_make(struct server *s, const char *name)
 {
-	for (size_t i = 0; i < c->services.len; i++) {
-		struct service *x = &s->service[i];
+	struct service *x = calloc(1, sizeof(*x));
 
-		x->conf = c->services.at[i];
-		relay_meter_init(&x->meter, m, "endpoint", "service", x->conf->name);
-		struct relay_backend_conf conf = {
-		    .name = x->conf->name,
-		    .spec = x->conf->spec,
-		    .connect_us = c->connect_us,
-		    .resolve_us = c->resolve_us,
-		    .repair = x->conf->repair,
-		    .meter = &x->meter,
-		};
-		int r = relay_backend_create(&x->backend, s->relay, &conf);
-
-		if (r)
-			return r;
-		s->nservices++;
+	if (x)
+		x->name = str_ndup(name, strlen(name));
+	if (!x || !x->name) {
+		free(x);
+		return NULL;
 	}
+	relay_meter_init(&x->meter, s->metrics, "endpoint", "service", name);
+	list_append(&s->services, &x->in);
+	return x;
+}
+
+static bool same_service(const struct service *x, const struct service_conf *c,
+			 const struct conf *all)
+{
+	return x->backend && x->spec.proto == c->spec.proto && x->spec.ports == c->spec.ports &&
+	       x->spec.host.port == c->spec.host.port &&
+	       !strcmp(x->spec.host.host, c->spec.host.host) &&
+	       x->repair.percent == c->repair.percent &&
+	       x->repair.deadline_us == c->repair.deadline_us && x->connect_us == all->connect_us &&
+	       x->resolve_us == all->resolve_us;
+}
+
+/* Connections to the backend that it had go on. */
+static int service_set(struct server *s, const struct service_conf *c, const struct conf *all)
+{
+	struct service *x = service_named(s, c->name);
+	struct relay_backend *backend = NULL;
+	int r;
+
+	if (!x)
+		x = service_make(s, c->name);
+	if (!x)
+		return -ENOMEM;
+	x->wanted = true;
+	if (same_service(x, c, all))
+		return 0;
+	struct relay_backend_conf conf = {
+	    .name = x->name,
+	    .spec = c->spec,
+	    .connect_us = all->connect_us,
+	    .resolve_us = all->resolve_us,
+	    .repair = c->repair,
+	    .meter = &x->meter,
+	};
+
+	r = relay_backend_create(&backend, s->relay, &conf);
+	if (r)
+		return r;
+	relay_backend_destroy(x->backend);
+	x->backend = backend;
+	x->spec = c->spec;
+	x->repair = c->repair;
+	x->connect_us = all->connect_us;
+	x->resolve_us = all->resolve_us;
 	return 0;
+}
+
+static int services_set(struct server *s, const struct conf *c)
+{
+	struct service *x;
+	int r = 0;
+
+	list_for (x, &s->services, in)
+		x->wanted = false;
+	for (size_t i = 0; !r && i < c->services.len; i++)
+		r = service_set(s, c->services.at[i], c);
+	list_for (x, &s->services, in) {
+		if (r || x->wanted)
+			continue;
+		relay_backend_destroy(x->backend);
+		x->backend = NULL;
+	}
+	return r;
+}
+
+int server_set(struct server *s, const struct conf *c)
+{
+	struct tunnel_conf tc;
+	int r = services_set(s, c);
+
+	relay_setup_conf(&c->tunnel, &tc);
+	tc.tunnels_max = (unsigned)c->max_tunnels;
+	acceptor_set_conf(s->acceptor, &tc);
+	carrier_kick(s->carrier);
+	return r;
 }
 
 int server_create(struct server **out, struct loop *l, struct relay *relay, const struct conf *c,
 		  const struct crypt_ring *ring, struct metrics *m, char *err, size_t cap)
 {
-	struct server *s = calloc(1, sizeof(*s) + c->services.len * sizeof(s->service[0]));
+	struct server *s = calloc(1, sizeof(*s));
 	struct tunnel_conf tc;
 	struct net_addr *a;
 	int r = -ENOMEM;
@@ -413,7 +494,9 @@ int server_create(struct server **out, struct loop *l, struct relay *relay, cons
 		return r;
 	s->loop = l;
 	s->relay = relay;
+	s->metrics = m;
 	list_init(&s->sessions);
+	list_init(&s->services);
 	keys_init(&s->keys, m);
 	loop_timer_init(l, &s->watch, on_watch, s);
 	relay_setup_conf(&c->tunnel, &tc);
@@ -423,7 +506,7 @@ int server_create(struct server **out, struct loop *l, struct relay *relay, cons
 		goto fail;
 	s->figures = (struct relay_figures){.sum = sum_figures, .arg = s, .tool = "endpoint"};
 	export_figures(s, m);
-	r = open_services(s, c, m);
+	r = services_set(s, c);
 	if (!r)
 		r = keys_set(&s->keys, ring);
 	if (r)
@@ -453,6 +536,7 @@ fail:
 
 void server_destroy(struct server *s)
 {
+	struct service *v, *next;
 	struct session *x, *tmp;
 
 	if (!s)
@@ -461,8 +545,11 @@ void server_destroy(struct server *s)
 	loop_timer_stop(&s->goodbye);
 	list_for_safe (x, tmp, &s->sessions, in)
 		session_end(x);
-	for (size_t i = 0; i < s->nservices; i++)
-		relay_backend_destroy(s->service[i].backend);
+	list_for_safe (v, next, &s->services, in) {
+		relay_backend_destroy(v->backend);
+		free(v->name);
+		free(v);
+	}
 	carrier_destroy(s->carrier);
 	acceptor_destroy(s->acceptor);
 	keys_finish(&s->keys);
@@ -474,8 +561,13 @@ size_t server_busy(const struct server *s)
 	const struct session *x;
 	size_t n = 0;
 
-	list_for (x, &s->sessions, in)
-		n += x->link.nconns;
+	list_for (x, &s->sessions, in) {
+		struct tunnel_stats st;
+
+		tunnel_stats(x->tunnel, &st);
+		if (!st.resuming) /* silent: they do not end in time */
+			n += x->link.nconns;
+	}
 	return n;
 }
 

@@ -443,7 +443,7 @@ static void watch_link(struct link *l, int64_t now)
 		watch_attempt(l, refused);
 	} else if (l == ls->current) {
 		still_suspect(l);
-		if ((refused && ts.paths < 2) || ts.disowned ||
+		if ((refused && ls->nroutes < 2 && !legs_connected(l)) || ts.disowned ||
 		    now - ts.heard_us > 3 * ls->conf.conf->tunnel.keepalive_us + ts.rtt_us)
 			suspect(l, &ts);
 	} else if (l->replaced_us && !l->relay.nconns && !l->relay.nflows &&
@@ -523,7 +523,12 @@ void links_start(struct links *ls)
 int links_reload(struct links *ls)
 {
 	int r = routes_set(ls, ls->conf.conf);
+	struct tunnel_conf conf;
+	struct link *l;
 
+	relay_setup_conf(&ls->conf.conf->tunnel, &conf);
+	list_for (l, &ls->all, in)
+		tunnel_set_conf(l->tunnel, &conf);
 	first_kind(ls);
 	return r;
 }

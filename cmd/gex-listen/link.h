@@ -24,9 +24,10 @@ struct route {
 	struct resolve_name *name; /* of its own endpoint; NULL: the link's */
 	struct resolve_wait wait;
 	bool waiting, wanted;
-	bool told;	  /* automatic: that it goes over tls */
-	int64_t look_us;  /* automatic: when udp is tried again */
-	int64_t retry_us; /* after a local failure */
+	bool told;	    /* automatic: that it goes over tls */
+	int64_t look_us;    /* automatic: when udp is tried again */
+	int64_t retry_us;   /* after a local failure */
+	int64_t standby_us; /* automatic: when tls is tried again, to stand by */
 	struct log_limit limit;
 	size_t nfigures;
 	struct route_figure figure[2];
@@ -105,6 +106,8 @@ void legs_begin(struct link *l);
 void legs_look(struct link *l);
 /* Adds and removes paths; for every tick. */
 void legs_tend(struct link *l, int64_t now);
+/* Has it a TCP connection? */
+bool legs_connected(const struct link *l);
 void legs_text(struct link *l, char *dst, size_t cap);
 
 #endif

@@ -42,6 +42,7 @@ struct conf {
 	VEC(struct path_conf) paths;
 	int64_t udp_after_us; /* automatic: tls is tried when udp has no answer for so long */
 	int64_t udp_retry_us; /* and udp again so often */
+	bool standby;	      /* automatic: tls stands by while udp serves */
 	int64_t retry_us;     /* longest pause between two attempts */
 	int64_t wait_us;      /* a TCP client waits so long for a tunnel */
 	int64_t max_waiting;  /* and so many at once */
@@ -83,7 +84,7 @@ struct relay_figures *links_figures(struct links *ls);
 const char *links_state(const struct links *ls);
 /* The paths of the current one, for the status line. */
 void links_paths(struct links *ls, char *dst, size_t cap);
-/* The paths of conf.conf are others now. 0 or -ENOMEM. */
+/* What conf.conf says is other now: paths, and how tunnels behave. 0 or -ENOMEM. */
 int links_reload(struct links *ls) MUST_USE;
 
 /* ---- front.c: the listeners ---- */
@@ -92,6 +93,9 @@ struct front;
 
 int front_create(struct front **out, struct relay *r, struct links *ls, const struct conf *c,
 		 struct metrics *m, char *err, size_t cap) MUST_USE;
+/* The listeners are those of c now, which is not kept. At the first that cannot be opened it ends, with the
+ * reason in err: those after it stay as they are. */
+int front_set(struct front *f, const struct conf *c, char *err, size_t cap) MUST_USE;
 void front_wake(struct front *f);
 void front_stop(struct front *f);
 void front_destroy(struct front *f);

@@ -60,24 +60,47 @@ static void drain(void *app)
 	on_drain(a);
 }
 
-/* The paths as the file has them now. The rest of it counts from the next start on. */
-static void reload_paths(struct app *a)
+static bool same_endpoints(const struct conf *a, const struct conf *b)
+{
+	bool same = a->endpoints.len == b->endpoints.len;
+
+	for (size_t i = 0; same && i < a->endpoints.len; i++)
+		same = !strcmp(a->endpoints.at[i].host, b->endpoints.at[i].host) &&
+		       a->endpoints.at[i].port == b->endpoints.at[i].port;
+	return same;
+}
+
+/* All that the file says now, but the endpoints: the tunnel stays where it is. */
+static void take(struct app *a, struct conf *fresh)
+{
+	char err[TOOL_ERR] = "";
+
+	conf_settle(fresh);
+	if (!same_endpoints(&a->conf, fresh))
+		log_error(NULL, "endpoint in [tunnel] is another: that takes a restart");
+	SWAP(a->conf, *fresh);
+	SWAP(a->conf.endpoints, fresh->endpoints);
+	if (links_reload(a->links))
+		log_error(NULL, "no memory for all paths");
+	if (front_set(a->front, &a->conf, err, sizeof(err)))
+		log_error(NULL, "%s; the listeners after it stay as they were", err);
+	else
+		log_info(NULL, "configuration read again");
+}
+
+static void reread(struct app *a)
 {
 	char err[TOOL_ERR] = "";
 	struct conf fresh = {0};
 
-	if (!a->tool.common.file)
+	if (!a->tool.common.file || a->drain_until_us)
 		return;
 	if (!tool_reread(&a->tool, &fresh) || conf_check(&fresh, err, sizeof(err))) {
 		if (*err)
 			log_error(NULL, "%s", err);
 		log_error(NULL, "the configuration stays as it was");
 	} else {
-		conf_settle(&fresh);
-		a->conf.path = fresh.path;
-		SWAP(a->conf.paths, fresh.paths);
-		if (links_reload(a->links))
-			log_error(NULL, "no memory for all paths");
+		take(a, &fresh);
 	}
 	conf_free(&fresh);
 }
@@ -86,7 +109,7 @@ static void hangup(void *app)
 {
 	struct app *a = app;
 
-	reload_paths(a);
+	reread(a);
 	relay_setup_reload(&a->conf.tunnel, &a->ring);
 }
 
@@ -132,8 +155,8 @@ static void tear_down(void *app, int status)
 	struct app *a = app;
 
 	loop_timer_stop(&a->drain);
-	front_destroy(a->front);
 	links_destroy(a->links);
+	front_destroy(a->front);
 	relay_destroy(a->relay);
 }
 

@@ -4,16 +4,21 @@
  *
  * A route with carrier = auto has a leg over udp. While that does not pass it gets a second one over
  * tls; when tls serves, the udp one is taken away and tried anew every udp_retry, since a network
- * that polices udp would let it come and go; when udp has passed for STABLE_US, tls is left. A tunnel
+ * that polices udp would let it come and go; when udp has passed for STABLE_US, tls is left, or with
+ * `standby` stays beside it: the tunnel puts nothing on it then, and need not wait for a handshake when
+ * udp dies. Where tls does not pass that is tried again in STANDBY_RETRY_US. A tunnel
  * that comes up over tls since udp was refused gets a leg over udp at once: the endpoint may have been
  * on its way up between the two. */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "link.h"
 
 #define STABLE_US (2 * SEC_US)
-#define SILENT_US (300 * MS_US) /* on top of what the tunnel waits before it leaves a path */
+#define SILENT_US (300 * MS_US)	 /* on top of what the tunnel waits before it leaves a path */
+#define STANDBY_US (10 * SEC_US) /* for one to come up */
+#define STANDBY_RETRY_US (600 * SEC_US)
 #define RESOLVE_US (30 * SEC_US)
 
 /* ---- routes ---- */
@@ -73,14 +78,14 @@ static bool figure_stats(const struct route_figure *f, struct tunnel_path_stats 
 	{ \
 		struct tunnel_path_stats s; \
 \
-		return figure_stats(arg, &s) ? (double)(expr) : 0; \
+		return figure_stats(arg, &s) ? (expr) : 0; \
 	}
 PATH_FIGURE(read_up, s.state == TUNNEL_PATH_UP)
 PATH_FIGURE(read_rtt, s.rtt_us * 1e-6)
-PATH_FIGURE(read_loss, s.loss_ppm * 1e-6)
-PATH_FIGURE(read_rate, s.delivery_bps)
-PATH_FIGURE(read_sent, s.bytes_sent)
-PATH_FIGURE(read_received, s.bytes_received)
+PATH_FIGURE(read_loss, s.loss_ppm < 0 ? (double)NAN : s.loss_ppm * 1e-6)
+PATH_FIGURE(read_rate, (double)s.delivery_bps)
+PATH_FIGURE(read_sent, (double)s.bytes_sent)
+PATH_FIGURE(read_received, (double)s.bytes_received)
 
 static void export_figure(struct route_figure *f, struct metrics *m)
 {
@@ -332,6 +337,23 @@ static void leave_udp(struct link *l, struct route *r, int64_t now)
 	r->told = true;
 }
 
+/* Of several paths each stands by for the others. */
+static bool wants_standby(const struct links *ls)
+{
+	return ls->conf.conf->standby && ls->nroutes == 1;
+}
+
+/* While udp serves. */
+static void tend_standby(struct link *l, struct route *r, struct leg *tls, int64_t now)
+{
+	if (!tls && now >= r->standby_us) {
+		leg_add(l, r, CARRIER_TLS);
+	} else if (tls && !is_up(tls) && bad_for(tls, now) > STANDBY_US) {
+		leg_remove(l, tls);
+		r->standby_us = now + STANDBY_RETRY_US;
+	}
+}
+
 /* auto: see above. */
 static void tend_automatic(struct link *l, struct route *r, int64_t now)
 {
@@ -349,12 +371,17 @@ static void tend_automatic(struct link *l, struct route *r, int64_t now)
 			leg_remove(l, udp);
 			leave_udp(l, r, now);
 		}
-	} else if (is_up(udp) && now - udp->since_us > STABLE_US && (tls || r->told)) {
-		if (tls)
-			leg_remove(l, tls);
-		log_info("tunnel", "%s: udp passes%s%s", l->where, r->told ? " again" : "",
-			 tls ? ", tls is left" : "");
+	} else if (is_up(udp) && now - udp->since_us > STABLE_US) {
+		bool stands_by = wants_standby(l->of);
+
+		if (r->told || (tls && !stands_by))
+			log_info("tunnel", "%s: udp passes%s%s", l->where, r->told ? " again" : "",
+				 tls ? ", tls is left" : "");
 		r->told = false;
+		if (stands_by)
+			tend_standby(l, r, tls, now);
+		else if (tls)
+			leg_remove(l, tls);
 	}
 }
 
@@ -377,6 +404,12 @@ static void tell(struct link *l, struct leg *leg, const struct tunnel_path_stats
 
 	tunnel_stats(l->tunnel, &ts);
 	leg_name(leg->route, leg->kind, name, sizeof(name));
+	if (leg->route->conf.automatic && leg->kind == CARRIER_TLS &&
+	    is_up(leg_find(l, leg->route, CARRIER_UDP))) {
+		log_debug("tunnel", "%s: %s, which stands by, is %s", l->where, name,
+			  s->state == TUNNEL_PATH_UP ? "up" : "down");
+		return;
+	}
 	if (!log_allow(&leg->route->limit, 10, 60 * SEC_US, now))
 		return;
 	if (s->state == TUNNEL_PATH_DOWN && ts.paths_up)
@@ -429,6 +462,15 @@ void legs_tend(struct link *l, int64_t now)
 	}
 }
 
+bool legs_connected(const struct link *l)
+{
+	for (size_t i = 0; i < ARRAY_LEN(l->leg); i++)
+		if (l->leg[i].route && l->leg[i].kind == CARRIER_TLS &&
+		    carrier_path_status(l->carrier, l->leg[i].path) == 0)
+			return true;
+	return false;
+}
+
 void legs_text(struct link *l, char *dst, size_t cap)
 {
 	struct tunnel_path_stats s;
@@ -442,12 +484,14 @@ void legs_text(struct link *l, char *dst, size_t cap)
 		if (!leg->route || !tunnel_path_stats(l->tunnel, (unsigned)leg->number, &s))
 			continue;
 		leg_name(leg->route, leg->kind, name, sizeof(name));
-		if (s.state == TUNNEL_PATH_UP)
-			n += (size_t)snprintf(dst + n, cap - n, "  %s %.0f ms %.1f %%",
-					      name + (str_starts(name, "path ") ? 5 : 0),
-					      (double)s.rtt_us / 1e3, (double)s.loss_ppm / 1e4);
-		else
-			n += (size_t)snprintf(dst + n, cap - n, "  %s down",
-					      name + (str_starts(name, "path ") ? 5 : 0));
+		n += (size_t)snprintf(dst + n, cap - n, "  %s",
+				      name + (str_starts(name, "path ") ? 5 : 0));
+		if (s.state != TUNNEL_PATH_UP && n < cap)
+			n += (size_t)snprintf(dst + n, cap - n, " down");
+		else if (n < cap)
+			n += (size_t)snprintf(dst + n, cap - n, " %.0f ms", (double)s.rtt_us / 1e3);
+		if (s.state == TUNNEL_PATH_UP && s.loss_ppm >= 0 && n < cap)
+			n += (size_t)snprintf(dst + n, cap - n, " %.1f %%",
+					      (double)s.loss_ppm / 1e4);
 	}
 }

@@ -14,10 +14,16 @@ static const struct conf_key keys[] = {
     {"package", "window", CONF_DURATION, OFF(window_us), "20s", 6 * SEC_US, 3600 * SEC_US, 0, NULL},
     {"package", "latency", CONF_DURATION, OFF(latency_us), "1s", 100 * MS_US, 60 * SEC_US, 0, NULL},
     {"package", "memory", CONF_SIZE, OFF(memory), "512M", 1 << 20, INT64_C(1) << 40, 0, NULL},
+    {"process", "sandbox", CONF_BOOL, OFF(sandbox), "yes", 0, 0, 0, NULL},
     {"http", "listen", CONF_STR, OFF(listen), NULL, 0, 0, 0, NULL},
     {"http", "share", CONF_STR, OFF(share), NULL, 0, 0, 0, NULL},
+    {"http", "certificate", CONF_STR, OFF(certificate), NULL, 0, 0, 0, NULL},
+    {"http", "key", CONF_STR, OFF(key), NULL, 0, 0, 0, NULL},
     {"http", "max_connections", CONF_INT, OFF(max_connections), "20000", 1, 1000000, 0, NULL},
     {"http", "max_per_address", CONF_INT, OFF(max_per_address), "4000", 0, 1000000, 0, NULL},
+    {"http", "max_streams", CONF_INT, OFF(max_streams), "100", 1, 1000, 0, NULL},
+    {"http", "max_requests", CONF_INT, OFF(max_requests), "100000", 1, 10000000, 0, NULL},
+    {"http", "head", CONF_DURATION, OFF(head_us), "10s", SEC_US, 600 * SEC_US, 0, NULL},
     {"http", "idle", CONF_DURATION, OFF(idle_us), "60s", SEC_US, 3600 * SEC_US, 0, NULL},
     {"http", "stall", CONF_DURATION, OFF(stall_us), "15s", SEC_US, 600 * SEC_US, 0, NULL},
 };
@@ -31,7 +37,15 @@ static int set_input(void *root, const char *value, char *err, size_t cap)
 
 static int set_listen(void *root, const char *value, char *err, size_t cap)
 {
-	return conf_set_str(&((struct package_conf *)root)->listen, value);
+	struct package_conf *c = root;
+	char *both = c->by_flag ? str_format("%s,%s", c->listen, value) : NULL;
+
+	c->by_flag = true; /* the first -l takes the place of what the file says */
+	if (!both)
+		return conf_set_str(&c->listen, value);
+	free(c->listen);
+	c->listen = both;
+	return 0;
 }
 
 static int set_name(void *root, const char *value, char *err, size_t cap)
@@ -46,19 +60,49 @@ static int set_share(void *root, const char *value, char *err, size_t cap)
 
 static const struct conf_flag flags[] = {
     {'i', "input", "URL", "the live source (gex-url(7))", set_input},
-    {'l', "listen", "http://HOST:PORT", "where to serve", set_listen},
+    {'l', "listen", "http[s]://HOST:PORT | unix:PATH", "where to serve; may be repeated",
+     set_listen},
     {'n', "name", "NAME", "serve at /NAME/ (live)", set_name},
     {0, "share", "DIR", "where the player page's files are", set_share},
 };
 
 const struct conf_cli package_cli = {
     .tool = "gex-package",
-    .synopsis = "gex-package -i URL -l http://HOST:PORT [-n NAME] | -c FILE",
+    .synopsis = "gex-package -i URL -l http[s]://HOST:PORT ... [-n NAME] | -c FILE",
     .summary = "Cuts a live source into CMAF and serves it as LL-HLS, LL-DASH and plain HLS.",
     .table = &table,
     .flags = flags,
     .nflags = ARRAY_LEN(flags),
 };
+
+static int check_listen(const struct package_conf *c, char *err, size_t cap)
+{
+	const char *list = c->listen;
+	char addr[256], why[HTTP_ERR] = "";
+	bool tls, any_tls = false;
+	int rc, n = 0;
+
+	while ((rc = conf_list_next(&list, addr, sizeof(addr))) > 0) {
+		rc = http_addr_check(addr, &tls, why);
+		if (rc)
+			break;
+		any_tls |= tls;
+		n++;
+	}
+	if (rc) {
+		snprintf(err, cap, "%s", *why ? why : "listen: an address that is too long");
+	} else if (!n) {
+		snprintf(err, cap, "nowhere to serve: -l http://HOST:PORT, or listen in [http]");
+		rc = -EINVAL;
+	} else if (any_tls && (!c->certificate || !c->key)) {
+		snprintf(err, cap, "https needs certificate and key in [http]");
+		rc = -EINVAL;
+	} else if (c->certificate && c->key) {
+		rc = http_certificate_check(c->certificate, c->key, why);
+		snprintf(err, cap, "%s", why);
+	}
+	return rc;
+}
 
 int package_conf_check(const struct package_conf *c, char *err, size_t cap)
 {
@@ -66,23 +110,20 @@ int package_conf_check(const struct package_conf *c, char *err, size_t cap)
 		snprintf(err, cap, "no input: -i URL, or input in [package]");
 		return -EINVAL;
 	}
-	if (!c->listen || !*c->listen) {
-		snprintf(err, cap, "nowhere to serve: -l http://HOST:PORT, or listen in [http]");
-		return -EINVAL;
-	}
+	int rc = check_listen(c, err, cap);
+	if (rc)
+		return rc;
 	const char *n = c->name;
 	if (!*n || strspn(n, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") !=
 		       strlen(n)) {
 		snprintf(err, cap, "name '%.64s': letters, digits, - and _ only", n);
 		return -EINVAL;
 	}
-	char why[MAX(HTTP_ERR, MEDIA_ERR)] = "";
+	char why[MEDIA_ERR] = "";
 	struct stream_url url;
-	int rc = stream_url_parse(&url, c->input, why);
 
+	rc = stream_url_parse(&url, c->input, why);
 	stream_url_finish(&url);
-	if (!rc)
-		rc = http_addr_check(c->listen, why);
 	if (rc) {
 		snprintf(err, cap, "%s", why);
 		return rc;

@@ -1,5 +1,6 @@
 #include <sysexits.h>
 
+#include "log/log.h"
 #include "package.h"
 #include "tool/tool.h"
 
@@ -33,6 +34,22 @@ static void drain(void *app)
 	loop_timer_in(&a->drain, 200 * MS_US);
 }
 
+static void hangup(void *app)
+{
+	struct app *a = app;
+	struct package_conf fresh = {0};
+	char err[TOOL_ERR] = "";
+
+	if (tool_reread(&a->tool, &fresh)) {
+		if (package_conf_check(&fresh, err, sizeof(err)) ||
+		    package_reload(a->package, &a->conf, &fresh, err))
+			log_error(NULL, "not reloaded: %s", err);
+		else
+			log_info(NULL, "reloaded");
+	}
+	conf_finish(package_cli.table, NULL, &fresh);
+}
+
 static void show(void *app, char *line, size_t cap)
 {
 	struct app *a = app;
@@ -45,6 +62,24 @@ static int check(void *app, char *err, size_t cap)
 	struct app *a = app;
 
 	return package_conf_check(&a->conf, err, cap) ? EX_USAGE : EX_OK;
+}
+
+static bool confine(void *app, struct os_sandbox *s)
+{
+	struct app *a = app;
+
+	struct stream_url url;
+	char err[MEDIA_ERR];
+
+	if (!stream_url_parse(&url, a->conf.input, err))
+		stream_sandbox_input(&url, s);
+	stream_url_finish(&url);
+	if (a->conf.certificate)
+		os_sandbox_reread(s, a->conf.certificate);
+	if (a->conf.key)
+		os_sandbox_reread(s, a->conf.key);
+	share_sandbox(a->conf.share, s);
+	return a->conf.sandbox;
 }
 
 static int set_up(void *app, char *err)
@@ -75,8 +110,10 @@ static void finish(void *app)
 static const struct tool_ops ops = {
     .cli = &package_cli,
     .check = check,
+    .confine = confine,
     .open = set_up,
     .drain = drain,
+    .hangup = hangup,
     .status = show,
     .close = tear_down,
     .finish = finish,

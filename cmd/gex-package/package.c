@@ -61,6 +61,7 @@ static void unexport(struct package *p)
 static void on_chunk(void *arg, struct cmaf_track *t, struct cmaf_segment *s, struct buf *chunk)
 {
 	hold_on_chunk(arg, t, s, chunk);
+	live_on_chunk(arg, t, s, chunk);
 }
 
 static void on_part(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
@@ -81,6 +82,7 @@ static void on_segment(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 static void drop_presentation(struct package *p)
 {
 	hold_expire(p, loop_now_us(p->loop), true);
+	live_end(p);
 	serve_flush(p);
 	unexport(p);
 	cmaf_destroy(p->cmaf);
@@ -246,6 +248,7 @@ static void on_lost(void *arg, const char *reason, bool final)
 	log_info("input", "%s: players may finish", reason);
 	cmaf_end(p->cmaf);
 	hold_on_end(p);
+	live_end(p);
 	p->end_us = p->lost_us + p->conf->window_us;
 }
 
@@ -353,17 +356,35 @@ static void export_package(struct package *p)
 	http_server_metrics(p->server, m, "gex_package");
 }
 
-static int listen_http(struct package *p, char *err)
+static struct http_limits limits_of(const struct package_conf *c)
 {
 	struct http_limits lim = HTTP_LIMITS;
 
-	lim.conns = (int)p->conf->max_connections;
-	lim.conns_per_addr = (int)p->conf->max_per_address;
-	lim.idle_us = p->conf->idle_us;
-	lim.stall_us = p->conf->stall_us;
-	int rc = http_server_create(&p->server, p->loop, p->conf->listen, &lim, serve, p, err);
-	if (!rc)
-		log_info(NULL, "serving http://%s/%s/", http_server_addr(p->server), p->conf->name);
+	lim.conns = (int)c->max_connections;
+	lim.conns_per_addr = (int)c->max_per_address;
+	lim.streams = (int)c->max_streams;
+	lim.requests = (int)c->max_requests;
+	lim.head_us = c->head_us;
+	lim.idle_us = c->idle_us;
+	lim.stall_us = c->stall_us;
+	return lim;
+}
+
+static int listen_http(struct package *p, char *err)
+{
+	const struct package_conf *c = p->conf;
+	struct http_limits lim = limits_of(c);
+	const char *list = c->listen, *at;
+	char addr[256];
+	int rc = http_server_create(&p->server, p->loop, &lim, serve, p);
+
+	if (!rc && c->certificate)
+		rc = http_server_certificate(p->server, c->certificate, c->key, err);
+	while (!rc && conf_list_next(&list, addr, sizeof(addr)) > 0)
+		rc = http_server_listen(p->server, addr, err);
+	for (size_t i = 0; !rc && (at = http_server_listener(p->server, i)); i++)
+		log_info(NULL, "serving %s%s%s/", at, str_starts(at, "unix:") ? " /" : "/",
+			 c->name);
 	return rc;
 }
 
@@ -395,6 +416,7 @@ int package_create(struct package **out, const struct package_conf *conf, struct
 	p->metrics = m;
 	p->ended = ended;
 	p->ended_arg = arg;
+	list_init(&p->live_list);
 	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
 		list_init(&p->rendition[i].held);
 		list_init(&p->rendition[i].trickled);
@@ -412,9 +434,34 @@ fail:
 	return rc;
 }
 
+static void swap(char **a, char **b)
+{
+	char *t = *a;
+
+	*a = *b;
+	*b = t;
+}
+
+int package_reload(struct package *p, struct package_conf *conf, struct package_conf *fresh,
+		   char *err)
+{
+	int rc = 0;
+
+	if (fresh->certificate)
+		rc = http_server_certificate(p->server, fresh->certificate, fresh->key, err);
+	if (rc)
+		return rc;
+	struct http_limits lim = limits_of(fresh);
+	http_server_set_limits(p->server, &lim);
+	swap(&conf->certificate, &fresh->certificate);
+	swap(&conf->key, &fresh->key);
+	return 0;
+}
+
 void package_drain(struct package *p)
 {
 	hold_expire(p, loop_now_us(p->loop), true);
+	live_end(p);
 	http_server_drain(p->server);
 }
 

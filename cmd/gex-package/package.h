@@ -3,6 +3,7 @@
  *   package.c  the source's events, the presentation (lib/cmaf), the clock, metrics
  *   serve.c    routes: what a path means and what is answered at once
  *   hold.c     requests that wait, and segments that are sent while they are made
+ *   live.c     a rendition as one file without an end
  *   viewers.c  an estimate of how many watch
  *   share.c    the player page's files
  *   conf.c     keys and flags;  main.c  start and end */
@@ -16,9 +17,13 @@
 
 struct package_conf {
 	char *input, *listen, *name;
+	bool by_flag; /* listen is what -l said */
 	int64_t segment_us, part_us, chunk_us, window_us, latency_us, memory;
 	char *share;
-	int64_t max_connections, max_per_address, idle_us, stall_us;
+	bool sandbox;
+	char *certificate, *key;
+	int64_t max_connections, max_per_address, max_streams, max_requests;
+	int64_t head_us, idle_us, stall_us;
 };
 extern const struct conf_cli package_cli;
 int package_conf_check(const struct package_conf *c, char *err, size_t cap);
@@ -49,6 +54,8 @@ struct share {
 /* Reads the page's files from dir, or where they are installed, or beside the program. Missing ones
  * are logged: the streams are served without the page. */
 void share_load(struct share *s, const char *dir);
+/* Names the folders in which that looks. */
+void share_sandbox(const char *dir, struct os_sandbox *s);
 const struct share_file *share_find(const struct share *s, const char *name);
 void share_finish(struct share *s);
 
@@ -87,7 +94,9 @@ struct package {
 	int64_t last_packet_us, lost_us; /* monotonic; lost_us 0: there is a source */
 	bool refused;			 /* what came cannot be packaged: said once */
 	bool final, was_open;
-	int held; /* requests held now */
+	int held;	       /* requests held now */
+	struct list live_list; /* live.c: requests, by their links */
+	int live;	       /* of them */
 	int64_t restarts, end_us;
 	int64_t status_us, status_sent;
 	void (*ended)(void *arg, int status);
@@ -98,6 +107,10 @@ int package_create(struct package **out, const struct package_conf *conf, struct
 		   struct metrics *m, void (*ended)(void *arg, int status), void *arg,
 		   char *err) MUST_USE;
 void package_destroy(struct package *p);
+/* Takes what may change while it runs (limits, the certificate and its key) from fresh into conf, which
+ * it was made with. On failure nothing changes and err has one line. */
+int package_reload(struct package *p, struct package_conf *conf, struct package_conf *fresh,
+		   char *err) MUST_USE;
 /* Answers what is held, accepts no more. */
 void package_drain(struct package *p);
 /* The status line of the time since the last one. */
@@ -109,6 +122,14 @@ void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request
 		    const char *cache);
 void serve_part(const struct cmaf_segment *s, int part, struct http_request *r);
 void serve_flush(struct package *p); /* forgets cached texts */
+
+/* live.c */
+/* Answers r by a file that goes on. */
+void live_start(struct package *p, struct http_request *r);
+void live_on_chunk(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
+		   struct buf *chunk);
+/* The end of all such files: the presentation's, or ours. */
+void live_end(struct package *p);
 
 /* hold.c */
 enum hold_kind { HOLD_PLAYLIST, HOLD_PART, HOLD_SEGMENT };

@@ -1,6 +1,6 @@
 /* What a path means. All under /NAME/:
  *
- *   index.m3u8, manifest.mpd, time, "" (the page) and the page's files
+ *   index.m3u8, manifest.mpd, live.mp4, time, "" (the page) and the page's files
  *   RENDITION/index.m3u8, RENDITION/init-HASH.mp4
  *   RENDITION/N.m4s (a segment), RENDITION/N.K.m4s (a part) */
 #include <errno.h>
@@ -387,7 +387,10 @@ void serve(void *arg, struct http_request *r)
 	else if (!strcmp(path, "manifest.mpd") && ready)
 		send_text(r, cached_text(p, &p->mpd, TEXT_MPD, NULL), "application/dash+xml",
 			  "no-cache");
-	else if (!strcmp(path, "index.m3u8") || !strcmp(path, "manifest.mpd"))
+	else if (!strcmp(path, "live.mp4") && ready && !p->cmaf->ended)
+		live_start(p, r);
+	else if (!strcmp(path, "index.m3u8") || !strcmp(path, "manifest.mpd") ||
+		 !strcmp(path, "live.mp4"))
 		not_yet(r);
 	else
 		send_file(p, *path ? path : "player.html", r);

@@ -71,24 +71,44 @@ static int load_from(struct share *s, const char *dir)
 	return n;
 }
 
+/* Where the files may be. */
+struct places {
+	char built[PATH_MAX], installed[PATH_MAX];
+	const char *dir[4];
+};
+
+static void find_places(struct places *p, const char *dir)
+{
+	*p = (struct places){.dir = {dir}};
+	if (dir)
+		return;
+	/* The build tree, then wherever it has been installed to, then where it was meant to be. */
+	p->dir[0] = from_program(p->built, sizeof(p->built), "/share");
+	p->dir[1] = from_program(p->installed, sizeof(p->installed), "/../share/gex");
+	p->dir[2] = GEX_DATADIR;
+}
+
+void share_sandbox(const char *dir, struct os_sandbox *s)
+{
+	struct places p;
+
+	find_places(&p, dir);
+	for (size_t i = 0; p.dir[i]; i++)
+		os_sandbox_read(s, p.dir[i]);
+}
+
 void share_load(struct share *s, const char *dir)
 {
-	char built[PATH_MAX], installed[PATH_MAX];
-	const char *tries[] = {dir, NULL, NULL, NULL};
+	struct places p;
 
-	if (!dir) {
-		/* The build tree, then wherever it has been installed to, then where it was meant to be. */
-		tries[0] = from_program(built, sizeof(built), "/share");
-		tries[1] = from_program(installed, sizeof(installed), "/../share/gex");
-		tries[2] = GEX_DATADIR;
-	}
-	for (size_t i = 0; tries[i]; i++) {
-		int n = load_from(s, tries[i]);
+	find_places(&p, dir);
+	for (size_t i = 0; p.dir[i]; i++) {
+		int n = load_from(s, p.dir[i]);
 
 		if (n == ARRAY_LEN(files))
 			return;
 		if (n) {
-			log_warn("page", "%s: only %d of the page's %zu files are there", tries[i],
+			log_warn("page", "%s: only %d of the page's %zu files are there", p.dir[i],
 				 n, ARRAY_LEN(files));
 			return;
 		}

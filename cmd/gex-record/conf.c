@@ -47,6 +47,7 @@ static const struct conf_key keys[] = {
      NULL},
     {"record", "fragment", CONF_DURATION, ROOT(fragment_us), "500ms", 100 * MS_US, 10 * SEC_US, 0,
      NULL},
+    {"process", "sandbox", CONF_BOOL, ROOT(sandbox), "yes", 0, 0, 0, NULL},
 };
 
 static const struct conf_table table = {keys, ARRAY_LEN(keys), NULL};

@@ -162,6 +162,15 @@ static int check(void *app, char *err, size_t cap)
 	return conf_check(&a->conf, err) ? EX_USAGE : EX_OK;
 }
 
+static bool confine(void *app, struct os_sandbox *s)
+{
+	struct app *a = app;
+
+	stream_sandbox_input(&a->conf.url, s);
+	os_sandbox_folder(s, a->conf.dir);
+	return a->conf.sandbox;
+}
+
 static int set_up(void *app, char *err)
 {
 	static const struct stream_input_events events = {on_opened, on_packet, on_lost};
@@ -205,6 +214,7 @@ static void finish(void *app)
 static const struct tool_ops ops = {
     .cli = &record_cli,
     .check = check,
+    .confine = confine,
     .open = set_up,
     .drain = drain,
     .status = show,

@@ -14,6 +14,7 @@ struct conf {
 	VEC(char *) rungs;
 	bool rungs_by_flag;
 	struct stream_url url;
+	bool sandbox;
 };
 
 extern const struct conf_cli record_cli;

@@ -18,6 +18,7 @@ static const struct conf_key keys[] = {
     {"restream", "retry_max", CONF_DURATION, ROOT(retry_max_us), "30s", 100 * MS_US, 3600 * SEC_US,
      0, NULL},
     {"restream", "queue", CONF_DURATION, ROOT(queue_us), "5s", SEC_US, 60 * SEC_US, 0, NULL},
+    {"process", "sandbox", CONF_BOOL, ROOT(sandbox), "yes", 0, 0, 0, NULL},
     {"target *", "url", CONF_STR, TARGET(url), NULL, 0, 0, 0, NULL},
     {"target *", "key_file", CONF_STR, TARGET(key_file), NULL, 0, 0, 0, NULL},
 };

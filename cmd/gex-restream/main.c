@@ -169,6 +169,17 @@ static int check(void *app, char *err, size_t cap)
 	return r ? EX_USAGE : EX_OK;
 }
 
+static bool confine(void *app, struct os_sandbox *s)
+{
+	struct app *a = app;
+	struct target_conf **c;
+
+	stream_sandbox_input(&a->conf.in, s);
+	vec_for (c, &a->conf.targets)
+		stream_sandbox_output(&(*c)->parsed, s);
+	return a->conf.sandbox;
+}
+
 static int set_up(void *app, char *err)
 {
 	static const struct stream_input_events events = {on_opened, on_packet, on_lost};
@@ -213,6 +224,7 @@ static void finish(void *app)
 static const struct tool_ops ops = {
     .cli = &restream_cli,
     .check = check,
+    .confine = confine,
     .open = set_up,
     .drain = drain,
     .status = show,

@@ -20,6 +20,7 @@ struct conf {
 	int64_t timeout_us, retry_us, retry_max_us, queue_us;
 	VEC(struct target_conf *) targets;
 	struct stream_url in;
+	bool sandbox;
 };
 
 extern const struct conf_cli restream_cli;

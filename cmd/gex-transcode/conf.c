@@ -60,6 +60,19 @@ static int parse_fps(void *base, const char *value, char *err, size_t cap)
 	return rc;
 }
 
+static int parse_deinterlace(void *base, const char *value, char *err, size_t cap)
+{
+	static const char *const names[] = {"frame", "field", "off"};
+	struct conf *c = base;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (!strcmp(value, names[i]))
+			return c->deinterlace = (enum upright_mode)i, 0;
+	snprintf(err, cap, "frame, field or off");
+	return -EINVAL;
+}
+
+#define DRAWN(f) offsetof(struct drawn_conf, f)
 #define ROOT(f) offsetof(struct conf, f)
 
 static const struct conf_key keys[] = {
@@ -79,9 +92,26 @@ static const struct conf_key keys[] = {
     {"slate", "text", CONF_STR, ROOT(slate_text), "NO SIGNAL", 0, 0, 0, NULL},
     {"video", "cascade", CONF_BOOL, ROOT(cascade), "yes", 0, 0, 0, NULL},
     {"video", "gop", CONF_DURATION, ROOT(gop_us), "1s", 200 * MS_US, 10 * SEC_US, 0, NULL},
+    {"video", "deinterlace", CONF_FN, 0, "frame", 0, 0, 0, parse_deinterlace},
     {"audio", "bitrate", CONF_RATE, ROOT(audio_bitrate), "128k", 0, 512000, 0, NULL},
     {"audio", "codec", CONF_FN, 0, "aac", 0, 0, 0, parse_audio_codec},
+    {"overlay *", "file", CONF_STR, DRAWN(file), NULL, 0, 0, 0, NULL},
+    {"overlay *", "text", CONF_STR, DRAWN(text), NULL, 0, 0, 0, NULL},
+    {"overlay *", "font", CONF_STR, DRAWN(font), OVERLAY_FONT, 0, 0, 0, NULL},
+    {"overlay *", "zone", CONF_FN, 0, "utc", 0, 0, 0, drawn_zone},
+    {"overlay *", "at", CONF_FN, 0, "top-right", 0, 0, 0, drawn_at},
+    {"overlay *", "size", CONF_INT, DRAWN(size), "0", 0, 100, 0, NULL},
+    {"overlay *", "margin", CONF_INT, DRAWN(margin), "3", 0, 50, 0, NULL},
+    {"overlay *", "opacity", CONF_INT, DRAWN(opacity), "100", 1, 100, 0, NULL},
+    {"thumbnail *", "path", CONF_STR, offsetof(struct thumbnail_conf, path), NULL, 0, 0, 0, NULL},
+    {"thumbnail *", "every", CONF_DURATION, offsetof(struct thumbnail_conf, every_us), "10s",
+     100 * MS_US, 86400 * SEC_US, 0, NULL},
+    {"thumbnail *", "height", CONF_INT, offsetof(struct thumbnail_conf, height), "180", 16, 2160, 0,
+     NULL},
+    {"thumbnail *", "quality", CONF_INT, offsetof(struct thumbnail_conf, quality), "80", 1, 100, 0,
+     NULL},
     {"output *", "url", CONF_STR, offsetof(struct output_conf, url_text), NULL, 0, 0, 0, NULL},
+    {"process", "sandbox", CONF_BOOL, ROOT(sandbox), "yes", 0, 0, 0, NULL},
     {"rung *", "size", CONF_FN, 0, NULL, 0, 0, 0, parse_size},
     {"rung *", "fps", CONF_FN, 0, NULL, 0, 0, 0, parse_fps},
     {"rung *", "bitrate", CONF_RATE, offsetof(struct rung_conf, rung.bitrate), NULL, 10000,
@@ -184,11 +214,15 @@ static void *find_rung(struct conf *c, const char *name, char *err, size_t cap)
 	return add_rung(c, name, &rung);
 }
 
+static const struct conf_table table;
+
 static void *find_section(void *root, const char *kind, const char *name, char *err, size_t cap)
 {
-	return !strcmp(kind, "rung")	 ? find_rung(root, name, err, cap)
-	       : !strcmp(kind, "backup") ? find_backup(root, name, err, cap)
-					 : (void *)find_output(root, name, err, cap);
+	return !strcmp(kind, "rung")	    ? find_rung(root, name, err, cap)
+	       : !strcmp(kind, "backup")    ? find_backup(root, name, err, cap)
+	       : !strcmp(kind, "overlay")   ? find_overlay(root, &table, name, err, cap)
+	       : !strcmp(kind, "thumbnail") ? find_thumbnail(root, &table, name, err, cap)
+					    : (void *)find_output(root, name, err, cap);
 }
 
 static const struct conf_table table = {keys, ARRAY_LEN(keys), find_section};
@@ -377,6 +411,8 @@ int conf_check(struct conf *c, char *err, size_t cap)
 		if (rc)
 			return rc;
 	}
+	if ((rc = check_overlays(c, err, cap)) || (rc = check_thumbnails(c, err, cap)))
+		return rc;
 	if (c->audio_bitrate && c->audio_bitrate < 16000) {
 		snprintf(err, cap, "audio.bitrate: 0 (no sound) or from 16k");
 		return -EINVAL;
@@ -384,10 +420,26 @@ int conf_check(struct conf *c, char *err, size_t cap)
 	return check_names(c, err, cap);
 }
 
+void conf_sandbox(const struct conf *c, struct os_sandbox *s)
+{
+	stream_sandbox_input(&c->input, s);
+	for (size_t i = 0; i < c->backups.len; i++)
+		stream_sandbox_input(&c->backups.at[i]->url, s);
+	for (size_t i = 0; i < c->outputs.len; i++)
+		stream_sandbox_output(&c->outputs.at[i]->url, s);
+	for (size_t i = 0; i < c->rungs.len; i++)
+		if (strchr(c->rungs.at[i]->rung.codec, '_')) /* of a card */
+			os_sandbox_devices(s);
+	if (c->slate_file)
+		os_sandbox_read(s, c->slate_file);
+}
+
 void conf_free(struct conf *c)
 {
 	stream_url_finish(&c->input);
 	free_backups(c);
+	free_overlays(c, &table);
+	free_thumbnails(c, &table);
 	free_outputs(c);
 	free_rungs(c);
 	conf_finish(&table, NULL, c);

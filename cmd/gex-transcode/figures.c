@@ -11,7 +11,8 @@ struct reading {
 	int i;
 };
 
-#define READINGS_MAX (64 + 2 * INPUTS_MAX * FAILOVER_FAULTS + 9 * LADDER_MAX + 4 * OUTPUTS_MAX)
+#define READINGS_MAX \
+	(64 + 2 * THUMBS_MAX + 2 * INPUTS_MAX * FAILOVER_FAULTS + 9 * LADDER_MAX + 4 * OUTPUTS_MAX)
 
 #define TOOK_MAX 2048
 
@@ -112,6 +113,8 @@ GETTER(get_cut, f->now.cut_samples / 48000.0)
 GETTER(get_repair, f->now.repairs[i])
 GETTER(get_decode, f->now.decode_us / 1e6)
 GETTER(get_queued, f->now.queued)
+GETTER(get_thumbs, f->now.thumb[i].written)
+GETTER(get_thumbs_failed, f->now.thumb[i].failed)
 GETTER(get_rung_frames, f->now.rung[i].frames)
 GETTER(get_rung_dropped, f->now.rung[i].dropped)
 GETTER(get_rung_repeated, f->now.rung[i].repeated)
@@ -183,6 +186,15 @@ void figures_engine(struct figures *f, struct engine *e)
 		metrics_label(label, sizeof(label), "why", failover_why_name[i]);
 		add(f, true, "gex_transcode_switches_total", "How often another input took over.",
 		    label, get_switches, i);
+	}
+	for (int i = 0; i < f->now.thumbs; i++) {
+		char label[96] = "";
+
+		metrics_label(label, sizeof(label), "thumbnail", f->now.thumb[i].name);
+		add(f, true, "gex_transcode_thumbnails_total", "Thumbnails written.", label,
+		    get_thumbs, i);
+		add(f, true, "gex_transcode_thumbnails_failed_total",
+		    "Thumbnails that could not be made or written.", label, get_thumbs_failed, i);
 	}
 	for (int i = 0; i < TIMELINE_REPAIRS; i++) {
 		char label[48] = "";

@@ -289,6 +289,7 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 {
 	struct engine_conf ec = {.gop_us = c->gop_us,
 				 .cascade = c->cascade,
+				 .deinterlace = c->deinterlace,
 				 .audio_bitrate = c->audio_bitrate,
 				 .opus = c->opus,
 				 .loss_us = c->loss_us,
@@ -314,6 +315,17 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 	j->arg = arg;
 	for (size_t i = 0; i < c->rungs.len; i++)
 		ec.rung[ec.rungs++] = c->rungs.at[i]->rung;
+	for (size_t i = 0; i < c->overlays.len; i++)
+		ec.overlay[ec.overlays++] = c->overlays.at[i]->draw;
+	for (size_t i = 0; i < c->thumbnails.len; i++) {
+		const struct thumbnail_conf *k = c->thumbnails.at[i];
+
+		ec.thumb[ec.thumbs++] = (struct thumb_conf){.name = k->name,
+							    .path = k->path,
+							    .every_us = k->every_us,
+							    .height = (int)k->height / 2 * 2,
+							    .quality = (int)k->quality};
+	}
 	if ((rc = open_source(j, &c->input, &ec.source[ec.sources++], err)))
 		goto fail;
 	for (size_t i = 0; i < c->backups.len; i++)

@@ -40,6 +40,14 @@ static int check(void *app, char *err, size_t cap)
 	return conf_check(&a->conf, err, cap) ? EX_USAGE : EX_OK;
 }
 
+static bool confine(void *app, struct os_sandbox *s)
+{
+	struct app *a = app;
+
+	conf_sandbox(&a->conf, s);
+	return a->conf.sandbox;
+}
+
 static bool writes_to_terminal(const struct conf *c)
 {
 	for (size_t i = 0; i < c->outputs.len; i++)
@@ -84,6 +92,7 @@ static void finish(void *app)
 static const struct tool_ops ops = {
     .cli = &transcode_cli,
     .check = check,
+    .confine = confine,
     .open = set_up,
     .drain = drain,
     .status = show,

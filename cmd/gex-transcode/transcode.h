@@ -1,5 +1,5 @@
 /* gex-transcode: one live source, a ladder of renditions on the UTC timeline. main.c: the process; conf.c: its keys and
- * flags; job.c: source, engine and sinks tied together; figures.c: metrics and the status line. */
+ * flags, pictures.c: what is drawn on them; job.c: source, engine and sinks tied together; figures.c: metrics and the status line. */
 #ifndef GEX_TRANSCODE_H
 #define GEX_TRANSCODE_H
 
@@ -25,6 +25,17 @@ struct input_conf {
 	struct stream_url url; /* by conf_check */
 };
 
+struct drawn_conf {
+	char *name, *file, *text, *font;
+	int64_t size, margin, opacity; /* size 0: the usual */
+	struct overlay_conf draw;      /* by conf_check */
+};
+
+struct thumbnail_conf {
+	char *name, *path;
+	int64_t every_us, height, quality;
+};
+
 struct conf {
 	char *input_text;
 	struct stream_url input;
@@ -37,17 +48,36 @@ struct conf {
 	char *slate_file, *slate_text;
 	VEC(struct output_conf *) outputs;
 	VEC(struct rung_conf *) rungs;
+	VEC(struct drawn_conf *) overlays;
+	VEC(struct thumbnail_conf *) thumbnails;
 	bool outputs_flag,
 	    rungs_flag; /* given on the command line, which then replaces what the file has */
 	bool cascade;
 	int64_t gop_us;
+	enum upright_mode deinterlace;
 	int64_t audio_bitrate;
 	bool opus;
+	bool sandbox;
 };
 extern const struct conf_cli transcode_cli;
 /* Parses the URLs and says what is missing or contradicts. 0 or -EINVAL and a reason. */
 int conf_check(struct conf *c, char *err, size_t cap) MUST_USE;
+/* Names what the configuration touches. */
+void conf_sandbox(const struct conf *c, struct os_sandbox *s);
 void conf_free(struct conf *c);
+
+/* ---- pictures.c ---- */
+
+int drawn_at(void *base, const char *value, char *err, size_t cap);
+int drawn_zone(void *base, const char *value, char *err, size_t cap);
+void *find_overlay(struct conf *c, const struct conf_table *t, const char *name, char *err,
+		   size_t cap);
+int check_overlays(struct conf *c, char *err, size_t cap) MUST_USE;
+void free_overlays(struct conf *c, const struct conf_table *t);
+void *find_thumbnail(struct conf *c, const struct conf_table *t, const char *name, char *err,
+		     size_t cap);
+int check_thumbnails(struct conf *c, char *err, size_t cap) MUST_USE;
+void free_thumbnails(struct conf *c, const struct conf_table *t);
 
 /* ---- figures ---- */
 

@@ -77,12 +77,12 @@ void box_end(struct boxes *b, size_t at)
 #define FLAGS_SYNC 0x02000000u	   /* depends on no other */
 #define FLAGS_NON_SYNC 0x01010000u /* depends on others, no sync sample */
 
-static void put_tfhd(struct boxes *b, const struct sample *s)
+static void put_tfhd(struct boxes *b, uint32_t track_id, const struct sample *s)
 {
 	size_t at =
 	    box_begin_full(b, "tfhd", 0, 0x020000 | 0x8 | 0x20); /* base is moof; duration, flags */
 
-	box_u32(b, 1);
+	box_u32(b, track_id);
 	box_u32(b, s[0].dur);
 	box_u32(b, s[0].key ? FLAGS_SYNC : FLAGS_NON_SYNC);
 	box_end(b, at);
@@ -122,7 +122,8 @@ static size_t put_trun(struct boxes *b, const struct sample *s, size_t n)
 	return offset_at;
 }
 
-static void put_moof(struct boxes *b, uint32_t sequence, const struct sample *s, size_t n)
+static void put_moof(struct boxes *b, uint32_t track_id, uint32_t sequence, const struct sample *s,
+		     size_t n)
 {
 	size_t moof = box_begin(b, "moof");
 	size_t at = box_begin_full(b, "mfhd", 0, 0);
@@ -130,7 +131,7 @@ static void put_moof(struct boxes *b, uint32_t sequence, const struct sample *s,
 	box_u32(b, sequence);
 	box_end(b, at);
 	size_t traf = box_begin(b, "traf");
-	put_tfhd(b, s);
+	put_tfhd(b, track_id, s);
 	at = box_begin_full(b, "tfdt", 1, 0);
 	box_u64(b, (uint64_t)s[0].dts);
 	box_end(b, at);
@@ -144,13 +145,13 @@ static void put_moof(struct boxes *b, uint32_t sequence, const struct sample *s,
 	}
 }
 
-struct buf *box_chunk(uint32_t sequence, const struct sample *s, size_t n, size_t payload,
-		      uint8_t **data)
+struct buf *box_chunk(uint32_t track_id, uint32_t sequence, const struct sample *s, size_t n,
+		      size_t payload, uint8_t **data)
 {
 	struct boxes b = {0};
 	struct buf *out = NULL;
 
-	put_moof(&b, sequence, s, n);
+	put_moof(&b, track_id, sequence, s, n);
 	box_u32(&b, (uint32_t)(payload + 8));
 	box_bytes(&b, "mdat", 4);
 	if (!b.bad)

@@ -19,9 +19,14 @@ size_t box_begin(struct boxes *b, const char *type);
 size_t box_begin_full(struct boxes *b, const char *type, unsigned version, uint32_t flags);
 void box_end(struct boxes *b, size_t at);
 
-/* The init segment of a track (ftyp, moov) and its codec name. config: avcC's content, or
+/* The init segment (ftyp, moov) of n tracks. config: of each avcC's content, or
  * AudioSpecificConfig. NULL without memory. */
-struct buf *box_init(const struct cmaf_track *t, const void *config, size_t n);
+struct buf *box_init(const struct cmaf_track *const *t, struct buf *const *config, size_t n);
+/* A track has the same number in every file, so that its chunks fit all of them. */
+static inline uint32_t box_track_id(const struct cmaf_track *t)
+{
+	return (uint32_t)t->index + 1;
+}
 
 struct sample {
 	struct media_packet *p; /* owned by whoever keeps the sample */
@@ -30,10 +35,10 @@ struct sample {
 	uint32_t dur, size;
 	bool key;
 };
-/* One chunk: moof and the head of mdat for n samples; room for `payload` bytes follows at *data.
- * NULL without memory. */
-struct buf *box_chunk(uint32_t sequence, const struct sample *s, size_t n, size_t payload,
-		      uint8_t **data);
+/* One chunk: moof and the head of mdat for n samples of a track; room for `payload` bytes follows at
+ * *data. NULL without memory. */
+struct buf *box_chunk(uint32_t track_id, uint32_t sequence, const struct sample *s, size_t n,
+		      size_t payload, uint8_t **data);
 
 /* ---- H.264 (ISO/IEC 14496-15, 14496-10) ---- */
 

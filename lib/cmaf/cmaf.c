@@ -176,7 +176,8 @@ int cmaf_create(struct cmaf **out, const struct cmaf_conf *conf, struct media_in
 	c->arg = arg;
 	c->utc = !first_key_us;
 	c->info = media_info_ref(info);
-	c->discontinuity_at = NO_NUMBER;
+	for (size_t i = 0; i < CMAF_BREAKS; i++)
+		c->break_at[i] = NO_NUMBER;
 	lay_grid(c, info, first_key_us);
 	for (int i = 0; i < info->n; i++) {
 		c->track[i] = track_create(&info->track[i], i);
@@ -292,6 +293,20 @@ void cmaf_next(const struct cmaf_track *t, int64_t *number, int *part)
 
 	*number = !s ? 0 : s->complete ? s->number + 1 : s->number;
 	*part = !s || s->complete ? 0 : (int)s->part.len;
+}
+
+struct buf *cmaf_mux(const struct cmaf_track *const *t, size_t n)
+{
+	struct buf *config[MEDIA_TRACKS_MAX];
+
+	if (n > MEDIA_TRACKS_MAX)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		if (!t[i]->init)
+			return NULL;
+		config[i] = t[i]->init->config;
+	}
+	return box_init(t, config, n);
 }
 
 static bool track_ready(const struct cmaf_track *t)

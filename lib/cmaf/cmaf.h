@@ -32,6 +32,7 @@
 #include "media/media.h"
 
 #define CMAF_ERR 256
+#define CMAF_BREAKS 8
 
 /* ---- the grid ---- */
 
@@ -64,7 +65,7 @@ struct cmaf_part {
 
 struct cmaf_init {
 	int refs;
-	struct buf *buf;
+	struct buf *buf, *config; /* config: the coder's parameters alone */
 	char name[32];	/* "init-0123abcd.mp4": by content, so it is the same after a restart */
 	char codec[32]; /* RFC 6381: "avc1.64001e", "mp4a.40.2" */
 };
@@ -134,7 +135,8 @@ struct cmaf {
 	size_t bytes;
 	int64_t evicted_early;
 	bool ended;
-	int64_t discontinuity_at; /* number of the segment */
+	int64_t break_at[CMAF_BREAKS]; /* numbers of the newest discontinuities, round about */
+	unsigned breaks;
 };
 
 /* Starts a presentation with the tracks of info. origin_us: 0 for a stream in UTC; else the instant
@@ -162,6 +164,9 @@ struct cmaf_segment *cmaf_segment(const struct cmaf_track *t, int64_t number);
 struct cmaf_segment *cmaf_last(const struct cmaf_track *t);
 /* What comes next in the track: part *part of segment *number. */
 void cmaf_next(const struct cmaf_track *t, int64_t *number, int *part);
+/* The init segment of one file with these n tracks, whose chunks may then follow as they come. NULL
+ * while one has no parameters yet, or without memory. */
+struct buf *cmaf_mux(const struct cmaf_track *const *t, size_t n) MUST_USE;
 /* Each track has a whole segment with media: players can begin. */
 bool cmaf_ready(const struct cmaf *c);
 /* Segments in the playlist: the first that is listed. */

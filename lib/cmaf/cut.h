@@ -32,8 +32,8 @@ struct cmaf_cut {
 };
 
 /* ---- store.c ---- */
-struct cmaf_init *init_create(struct buf *buf,
-			      const char *codec); /* takes buf; NULL without memory */
+/* Takes buf and config, also when it fails; NULL without memory. */
+struct cmaf_init *init_create(struct buf *buf, struct buf *config, const char *codec);
 struct cmaf_init *init_ref(struct cmaf_init *i);
 void init_unref(struct cmaf_init *i);
 /* A new segment at the end of t. NULL without memory. */

@@ -13,6 +13,12 @@ static double seconds(int64_t us)
 	return (double)us / 1e6;
 }
 
+/* How many segments last s seconds or more. */
+static int64_t segments_in(const struct cmaf *c, int s)
+{
+	return (s * c->grid.d.den + c->grid.d.num - 1) / c->grid.d.num;
+}
+
 static void put_date(const struct cmaf_track *t, int64_t v, FILE *f)
 {
 	int64_t us = cmaf_us(t, v) + 500;
@@ -204,9 +210,9 @@ void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, bool delta
 	if (skipped)
 		fprintf(f, "#EXT-X-SKIP:SKIPPED-SEGMENTS=%d\n", skipped);
 	/* Parts are listed for the last three target durations and what is in progress (6.2.2). */
-	int64_t parts_from = last ? last->start - 3 * cmaf_target_s(c) * t->scale - t->frame : 0;
+	int64_t parts_from = last ? last->number - segments_in(c, 3 * cmaf_target_s(c)) : 0;
 	for (const struct cmaf_segment *s = first; s;) {
-		put_segment(c, t, s, s->start >= parts_from, &init, f);
+		put_segment(c, t, s, s->number >= parts_from, &init, f);
 		s = s == last ? NULL : list_entry(s->link.next, struct cmaf_segment, link);
 	}
 	if (c->ended)

@@ -24,7 +24,7 @@ static void put_zeros(struct boxes *b, size_t n)
 		box_u8(b, 0);
 }
 
-static void put_mvhd(struct boxes *b, const struct cmaf_track *t)
+static void put_mvhd(struct boxes *b, const struct cmaf_track *t, uint32_t next_id)
 {
 	size_t at = box_begin_full(b, "mvhd", 0, 0);
 
@@ -36,7 +36,7 @@ static void put_mvhd(struct boxes *b, const struct cmaf_track *t)
 	put_zeros(b, 10);
 	put_matrix(b);
 	put_zeros(b, 24);
-	box_u32(b, 2); /* next track */
+	box_u32(b, next_id);
 	box_end(b, at);
 }
 
@@ -47,7 +47,7 @@ static void put_tkhd(struct boxes *b, const struct cmaf_track *t)
 	int64_t width = t->sar.num ? base_scale(t->width, t->sar.num, t->sar.den) : t->width;
 
 	put_zeros(b, 8);
-	box_u32(b, 1);
+	box_u32(b, box_track_id(t));
 	put_zeros(b, 4 + 4 + 8 + 2 + 2);
 	box_u16(b, audio ? 0x100 : 0);
 	box_u16(b, 0);
@@ -198,27 +198,44 @@ static void put_minf(struct boxes *b, const struct cmaf_track *t, const void *co
 	box_end(b, minf);
 }
 
-struct buf *box_init(const struct cmaf_track *t, const void *config, size_t n)
+static void put_trak(struct boxes *b, const struct cmaf_track *t, const struct buf *config)
+{
+	size_t trak = box_begin(b, "trak");
+
+	put_tkhd(b, t);
+	size_t mdia = box_begin(b, "mdia");
+	put_mdhd_hdlr(b, t);
+	put_minf(b, t, config->data, config->len);
+	box_end(b, mdia);
+	box_end(b, trak);
+}
+
+static void put_trex(struct boxes *b, const struct cmaf_track *t)
+{
+	size_t at = box_begin_full(b, "trex", 0, 0);
+
+	box_u32(b, box_track_id(t));
+	box_u32(b, 1); /* sample description */
+	put_zeros(b, 12);
+	box_end(b, at);
+}
+
+struct buf *box_init(const struct cmaf_track *const *t, struct buf *const *config, size_t n)
 {
 	struct boxes b = {0};
 	struct buf *out = NULL;
+	uint32_t next_id = 1;
 
+	for (size_t i = 0; i < n; i++)
+		next_id = MAX(next_id, box_track_id(t[i]) + 1);
 	put_ftyp(&b);
 	size_t moov = box_begin(&b, "moov");
-	put_mvhd(&b, t);
-	size_t trak = box_begin(&b, "trak");
-	put_tkhd(&b, t);
-	size_t mdia = box_begin(&b, "mdia");
-	put_mdhd_hdlr(&b, t);
-	put_minf(&b, t, config, n);
-	box_end(&b, mdia);
-	box_end(&b, trak);
+	put_mvhd(&b, t[0], next_id);
+	for (size_t i = 0; i < n; i++)
+		put_trak(&b, t[i], config[i]);
 	size_t mvex = box_begin(&b, "mvex");
-	size_t at = box_begin_full(&b, "trex", 0, 0);
-	box_u32(&b, 1);
-	box_u32(&b, 1); /* sample description */
-	put_zeros(&b, 12);
-	box_end(&b, at);
+	for (size_t i = 0; i < n; i++)
+		put_trex(&b, t[i]);
 	box_end(&b, mvex);
 	box_end(&b, moov);
 	if (!b.bad)

@@ -2,19 +2,22 @@
 
 #include <errno.h>
 
-struct cmaf_init *init_create(struct buf *buf, const char *codec)
+struct cmaf_init *init_create(struct buf *buf, struct buf *config, const char *codec)
 {
 	struct cmaf_init *i = calloc(1, sizeof(*i));
 	uint32_t hash = 2166136261u; /* FNV-1a: a name, not a signature */
 
-	if (!i) {
+	if (!i || !buf || !config) {
 		buf_unref(buf);
+		buf_unref(config);
+		free(i);
 		return NULL;
 	}
 	for (size_t k = 0; k < buf->len; k++)
 		hash = (hash ^ buf->data[k]) * 16777619u;
 	i->refs = 1;
 	i->buf = buf;
+	i->config = config;
 	snprintf(i->name, sizeof(i->name), "init-%08x.mp4", hash);
 	str_copy(i->codec, sizeof(i->codec), codec);
 	return i;
@@ -32,6 +35,7 @@ void init_unref(struct cmaf_init *i)
 	if (!i || --i->refs)
 		return;
 	buf_unref(i->buf);
+	buf_unref(i->config);
 	free(i);
 }
 

@@ -39,17 +39,18 @@ static int make_init(struct cmaf_track *t, const uint8_t *p, size_t n, struct cm
 		rc = config.bad ? -ENOMEM : 0;
 		aac_codec(p, n, codec, sizeof(codec));
 	}
-	struct buf *b = rc ? NULL : box_init(t, config.out.at, config.out.len);
+	struct buf *own = rc ? NULL : buf_copy(config.out.at, config.out.len);
 	vec_free(&config.out);
 	if (rc)
 		return rc;
-	*out = b ? init_create(b, codec) : NULL;
+	const struct cmaf_track *one = t;
+	*out = init_create(own ? box_init(&one, &own, 1) : NULL, own, codec);
 	return *out ? 0 : -ENOMEM;
 }
 
-/* Other parameters from segment `number` on: a discontinuity there in every track (RFC 8216bis,
- * 6.2.1). */
-static void mark_discontinuity(struct cmaf *c, int64_t number)
+/* A discontinuity at segment `number`, in every track (RFC 8216bis, 6.2.1), also in those that come
+ * to it later. */
+static void mark_break(struct cmaf *c, int64_t number)
 {
 	for (int i = 0; i < c->n; i++) {
 		struct cmaf_cut *cut = c->track[i]->cut;
@@ -57,7 +58,15 @@ static void mark_discontinuity(struct cmaf *c, int64_t number)
 		if (cut->cur && cut->cur->number == number)
 			cut->cur->discontinuity = true;
 	}
-	c->discontinuity_at = number;
+	c->break_at[c->breaks++ % CMAF_BREAKS] = number;
+}
+
+static bool is_break(const struct cmaf *c, int64_t number)
+{
+	for (size_t i = 0; i < CMAF_BREAKS; i++)
+		if (c->break_at[i] == number)
+			return true;
+	return false;
 }
 
 int track_config(struct cmaf *c, struct cmaf_track *t, const uint8_t *p, size_t n)
@@ -108,7 +117,7 @@ static int end_chunk(struct cmaf *c, struct cmaf_track *t)
 		payload += cut->pend[i].size;
 	/* Deterministic, so that two packagers make the same bytes. */
 	uint32_t sequence = (uint32_t)(s->number * 1000 + (int64_t)s->chunk.len + 1);
-	struct buf *b = box_chunk(sequence, cut->pend, cut->npend, payload, &data);
+	struct buf *b = box_chunk(box_track_id(t), sequence, cut->pend, cut->npend, payload, &data);
 	if (!b) {
 		drop_pending(cut);
 		return -ENOMEM;
@@ -171,6 +180,19 @@ static int end_part(struct cmaf *c, struct cmaf_track *t, bool last)
 	return 0;
 }
 
+/* Ends a segment that no more will come of. When that is long before its time it leaves a hole, which
+ * the dates of what follows would jump over; a frame or two that an encoder left out are none. */
+static int end_short(struct cmaf *c, struct cmaf_track *t)
+{
+	int64_t number = t->cut->cur->number;
+	int64_t missing = cmaf_grid_start(&c->grid, t->scale, number + 1, 0) - t->cut->next;
+	int rc = end_part(c, t, true);
+
+	if (cmaf_us(t, missing) > c->part_target_us && !is_break(c, number + 1))
+		mark_break(c, number + 1);
+	return rc;
+}
+
 /* ---- beginnings ---- */
 
 static int add_gap(struct cmaf *c, struct cmaf_track *t, int64_t number)
@@ -183,7 +205,7 @@ static int add_gap(struct cmaf *c, struct cmaf_track *t, int64_t number)
 	init_unref(s->init); /* nothing in it needs one */
 	s->init = NULL;
 	s->gap = s->complete = true;
-	s->discontinuity = c->discontinuity_at == number;
+	s->discontinuity = is_break(c, number);
 	s->end = cmaf_grid_start(&c->grid, t->scale, number + 1, 0);
 	t->cut->last_number = number;
 	if (c->ev.segment)
@@ -247,8 +269,8 @@ static int begin_segment(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_
 	s->independent = key;
 	cut->keyless = key ? 0 : cut->keyless + 1;
 	if (t->changed)
-		mark_discontinuity(c, number);
-	s->discontinuity = c->discontinuity_at == number;
+		mark_break(c, number);
+	s->discontinuity = is_break(c, number);
 	t->changed = false;
 	if (cut->keyless > 2 && !cut->warned) {
 		cut->warned = true;
@@ -396,7 +418,7 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 	bool in_run = cut->started && llabs(f.x - cut->next) < t->frame;
 	int64_t number = cmaf_grid_number(&c->grid, t->scale, f.x + t->frame / 2);
 	if (cut->cur && (number > cut->cur->number || t->changed)) {
-		rc = end_part(c, t, true);
+		rc = end_short(c, t);
 		if (rc)
 			return rc;
 	}
@@ -422,23 +444,12 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 	return rc;
 }
 
-/* A segment that ends before its time leaves a hole, which the dates of what follows would jump
- * over. */
-static void end_short(struct cmaf *c, struct cmaf_track *t)
-{
-	int64_t number = t->cut->cur->number;
-	int64_t missing = cmaf_grid_start(&c->grid, t->scale, number + 1, 0) - t->cut->next;
-
-	if (!end_part(c, t, true) && missing > t->frame)
-		c->discontinuity_at = number + 1;
-}
-
 void track_away(struct cmaf *c, struct cmaf_track *t, int64_t utc_us)
 {
 	int64_t now = base_scale(utc_us, t->scale, SEC_US);
 
 	if (t->cut->cur && cmaf_grid_number(&c->grid, t->scale, now) > t->cut->cur->number)
-		end_short(c, t);
+		(void)!end_short(c, t);
 }
 
 void track_gap(struct cmaf *c, struct cmaf_track *t, int64_t utc_us)

@@ -1,6 +1,6 @@
 /* crypt: cryptography for the accelerator's tunnel, and the only module that includes OpenSSL.
  *
- * Four things, in the order in which a tunnel uses them:
+ * For the tunnel four things, in the order in which a tunnel uses them:
  *  - keys: what a key file holds, as a ring of named 32-byte secrets (the second one is for
  * roll-over);
  *  - gate and shake: a DTLS 1.2 handshake (RFC 6347) with ECDHE-PSK-CHACHA20-POLY1305 (RFC 7905),
@@ -10,6 +10,8 @@
  *  - seals: AEAD contexts for the tunnel's datagrams, one a direction, keyed from secrets exported
  * from the handshake (RFC 5705), and the window that refuses a datagram number seen before;
  *  - tls: a TLS 1.3 connection by the same keys, over memory, for where only TCP passes.
+ * And for the web: a site (certificate and tickets), whose TLS connections are of the same kind, and
+ * message authentication codes.
  *
  * Not safe for use by two threads on one object; different objects may live in different threads.
  */
@@ -197,5 +199,39 @@ size_t crypt_tls_output(const struct crypt_tls *t, const void **data);
 void crypt_tls_sent(struct crypt_tls *t, size_t n);
 /* The name of the key; of a server's peer before the handshake is complete: what it claims. */
 const char *crypt_tls_key_name(const struct crypt_tls *t);
+
+/* ---- site: TLS of a web server, by certificate ---- */
+
+/* What the connections of one certificate share: TLS 1.2 and 1.3, forward-secret AEAD ciphers only,
+ * ALPN "h2" and "http/1.1", session tickets. Counted: a connection keeps its site, so one may be
+ * replaced at any time. */
+struct crypt_site;
+
+/* chain and key are PEM texts: the certificate with those between it and the root, and its private
+ * key, not encrypted. before: the site that this one replaces, whose tickets stay good; may be NULL.
+ * 0, -ENOMEM, or -EINVAL with a reason in err. The caller owns one reference. */
+int crypt_site_create(const char *chain, const char *key, const struct crypt_site *before,
+		      struct crypt_site **out, char *err, size_t cap) MUST_USE;
+void crypt_site_unref(struct crypt_site *s);
+/* Tickets are sealed by a new key from now on; those of the last one are still taken. To be called
+ * every hour or so. */
+void crypt_site_turn(struct crypt_site *s);
+/* The server's end of a connection, to be used as any other crypt_tls. -ENOMEM. */
+int crypt_tls_serve(struct crypt_site *s, struct crypt_tls **out) MUST_USE;
+/* After the handshake: the client speaks HTTP/2 (RFC 7301). */
+bool crypt_tls_is_h2(const struct crypt_tls *t);
+
+/* ---- mac: HMAC-SHA256 by a key that is kept ready ---- */
+
+#define CRYPT_MAC_LEN 32
+struct crypt_mac;
+
+/* -ENOMEM. */
+int crypt_mac_create(const void *key, size_t len, struct crypt_mac **out) MUST_USE;
+void crypt_mac_destroy(struct crypt_mac *m);
+/* False when it could not be computed; out is then zero. */
+bool crypt_mac(struct crypt_mac *m, const void *data, size_t len, uint8_t out[CRYPT_MAC_LEN]);
+/* In constant time. */
+bool crypt_same(const void *a, const void *b, size_t n);
 
 #endif

@@ -35,6 +35,12 @@ SSL_CTX *shake_context(bool server);
 int shake_step(struct crypt_shake *s);
 struct crypt_shake *shake_of(const SSL *ssl);
 
+/* A connection around a new SSL object of ctx; the caller says which side it is. It keeps the site,
+ * if there is one, which the callbacks of ctx need. */
+int tls_wrap(SSL_CTX *ctx, struct crypt_site *site, struct crypt_tls **out);
+struct crypt_site *site_ref(struct crypt_site *s);
+SSL *tls_ssl(const struct crypt_tls *t);
+
 /* HMAC-SHA256 of the parts; the building block of cookies and key derivation. */
 void crypt_hmac(const uint8_t *key, size_t key_len, const void *a, size_t a_len, const void *b,
 		size_t b_len, uint8_t out[32]);

@@ -11,8 +11,9 @@
 struct crypt_tls {
 	SSL *ssl;
 	const struct crypt_ring *ring; /* the owner's, until the handshake is over */
-	bool server;
-	int status; /* 0, 1 done, or why it failed */
+	struct crypt_site *site;       /* of a server by certificate */
+	bool by_key;		       /* and not by a certificate */
+	int status;		       /* 0, 1 done, or why it failed */
 	char name[CRYPT_NAME_MAX + 1];
 	const uint8_t *in;
 	size_t in_len;
@@ -214,7 +215,7 @@ static int shake(struct crypt_tls *t)
 	r = SSL_do_handshake(t->ssl);
 	e = r == 1 ? SSL_ERROR_NONE : SSL_get_error(t->ssl, r);
 	if (r == 1)
-		t->status = SSL_session_reused(t->ssl) ? 1 : -EACCES;
+		t->status = !t->by_key || SSL_session_reused(t->ssl) ? 1 : -EACCES;
 	else if (e != SSL_ERROR_WANT_READ && e != SSL_ERROR_WANT_WRITE)
 		t->status = failure();
 	ERR_clear_error();
@@ -223,38 +224,59 @@ static int shake(struct crypt_tls *t)
 	return t->status;
 }
 
-int crypt_tls_create(const struct crypt_ring *ring, bool server, struct crypt_tls **out)
+int tls_wrap(SSL_CTX *ctx, struct crypt_site *site, struct crypt_tls **out)
 {
 	struct crypt_tls *t = NULL;
 	BIO *b = NULL;
 
-	if (CRYPTO_THREAD_run_once(&once, make_once) != 1 || !bio_method || !contexts[server])
+	if (CRYPTO_THREAD_run_once(&once, make_once) != 1 || !bio_method || !ctx)
 		return -EIO;
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
-	t->ring = ring;
-	t->server = server;
-	t->ssl = SSL_new(contexts[server]);
+	t->site = site_ref(site);
+	t->ssl = SSL_new(ctx);
 	b = t->ssl ? BIO_new(bio_method) : NULL;
-	if (!b)
-		goto fail;
+	if (!b) {
+		crypt_tls_destroy(t);
+		return -ENOMEM;
+	}
 	BIO_set_data(b, t);
 	SSL_set_bio(t->ssl, b, b); /* takes the one reference */
 	SSL_set_app_data(t->ssl, t);
+	*out = t;
+	return 0;
+}
+
+SSL *tls_ssl(const struct crypt_tls *t)
+{
+	return t->ssl;
+}
+
+int crypt_tls_create(const struct crypt_ring *ring, bool server, struct crypt_tls **out)
+{
+	struct crypt_tls *t = NULL;
+	int rc;
+
+	if (CRYPTO_THREAD_run_once(&once, make_once) != 1)
+		return -EIO;
+	rc = tls_wrap(contexts[server], NULL, &t);
+	if (rc)
+		return rc;
+	t->ring = ring;
+	t->by_key = true;
 	if (server) {
 		SSL_set_accept_state(t->ssl);
 	} else {
 		str_copy(t->name, sizeof(t->name), ring->key[0].name);
 		SSL_set_connect_state(t->ssl);
-		if (shake(t) < 0)
-			goto fail;
+		if (shake(t) < 0) {
+			crypt_tls_destroy(t);
+			return -ENOMEM;
+		}
 	}
 	*out = t;
 	return 0;
-fail:
-	crypt_tls_destroy(t);
-	return -ENOMEM;
 }
 
 void crypt_tls_destroy(struct crypt_tls *t)
@@ -262,6 +284,7 @@ void crypt_tls_destroy(struct crypt_tls *t)
 	if (!t)
 		return;
 	SSL_free(t->ssl);
+	crypt_site_unref(t->site);
 	free(t->out);
 	free(t);
 }
@@ -327,8 +350,8 @@ void crypt_tls_sent(struct crypt_tls *t, size_t n)
 	if (t->out_len)
 		return;
 	t->out_at = 0;
-	if (t->out_cap <= OUT_KEEP)
-		return;
+	if (t->by_key && t->out_cap <= OUT_KEEP)
+		return; /* a tunnel's path is busy; of a site's connections thousands wait */
 	free(t->out);
 	t->out = NULL;
 	t->out_cap = 0;

@@ -2,8 +2,12 @@
 
 #include <errno.h>
 
+#include "crypt/crypt.h"
+
 #define LINGER_US (2 * SEC_US)
 #define PIECES 32
+#define QUEUE_LOW ((size_t)64 << 10) /* a protocol is asked for more below this */
+#define SCRATCH 944		     /* with its head a size that malloc keeps at hand */
 
 static int64_t now(const struct conn *c)
 {
@@ -16,9 +20,24 @@ void conn_phase(struct conn *c, enum conn_phase phase)
 	c->phase_us = now(c);
 }
 
+int conn_speak(struct conn *c, const struct proto_ops *proto)
+{
+	if (c->proto)
+		c->proto->closed(c);
+	c->proto = NULL;
+	int rc = proto->open(c);
+	if (!rc)
+		c->proto = proto;
+	return rc;
+}
+
 void conn_input(struct conn *c, const char *p, size_t n)
 {
-	if (!c->doomed && !c->closing)
+	if (c->doomed || c->closing)
+		return;
+	if (c->tls)
+		tls_input(c, p, n);
+	else
 		c->proto->input(c, p, n);
 }
 
@@ -26,7 +45,7 @@ void conn_input(struct conn *c, const char *p, size_t n)
  * queued already. */
 void conn_eof(struct conn *c)
 {
-	if (c->phase == CONN_LINGER || !c->queued)
+	if (c->phase == CONN_LINGER || (!c->queued && !c->sealed))
 		conn_doom(c);
 	else
 		conn_close_when_sent(c);
@@ -34,10 +53,15 @@ void conn_eof(struct conn *c)
 
 /* ---- output ---- */
 
+static void drop_scratch(struct conn *c)
+{
+	buf_unref(c->scratch);
+	c->scratch = NULL;
+}
+
 static void pop(struct conn *c, size_t n)
 {
 	c->queued -= n;
-	c->server->sent += (int64_t)n;
 	while (n) {
 		struct slice *s = &c->out.at[c->out_at];
 		size_t k = MIN(n, s->len);
@@ -50,11 +74,15 @@ static void pop(struct conn *c, size_t n)
 		slice_finish(s);
 		c->out_at++;
 	}
-	if (c->out_at == c->out.len)
-		c->out_at = c->out.len = 0;
+	if (c->out_at < c->out.len)
+		return;
+	c->out_at = c->out.len = 0;
+	drop_scratch(c);
+	if (c->out.cap > PIECES)
+		vec_free(&c->out); /* thousands of connections only wait */
 }
 
-static int gather(struct conn *c, struct iovec *v, size_t *total)
+static int gather(const struct conn *c, struct iovec *v, size_t *total)
 {
 	int n = 0;
 
@@ -70,80 +98,122 @@ static int gather(struct conn *c, struct iovec *v, size_t *total)
 
 static void all_sent(struct conn *c)
 {
-	if (c->closing && c->phase != CONN_LINGER) {
-		conn_phase(c, CONN_LINGER);
-		c->t->shutdown(c->transport);
-		c->t->read(c->transport, true);
+	if (!c->closing || c->phase == CONN_LINGER)
+		return;
+	if (c->tls && !c->said_goodbye) {
+		c->said_goodbye = true;
+		tls_goodbye(c);
+		if (c->sealed || c->doomed)
+			return;
+	}
+	conn_phase(c, CONN_LINGER);
+	c->t->shutdown(c->transport);
+	c->t->read(c->transport, true);
+}
+
+static void send_some(struct conn *c)
+{
+	struct iovec v[PIECES];
+	size_t total;
+	int n = gather(c, v, &total);
+	ssize_t sent = c->tls ? tls_send(c, v, n) : c->t->send(c->transport, v, n);
+
+	if (sent < 0) {
+		conn_doom(c);
+		return;
+	}
+	c->blocked = c->tls ? c->sealed != 0 : (size_t)sent < total;
+	if (sent) {
+		c->moved_us = now(c);
+		pop(c, (size_t)sent);
 	}
 }
 
 void conn_flush(struct conn *c)
 {
-	while (!c->doomed && !c->writing && c->queued) {
-		struct iovec v[PIECES];
-		size_t total;
-		int n = gather(c, v, &total);
-		ssize_t sent = c->t->send(c->transport, v, n);
-
-		if (sent < 0) {
-			conn_doom(c);
-			return;
-		}
-		c->writing = (size_t)sent < total;
-		c->flying = total - (size_t)sent;
-		pop(c, (size_t)sent);
+	while (!c->doomed && !c->blocked) {
+		if (c->queued < QUEUE_LOW && c->proto && c->proto->pull && !c->closing)
+			c->proto->pull(c);
+		if (!c->queued && !c->sealed)
+			break;
+		send_some(c);
 	}
-	if (!c->doomed && !c->queued)
+	if (!c->doomed && !c->queued && !c->sealed)
 		all_sent(c);
 }
 
-void conn_sent(struct conn *c, int err)
+void conn_writable(struct conn *c)
 {
-	c->writing = false;
-	if (err) {
-		conn_doom(c);
-		return;
-	}
-	pop(c, c->flying);
-	c->flying = 0;
+	c->blocked = false;
 	conn_flush(c);
 	if (!c->queued)
 		conn_resume_later(c);
 }
 
-void conn_write(struct conn *c, const struct slice *s)
+static int append(struct conn *c, struct buf *b, size_t off, size_t len)
 {
-	struct slice own;
-
-	if (c->doomed || !s->len)
-		return;
 	if (c->out_at > 64) {
 		memmove(c->out.at, c->out.at + c->out_at,
 			(c->out.len - c->out_at) * sizeof(*c->out.at));
 		c->out.len -= c->out_at;
 		c->out_at = 0;
 	}
-	own = slice_of(s->buf, s->off, s->len);
+	struct slice own = slice_of(b, off, len);
 	if (vec_push(&c->out, own)) {
 		slice_finish(&own);
-		conn_doom(c);
-		return;
+		return -ENOMEM;
 	}
-	if (!c->queued)
-		c->moved_us = now(c);
-	c->queued += own.len;
+	return 0;
 }
 
+static void queued_more(struct conn *c, size_t n)
+{
+	if (!c->queued && !c->sealed)
+		c->moved_us = now(c);
+	c->queued += n;
+}
+
+void conn_write(struct conn *c, const struct slice *s)
+{
+	if (c->doomed || !s->len)
+		return;
+	if (append(c, s->buf, s->off, s->len))
+		conn_doom(c);
+	else
+		queued_more(c, s->len);
+}
+
+/* Copies of what is small lie side by side, so that a head costs no allocation of its own and the
+ * heads of many frames few. */
 void conn_write_copy(struct conn *c, const void *p, size_t n)
 {
-	struct buf *b = buf_copy(p, n);
+	const uint8_t *from = p;
 
-	if (!b) {
-		conn_doom(c);
-		return;
+	while (n && !c->doomed) {
+		if (!c->scratch || c->scratch_at == c->scratch->len) {
+			drop_scratch(c);
+			c->scratch = buf_create(MAX(n, SCRATCH));
+			c->scratch_at = 0;
+			if (!c->scratch) {
+				conn_doom(c);
+				return;
+			}
+		}
+		size_t k = MIN(n, c->scratch->len - c->scratch_at);
+		struct slice *last = c->out.len > c->out_at ? &c->out.at[c->out.len - 1] : NULL;
+
+		memcpy(c->scratch->data + c->scratch_at, from, k);
+		if (last && last->buf == c->scratch && last->off + last->len == c->scratch_at) {
+			last->len += k;
+		} else if (append(c, c->scratch, c->scratch_at, k)) {
+			conn_doom(c);
+			return;
+		}
+		queued_more(c, k);
+		c->scratch_at += k;
+		from += k;
+		n -= k;
 	}
-	conn_write(c, &(struct slice){b, 0, n});
-	buf_unref(b);
 }
 
 /* ---- the end ---- */
@@ -177,41 +247,43 @@ void conn_resume_later(struct conn *c)
 	ask(c);
 }
 
-static void slow(struct conn *c, int64_t now_us)
+static void head_too_late(struct conn *c)
 {
-	size_t left = c->queued - c->flying + c->t->flying(c->transport);
-
-	if (left != c->last_left) {
-		c->last_left = left;
-		c->moved_us = now_us;
-	} else if (now_us - c->moved_us > c->server->lim.stall_us) {
-		c->server->refused[REFUSED_SLOW]++;
+	c->server->refused[REFUSED_TIMEOUT]++;
+	if (c->proto)
+		c->proto->timeout(c);
+	else
 		conn_doom(c);
-	}
 }
 
 void conn_check(struct conn *c, int64_t now_us)
 {
 	int64_t in_phase = now_us - c->phase_us;
 
-	if (c->queued) {
-		slow(c, now_us);
+	if (c->queued || c->sealed) {
+		if (now_us - c->moved_us > c->server->lim.stall_us) {
+			c->server->refused[REFUSED_SLOW]++;
+			conn_doom(c);
+		}
 	} else if (c->phase == CONN_LINGER) {
 		if (in_phase > LINGER_US)
 			conn_doom(c);
 	} else if (c->phase == CONN_HEAD && in_phase > c->server->lim.head_us) {
-		c->server->refused[REFUSED_TIMEOUT]++;
-		c->proto->timeout(c);
+		head_too_late(c);
 	} else if (c->phase == CONN_IDLE && in_phase > c->server->lim.idle_us) {
 		conn_doom(c);
 	}
+	if (!c->doomed && c->proto && c->proto->check)
+		c->proto->check(c, now_us);
 }
 
 void conn_end(struct conn *c)
 {
 	list_remove(&c->link);
 	list_remove(&c->todo);
-	c->proto->closed(c);
+	c->doomed = true;
+	if (c->proto)
+		c->proto->closed(c);
 	c->t->close(c->transport);
 }
 
@@ -220,5 +292,7 @@ void conn_free(struct conn *c)
 	for (size_t i = c->out_at; i < c->out.len; i++)
 		slice_finish(&c->out.at[i]);
 	vec_free(&c->out);
+	drop_scratch(c);
+	crypt_tls_destroy(c->tls);
 	free(c);
 }

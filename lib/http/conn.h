@@ -1,4 +1,5 @@
-/* Inside http: the connection between a transport (bytes) and a protocol (requests).
+/* Inside http: the connection between a transport (bytes) and a protocol (requests), with TLS
+ * between them where the listener has it (tls.c).
  *
  * A failure never frees anything inside the call that met it: conn_doom marks the connection and
  * the server's next turn (a deferred call) ends it, so no caller has to think of what went away
@@ -11,41 +12,57 @@
 #include "http/http.h"
 
 struct conn;
+struct crypt_tls;
 
-/* What carries bytes: tcp.c. */
+/* What carries bytes: sock.c. */
 struct transport_ops {
-	/* Takes n pieces. Returns how many bytes went out at once, or a negative errno. When that
-	 * is not all, the pieces stay valid and in flight until conn_sent. */
+	/* Takes what it can of n pieces: how many bytes, or a negative errno. When that is not all,
+	 * conn_writable follows. */
 	ssize_t (*send)(void *t, const struct iovec *v, int n);
-	/* Bytes of a send that are still in flight: tells a slow reader from a dead one. */
-	size_t (*flying)(void *t);
-	int (*read)(void *t, bool on);
+	void (*read)(void *t, bool on);
+	/* Output beyond what can soon go to the peer is refused: what is sent later, but matters more,
+	 * does not wait behind it. */
+	void (*keep_short)(void *t);
 	/* No more output follows; the peer sees the end after what was sent. */
 	void (*shutdown)(void *t);
 	/* Ends it; conn_free follows when the transport has let go. */
 	void (*close)(void *t);
 };
 
-/* What speaks over it: h1.c. */
+/* What speaks over it: h1.c, h2.c. */
 struct proto_ops {
 	int (*open)(struct conn *c);
 	void (*input)(struct conn *c, const char *p, size_t n);
-	/* Goes on with requests that were read ahead. */
+	/* In the server's turn, when conn_resume_later asked for it: goes on with requests that were read
+	 * ahead, and with output. */
 	void (*resume)(struct conn *c);
+	/* Queues more when there is; called while little is queued. NULL: it queues all at once. */
+	void (*pull)(struct conn *c);
+	/* Its own clocks, each sweep. NULL: it has none. */
+	void (*check)(struct conn *c, int64_t now_us);
 	/* The head took too long. */
 	void (*timeout)(struct conn *c);
+	/* The server accepts no more: ends when nothing is under way. */
+	void (*drain)(struct conn *c);
 	/* The connection is gone: tells whoever keeps its requests, and frees. */
 	void (*closed)(struct conn *c);
-	/* One answer: start, data ..., end. length: of the body, -1 when it is not known. */
+	/* One answer: start, data ..., end. length: of the body, -1 when it is not known, -2 when the
+	 * status has none. */
 	void (*start)(struct conn *c, struct http_request *r, const struct http_answer *a,
 		      int64_t length, const char *range);
 	void (*data)(struct conn *c, struct http_request *r, const struct slice *s);
 	void (*end)(struct conn *c, struct http_request *r);
+	/* What was queued may go now. */
+	void (*flush)(struct conn *c);
+	/* Bytes of its body that wait for the reader. */
+	size_t (*backlog)(struct conn *c, const struct http_request *r);
+	/* The reader is too slow: ends its answer, and calls gone, after the current callback. */
+	void (*cut)(struct conn *c, struct http_request *r);
 };
-extern const struct proto_ops h1_ops;
+extern const struct proto_ops h1_ops, h2_ops;
 
 enum conn_phase {
-	CONN_HEAD,   /* a request's head is awaited or coming in */
+	CONN_HEAD,   /* a request's head is awaited or coming in, or a TLS handshake */
 	CONN_IDLE,   /* kept alive between requests */
 	CONN_BUSY,   /* a request is being answered */
 	CONN_LINGER, /* all said: the peer closes first, so that no RST eats our last words */
@@ -56,25 +73,30 @@ struct conn {
 	struct http_server *server;
 	const struct transport_ops *t;
 	void *transport;
-	const struct proto_ops *proto;
-	void *session; /* the protocol's */
+	struct crypt_tls *tls;	       /* NULL: in clear */
+	const struct proto_ops *proto; /* NULL until TLS has told which */
+	void *session;		       /* the protocol's */
+	const struct net_addr *peer_addr;
 	char peer[48];
 	enum conn_phase phase;
 	int64_t phase_us; /* since when */
 	VEC(struct slice) out;
-	size_t out_at;	  /* the first not yet sent */
-	size_t queued;	  /* bytes in out */
-	size_t flying;	  /* of these, in flight */
-	size_t last_left; /* at the last look, and when it changed: the stall timeout */
-	int64_t moved_us;
-	bool writing, closing, doomed, resuming;
+	size_t out_at;	     /* the first not yet sent */
+	size_t queued;	     /* bytes in out */
+	size_t sealed;	     /* bytes of TLS records that the transport has not taken */
+	struct buf *scratch; /* where copies go; full up to scratch_at */
+	size_t scratch_at;
+	int64_t moved_us; /* when the transport last took something, for the stall timeout */
+	bool blocked, closing, doomed, resuming, said_goodbye;
 };
 
 void conn_input(struct conn *c, const char *p, size_t n);
 void conn_eof(struct conn *c);
-/* The rest of a send is out; err < 0: it failed. */
-void conn_sent(struct conn *c, int err);
+/* The transport takes bytes again. */
+void conn_writable(struct conn *c);
 void conn_phase(struct conn *c, enum conn_phase phase);
+/* Sets the protocol, ending the one before. */
+int conn_speak(struct conn *c, const struct proto_ops *proto);
 /* Queues; takes a reference of its own. */
 void conn_write(struct conn *c, const struct slice *s);
 /* Queues a copy of bytes. */
@@ -89,5 +111,13 @@ void conn_check(struct conn *c, int64_t now_us);
 /* By the server's turn: says goodbye and closes the transport. */
 void conn_end(struct conn *c);
 void conn_free(struct conn *c);
+
+/* tls.c */
+/* Bytes from the peer: decrypts them and hands them on. */
+void tls_input(struct conn *c, const char *p, size_t n);
+/* As transport_ops.send, of plain bytes. c->sealed is what is left of records already made; while
+ * there is any, nothing is taken. */
+ssize_t tls_send(struct conn *c, const struct iovec *v, int n);
+void tls_goodbye(struct conn *c);
 
 #endif

@@ -37,8 +37,8 @@ void http_server_metrics(struct http_server *s, struct metrics *m, const char *p
 {
 	static const int statuses[] = {200, 204, 206, 301, 302, 304, 400, 404, 405,
 				       408, 413, 414, 416, 431, 500, 501, 503, 505};
-	static const char *const reasons[REFUSED_KINDS] = {"connections", "address", "request",
-							   "timeout", "slow"};
+	static const char *const reasons[REFUSED_KINDS] = {
+	    "connections", "address", "request", "timeout", "slow", "tls", "flood"};
 	char name[128], value[16];
 
 	s->metrics = m;
@@ -90,8 +90,14 @@ int http_serve_metrics(struct http_server **out, struct loop *l, struct metrics 
 
 	lim.conns = 64;
 	lim.conns_per_addr = 32;
-	int rc = http_server_create(out, l, addr, &lim, serve, m, err);
+	int rc = http_server_create(out, l, &lim, serve, m);
 	if (!rc)
-		log_info("metrics", "http://%s/metrics", http_server_addr(*out));
-	return rc;
+		rc = http_server_listen(*out, addr, err);
+	if (rc) {
+		http_server_destroy(*out);
+		*out = NULL;
+		return rc;
+	}
+	log_info("metrics", "%s/metrics", http_server_listener(*out, 0));
+	return 0;
 }

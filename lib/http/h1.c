@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 
+#include "http/answer.h"
 #include "log/log.h"
 
 /* One request is answered at a time; what a client sends meanwhile waits in `in`, and beyond
@@ -14,54 +14,10 @@ struct h1 {
 	size_t len, cap, seen;
 	struct http_request *cur;
 	bool keep, chunked, running, paused;
+	bool begun; /* a request has been read: HTTP/2 does not begin any more */
 };
 
-static const char *reason(int status)
-{
-	static const struct {
-		int status;
-		const char *text;
-	} known[] = {{200, "OK"},
-		     {204, "No Content"},
-		     {206, "Partial Content"},
-		     {301, "Moved Permanently"},
-		     {302, "Found"},
-		     {304, "Not Modified"},
-		     {400, "Bad Request"},
-		     {404, "Not Found"},
-		     {405, "Method Not Allowed"},
-		     {408, "Request Timeout"},
-		     {413, "Content Too Large"},
-		     {414, "URI Too Long"},
-		     {416, "Range Not Satisfiable"},
-		     {431, "Request Header Fields Too Large"},
-		     {500, "Internal Server Error"},
-		     {501, "Not Implemented"},
-		     {503, "Service Unavailable"},
-		     {505, "HTTP Version Not Supported"}};
-
-	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		if (known[i].status == status)
-			return known[i].text;
-	return "Unknown";
-}
-
 /* ---- output ---- */
-
-static const char *date_now(void)
-{
-	static time_t at;
-	static char text[40];
-	time_t t = time(NULL);
-	struct tm tm;
-
-	if (t != at) {
-		at = t;
-		gmtime_r(&t, &tm);
-		strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm);
-	}
-	return text;
-}
 
 struct text {
 	char at[2048];
@@ -80,39 +36,36 @@ static void add(struct text *t, const char *fmt, ...)
 		t->n = MIN(t->n + (size_t)n, sizeof(t->at) - 1);
 }
 
-static void add_field(struct text *t, const char *name, const char *value)
+static void add_bytes(struct text *t, const char *s)
 {
-	if (value)
-		add(t, "%s: %s\r\n", name, value);
+	size_t n = MIN(strlen(s), sizeof(t->at) - t->n);
+
+	memcpy(t->at + t->n, s, n);
+	t->n += n;
 }
 
-static void add_answer(struct text *t, const struct http_answer *a, const char *range)
+static void add_answer(struct text *t, int status, const struct answer *ans)
 {
-	add(t, "HTTP/1.1 %d %s\r\nDate: %s\r\n", a->status, reason(a->status), date_now());
-	add_field(t, "Content-Type", a->type);
-	add_field(t, "Cache-Control", a->cache);
-	add_field(t, "ETag", a->etag);
-	add_field(t, "Location", a->location);
-	add_field(t, "Content-Range", range);
-	if (a->retry_after_s)
-		add(t, "Retry-After: %d\r\n", a->retry_after_s);
-	add(t, "Access-Control-Allow-Origin: *\r\n"
-	       "Access-Control-Expose-Headers: Content-Length, Content-Range, Date, Age\r\n"
-	       "Timing-Allow-Origin: *\r\nX-Content-Type-Options: nosniff\r\n");
+	add(t, "HTTP/1.1 %d %s\r\n", status, answer_reason(status));
+	for (size_t i = 0; i < ans->n; i++) {
+		add_bytes(t, ans->field[i].name);
+		add_bytes(t, ": ");
+		add_bytes(t, ans->field[i].value);
+		add_bytes(t, "\r\n");
+	}
 }
 
-/* length: >= 0 the body's, -1 not known, -2 a status that has no body. */
 static void h1_start(struct conn *c, struct http_request *r, const struct http_answer *a,
 		     int64_t length, const char *range)
 {
 	struct h1 *h = c->session;
 	struct text t = {.n = 0};
+	struct answer ans;
 
 	h->keep = h->keep && !c->server->draining && a->status != 400 && a->status != 413;
-	add_answer(&t, a, range);
-	if (length >= 0)
-		add(&t, "Content-Length: %lld\r\nAccept-Ranges: bytes\r\n", (long long)length);
-	else if (length == -1 && h->chunked)
+	answer_fill(&ans, a, length, range);
+	add_answer(&t, a->status, &ans);
+	if (length == -1 && h->chunked)
 		add(&t, "Transfer-Encoding: chunked\r\n");
 	else if (length == -1)
 		h->keep = false;
@@ -157,33 +110,31 @@ static void refuse(struct conn *c, int status)
 {
 	struct h1 *h = c->session;
 	struct text t = {.n = 0};
+	struct answer ans;
 	static struct log_limit limit;
 
 	if (log_allow(&limit, 5, 10 * SEC_US, loop_now_us(c->server->loop)))
 		log_debug("http", "%s: refused a request with %d", c->peer, status);
 	c->server->refused[REFUSED_HEAD] += status != 408;
 	server_count(c->server, status);
-	add_answer(&t, &(struct http_answer){.status = status, .cache = "no-store"}, NULL);
-	add(&t, "%sContent-Length: 0\r\nConnection: close\r\n\r\n",
-	    status == 405 ? "Allow: GET, HEAD, OPTIONS\r\n" : "");
+	answer_fill(&ans, &(struct http_answer){.status = status, .cache = "no-store"}, 0, NULL);
+	add_answer(&t, status, &ans);
+	add(&t, "Connection: close\r\n\r\n");
 	h->len = 0;
 	conn_write_copy(c, t.at, t.n);
 	conn_close_when_sent(c);
 }
 
-/* OPTIONS is answered here, for CORS preflights (Fetch standard, section 4.8). */
 static void answer_options(struct conn *c)
 {
 	struct text t = {.n = 0};
+	struct answer ans;
 	struct h1 *h = c->session;
 
 	server_count(c->server, 204);
-	add_answer(&t, &(struct http_answer){.status = 204}, NULL);
-	add(&t,
-	    "Allow: GET, HEAD, OPTIONS\r\nAccess-Control-Allow-Methods: GET, HEAD, OPTIONS\r\n"
-	    "Access-Control-Allow-Headers: Range, If-None-Match\r\nAccess-Control-Max-Age: "
-	    "86400\r\n%s\r\n",
-	    h->keep ? "" : "Connection: close\r\n");
+	answer_fill_options(&ans);
+	add_answer(&t, 204, &ans);
+	add(&t, h->keep ? "\r\n" : "Connection: close\r\n\r\n");
 	conn_write_copy(c, t.at, t.n);
 	conn_phase(c, CONN_IDLE);
 	if (h->keep)
@@ -206,6 +157,7 @@ static void one_request(struct conn *c, size_t n)
 		refuse(c, -rc);
 		return;
 	}
+	h->begun = true;
 	h->keep = head.keep_alive;
 	h->chunked = head.minor == 1;
 	struct http_request *r = NULL;
@@ -213,7 +165,7 @@ static void one_request(struct conn *c, size_t n)
 		const char *fields = memchr(h->in, '\n', n);
 		struct http_text f = {fields + 1, (size_t)(h->in + n - 2 - fields - 1)};
 
-		r = request_create(c, head.method, path, head.query, f);
+		r = request_create(c, 0, head.method, path, head.query, f);
 	}
 	h->len -= n;
 	memmove(h->in, h->in + n, h->len);
@@ -221,7 +173,7 @@ static void one_request(struct conn *c, size_t n)
 	if (head.method == HTTP_OPTIONS) {
 		answer_options(c);
 	} else if (!r) {
-		conn_doom(c);
+		refuse(c, 503);
 	} else {
 		h->cur = r;
 		conn_phase(c, CONN_BUSY);
@@ -247,8 +199,7 @@ static void run(struct conn *c)
 	h->running = false;
 	if (h->paused && h->len < HTTP_HEAD_MAX && !c->doomed) {
 		h->paused = false;
-		if (c->t->read(c->transport, true))
-			conn_doom(c);
+		c->t->read(c->transport, true);
 	}
 }
 
@@ -269,6 +220,30 @@ static int grow(struct h1 *h, size_t n)
 	return 0;
 }
 
+#define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+/* A client that knows may begin with HTTP/2 (RFC 9113, section 3.3). True: what is here is, or may
+ * become, its preface. */
+static bool is_preface(struct conn *c)
+{
+	struct h1 *h = c->session;
+	size_t n = MIN(h->len, strlen(PREFACE));
+
+	if (h->begun || c->tls || memcmp(h->in, PREFACE, n) != 0)
+		return false;
+	if (n < strlen(PREFACE))
+		return true;
+	char *in = h->in;
+	n = h->len;
+	h->in = NULL;
+	if (conn_speak(c, &h2_ops))
+		conn_doom(c);
+	else
+		c->proto->input(c, in, n);
+	free(in);
+	return true;
+}
+
 static void h1_input(struct conn *c, const char *p, size_t n)
 {
 	struct h1 *h = c->session;
@@ -281,6 +256,8 @@ static void h1_input(struct conn *c, const char *p, size_t n)
 	}
 	memcpy(h->in + h->len, p, n);
 	h->len += n;
+	if (is_preface(c))
+		return;
 	run(c);
 	if (h->len >= HTTP_HEAD_MAX && !h->paused) {
 		h->paused = true;
@@ -318,6 +295,22 @@ static void h1_closed(struct conn *c)
 	c->session = NULL;
 }
 
+static void h1_drain(struct conn *c)
+{
+	if (c->phase == CONN_IDLE && !c->queued && !c->sealed)
+		conn_doom(c);
+}
+
+static size_t h1_backlog(struct conn *c, const struct http_request *r)
+{
+	return c->queued;
+}
+
+static void h1_cut(struct conn *c, struct http_request *r)
+{
+	conn_doom(c);
+}
+
 const struct proto_ops h1_ops = {
     .open = h1_open,
     .input = h1_input,
@@ -327,4 +320,8 @@ const struct proto_ops h1_ops = {
     .start = h1_start,
     .data = h1_data,
     .end = h1_end,
+    .drain = h1_drain,
+    .flush = conn_flush,
+    .backlog = h1_backlog,
+    .cut = h1_cut,
 };

@@ -1,4 +1,4 @@
-/* http: a small HTTP/1.1 server for media, on the loop. It knows nothing of HLS: one handler is
+/* http: a small HTTP/1.1 and HTTP/2 server for media, on the loop, in clear or by TLS. It knows nothing of HLS: one handler is
  * called for each request and answers when it likes:
  *
  *   at once     http_reply with a body of slices: shared memory, no copy; ranges and conditional
@@ -7,9 +7,9 @@
  *   bit by bit  http_stream_start, http_stream_write as bytes are made, http_stream_end: chunked
  *               transfer.
  *
- * Requests are GET and HEAD (OPTIONS is answered here); a body is refused. Layers: tcp.c carries
- * bytes, conn.c queues and times them, h1.c is the protocol, request.c what a handler sees. HTTP/2
- * goes beside h1.c and TLS beside tcp.c.
+ * Requests are GET and HEAD (OPTIONS is answered here); a body is refused. Layers: sock.c carries
+ * bytes, tls.c seals them, conn.c queues and times them, h1.c and h2.c are the protocols, request.c
+ * is what a handler sees. HTTP/2 is chosen by ALPN, and in clear by its preface.
  *
  * Everything is bounded: connections in all and per address, the head, requests read ahead, bytes
  * queued to a reader that streams; and timed: the head, idle keep-alive, a reader that takes
@@ -51,6 +51,9 @@ struct http_answer {
 	const char *type;     /* Content-Type; NULL: none */
 	const char *cache;    /* Cache-Control; NULL: none */
 	const char *etag;     /* with its quotes; NULL: none. Makes If-None-Match work */
+	int64_t modified_s;   /* Last-Modified, UTC; 0: none. Makes If-Modified-Since work */
+	const char *encoding; /* Content-Encoding; NULL: none */
+	bool vary;	      /* another Accept-Encoding may get another body */
 	const char *location; /* of a redirect */
 	int retry_after_s;    /* 0: none */
 	const struct slice
@@ -77,28 +80,45 @@ struct http_limits {
 	int64_t idle_us;	   /* between requests; 60 s */
 	int64_t stall_us;	   /* without one byte taken, while some wait; 15 s */
 	int conns, conns_per_addr; /* 20000; 4000. 0: no limit */
+	int streams;		   /* of an HTTP/2 connection at a time; 100 */
+	int requests;		   /* under way in all; beyond, 503; 100000 */
 	size_t queue_max;	   /* bytes queued to one reader that streams; 8 MB */
 };
 #define HTTP_LIMITS \
-	((struct http_limits){10 * SEC_US, 60 * SEC_US, 15 * SEC_US, 20000, 4000, 8u << 20})
+	((struct http_limits){10 * SEC_US, 60 * SEC_US, 15 * SEC_US, 20000, 4000, 100, 100000, \
+			      8u << 20})
 
-/* Whether http_server_create could listen on a text like addr. 0, or a negative errno with one line
- * in err (HTTP_ERR bytes). */
-int http_addr_check(const char *addr, char *err) MUST_USE;
+/* Whether http_server_listen could listen on a text like addr; *tls: it would by TLS. 0, or a negative
+ * errno with one line in err (HTTP_ERR bytes). */
+int http_addr_check(const char *addr, bool *tls, char *err) MUST_USE;
+/* Whether http_server_certificate would take these files. Errors as above. */
+int http_certificate_check(const char *cert, const char *key, char *err) MUST_USE;
 
 struct http_server;
 typedef void http_handler(void *arg, struct http_request *r);
 
-/* Listens on addr: "http://HOST:PORT", "HOST:PORT", "[v6]:PORT" or ":PORT"; port 0 lets the kernel
- * choose. 0, or a negative errno with one line in err (HTTP_ERR bytes). */
-int http_server_create(struct http_server **out, struct loop *l, const char *addr,
-		       const struct http_limits *lim, http_handler *fn, void *arg,
-		       char *err) MUST_USE;
+/* lim NULL: HTTP_LIMITS. It listens nowhere yet. 0 or -ENOMEM. */
+int http_server_create(struct http_server **out, struct loop *l, const struct http_limits *lim,
+		       http_handler *fn, void *arg) MUST_USE;
+/* The certificate (with its chain) and private key of https, PEM files; the key's must not be readable by
+ * others. May be called again at any time: connections that there are keep what they have. On
+ * failure nothing changes. 0, or a negative errno with one line in err (HTTP_ERR bytes). */
+int http_server_certificate(struct http_server *s, const char *cert, const char *key,
+			    char *err) MUST_USE;
+/* Listens on addr too: "http://HOST:PORT", "HOST:PORT", "[v6]:PORT", ":PORT", "https://HOST:PORT" (after
+ * http_server_certificate), or "unix:PATH"; port 0 lets the kernel choose. A socket of that address
+ * that was passed to the process (LISTEN_FDS) is used. 0, or a negative errno with one line in err
+ * (HTTP_ERR bytes). */
+int http_server_listen(struct http_server *s, const char *addr, char *err) MUST_USE;
+/* For connections from now on, and for the clocks of those that there are. */
+void http_server_set_limits(struct http_server *s, const struct http_limits *lim);
 /* Closes everything; gone is called for each request that is kept. NULL is allowed. */
 void http_server_destroy(struct http_server *s);
 /* Accepts no more; requests under way go on, connections close after their answer. */
 void http_server_drain(struct http_server *s);
-/* "HOST:PORT" with the real port. */
+/* "http://HOST:PORT" with the real port, or "unix:PATH", of the i-th listener; NULL beyond the last. */
+const char *http_server_listener(const struct http_server *s, size_t i);
+/* "HOST:PORT" of the first that has one. */
 const char *http_server_addr(const struct http_server *s);
 int http_server_port(const struct http_server *s);
 int http_server_conns(const struct http_server *s);

@@ -41,16 +41,16 @@ static bool is_token(unsigned char c)
 	return isalnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
-static int parse_method(struct http_head *h, struct http_text t)
+int http_method_parse(struct http_text t, enum http_method *out)
 {
 	static const char *const known[] = {"POST", "PUT", "DELETE", "PATCH", "CONNECT", "TRACE"};
 
 	if (t.n == 3 && !memcmp(t.p, "GET", 3))
-		h->method = HTTP_GET;
+		*out = HTTP_GET;
 	else if (t.n == 4 && !memcmp(t.p, "HEAD", 4))
-		h->method = HTTP_HEAD;
+		*out = HTTP_HEAD;
 	else if (t.n == 7 && !memcmp(t.p, "OPTIONS", 7))
-		h->method = HTTP_OPTIONS;
+		*out = HTTP_OPTIONS;
 	else {
 		for (size_t i = 0; i < ARRAY_LEN(known); i++)
 			if (t.n == strlen(known[i]) && !memcmp(t.p, known[i], t.n))
@@ -90,22 +90,32 @@ static struct http_text without_authority(struct http_text t)
 	return (struct http_text){t.p + skip, t.n - skip};
 }
 
-static int parse_target(struct http_head *h, struct http_text t)
+int http_target_split(struct http_text t, struct http_text *path, struct http_text *query)
 {
 	if (t.n > HTTP_TARGET_MAX)
 		return -414;
 	for (size_t i = 0; i < t.n; i++)
 		if (t.p[i] <= 0x20 || t.p[i] >= 0x7f || t.p[i] == '#')
 			return -400;
-	t = without_authority(t);
-	bool star = t.n == 1 && *t.p == '*' && h->method == HTTP_OPTIONS;
-	if (!t.n || (*t.p != '/' && !star))
+	if (!t.n || *t.p != '/')
 		return -400;
 	const char *q = memchr(t.p, '?', t.n);
-	h->path = (struct http_text){t.p, q ? (size_t)(q - t.p) : t.n};
-	h->query = q ? (struct http_text){q + 1, (size_t)(t.p + t.n - q - 1)}
-		     : (struct http_text){t.p + t.n, 0};
+	*path = (struct http_text){t.p, q ? (size_t)(q - t.p) : t.n};
+	*query = q ? (struct http_text){q + 1, (size_t)(t.p + t.n - q - 1)}
+		   : (struct http_text){t.p + t.n, 0};
 	return 0;
+}
+
+static int parse_target(struct http_head *h, struct http_text t)
+{
+	if (t.n == 1 && *t.p == '*' && h->method == HTTP_OPTIONS) {
+		h->path = t;
+		h->query = (struct http_text){t.p + 1, 0};
+		return 0;
+	}
+	if (t.n > HTTP_TARGET_MAX)
+		return -414;
+	return http_target_split(without_authority(t), &h->path, &h->query);
 }
 
 static int parse_request_line(struct http_head *h, struct http_text line)
@@ -118,7 +128,8 @@ static int parse_request_line(struct http_head *h, struct http_text line)
 		return -400;
 	int rc = parse_version(h, (struct http_text){b + 1, (size_t)(end - b - 1)});
 	if (!rc)
-		rc = parse_method(h, (struct http_text){line.p, (size_t)(a - line.p)});
+		rc =
+		    http_method_parse((struct http_text){line.p, (size_t)(a - line.p)}, &h->method);
 	return rc ? rc : parse_target(h, (struct http_text){a + 1, (size_t)(b - a - 1)});
 }
 

@@ -43,6 +43,11 @@ int http_head_parse(struct http_head *h, const char *p, size_t n) MUST_USE;
 /* The first field of that name (case does not matter), or NULL. */
 const struct http_text *http_head_field(const struct http_head *h, const char *name);
 
+/* 0, -405 for a method that is known but not served, -501 for another, -400 for no token. */
+int http_method_parse(struct http_text t, enum http_method *out) MUST_USE;
+/* A target in origin-form: 0, -400 or -414. */
+int http_target_split(struct http_text t, struct http_text *path, struct http_text *query) MUST_USE;
+
 /* Decodes percent-encoding, resolves "." and "..", merges doubled slashes; out is terminated and
  * begins with '/'. 0, or -400 for what is no absolute path, climbs above the root, or hides a
  * slash, a backslash, a NUL or another control character; -414 when it does not fit. */

@@ -7,7 +7,8 @@
 struct request {
 	struct http_request pub;
 	struct conn *conn;
-	bool streaming, cut;
+	int32_t stream;
+	bool cut;
 	const char *fields, *fields_end;
 	char text[];
 };
@@ -22,10 +23,19 @@ struct conn *request_conn(const struct http_request *r)
 	return of(r)->conn;
 }
 
-struct http_request *request_create(struct conn *c, enum http_method method, const char *path,
-				    struct http_text query, struct http_text fields)
+int32_t request_stream(const struct http_request *r)
+{
+	return of(r)->stream;
+}
+
+struct http_request *request_create(struct conn *c, int32_t stream, enum http_method method,
+				    const char *path, struct http_text query,
+				    struct http_text fields)
 {
 	size_t np = strlen(path) + 1;
+
+	if (c->server->nrequests >= c->server->lim.requests)
+		return NULL;
 	struct request *r = malloc(sizeof(*r) + np + query.n + 1 + fields.n);
 
 	if (!r)
@@ -34,7 +44,8 @@ struct http_request *request_create(struct conn *c, enum http_method method, con
 	memcpy(r->text, path, np);
 	memcpy(q, query.p, query.n);
 	q[query.n] = 0;
-	memcpy(f, fields.p, fields.n);
+	if (fields.n)
+		memcpy(f, fields.p, fields.n);
 	*r = (struct request){
 	    .pub = {.method = method,
 		    .path = r->text,
@@ -42,17 +53,21 @@ struct http_request *request_create(struct conn *c, enum http_method method, con
 		    .peer = c->peer,
 		    .since_us = loop_now_us(c->server->loop)},
 	    .conn = c,
+	    .stream = stream,
 	    .fields = f,
 	    .fields_end = f + fields.n,
 	};
 	list_init(&r->pub.link);
+	c->server->nrequests++;
 	return &r->pub;
 }
 
 void request_free(struct http_request *r)
 {
-	if (r)
-		free(of(r));
+	if (!r)
+		return;
+	of(r)->conn->server->nrequests--;
+	free(of(r));
 }
 
 /* The fields have been through the parser: each is "Name:value\r\n". */
@@ -124,7 +139,7 @@ static void finish(struct http_request *r)
 	struct conn *c = of(r)->conn;
 
 	c->proto->end(c, r);
-	conn_flush(c);
+	c->proto->flush(c);
 }
 
 static bool not_modified(struct http_request *r, const struct http_answer *a)
@@ -211,9 +226,8 @@ void http_reply_status(struct http_request *r, int status)
 
 void http_stream_start(struct http_request *r, const struct http_answer *a)
 {
-	of(r)->streaming = true;
 	start(r, a, -1, NULL);
-	conn_flush(of(r)->conn);
+	of(r)->conn->proto->flush(of(r)->conn);
 }
 
 int http_stream_write(struct http_request *r, const struct slice *s)
@@ -221,16 +235,16 @@ int http_stream_write(struct http_request *r, const struct slice *s)
 	struct request *q = of(r);
 	struct conn *c = q->conn;
 
-	if (!q->cut && c->queued > c->server->lim.queue_max) {
+	if (!q->cut && c->proto->backlog(c, r) > c->server->lim.queue_max) {
 		q->cut = true;
 		c->server->refused[REFUSED_SLOW]++;
-		conn_doom(c);
+		c->proto->cut(c, r);
 	}
 	if (q->cut)
 		return -ENOBUFS;
 	if (r->method != HTTP_HEAD && s->len) {
 		c->proto->data(c, r, s);
-		conn_flush(c);
+		c->proto->flush(c);
 	}
 	return 0;
 }

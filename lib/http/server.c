@@ -1,13 +1,13 @@
 #include "http/server.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
-#include <strings.h>
 
-#include "log/log.h"
+#include "crypt/crypt.h"
+#include "os/os.h"
 
 #define SWEEP_US (500 * MS_US)
+#define TICKETS_US (3600 * SEC_US) /* how long one key seals session tickets */
 
 void server_pin(struct http_server *s)
 {
@@ -19,6 +19,7 @@ void server_unpin(struct http_server *s)
 	if (--s->pins)
 		return;
 	peers_finish(&s->peers);
+	crypt_site_unref(s->site);
 	vec_free(&s->exported);
 	free(s);
 }
@@ -48,7 +49,8 @@ static void turn(struct http_server *s)
 			conn_end(c);
 		} else if (c->resuming) {
 			c->resuming = false;
-			c->proto->resume(c);
+			if (c->proto)
+				c->proto->resume(c);
 		}
 	}
 }
@@ -85,7 +87,7 @@ static void on_sweep(void *arg)
 }
 
 struct conn *server_accept(struct http_server *s, const struct transport_ops *t, void *transport,
-			   const struct net_addr *peer)
+			   const struct net_addr *peer, bool tls)
 {
 	if (s->lim.conns && s->nconns >= s->lim.conns) {
 		s->refused[REFUSED_CONNS]++;
@@ -98,10 +100,13 @@ struct conn *server_accept(struct http_server *s, const struct transport_ops *t,
 	c->server = s;
 	c->t = t;
 	c->transport = transport;
-	c->proto = &h1_ops;
-	net_addr_format_ip(peer, c->peer, sizeof(c->peer));
+	c->peer_addr = peer;
+	if (peer->family)
+		net_addr_format_ip(peer, c->peer, sizeof(c->peer));
+	else
+		str_copy(c->peer, sizeof(c->peer), "unix");
 	conn_phase(c, CONN_HEAD);
-	if (c->proto->open(c)) {
+	if (tls ? crypt_tls_serve(s->site, &c->tls) : conn_speak(c, &h1_ops)) {
 		free(c);
 		return NULL;
 	}
@@ -110,68 +115,91 @@ struct conn *server_accept(struct http_server *s, const struct transport_ops *t,
 	return c;
 }
 
-/* ---- the address ---- */
+/* ---- certificates ---- */
 
-static int resolve(const struct net_host *h, struct net_addr *out)
+#define PEM_MAX (256 << 10)
+
+static int read_chain(const char *path, char *out, size_t cap)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *list;
-	int rc = -EADDRNOTAVAIL;
+	FILE *f = fopen(path, "re");
+	size_t n;
 
-	if (getaddrinfo(h->host, NULL, &hints, &list))
-		return rc;
-	for (struct addrinfo *a = list; a && rc; a = a->ai_next)
-		rc = net_addr_from_sockaddr(a->ai_addr, a->ai_addrlen, out);
-	freeaddrinfo(list);
-	out->port = h->port;
+	if (!f)
+		return -errno;
+	n = fread(out, 1, cap - 1, f);
+	out[n] = 0;
+	int rc = ferror(f) ? -EIO : n == cap - 1 ? -EFBIG : 0;
+	fclose(f);
 	return rc;
 }
 
-static int parse_addr(const char *addr, struct net_addr *out, struct net_host *host, char *err)
+static int site_load(struct crypt_site **out, const char *cert, const char *key,
+		     const struct crypt_site *before, char *err)
 {
-	char text[NET_HOST_MAX + 16];
-
-	if (!strncasecmp(addr, "https://", 8)) {
-		snprintf(err, HTTP_ERR, "%s: https is not served here; put a proxy in front", addr);
-		return -ENOTSUP;
-	}
-	const char *p = strncasecmp(addr, "http://", 7) ? addr : addr + 7;
-	bool fits = str_copy(text, sizeof(text), p);
-	size_t n = strlen(text);
-	if (n && text[n - 1] == '/')
-		text[n - 1] = 0;
-	int rc = fits ? net_host_parse(text, host) : -EINVAL;
-	if (rc) {
-		snprintf(err, HTTP_ERR,
-			 "%s: not an address to listen on; it is http://HOST:PORT or HOST:PORT",
-			 addr);
-		return rc;
-	}
-	if (net_host_addr(host, out))
-		rc = resolve(host, out);
-	if (rc)
-		snprintf(err, HTTP_ERR, "%s: no such host", addr);
-	return rc;
-}
-
-int http_addr_check(const char *addr, char *err)
-{
-	struct net_addr a;
-	struct net_host host;
-
-	return parse_addr(addr, &a, &host, err);
-}
-
-int http_server_create(struct http_server **out, struct loop *l, const char *addr,
-		       const struct http_limits *lim, http_handler *fn, void *arg, char *err)
-{
-	struct net_addr a;
-	struct net_host host;
-	int rc = parse_addr(addr, &a, &host, err);
+	char *pem = malloc(2 * PEM_MAX), why[128] = "";
+	const char *file = cert;
+	int rc = pem ? read_chain(cert, pem, PEM_MAX) : -ENOMEM;
 
 	*out = NULL;
+	if (!rc) {
+		file = key;
+		rc = os_read_secret(key, pem + PEM_MAX, PEM_MAX);
+	}
+	if (rc == -EPERM)
+		str_copy(why, sizeof(why), "others can read it: chmod 600");
+	else if (rc)
+		str_copy(why, sizeof(why), strerror(-rc));
+	else
+		rc = crypt_site_create(pem, pem + PEM_MAX, before, out, why, sizeof(why));
+	if (rc && *why && strstr(why, "certificate in PEM"))
+		file = cert;
+	if (rc)
+		snprintf(err, HTTP_ERR, "%.100s: %s", file, why);
+	if (pem)
+		os_wipe(pem, 2 * PEM_MAX);
+	free(pem);
+	return rc;
+}
+
+int http_certificate_check(const char *cert, const char *key, char *err)
+{
+	struct crypt_site *site;
+	int rc = site_load(&site, cert, key, NULL, err);
+
+	crypt_site_unref(site);
+	return rc;
+}
+
+static void on_tickets(void *arg)
+{
+	struct http_server *s = arg;
+
+	crypt_site_turn(s->site);
+	loop_timer_in(&s->tickets, TICKETS_US);
+}
+
+int http_server_certificate(struct http_server *s, const char *cert, const char *key, char *err)
+{
+	struct crypt_site *site;
+	int rc = site_load(&site, cert, key, s->site, err);
+
 	if (rc)
 		return rc;
+	if (!s->site)
+		loop_timer_in(&s->tickets, TICKETS_US);
+	crypt_site_unref(s->site);
+	s->site = site;
+	return 0;
+}
+
+/* ---- making and ending ---- */
+
+int http_server_create(struct http_server **out, struct loop *l, const struct http_limits *lim,
+		       http_handler *fn, void *arg)
+{
 	struct http_server *s = calloc(1, sizeof(*s));
+
+	*out = NULL;
 	if (!s)
 		return -ENOMEM;
 	s->loop = l;
@@ -179,23 +207,42 @@ int http_server_create(struct http_server **out, struct loop *l, const char *add
 	s->fn = fn;
 	s->arg = arg;
 	s->pins = 1;
+	list_init(&s->listeners);
 	list_init(&s->conns);
 	list_init(&s->todo);
 	peers_init(&s->peers);
 	loop_timer_init(l, &s->sweep, on_sweep, s);
 	loop_timer_init(l, &s->turn, on_turn, s);
-	rc = tcp_listen(s, &a);
-	if (!rc)
-		rc = loop_timer_in(&s->sweep, SWEEP_US);
+	loop_timer_init(l, &s->tickets, on_tickets, s);
+	int rc = loop_timer_in(&s->sweep, SWEEP_US);
 	if (rc) {
-		snprintf(err, HTTP_ERR, "cannot listen on %s: %s", addr, strerror(-rc));
 		http_server_destroy(s);
 		return rc;
 	}
-	a.port = (uint16_t)s->port;
-	net_addr_format(&a, s->addr, sizeof(s->addr));
 	*out = s;
 	return 0;
+}
+
+int http_server_listen(struct http_server *s, const char *addr, char *err)
+{
+	struct http_addr a;
+	int rc = http_addr_parse(addr, &a, err);
+
+	if (rc)
+		return rc;
+	if (a.tls && !s->site) {
+		snprintf(err, HTTP_ERR, "%s: https needs a certificate and its key", addr);
+		return -EINVAL;
+	}
+	rc = sock_listen(s, &a);
+	if (rc)
+		snprintf(err, HTTP_ERR, "cannot listen on %s: %s", addr, strerror(-rc));
+	return rc;
+}
+
+void http_server_set_limits(struct http_server *s, const struct http_limits *lim)
+{
+	s->lim = *lim;
 }
 
 void http_server_drain(struct http_server *s)
@@ -203,10 +250,12 @@ void http_server_drain(struct http_server *s)
 	struct conn *c;
 
 	s->draining = true;
-	tcp_listener_close(s);
+	sock_unlisten(s);
 	list_for (c, &s->conns, link)
-		if (c->phase == CONN_IDLE && !c->queued)
+		if (!c->proto)
 			conn_doom(c);
+		else
+			c->proto->drain(c);
 }
 
 void http_server_destroy(struct http_server *s)
@@ -218,7 +267,8 @@ void http_server_destroy(struct http_server *s)
 	s->destroyed = true;
 	loop_timer_stop(&s->sweep);
 	loop_timer_stop(&s->turn);
-	tcp_listener_close(s);
+	loop_timer_stop(&s->tickets);
+	sock_unlisten(s);
 	for (size_t i = 0; i < s->exported.len; i++)
 		metrics_remove(s->metrics, s->exported.at[i]);
 	s->exported.len = 0;

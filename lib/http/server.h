@@ -12,6 +12,8 @@ enum http_refused {
 	REFUSED_HEAD,	 /* no request that can be read */
 	REFUSED_TIMEOUT, /* head or idle */
 	REFUSED_SLOW,	 /* took nothing, or too much piled up */
+	REFUSED_TLS,	 /* a handshake that failed */
+	REFUSED_FLOOD,	 /* of resets, pings, settings and the like */
 	REFUSED_KINDS,
 };
 
@@ -28,19 +30,30 @@ int peers_enter(struct peers *p, const struct net_addr *a, int limit);
 void peers_leave(struct peers *p, const struct net_addr *a);
 void peers_finish(struct peers *p);
 
+/* A text that http_server_listen takes, in parts. */
+struct http_addr {
+	bool tls;
+	char path[108]; /* of a UNIX socket; "": none */
+	struct net_addr addr;
+};
+#define HTTP_ADDR_TEXT 128
+int http_addr_parse(const char *addr, struct http_addr *out, char *err);
+
 struct http_server {
 	struct loop *loop;
 	struct http_limits lim;
 	http_handler *fn;
 	void *arg;
-	void *listener; /* tcp.c's */
-	char addr[NET_ADDR_TEXT];
+	struct list listeners;	  /* sock.c's */
+	struct crypt_site *site;  /* NULL: no certificate */
+	char addr[NET_ADDR_TEXT]; /* of the first listener that has a port */
 	int port;
 	struct list conns, todo;
 	struct peers peers;
-	int nconns, pins; /* pins: what still points here; the last frees */
+	int nconns, nrequests;
+	int pins; /* pins: what still points here; the last frees */
 	bool draining, destroyed, turn_asked;
-	struct loop_timer sweep, turn;
+	struct loop_timer sweep, turn, tickets;
 	int64_t sent, refused[REFUSED_KINDS], answered[HTTP_STATUS_MAX];
 	struct metrics *metrics;
 	VEC(struct metric *) exported;
@@ -48,21 +61,24 @@ struct http_server {
 
 void server_pin(struct http_server *s);
 void server_unpin(struct http_server *s);
-/* A new connection over a transport, or NULL when it is refused (the transport closes itself). */
+/* A new connection over a transport, or NULL when it is refused (the transport closes itself). peer
+ * stays as long as the connection; its family is 0 where the transport has no addresses. */
 struct conn *server_accept(struct http_server *s, const struct transport_ops *t, void *transport,
-			   const struct net_addr *peer);
+			   const struct net_addr *peer, bool tls);
 void server_ask_turn(struct http_server *s);
 void server_count(struct http_server *s, int status);
 
-/* tcp.c */
-int tcp_listen(struct http_server *s, const struct net_addr *a);
-void tcp_listener_close(struct http_server *s);
+/* sock.c */
+int sock_listen(struct http_server *s, const struct http_addr *a);
+void sock_unlisten(struct http_server *s);
 
 /* request.c: a request as its protocol makes it. path, query and the fields (lines "Name:
- * value\r\n") are copied. NULL without memory. */
+ * value\r\n") are copied. NULL without memory, or when too many are under way. */
 struct conn *request_conn(const struct http_request *r);
 void request_free(struct http_request *r);
-struct http_request *request_create(struct conn *c, enum http_method method, const char *path,
-				    struct http_text query, struct http_text fields);
+struct http_request *request_create(struct conn *c, int32_t stream, enum http_method method,
+				    const char *path, struct http_text query,
+				    struct http_text fields);
+int32_t request_stream(const struct http_request *r); /* of HTTP/2 */
 
 #endif

@@ -171,12 +171,16 @@ int media_demux_open_url(struct media_demux **out, const char *url, const _Atomi
 		    0);
 	if (listen)
 		av_dict_set(&o, "listen", "1", 0);
+	if (str_starts(url, "http"))
+		media_pull_prepare(d, url, &o);
 	int averr = avformat_open_input(&d->fc, url, NULL, &o);
 	av_dict_free(&o);
 	if (averr < 0) {
 		rc = say_failed(d, averr, err);
 		goto fail;
 	}
+	if (d->url)
+		media_pull_choose(d);
 	if ((rc = opened(d, err)))
 		goto fail;
 	*out = d;
@@ -194,6 +198,11 @@ struct media_info *media_demux_info(const struct media_demux *d)
 int64_t media_demux_damaged(const struct media_demux *d)
 {
 	return d->damaged;
+}
+
+bool media_demux_bursts(const struct media_demux *d)
+{
+	return !strcmp(d->fc->iformat->name, "hls");
 }
 
 /* A timestamp of `bits` bits is put next to the last one seen of any track. */

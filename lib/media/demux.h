@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "log/log.h"
 #include "media/av.h"
 
 #define MEDIA_STREAMS_MAX 64 /* of a container; what comes after is not looked at */
@@ -43,6 +44,11 @@ struct media_demux {
 	AVIOContext *pb;
 	struct media_reader reader;
 	const _Atomic bool *cancel;
+	/* Of what is pulled by HTTP: */
+	const char *url; /* the caller's, while it is being opened and read */
+	int (*open_default)(AVFormatContext *s, AVIOContext **pb, const char *url, int flags,
+			    AVDictionary **opts);
+	struct log_limit refused;
 	int read_rc; /* the reader's last word: 0, -ENODATA at the end, or its error */
 	int64_t bytes, damaged;
 	int64_t opened_us;
@@ -63,6 +69,15 @@ int media_demux_next(struct media_demux *d) MUST_USE;
 bool media_demux_wanted(const struct media_demux *d, int stream);
 /* Makes the stream's filters. 0 or an FFmpeg error. */
 int media_demux_filter(struct media_demux *d, int stream) MUST_USE;
+
+/* ---- pull.c: what is fetched by HTTP ---- */
+
+/* Before the URL, which outlives d, is opened. */
+void media_pull_prepare(struct media_demux *d, const char *url, AVDictionary **o);
+/* After that: leaves all but the best variant out. */
+void media_pull_choose(struct media_demux *d);
+/* Do both URLs, of http or https, have one host and port? */
+bool media_pull_same_origin(const char *a, const char *b);
 
 /* Reads until the tracks are known and makes info. */
 int media_probe(struct media_demux *d, char *err) MUST_USE;

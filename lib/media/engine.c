@@ -112,6 +112,8 @@ static void ladder_for(struct engine *e, const AVFrame *first, const struct medi
 	struct media_track like = {
 	    .width = source->width, .height = source->height, .sar = source->sar, .fps = e->fps};
 
+	if (e->fields)
+		like.fps.num *= 2;
 	if (first) {
 		like.width = first->width;
 		like.height = first->height;
@@ -158,7 +160,11 @@ static int build_rung(struct engine *e, int i, const AVFrame *first,
 	    (rc = encoder_open_video(&s->enc, &s->conf, first, &e->info->track[i], i, err)))
 		return rc;
 	e->info->n++;
-	return 0;
+	if (!e->overlays)
+		return 0;
+	scaler_keep(s->scaler);
+	return overlay_create(&s->overlay, e->overlays, s->conf.width, s->conf.height,
+			      first->colorspace, err);
 }
 
 static int run_stages(struct engine *e)
@@ -299,6 +305,11 @@ int engine_create(struct engine **out, struct loop *l, const struct engine_conf 
 	e->arg = arg;
 	if (conf->slate_file && (rc = slate_load(&e->slate, conf->slate_file, err)))
 		goto fail;
+	if (conf->overlays &&
+	    (rc = overlays_create(&e->overlays, conf->overlay, conf->overlays, err)))
+		goto fail;
+	if (conf->thumbs && (rc = thumbs_create(&e->thumbs, conf->thumb, conf->thumbs, err)))
+		goto fail;
 	if ((rc = start(e)))
 		goto fail;
 	*out = e;
@@ -347,6 +358,13 @@ void engine_stats(struct engine *e, struct engine_stats *st)
 				    .queued = (int)queue_len(&e->video_queue),
 				    .inputs = e->conf.sources};
 	input_stats(e, st);
+	for (; st->thumbs < e->conf.thumbs; st->thumbs++) {
+		int i = st->thumbs;
+
+		st->thumb[i].name = e->conf.thumb[i].name;
+		st->thumb[i].written = thumbs_written(e->thumbs, i);
+		st->thumb[i].failed = thumbs_failed(e->thumbs, i);
+	}
 	pthread_mutex_lock(&e->lock);
 	bool built = e->built;
 	pthread_mutex_unlock(&e->lock);
@@ -398,6 +416,7 @@ static void finish_rung(struct stage *s)
 	encoder_close(&s->enc);
 	scaling_finish(s);
 	captions_finish(&s->captions);
+	overlay_destroy(s->overlay);
 }
 
 static void join_all(struct engine *e)
@@ -436,6 +455,7 @@ void engine_destroy(struct engine *e)
 	drain_works(&e->audio_queue);
 	for (int i = 0; i < e->rungs; i++)
 		finish_rung(&e->rung[i]);
+	thumbs_destroy(e->thumbs);
 	encoder_close(&e->audio_enc);
 	media_info_unref(e->info);
 	engine_events_clear(e);

@@ -24,7 +24,10 @@
 #include "loop/loop.h"
 #include "media/failover.h"
 #include "media/ladder.h"
+#include "media/overlay.h"
+#include "media/thumb.h"
 #include "media/timeline.h"
+#include "media/upright.h"
 
 struct engine;
 
@@ -49,7 +52,12 @@ struct engine_conf {
 	int sources;
 	int64_t loss_us, return_us, fault_us[FAILOVER_FAULTS]; /* failover.h */
 	int64_t alert_us[FAILOVER_FAULTS]; /* after so long a fault is told; 0: never */
-	int64_t slate_us;		   /* the last picture stands so long; NEVER_US: no slate */
+	enum upright_mode deinterlace;
+	struct overlay_conf overlay[OVERLAYS_MAX]; /* strings: for as long as the engine lives */
+	int overlays;
+	struct thumb_conf thumb[THUMBS_MAX]; /* the same */
+	int thumbs;
+	int64_t slate_us;	/* the last picture stands so long; NEVER_US: no slate */
 	const char *slate_file; /* NULL: a picture with slate_text; both for engine_create only */
 	const char *slate_text;
 	struct rung rung[LADDER_MAX];
@@ -104,6 +112,11 @@ struct engine_stats {
 	bool present;	   /* the active source is there */
 	int inputs;
 	struct engine_input_stats input[INPUTS_MAX];
+	int thumbs;
+	struct {
+		const char *name;
+		int64_t written, failed;
+	} thumb[THUMBS_MAX];
 	int rungs;
 	struct engine_rung_stats rung[LADDER_MAX];
 };

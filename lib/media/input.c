@@ -6,6 +6,8 @@
 
 #define BACKOFF_US (300 * MS_US)
 #define BACKOFF_URL_US SEC_US
+#define SPREAD_MAX_US (60 * SEC_US) /* further ahead is a jump */
+#define SPREAD_LATE_US SEC_US	    /* later than one track behind the other: it paused */
 #define FIRST_US \
 	(2 * \
 	 SEC_US) /* in which the preferred input may come first, and decide what the output is like */
@@ -73,7 +75,26 @@ struct run {
 	struct media_info *info;
 	int video, audio;
 	bool key_seen;
+	int64_t due_us,
+	    due_mono_us; /* a time of the source, and when it was due; NEVER_US: none yet */
 };
+
+/* What comes by the segment waits for its time, as if it came frame by frame. */
+static void spread(struct input *in, struct run *r, const struct media_packet *p)
+{
+	int64_t us = base_rescale(p->dts, r->info->track[p->track].tb, (struct ratio){1, SEC_US});
+	int64_t now = os_mono_us();
+
+	if (r->due_us != NEVER_US) {
+		int64_t ahead = us - r->due_us - (now - r->due_mono_us);
+		if (ahead > 0 && ahead <= SPREAD_MAX_US)
+			sleep_until(in->e, now + ahead);
+		if (ahead >= -SPREAD_LATE_US && ahead <= SPREAD_MAX_US)
+			return;
+	}
+	r->due_us = us;
+	r->due_mono_us = now;
+}
 
 /* The first source decides what the output has, and the grid that all are laid on. */
 static void begin(struct engine *e, const struct run *r)
@@ -224,6 +245,8 @@ static bool pass_on(struct input *in, struct run *r, struct media_packet *p)
 	if (!(w = new_work(in, r->info, p->track, p)))
 		return true;
 	e->frames_in += p->track == r->video;
+	if (media_demux_bursts(r->d))
+		spread(in, r, p);
 	w->out_us = map(in, t, p);
 	if (w->out_us == TIMELINE_NONE && t->kind == MEDIA_AUDIO) {
 		work_destroy(w);
@@ -317,7 +340,7 @@ static void new_connection(struct input *in, struct run *r)
 
 static int one_connection(struct input *in, char *err)
 {
-	struct run r = {0};
+	struct run r = {.due_us = NEVER_US};
 	int rc = open_source(in, &r.d, err);
 
 	if (rc)

@@ -1,4 +1,4 @@
-/* media: everything that touches FFmpeg and zimg; nobody else includes them.
+/* media: everything that touches FFmpeg, zimg and FreeType; nobody else includes them.
  *
  * What crosses the border is plain: a media_info says which tracks a stream has, a media_packet is
  * one coded frame of one track. Packets stand in one normal form wherever they come from: H.264 and
@@ -107,8 +107,8 @@ struct media_demux;
  * -ETIMEDOUT, or what read() returned. The reader must outlive the demuxer. */
 int media_demux_open(struct media_demux **out, const struct media_reader *r, const char *format,
 		     char *err) MUST_USE;
-/* The same for what libavformat opens by itself: http(s) pull, rtmp listen, a file with its own
- * seeking. Cancel by setting *cancel from another thread. */
+/* The same for what libavformat opens by itself: http(s) pull, only from the URL's host; rtmp listen; a file with its own
+ * seeking. Cancel by setting *cancel from another thread. The URL must outlive the demuxer. */
 int media_demux_open_url(struct media_demux **out, const char *url, const _Atomic bool *cancel,
 			 char *err) MUST_USE;
 /* The demuxer's own reference; take one to keep it. A read may put another info in its place
@@ -119,6 +119,8 @@ struct media_info *media_demux_info(const struct media_demux *d);
  * skipped. */
 int media_demux_read(struct media_demux *d, struct media_packet **out) MUST_USE;
 int64_t media_demux_damaged(const struct media_demux *d);
+/* Does it come by the segment, and has to be read at the pace of its times for that? */
+bool media_demux_bursts(const struct media_demux *d);
 void media_demux_close(struct media_demux *d);
 
 /* ---- mux ---- */

@@ -74,6 +74,7 @@ struct stage {
 	bool feeds;		/* others' are made of ours: */
 	AVFrame *source, *made; /* the last of them, and what it was made of */
 	struct captions captions;
+	struct overlay *overlay; /* NULL: nothing is drawn on it */
 	pthread_t thread;
 	bool running;
 	atomic_llong frames, dropped, repeated, captioned;
@@ -147,11 +148,14 @@ struct engine {
 	struct failover failover;
 	bool begun; /* the first source has come; fps, gop and which tracks there are go by it */
 	struct ratio fps;
+	bool fields;		   /* twice as many pictures are made of it */
 	int64_t gop;		   /* frames */
 	bool built;		   /* encoders and info are there */
 	bool no_sound, no_picture; /* the first source has none */
 	bool no_picture_came;	   /* the source ended before one could be decoded */
 	int64_t start_us;	   /* NEVER_US until known */
+	struct overlays *overlays; /* NULL: none */
+	struct thumbs *thumbs;	   /* NULL: none */
 	AVFrame *slate;		   /* a file's picture, or NULL; the video thread's */
 	char slate_text[64];	   /* else */
 	int end_err;

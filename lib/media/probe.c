@@ -20,7 +20,7 @@ bool media_demux_wanted(const struct media_demux *d, int stream)
 	enum AVMediaType t = st->codecpar->codec_type;
 
 	return (t == AVMEDIA_TYPE_VIDEO || t == AVMEDIA_TYPE_AUDIO) &&
-	       st->codecpar->codec_id != AV_CODEC_ID_NONE &&
+	       st->codecpar->codec_id != AV_CODEC_ID_NONE && st->discard != AVDISCARD_ALL &&
 	       !(st->disposition & AV_DISPOSITION_ATTACHED_PIC);
 }
 

@@ -36,7 +36,12 @@ static int encode(struct stage *s, const AVFrame *f, AVFrame *own, const struct 
 	own->pict_type = p->key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
 	own->sample_aspect_ratio = (AVRational){1, 1};
 	caption(s, own, p->n);
-	return encoder_send(&s->enc, own);
+	if (!s->overlay)
+		return encoder_send(&s->enc, own);
+	overlay_draw(s->overlay, own, grid_us(s->conf.fps, p->n));
+	int rc = encoder_send(&s->enc, own);
+	overlay_undraw(s->overlay, own);
+	return rc;
 }
 
 /* The next picture; the last one again when it is a repeat, or could not be scaled. */

@@ -18,15 +18,15 @@ struct scaler {
 	enum AVColorRange in_range;
 	enum AVColorSpace in_space;
 	bool direct; /* the source is what is wanted */
+	bool keep;
 	zimg_filter_graph *graph;
 	void *tmp;
-	int x, y, w, h; /* where the picture goes */
-	AVFrame *ring
-	    [RING]; /* width x height; those that are still looked at elsewhere are left alone */
-	AVFrame *picture; /* the one of them that is made now */
-	AVFrame *inner;	  /* w x h, when there are bars */
-	AVFrame *aligned; /* a copy of the source, when its rows are not aligned as zimg wants */
-	AVFrame *plain;	  /* the source plane by plane, when it is not */
+	int x, y, w, h;	     /* where the picture goes */
+	AVFrame *ring[RING]; /* width x height; what others still look at is left alone */
+	AVFrame *picture;    /* the one of them that is made now */
+	AVFrame *inner;	     /* w x h, when there are bars */
+	AVFrame *aligned;    /* a copy of the source, when its rows are not aligned as zimg wants */
+	AVFrame *plain;	     /* the source plane by plane, when it is not */
 	uint16_t *line;
 };
 
@@ -41,6 +41,11 @@ int scaler_create(struct scaler **out, int width, int height)
 	s->in_format = AV_PIX_FMT_NONE;
 	*out = s;
 	return 0;
+}
+
+void scaler_keep(struct scaler *s)
+{
+	s->keep = true;
 }
 
 static void forget(struct scaler *s)
@@ -282,7 +287,7 @@ static int build(struct scaler *s, const AVFrame *in, char *err)
 		s->inner = make_frame(AV_PIX_FMT_YUV420P, s->w, s->h);
 	if (!s->tmp || (bars && !s->inner))
 		return mav_say(err, "out of memory"), -ENOMEM;
-	s->direct = !bars && in->format == AV_PIX_FMT_YUV420P && !is_full_range(in) &&
+	s->direct = !s->keep && !bars && in->format == AV_PIX_FMT_YUV420P && !is_full_range(in) &&
 		    in->width == s->width && in->height == s->height;
 	s->in_width = in->width;
 	s->in_height = in->height;

@@ -12,6 +12,8 @@ int scaler_create(struct scaler **out, int width, int height) MUST_USE;
  * errno with a reason: -ENOTSUP for a pixel format that no source has (of floats, of a
  * palette, on a card). */
 int scaler_run(struct scaler *s, AVFrame *in, AVFrame **out, char *err) MUST_USE;
+/* From now on *out is always the scaler's own picture, which the caller may draw on until the next call. */
+void scaler_keep(struct scaler *s);
 void scaler_destroy(struct scaler *s);
 
 #endif

@@ -184,11 +184,13 @@ static int join_cascade(struct engine *e, struct stage *s)
 
 int scaling_start(struct engine *e)
 {
-	int n = 0, rc = 0, most = e->conf.cascade ? 1 : MAX(os_cpus() / 2, 1);
+	/* Not with overlays, which are drawn into the pictures while others would be made of them. */
+	bool cascade = e->conf.cascade && !e->overlays;
+	int n = 0, rc = 0, most = cascade ? 1 : MAX(os_cpus() / 2, 1);
 
 	for (int i = 0; i < e->rungs; i++) {
 		n += !e->rung[i].conf.copy;
-		if (e->conf.cascade && (rc = join_cascade(e, &e->rung[i])))
+		if (cascade && (rc = join_cascade(e, &e->rung[i])))
 			return rc;
 	}
 	n = MIN(MIN(n, most), SCALERS_MAX);

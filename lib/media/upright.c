@@ -60,12 +60,12 @@ static int plane_width(const AVFrame *f, const AVPixFmtDescriptor *d, int p)
 WEAVE(weave8, uint8_t)
 WEAVE(weave16, uint16_t)
 
-static void weave_plane(const AVFrame *f, const AVFrame *before, AVFrame *to, int p,
+/* kept: the field whose lines stay, 0 for the upper one. */
+static void weave_plane(const AVFrame *f, const AVFrame *before, AVFrame *to, int p, int kept,
 			const AVPixFmtDescriptor *d)
 {
 	int lines = plane_lines(f, d, p), w = plane_width(f, d, p), row = f->linesize[p];
-	/* The field that is kept whole is the one shown first. */
-	int kept = f->top_field_first ? 0 : 1, deep = d->comp[0].depth > 8;
+	bool deep = d->comp[0].depth > 8;
 	int limit = 3 * MOTION << (d->comp[0].depth - 8);
 
 	for (int y = 0; y < lines; y++) {
@@ -90,26 +90,45 @@ static void weave_plane(const AVFrame *f, const AVFrame *before, AVFrame *to, in
 	}
 }
 
-static int make_progressive(struct upright *u, AVFrame *f, const AVPixFmtDescriptor *d)
+/* The picture of one field of f; NULL without memory. */
+static AVFrame *field_picture(const struct upright *u, const AVFrame *f, int kept,
+			      const AVPixFmtDescriptor *d)
 {
-	AVFrame *to = picture_like(f, f->format, f->width, f->height), *now = av_frame_clone(f);
-
-	if (!to || !now) {
-		av_frame_free(&to);
-		av_frame_free(&now);
-		return -ENOMEM;
-	}
+	AVFrame *to = picture_like(f, f->format, f->width, f->height);
 	const AVFrame *before = u->before && u->before->format == f->format &&
 					u->before->width == f->width &&
 					u->before->height == f->height
 				    ? u->before
 				    : f;
-	for (int p = 0; p < d->nb_components; p++)
-		weave_plane(f, before, to, p, d);
-	to->interlaced_frame = 0;
+
+	for (int p = 0; to && p < d->nb_components; p++)
+		weave_plane(f, before, to, p, kept, d);
+	if (to)
+		to->interlaced_frame = 0;
+	return to;
+}
+
+static int make_progressive(struct upright *u, AVFrame *f, AVFrame *second,
+			    const AVPixFmtDescriptor *d)
+{
+	int first = f->top_field_first ? 0 : 1;
+	AVFrame *to = field_picture(u, f, first, d), *now = av_frame_clone(f),
+		*last = u->mode == UPRIGHT_FIELD ? field_picture(u, f, !first, d) : NULL;
+
+	if (!to || !now || (u->mode == UPRIGHT_FIELD && !last)) {
+		av_frame_free(&to);
+		av_frame_free(&last);
+		av_frame_free(&now);
+		return -ENOMEM;
+	}
 	av_frame_unref(f);
 	av_frame_move_ref(f, to);
 	av_frame_free(&to);
+	if (last) {
+		av_frame_remove_side_data(last, AV_FRAME_DATA_A53_CC); /* once is enough */
+		av_frame_move_ref(second, last);
+		av_frame_free(&last);
+	}
 	av_frame_free(&u->before);
 	u->before = now;
 	return 0;
@@ -194,7 +213,7 @@ static int turn_back(AVFrame *f, int turn)
 	return 0;
 }
 
-int upright_run(struct upright *u, AVFrame *f, int turn)
+int upright_run(struct upright *u, AVFrame *f, int turn, AVFrame *second)
 {
 	const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(f->format);
 	const AVFrameSideData *said = av_frame_get_side_data(f, AV_FRAME_DATA_DISPLAYMATRIX);
@@ -204,11 +223,14 @@ int upright_run(struct upright *u, AVFrame *f, int turn)
 		turn = upright_turn((const int32_t *)said->data);
 	if (!is_planar(d, f->format))
 		return 0;
-	if (f->interlaced_frame)
-		rc = make_progressive(u, f, d);
+	if (f->interlaced_frame && u->mode != UPRIGHT_OFF)
+		rc = make_progressive(u, f, second, d);
 	else if (u->before)
 		av_frame_free(&u->before);
-	return rc || !turn ? rc : turn_back(f, turn);
+	if (rc || !turn)
+		return rc;
+	rc = turn_back(f, turn);
+	return rc || !second || !second->width ? rc : turn_back(second, turn);
 }
 
 void upright_finish(struct upright *u)

@@ -19,6 +19,8 @@ struct video {
 	AVCodecContext *dec;
 	AVPacket *pkt;
 	AVFrame *frame;
+	AVFrame *second;   /* empty but while a picture of a second field is passed on */
+	int64_t framed_us; /* of the last frame */
 	struct upright upright;
 	struct watch watch;
 	bool watched;
@@ -144,21 +146,10 @@ static void look(struct video *v, const AVFrame *f)
 	engine_fault(v->e, v->input, FAULT_FROZEN, has >> FAULT_FROZEN & 1);
 }
 
-static void on_frame(struct video *v)
+static void on_picture(struct video *v, const AVFrame *f, bool broken)
 {
 	struct engine *e = v->e;
-	AVFrame *f = v->frame;
 
-	if (engine_start_us(e) == NEVER_US || v->failed || f->pts == AV_NOPTS_VALUE)
-		return;
-	bool broken = is_broken(v, f);
-	if (!broken && upright_run(&v->upright, f, v->turn))
-		return;
-	look(v, f);
-	if (!e->rungs && engine_build(e, f, &v->info->track[v->track])) {
-		v->failed = true;
-		return;
-	}
 	for (int i = 0; i < e->rungs; i++) {
 		if (e->rung[i].conf.copy)
 			continue;
@@ -169,6 +160,44 @@ static void on_frame(struct video *v)
 		return;
 	v->shown_us = f->pts;
 	e->slated = false;
+}
+
+/* Half the distance of the source's frames. */
+static int64_t field_us(const struct video *v, int64_t us)
+{
+	int64_t step = us - v->framed_us;
+
+	if (step < 10 * MS_US || step > 100 * MS_US)
+		step = SEC_US * v->e->fps.den / v->e->fps.num;
+	return step / 2;
+}
+
+static void on_frame(struct video *v)
+{
+	struct engine *e = v->e;
+	AVFrame *f = v->frame, *second = v->second;
+
+	if (engine_start_us(e) == NEVER_US || v->failed || f->pts == AV_NOPTS_VALUE)
+		return;
+	bool broken = is_broken(v, f);
+	if (!broken)
+		look(v, f);
+	if (!broken && upright_run(&v->upright, f, v->turn, second))
+		return;
+	e->fields |= !e->rungs && second->width;
+	if (!e->rungs && engine_build(e, f, &v->info->track[v->track])) {
+		v->failed = true;
+		return;
+	}
+	on_picture(v, f, broken);
+	if (e->thumbs && !broken)
+		thumbs_offer(e->thumbs, f, f->pts);
+	if (second->width) {
+		second->pts = f->pts + field_us(v, f->pts);
+		on_picture(v, second, false);
+		av_frame_unref(second);
+	}
+	v->framed_us = f->pts;
 }
 
 static void receive(struct video *v)
@@ -308,6 +337,8 @@ static void fill(struct video *v)
 		while (s->grid.begun && grid_us(s->conf.fps, s->grid.next) + HOLD_US <= now) {
 			bool gone = is_gone(v, now), anew = !s->slated || is_key(s, s->grid.next);
 
+			if (gone && e->thumbs)
+				thumbs_offer(e->thumbs, v->slate, now);
 			give(e, s, gone && anew ? v->slate : NULL, s->grid.next);
 			s->slated = gone;
 		}
@@ -320,15 +351,17 @@ void *video_main(void *arg)
 			  .input = -1,
 			  .broken_us = NEVER_US,
 			  .pkt = av_packet_alloc(),
-			  .frame = av_frame_alloc()};
+			  .frame = av_frame_alloc(),
+			  .second = av_frame_alloc()};
 	struct engine *e = arg;
 	os_thread_name("decode");
-	bool ended = !v.pkt || !v.frame;
+	bool ended = !v.pkt || !v.frame || !v.second;
 
+	v.upright.mode = e->conf.deinterlace;
 	for (int k = FAULT_BLACK; k <= FAULT_FROZEN; k++)
 		v.watched |= e->conf.alert_us[k] || e->conf.fault_us[k];
 
-	v.copies = e->conf.rungs > 0;
+	v.copies = e->conf.rungs > 0 && !e->thumbs;
 	for (int i = 0; i < e->conf.rungs; i++)
 		v.copies &= e->conf.rung[i].copy;
 
@@ -353,6 +386,7 @@ void *video_main(void *arg)
 	pthread_mutex_unlock(&e->lock);
 	av_packet_free(&v.pkt);
 	av_frame_free(&v.frame);
+	av_frame_free(&v.second);
 	av_frame_free(&v.slate);
 	media_info_unref(v.info);
 	upright_finish(&v.upright);

@@ -209,7 +209,9 @@ void metrics_label(char *dst, size_t cap, const char *name, const char *value)
 
 static void put_number(FILE *f, double v)
 {
-	if (v == floor(v) && fabs(v) < 1e15)
+	if (isnan(v))
+		fputs("NaN\n", f); /* not known */
+	else if (v == floor(v) && fabs(v) < 1e15)
 		fprintf(f, "%.0f\n", v);
 	else
 		fprintf(f, "%.9g\n", v);

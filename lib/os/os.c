@@ -104,6 +104,17 @@ int64_t os_watchdog_us(void)
 	return pid && strtol(pid, NULL, 10) != getpid() ? 0 : v / 2;
 }
 
+int os_passed_fds(int *first)
+{
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+	int64_t p, n;
+
+	*first = 3;
+	if (!pid || !fds || num_int(pid, &p) || num_int(fds, &n))
+		return 0;
+	return p == getpid() && n > 0 && n <= 256 ? (int)n : 0;
+}
+
 void os_random(void *p, size_t n)
 {
 	uint8_t *at = p;

@@ -21,6 +21,9 @@ void os_notify(const char *text);
 /* Microseconds between two WATCHDOG=1 that systemd wants (half of WATCHDOG_USEC), 0 for none. */
 int64_t os_watchdog_us(void);
 
+/* Sockets that were passed to this process (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS): how many, from *first on. */
+int os_passed_fds(int *first);
+
 /* Random bytes from the kernel. */
 void os_random(void *p, size_t n);
 /* Overwrites memory in a way that the compiler keeps. */

@@ -314,6 +314,14 @@ fail:
 	return rc;
 }
 
+void relay_listener_set(struct relay_listener *l, const struct relay_listener_conf *conf)
+{
+	struct net_spec spec = l->conf.spec;
+
+	l->conf = *conf;
+	l->conf.spec = spec;
+}
+
 void relay_listener_stop(struct relay_listener *l)
 {
 	struct relay_port **p;

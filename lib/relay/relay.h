@@ -87,6 +87,8 @@ struct relay_listener_conf {
 /* Opens all ports. 0, or a negative errno with what could not be opened in err. */
 int relay_listen(struct relay_listener **out, struct relay *r,
 		 const struct relay_listener_conf *conf, char *err, size_t cap) MUST_USE;
+/* For who comes from now on: all of conf but the ports. */
+void relay_listener_set(struct relay_listener *l, const struct relay_listener_conf *conf);
 /* There is a link now: those who waited go on. */
 void relay_listener_wake(struct relay_listener *l);
 /* Accepts nobody any more; what runs goes on. */

@@ -316,7 +316,7 @@ static int pump(struct stream_input *in, struct media_demux *d, char *err)
 			tell_tracks(in, info);
 			post_opened(in, info);
 		}
-		if (in->url.realtime)
+		if (in->url.realtime || media_demux_bursts(d))
 			pace(in, info, p);
 		post_packet(in, info, p);
 	}

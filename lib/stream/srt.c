@@ -69,22 +69,18 @@ SRTSOCKET srt_end_socket(struct srt_end *e, char *err)
 	return SRT_INVALID_SOCK;
 }
 
-SRTSOCKET srt_end_listen(struct srt_end *e, srt_listen_callback_fn *hook, void *arg, int *error,
-			 char *err)
+static SRTSOCKET listen_at(struct srt_end *e, const struct sockaddr_storage *at, socklen_t len,
+			   srt_listen_callback_fn *hook, void *arg, int *error, char *err)
 {
-	struct sockaddr_storage a;
-	socklen_t len;
-	SRTSOCKET s;
-	/* A dual-stack socket would need IPV6_V6ONLY; "" is all of IPv4, as in every other tool of SRT. */
-	int r = udp_resolve(e->url, &a, &len, err);
+	struct sockaddr_storage a = *at;
+	SRTSOCKET s = srt_end_socket(e, err);
 
-	*error = r;
-	if (r)
-		return SRT_INVALID_SOCK;
 	*error = -EIO;
-	s = srt_end_socket(e, err);
 	if (s == SRT_INVALID_SOCK)
 		return s;
+	/* Only "" is for both kinds of address, wherever the system's own default stands. */
+	if (a.ss_family == AF_INET6)
+		srtsock_set_int(s, SRTO_IPV6ONLY, *e->url->host != 0);
 	*error = srtsock_listen(s, (struct sockaddr *)&a, len, hook, arg);
 	if (!*error)
 		return s;
@@ -94,11 +90,48 @@ SRTSOCKET srt_end_listen(struct srt_end *e, srt_listen_callback_fn *hook, void *
 	return SRT_INVALID_SOCK;
 }
 
+/* "" is all of IPv6 and IPv4, or of IPv4 where the kernel has nothing else. */
+SRTSOCKET srt_end_listen(struct srt_end *e, srt_listen_callback_fn *hook, void *arg, int *error,
+			 char *err)
+{
+	struct sockaddr_in6 all = {.sin6_family = AF_INET6,
+				   .sin6_port = htons((uint16_t)e->url->port)};
+	struct sockaddr_storage a = {0};
+	socklen_t len;
+
+	if (!*e->url->host) {
+		memcpy(&a, &all, sizeof(all));
+		SRTSOCKET s = listen_at(e, &a, sizeof(all), hook, arg, error, err);
+		if (s != SRT_INVALID_SOCK || *error == -EADDRINUSE)
+			return s;
+	}
+	*error = udp_resolve(e->url, &a, &len, err);
+	return *error ? SRT_INVALID_SOCK : listen_at(e, &a, len, hook, arg, error, err);
+}
+
+/* Both sides send from the port to which the other one sends. */
+static bool meet(SRTSOCKET s, const struct sockaddr *a, socklen_t len)
+{
+	struct sockaddr_storage own = {.ss_family = a->sa_family};
+
+	if (a->sa_family == AF_INET6)
+		((struct sockaddr_in6 *)&own)->sin6_port =
+		    ((const struct sockaddr_in6 *)a)->sin6_port;
+	else
+		((struct sockaddr_in *)&own)->sin_port = ((const struct sockaddr_in *)a)->sin_port;
+	if (a->sa_family == AF_INET6)
+		srtsock_set_int(s, SRTO_IPV6ONLY, 1);
+	return srtsock_set_bool(s, SRTO_RENDEZVOUS, true) &&
+	       srt_bind(s, (struct sockaddr *)&own, (int)len) != SRT_ERROR;
+}
+
 SRTSOCKET srt_end_connect(struct srt_end *e, const struct sockaddr *a, socklen_t len, char *err)
 {
 	SRTSOCKET s = srt_end_socket(e, err);
 
-	if (s == SRT_INVALID_SOCK || srt_connect(s, a, (int)len) != SRT_ERROR)
+	if (s == SRT_INVALID_SOCK)
+		return s;
+	if ((!e->url->rendezvous || meet(s, a, len)) && srt_connect(s, a, (int)len) != SRT_ERROR)
 		return s;
 	stream_fail(err, -EIO, "%s", srt_getlasterror_str());
 	srt_close(s);
@@ -122,11 +155,31 @@ void srt_peer_name(SRTSOCKET s, char *out, size_t cap)
 	    getnameinfo((struct sockaddr *)&a, (socklen_t)len, host, sizeof(host), port,
 			sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
 		str_copy(out, cap, "unknown peer");
+	else if (str_starts(host, "::ffff:"))
+		snprintf(out, cap, "%s:%s", host + 7, port);
 	else
 		snprintf(out, cap, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
 }
 
+/* The resource that a stream id in the form of SRT's access control names: "#!::r=NAME,m=publish". */
+static bool names(const char *streamid, const char *resource)
+{
+	size_t n = strlen(resource);
+
+	if (!str_starts(streamid, "#!::"))
+		return false;
+	for (const char *p = streamid + 4; *p; p += *p == ',') {
+		size_t len = strcspn(p, ",");
+
+		if (len == n + 2 && !memcmp(p, "r=", 2) && !memcmp(p + 2, resource, n))
+			return true;
+		p += len;
+	}
+	return false;
+}
+
 bool srt_streamid_fits(const struct stream_url *u, const char *streamid)
 {
-	return !u->streamid || (streamid && !strcmp(streamid, u->streamid));
+	return !u->streamid ||
+	       (streamid && (!strcmp(streamid, u->streamid) || names(streamid, u->streamid)));
 }

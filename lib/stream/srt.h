@@ -22,13 +22,13 @@ SRTSOCKET srt_end_socket(struct srt_end *e, char *err);
 /* Binds and listens; hook (may be NULL) is asked, in libsrt's thread, about every caller. */
 SRTSOCKET srt_end_listen(struct srt_end *e, srt_listen_callback_fn *hook, void *arg, int *error,
 			 char *err);
-/* Begins to connect. */
+/* Begins to connect; in rendezvous mode from the port that is called. */
 SRTSOCKET srt_end_connect(struct srt_end *e, const struct sockaddr *a, socklen_t len, char *err);
 /* 0 connected, -EINPROGRESS, or a negative errno with a reason. */
 int srt_end_connected(SRTSOCKET s, char *err);
 /* "HOST:PORT" of the other side. */
 void srt_peer_name(SRTSOCKET s, char *out, size_t cap);
-/* Is the streamid what the URL asks for (any, when it asks for none)? */
+/* Is the streamid what the URL asks for (any, when it asks for none)? Also as a resource, "#!::r=NAME". */
 bool srt_streamid_fits(const struct stream_url *u, const char *streamid);
 
 #endif

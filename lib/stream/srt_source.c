@@ -1,12 +1,13 @@
-/* srt: as a source. A listener takes one publisher at a time: the next is refused while the current one sends, and takes
- * over when that has been silent for 2 s, so that an encoder which lost its network is not locked out by its own ghost. */
+/* srt: as a source. A listener takes one publisher at a time. The next is refused while the current one sends, and takes
+ * over when that has been silent for 2 s, so that an encoder which lost its network is not locked out by its own ghost; with
+ * publisher=last it takes over at once. */
 #include <errno.h>
 #include <string.h>
 
 #include "log/log.h"
 #include "os/os.h"
 #include "stream/source.h"
-#include "stream/srt.h"
+#include "stream/srt_hub.h"
 #include "stream/udp.h"
 
 #define GHOST_US (2 * SEC_US)
@@ -18,30 +19,12 @@
 struct srt_source {
 	struct srt_end end;
 	int epoll;
-	SRTSOCKET listener, conn, next; /* next: the publisher that takes over */
-	int64_t data_us;		/* when conn last gave data */
-	_Atomic bool busy;		/* conn is alive; read by on_caller */
-	struct log_limit refused;
+	struct srt_seat seat;
+	SRTSOCKET conn, next; /* next: the publisher that takes over */
+	int64_t data_us;      /* when conn last gave data */
 	size_t at, len;
 	char msg[1500];
 };
-
-/* In libsrt's thread, for every caller. */
-static int on_caller(void *arg, SRTSOCKET ns, int version, const struct sockaddr *peer,
-		     const char *streamid)
-{
-	struct stream_source *s = arg;
-	struct srt_source *q = s->priv;
-	bool fits = srt_streamid_fits(&s->url, streamid);
-
-	if (fits && !q->busy)
-		return 0;
-	if (log_allow(&q->refused, 3, 10 * SEC_US, os_mono_us()))
-		log_warn(s->url.shown, "a caller is refused: %s",
-			 fits ? "another one is publishing" : "wrong stream id");
-	srt_setrejectreason(ns, fits ? SRT_REJX_CONFLICT : SRT_REJX_FORBIDDEN);
-	return -1;
-}
 
 static void watch(struct srt_source *q, SRTSOCKET s)
 {
@@ -59,7 +42,7 @@ static int srt_create(struct stream_source *s, char *err)
 		return stream_fail(err, -ENOMEM, "out of memory");
 	s->priv = q;
 	q->epoll = -1;
-	q->listener = q->conn = q->next = SRT_INVALID_SOCK;
+	q->conn = q->next = SRT_INVALID_SOCK;
 	r = srt_end_init(&q->end, &s->url, err);
 	if (r)
 		return r;
@@ -70,11 +53,10 @@ static int srt_create(struct stream_source *s, char *err)
 	srt_epoll_set(q->epoll, SRT_EPOLL_ENABLE_EMPTY);
 	if (!s->url.listener)
 		return 0;
-	q->listener = srt_end_listen(&q->end, on_caller, s, &r, err);
-	if (q->listener == SRT_INVALID_SOCK)
-		return r;
-	watch(q, q->listener);
-	return 0;
+	r = srt_seat_init(&q->seat, &q->end, err);
+	if (!r)
+		watch(q, srt_seat_listener(&q->seat));
+	return r;
 }
 
 static void drop(struct srt_source *q, SRTSOCKET *s)
@@ -92,28 +74,18 @@ static void srt_destroy(struct stream_source *s)
 
 	if (!q)
 		return;
-	drop(q, &q->listener);
 	drop(q, &q->conn);
 	drop(q, &q->next);
 	if (q->epoll >= 0)
 		srt_epoll_release(q->epoll);
+	srt_seat_finish(&q->seat);
 	srt_end_finish(&q->end);
 	free(q);
 }
 
-static SRTSOCKET accept_one(struct srt_source *q)
-{
-	struct sockaddr_storage a;
-	int len = sizeof(a);
-
-	return q->listener == SRT_INVALID_SOCK
-		   ? SRT_INVALID_SOCK
-		   : srt_accept(q->listener, (struct sockaddr *)&a, &len);
-}
-
 static int wait_caller(struct stream_source *s, struct srt_source *q)
 {
-	q->busy = false;
+	q->seat.busy = false;
 	q->conn = q->next;
 	q->next = SRT_INVALID_SOCK;
 	while (q->conn == SRT_INVALID_SOCK) {
@@ -121,8 +93,9 @@ static int wait_caller(struct stream_source *s, struct srt_source *q)
 
 		if (s->cancelled)
 			return -EINTR;
-		if (srt_epoll_uwait(q->epoll, ev, ARRAY_LEN(ev), WAIT_MS) > 0)
-			q->conn = accept_one(q);
+		q->conn = srt_seat_take(&q->seat);
+		if (q->conn == SRT_INVALID_SOCK)
+			srt_epoll_uwait(q->epoll, ev, ARRAY_LEN(ev), WAIT_MS);
 	}
 	return 0;
 }
@@ -184,7 +157,7 @@ static int srt_wait(struct stream_source *s)
 	if (r)
 		return r;
 	q->data_us = os_mono_us();
-	q->busy = true;
+	q->seat.busy = true;
 	watch(q, q->conn);
 	if (s->url.listener)
 		srt_peer_name(q->conn, s->peer, sizeof(s->peer));
@@ -194,22 +167,23 @@ static int srt_wait(struct stream_source *s)
 	return 0;
 }
 
-/* A caller that came past on_caller: it takes over from a silent one. True: the current connection is over. */
-static bool taken_over(struct stream_source *s, struct srt_source *q, const SRT_EPOLL_EVENT *ev,
-		       int n)
+/* A caller that was let in takes over, from a silent publisher or as the URL says. True: the current connection is over. */
+static bool taken_over(struct stream_source *s, struct srt_source *q)
 {
-	SRTSOCKET c = SRT_INVALID_SOCK;
+	bool ghost = os_mono_us() - q->data_us >= GHOST_US;
+	SRTSOCKET c = s->url.listener ? srt_seat_take(&q->seat) : SRT_INVALID_SOCK;
 
-	for (int i = 0; i < n; i++)
-		if (ev[i].fd == q->listener)
-			c = accept_one(q);
 	if (c == SRT_INVALID_SOCK)
 		return false;
-	if (os_mono_us() - q->data_us < GHOST_US) {
+	if (!ghost && !s->url.last) {
 		srt_close(c);
 		return false;
 	}
-	log_warn(s->url.shown, "%s has been silent for 2 s; another publisher takes over", s->peer);
+	if (ghost)
+		log_warn(s->url.shown, "%s has been silent for 2 s; another publisher takes over",
+			 s->peer);
+	else
+		log_warn(s->url.shown, "another publisher takes over from %s", s->peer);
 	q->next = c;
 	return true;
 }
@@ -219,11 +193,15 @@ static int next_message(struct stream_source *s, struct srt_source *q)
 {
 	for (;;) {
 		SRT_EPOLL_EVENT ev[2];
-		int n = srt_recvmsg(q->conn, q->msg, sizeof(q->msg));
+		int n;
 
+		/* Without a pause of the current one there would be no other occasion. */
+		if (s->url.last && taken_over(s, q))
+			return 1;
+		n = srt_recvmsg(q->conn, q->msg, sizeof(q->msg));
 		if (n > 0) {
 			q->data_us = os_mono_us();
-			q->busy = true;
+			q->seat.busy = true;
 			q->at = 0;
 			q->len = (size_t)n;
 			return 0;
@@ -232,9 +210,9 @@ static int next_message(struct stream_source *s, struct srt_source *q)
 			return 1;
 		if (s->cancelled)
 			return -EINTR;
-		n = srt_epoll_uwait(q->epoll, ev, ARRAY_LEN(ev), WAIT_MS);
-		q->busy = os_mono_us() - q->data_us < GHOST_US;
-		if (taken_over(s, q, ev, n))
+		srt_epoll_uwait(q->epoll, ev, ARRAY_LEN(ev), WAIT_MS);
+		q->seat.busy = os_mono_us() - q->data_us < GHOST_US;
+		if (taken_over(s, q))
 			return 1;
 	}
 }
@@ -248,7 +226,7 @@ static ssize_t srt_read(struct stream_source *s, void *p, size_t n)
 
 		if (r) {
 			/* The next publisher may come while what this one left is still being dealt with. */
-			q->busy = false;
+			q->seat.busy = false;
 			return r > 0 ? 0 : r;
 		}
 	}

@@ -14,6 +14,7 @@
 #include "base/base.h"
 #include "loop/loop.h"
 #include "media/media.h"
+#include "os/sandbox.h"
 
 enum stream_scheme {
 	STREAM_PIPE, /* - */
@@ -28,7 +29,9 @@ enum stream_scheme {
 struct stream_url {
 	enum stream_scheme scheme;
 	bool tls;
-	bool listener; /* srt without a host, or with mode=listener */
+	bool listener;	 /* srt without a host, or with mode=listener */
+	bool rendezvous; /* srt: both sides call */
+	bool last;	 /* srt: a second publisher takes over, ?publisher=last */
 	char *
 	    path; /* file, unix: the path; http, rtmp: the whole URL (its query belongs to the server) */
 	char *host; /* "" for none; IPv6 without brackets */
@@ -38,6 +41,7 @@ struct stream_url {
 	char *streamid;	     /* srt */
 	char *passphrase_file;
 	char *interface;    /* udp: of a multicast group; NULL: by route */
+	char *source;	    /* udp: the only sender of a group that is wanted; NULL: any */
 	int64_t latency_us; /* srt ?latency=; -1: default */
 	char *shown;	    /* for logs and metrics: without stream keys, tokens and passwords */
 };
@@ -46,6 +50,9 @@ int stream_url_parse(struct stream_url *u, const char *text, char *err) MUST_USE
 /* 0 or -ENOMEM. */
 int stream_url_copy(struct stream_url *dst, const struct stream_url *src) MUST_USE;
 void stream_url_finish(struct stream_url *u);
+/* Names what reading from it, or writing to it, touches. */
+void stream_sandbox_input(const struct stream_url *u, struct os_sandbox *s);
+void stream_sandbox_output(const struct stream_url *u, struct os_sandbox *s);
 
 /* ---- source: bytes, for a thread that may block ---- */
 struct stream_source;

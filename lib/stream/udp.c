@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/net.h"
 #include "stream/udp.h"
 
 #define SILENCE_US (3 * SEC_US)
@@ -51,10 +52,24 @@ bool udp_is_multicast(const struct sockaddr_storage *a)
 	return IN_MULTICAST(ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr));
 }
 
-static int join(int fd, const struct sockaddr_storage *a, unsigned ifindex)
+/* The group, from everybody or (RFC 4607) from one sender only. */
+static int join(int fd, const struct sockaddr_storage *a, unsigned ifindex, const char *source)
 {
 	struct group_req g = {.gr_interface = ifindex, .gr_group = *a};
+	struct group_source_req one = {.gsr_interface = ifindex, .gsr_group = *a};
+	struct net_addr from;
 
+	if (source) {
+		if (net_addr_parse_ip(source, &from))
+			return -EINVAL;
+		net_addr_to_sockaddr(&from, &one.gsr_source);
+		if (one.gsr_source.ss_family != a->ss_family)
+			return -EAFNOSUPPORT;
+		return setsockopt(fd, a->ss_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
+				  MCAST_JOIN_SOURCE_GROUP, &one, sizeof(one))
+			   ? -errno
+			   : 0;
+	}
 	return setsockopt(fd, a->ss_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
 			  MCAST_JOIN_GROUP, &g, sizeof(g))
 		   ? -errno
@@ -67,6 +82,9 @@ static int bind_to(struct stream_source *s, const struct sockaddr_storage *a, so
 	unsigned ifindex = s->url.interface ? if_nametoindex(s->url.interface) : 0;
 	int on = 1, rcvbuf = RCVBUF, r;
 
+	if (s->url.source && !udp_is_multicast(a))
+		return stream_fail(err, -EINVAL, "%s: source= is for a multicast group",
+				   s->url.shown);
 	if (s->url.interface && !ifindex)
 		return stream_fail(err, -ENODEV, "%s: no interface '%s'", s->url.shown,
 				   s->url.interface);
@@ -80,7 +98,7 @@ static int bind_to(struct stream_source *s, const struct sockaddr_storage *a, so
 		setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(s->fd, (const struct sockaddr *)a, len))
 		return stream_fail(err, -errno, "%s: %s", s->url.shown, strerror(errno));
-	r = udp_is_multicast(a) ? join(s->fd, a, ifindex) : 0;
+	r = udp_is_multicast(a) ? join(s->fd, a, ifindex, s->url.source) : 0;
 	return r ? stream_fail(err, r, "%s: cannot join the group: %s", s->url.shown, strerror(-r))
 		 : 0;
 }

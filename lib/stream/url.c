@@ -151,10 +151,24 @@ static int set_latency(struct stream_url *u, char *v, char *err)
 
 static int set_mode(struct stream_url *u, char *v, char *err)
 {
-	if (strcmp(v, "listener") && strcmp(v, "caller"))
-		return fail(err, "mode=%s is neither listener nor caller", v);
+	if (strcmp(v, "listener") && strcmp(v, "caller") && strcmp(v, "rendezvous"))
+		return fail(err, "mode=%s is not one of listener, caller, rendezvous", v);
 	u->listener = *v == 'l';
+	u->rendezvous = *v == 'r';
 	return 0;
+}
+
+static int set_publisher(struct stream_url *u, char *v, char *err)
+{
+	if (strcmp(v, "first") && strcmp(v, "last"))
+		return fail(err, "publisher=%s is neither first nor last", v);
+	u->last = *v == 'l';
+	return 0;
+}
+
+static int set_source(struct stream_url *u, char *v, char *err)
+{
+	return *v ? set_str(&u->source, v) : fail(err, "source is empty");
 }
 
 static int set_interface(struct stream_url *u, char *v, char *err)
@@ -184,7 +198,9 @@ static const struct param {
     {"passphrase_file", IN(STREAM_SRT), set_passphrase_file},
     {"passphrase", IN(STREAM_SRT), refuse_secret},
     {"mode", IN(STREAM_SRT), set_mode},
+    {"publisher", IN(STREAM_SRT), set_publisher},
     {"interface", IN(STREAM_UDP), set_interface},
+    {"source", IN(STREAM_UDP), set_source},
 };
 
 static const struct param *find_param(enum stream_scheme s, const char *name, size_t n)
@@ -357,7 +373,7 @@ static int parse_socket(struct stream_url *u, const struct scheme *sc, const cha
 	if (r)
 		return r;
 	if (u->scheme == STREAM_SRT && !u->listener && !*u->host)
-		return fail(err, "mode=caller needs a host");
+		return fail(err, "mode=%s needs a host", u->rendezvous ? "rendezvous" : "caller");
 	u->shown = str_format("%s%s%s%s:%d", sc->prefix, brackets(u, true), u->host,
 			      brackets(u, false), u->port);
 	return u->shown ? 0 : fail(err, "out of memory");
@@ -449,6 +465,7 @@ int stream_url_copy(struct stream_url *dst, const struct stream_url *src)
 	ok &= copy_str(&dst->streamid, src->streamid);
 	ok &= copy_str(&dst->passphrase_file, src->passphrase_file);
 	ok &= copy_str(&dst->interface, src->interface);
+	ok &= copy_str(&dst->source, src->source);
 	ok &= copy_str(&dst->shown, src->shown);
 	if (!ok)
 		stream_url_finish(dst);
@@ -465,6 +482,7 @@ void stream_url_finish(struct stream_url *u)
 	free(u->streamid);
 	free(u->passphrase_file);
 	free(u->interface);
+	free(u->source);
 	free(u->shown);
 	*u = (struct stream_url){0};
 }

@@ -1,5 +1,6 @@
 #include "tool/tool.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -42,6 +43,43 @@ static int check(struct tool *t)
 	return status == EX_USAGE && t->common.file ? EX_CONFIG : status;
 }
 
+/* Before there is any thread. */
+static int confine(struct tool *t)
+{
+	struct os_sandbox s;
+	int r = 0;
+
+	if (!t->ops->confine)
+		return 0;
+	os_sandbox_init(&s);
+	if (t->ops->hangup && t->common.file)
+		os_sandbox_reread(&s, t->common.file);
+	if (t->ops->confine(t->app, &s)) {
+		r = os_sandbox_enter(&s);
+		t->confined = r ? 0 : s.abi;
+		if (r == -ENOSYS)
+			log_debug(NULL, "no sandbox: this kernel has no Landlock");
+		else if (!r)
+			log_debug(NULL, "sandbox: Landlock %d", s.abi);
+	}
+	os_sandbox_finish(&s);
+	return r == -ENOSYS ? 0 : r;
+}
+
+static void tell_confined(struct tool *t)
+{
+	char name[64];
+
+	if (!t->ops->confine)
+		return;
+	snprintf(name, sizeof(name), "%s_sandbox", t->ops->cli->tool);
+	for (char *p = name; *p; p++)
+		*p = *p == '-' ? '_' : *p;
+	metric_set(metrics_gauge(t->metrics, name,
+				 "Version of Landlock that confines the process; 0: none.", NULL),
+		   t->confined);
+}
+
 /* The server of metrics comes first: an address in use is found before any peer is troubled. */
 static int make_ground(struct tool *t, char *err)
 {
@@ -65,8 +103,14 @@ static int set_up(struct tool *t)
 	char err[TOOL_ERR] = "";
 
 	os_raise_nofile();
-	int r = make_ground(t, err);
+	int r = confine(t);
 
+	if (r)
+		snprintf(err, sizeof(err), "sandbox: %s", strerror(-r));
+	if (!r)
+		r = make_ground(t, err);
+	if (!r)
+		tell_confined(t);
 	if (!r)
 		r = t->ops->open(t->app, err);
 	if (r)

@@ -1,6 +1,6 @@
 /* tool: what every command line tool does around its own work, in one order:
  *
- *   command line and file (conf_cli) -> check -> -t ends here -> loop, metrics, signals, server of -m -> open
+ *   command line and file (conf_cli) -> check -> -t ends here -> confine -> loop, metrics, signals, server of -m -> open
  *   -> watchdog and status line -> readiness -> the loop runs -> close -> loop and metrics go -> finish
  *
  * A tool fills in struct tool_ops and ends its main.c with TOOL_MAIN(ops). Its state is a struct app, which embeds a
@@ -13,6 +13,7 @@
 #include "http/http.h"
 #include "loop/loop.h"
 #include "metrics/metrics.h"
+#include "os/sandbox.h"
 
 /* Bytes of the err that check and open are given: enough for every module's. */
 #define TOOL_ERR CONF_ERR
@@ -22,6 +23,8 @@ struct tool_ops {
 	/* What single keys cannot tell; reads secrets. 0, or the sysexits(3) status to end with and one line in err.
 	 * EX_USAGE, for what was given, becomes EX_CONFIG when a file was. */
 	int (*check)(void *app, char *err, size_t cap);
+	/* Names what the tool touches from here on, threads' work included. False: it is not to be confined. NULL: never is. */
+	bool (*confine)(void *app, struct os_sandbox *s);
 	/* Makes everything and starts it; the tool's loop and metrics are there. 0, a negative errno
 	 * (os_exit_status tells the status), or a status itself; with one line in err, or none: strerror's. */
 	int (*open)(void *app, char *err);
@@ -48,6 +51,7 @@ struct tool {
 	struct metrics *metrics;
 	struct http_server *metrics_server;
 	struct loop_timer second, watchdog;
+	int confined; /* the version of Landlock, or 0 */
 	int argc;
 	char **argv;
 };

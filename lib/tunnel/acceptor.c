@@ -28,6 +28,8 @@ struct acceptor {
 	int64_t now_us;
 	struct tn_door door;
 	struct tn_idmap by_id, by_addr;
+	struct tn_idmap by_place; /* by where they were heard, where that is reliable */
+	bool shared;		  /* one such place was that of two tunnels: hold looks at all */
 	struct list pending, all, busy, events; /* handshakes, the oldest first; tunnels; ... */
 	struct tn_heap timers;
 	size_t n; /* in pending and all */
@@ -77,6 +79,7 @@ void acceptor_destroy(struct acceptor *a)
 	tn_heap_finish(&a->timers);
 	tn_idmap_finish(&a->by_id);
 	tn_idmap_finish(&a->by_addr);
+	tn_idmap_finish(&a->by_place);
 	crypt_gate_destroy(a->gate);
 	free(a);
 }
@@ -84,6 +87,15 @@ void acceptor_destroy(struct acceptor *a)
 void acceptor_set_ring(struct acceptor *a, const struct crypt_ring *ring)
 {
 	crypt_gate_set_ring(a->gate, ring);
+}
+
+void acceptor_set_conf(struct acceptor *a, const struct tunnel_conf *conf)
+{
+	struct tunnel *t;
+
+	a->conf = *conf;
+	list_for (t, &a->all, a_all)
+		tunnel_set_conf(t, conf);
 }
 
 /* ---- what tunnels tell ---- */
@@ -154,6 +166,7 @@ void tn_acceptor_forget(struct tunnel *t)
 
 	tn_idmap_remove(&a->by_addr, &t->addr_node);
 	tn_idmap_remove(&a->by_id, &t->node);
+	tn_idmap_remove(&a->by_place, &t->place_node);
 	list_remove(&t->a_all);
 	list_remove(&t->a_busy);
 	list_remove(&t->a_events);
@@ -189,6 +202,26 @@ static void answer(struct acceptor *a, int path, const struct tunnel_addr *to, c
 	memcpy(r->data, data, n);
 }
 
+/* One connection carries one tunnel: whose is asked each time that it takes no more, some hundred times
+ * a second when it is busy, which is not to cost a look at all tunnels. */
+static void note_place(struct acceptor *a, struct tunnel *t, int path,
+		       const struct tunnel_addr *from)
+{
+	uint64_t place = tn_door_hash(&a->door, path, from) | 1;
+
+	if (t->place_node.id == place)
+		return;
+	tn_idmap_remove(&a->by_place, &t->place_node);
+	t->place_node.id = 0;
+	if (tn_idmap_get(&a->by_place, place)) {
+		a->shared = true;
+		return;
+	}
+	t->place_node.id = place;
+	if (tn_idmap_put(&a->by_place, &t->place_node) < 0)
+		t->place_node.id = 0;
+}
+
 static int input_sealed(struct acceptor *a, const uint8_t *d, size_t n, int path,
 			const struct tunnel_addr *from)
 {
@@ -203,9 +236,14 @@ static int input_sealed(struct acceptor *a, const uint8_t *d, size_t n, int path
 	if (r.bad || n < TN_HEADER_MIN + CRYPT_TAG_LEN)
 		return drop(a, TUNNEL_DROP_FORGED, -EBADMSG);
 	e = tn_idmap_get(&a->by_id, id);
-	if (e)
-		return tunnel_input(container_of(e, struct tunnel, node), d, n, path, from,
-				    a->now_us);
+	if (e) {
+		struct tunnel *t = container_of(e, struct tunnel, node);
+		int rc = tunnel_input(t, d, n, path, from, a->now_us);
+
+		if (rc == 0 && from->len & TUNNEL_ADDR_RELIABLE)
+			note_place(a, t, path, from);
+		return rc;
+	}
 	wr_u8(&w, TN_LOST_FLAG);
 	wr_u32(&w, (uint32_t)id);
 	if (tn_door_lost(&a->door, a->now_us))
@@ -412,8 +450,15 @@ int64_t acceptor_wake(const struct acceptor *a)
 
 void acceptor_hold(struct acceptor *a, int path, const struct tunnel_addr *to, bool hold)
 {
+	struct tn_id *e = NULL;
 	struct tunnel *t;
 
+	if (to->len & TUNNEL_ADDR_RELIABLE && !a->shared)
+		e = tn_idmap_get(&a->by_place, tn_door_hash(&a->door, path, to) | 1);
+	if (e) {
+		tunnel_hold(container_of(e, struct tunnel, place_node), path, to, hold);
+		return;
+	}
 	list_for (t, &a->all, a_all)
 		tunnel_hold(t, path, to, hold);
 }

@@ -97,7 +97,7 @@ bool tunnel_path_stats(const struct tunnel *t, unsigned number, struct tunnel_pa
 	    .rtt_us = measured ? p->srtt_us : 0,
 	    .rtt_min_us = measured ? p->min_rtt_us : 0,
 	    .rtt_var_us = measured ? p->rttvar_us : 0,
-	    .loss_ppm = tn_loss_ppm(&p->loss),
+	    .loss_ppm = tn_reliable(p) ? -1 : tn_loss_told_ppm(&p->loss),
 	    .rate_bps = (int64_t)p->rate.ops->pacing(&p->rate) * 8,
 	    .delivery_bps = (int64_t)p->rate.m.goodput * 8,
 	    .cwnd = p->rate.ops->cwnd(&p->rate),

@@ -97,8 +97,12 @@ enum tn_ref_kind {
 struct tn_ref {
 	uint64_t id, off;
 	uint32_t len;
-	uint8_t kind, flags; /* flags: of the stream frame */
+	uint8_t kind, flags; /* flags: of the stream frame, and ours */
 };
+
+/* Its bytes had been sent before; and more than once. */
+#define TN_REF_AGAIN 0x40
+#define TN_REF_HARD 0x80
 
 #define TN_REFS 8
 
@@ -171,6 +175,7 @@ struct tn_path {
 	struct tn_ev ev;
 	int64_t probe_us, down_us; /* not up: the next probe; since when */
 	int64_t asked_us; /* up: when the packet was sent whose silence it was asked about */
+	int64_t ask_us;	  /* when it was asked last */
 	unsigned asks;
 	int64_t plain_us; /* when the last packet was sent whose ACK proves that the path lives */
 	uint64_t proof;	  /* the highest of them that was acknowledged, + 1 */
@@ -222,6 +227,7 @@ struct tn_path {
 	struct tn_rate rate;
 	int64_t tokens, tokens_us;
 	bool ping;	/* something that wants an ACK is to be sent */
+	bool asking;	/* it is to ask whether the path lives: no probe timeout waits for it */
 	bool sent_lazy; /* the newest in flight wants one only at leisure */
 
 	size_t warm_left; /* bytes of padding that may still be sent to measure it */
@@ -229,7 +235,9 @@ struct tn_path {
 	int64_t heavy_us; /* when the last one came; before one, when the path was made */
 	size_t dgram, mtu_try;
 	unsigned mtu_tries;
-	int64_t mtu_us; /* next probe */
+	int64_t mtu_us;	     /* next probe */
+	unsigned large_lost; /* so many large ones since one was acknowledged */
+	int64_t large_us;    /* when the first of them was sent */
 };
 
 /* ---- streams ---- */
@@ -247,6 +255,7 @@ struct tunnel_stream {
 	struct tn_ring out; /* from the first unacknowledged byte */
 	uint64_t written, next;
 	struct tn_spans acked, lost;
+	struct tn_spans hard; /* of those lost, what was lost more than once */
 	uint64_t peer_max;
 	bool open_wanted, open_acked; /* to be sent, at offset 0 */
 	bool fin, fin_sent, fin_acked, fin_lost;
@@ -398,8 +407,9 @@ struct tunnel {
 
 	struct acceptor *acceptor;
 	struct list a_all, a_busy, a_events;
-	struct tn_id addr_node; /* while in handshake: its address, in the acceptor's map */
-	uint8_t hello[32];	/* the random bytes of its ClientHello */
+	struct tn_id addr_node;	 /* while in handshake: its address, in the acceptor's map */
+	struct tn_id place_node; /* the reliable address that it was heard from last; id 0: none */
+	uint8_t hello[32];	 /* the random bytes of its ClientHello */
 	bool announced;
 	struct tn_timer a_timer;
 
@@ -451,6 +461,8 @@ int64_t tn_packet_wake(const struct tunnel *t, struct tn_path *p);
 void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const struct tn_where *at,
 		   int64_t now_us);
 void tn_path_finish(struct tn_path *p);
+/* Sends at that rate from now on; 0: found out anew. */
+void tn_path_rate(struct tn_path *p, int64_t rate_bps);
 void tn_path_rtt(struct tn_path *p, int64_t rtt_us, int64_t delay_us, int64_t now_us);
 void tn_path_fill(struct tn_path *p, int64_t now_us);
 int64_t tn_path_burst(const struct tn_path *p);
@@ -467,6 +479,8 @@ int tn_paths_key(struct tunnel *t);
 struct tn_path *tn_paths_first(struct tunnel *t, unsigned number, const struct tn_where *from);
 void tn_path_retire(struct tunnel *t, struct tn_path *p);
 void tn_paths_take_gone(struct tunnel *t, uint64_t number);
+/* What is lost there is sent again by what carries it, and holds up what follows. */
+bool tn_reliable(const struct tn_path *p);
 bool tn_where_same(const struct tn_where *a, const struct tn_where *b);
 
 /* hold.c: the carrier takes no more for where the path goes to. */
@@ -558,6 +572,8 @@ void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, cons
 		    size_t n, enum tn_guard guard, bool marked, bool game, int percent);
 /* When the next symbol is to go over that path. Symbols of bursts go when the pace lets them. */
 int64_t tn_repair_wake(const struct tn_path *p);
+/* So many bytes of bulk passed, either way: a part of that may be spent on copies of what is urgent. */
+void tn_repair_beside(struct tn_path *p, size_t n, int64_t now_us);
 /* May so many bytes be spent on what is guarded so? They are then. */
 bool tn_repair_pay(struct tn_repair *r, enum tn_guard guard, size_t n);
 bool tn_repair_bulk(const struct tn_path *p);

@@ -4,21 +4,35 @@
 #include "tunnel/internal.h"
 
 #define PROBE_US (250 * MS_US)
-#define PROBE_HEARD_US (20 * MS_US) /* at a sign of life, when the last probe is older than that */
-/* Silence after which a path is asked, and after which it is left, when there is another: time for a
- * question and its answer. */
+#define PROBE_HEARD_US (20 * MS_US)  /* at a sign of life, when the last probe is older than that */
+#define HEARD_AGAIN_US (500 * MS_US) /* so long nothing came before what ends an outage */
+
+/* Silence after which a path is left, and within it time for so many questions, each with its answer:
+ * when another can take its place at once; when all that there is is a connection that stands by, worse
+ * on any line that loses; when there is nothing else to go to. What TCP sends again takes its time. */
 #define ASK_MIN_US (10 * MS_US)
-#define ASKS 3 /* the question may be lost, too */
+#define ASKS 3
+#define ASKS_ALONE 10
 #define SILENCE_MIN_US (120 * MS_US)
 #define SILENCE_US (450 * MS_US)
+#define SILENCE_STANDBY_US (500 * MS_US)
 #define SILENCE_ALONE_US SEC_US
+#define SILENCE_RELIABLE_US (2 * SEC_US)
 
 /* ---- up and down ---- */
+
+/* What a connection that stood by still carries goes over p as well: it may be held up there. */
+static void relieve(struct tunnel *t, const struct tn_path *p)
+{
+	if (!tn_reliable(p) && t->best != p && tn_reliable(t->best) && t->best->state == TN_PATH_UP)
+		tn_sent_give(t, t->best);
+}
 
 void tn_life_up(struct tunnel *t, struct tn_path *p)
 {
 	if (p->state == TN_PATH_UP)
 		return;
+	relieve(t, p);
 	p->state = TN_PATH_UP;
 	p->pto_count = 0;
 	p->tokens = MAX(p->tokens, tn_path_burst(p) / 2);
@@ -49,30 +63,61 @@ static void down(struct tunnel *t, struct tn_path *p)
 	tn_schedule(t);
 }
 
+enum others { OTHERS_NONE, OTHERS_STANDBY, OTHERS_LIKE };
+
+/* What there is to go to when p is left. */
+static enum others others(const struct tunnel *t, const struct tn_path *p)
+{
+	const struct tn_path *x;
+	enum others best = OTHERS_NONE;
+
+	tn_paths_for (x, t) {
+		if (x == p || x->state != TN_PATH_UP)
+			continue;
+		best = MAX(best, tn_reliable(x) ? OTHERS_STANDBY : OTHERS_LIKE);
+	}
+	return best;
+}
+
 static int64_t silence(const struct tunnel *t, const struct tn_path *p)
 {
 	int64_t round = 2 * p->srtt_us;
 
-	if (t->n_up < 2)
+	if (tn_reliable(p))
+		return MAX(SILENCE_RELIABLE_US, 3 * round);
+	switch (others(t, p)) {
+	case OTHERS_NONE:
 		return MAX(SILENCE_ALONE_US, 2 * round);
+	case OTHERS_STANDBY:
+		return MAX(SILENCE_STANDBY_US, 3 * p->srtt_us);
+	case OTHERS_LIKE:
+		break;
+	}
 	return CLAMP(round + 2 * p->rttvar_us + 30 * MS_US, SILENCE_MIN_US,
 		     MAX(SILENCE_US, round + 10 * MS_US));
 }
 
-/* When an unanswered path is asked for a sign of life, sooner than by a probe timeout. */
+/* When an unanswered path is asked for a sign of life, beside probe timeouts: soon where another can
+ * take its place, otherwise often, until it is too late for an answer. */
 static int64_t ask_due(const struct tunnel *t, struct tn_path *p)
 {
-	int64_t oldest = t->n_up < 2 ? NEVER_US : tn_sent_suspect(p);
-	int64_t late = silence(t, p) - p->srtt_us - ASK_MIN_US; /* no time for an answer then */
-	unsigned asked = oldest == p->asked_us ? p->asks : 0;
+	int64_t oldest = tn_sent_suspect(p), late, first, step = ASK_MIN_US;
+	unsigned asked = oldest == p->asked_us ? p->asks : 0, most = ASKS;
 
-	if (oldest == NEVER_US || asked == ASKS)
+	if (oldest == NEVER_US)
 		return NEVER_US;
-	late = MIN(late, p->srtt_us + 2 * p->rttvar_us);
-	return oldest + MAX(late, p->srtt_us + ASK_MIN_US) + asked * ASK_MIN_US;
+	late = silence(t, p) - p->srtt_us - ASK_MIN_US;
+	first = MAX(MIN(late, p->srtt_us + 2 * p->rttvar_us), p->srtt_us + ASK_MIN_US);
+	if (others(t, p) != OTHERS_LIKE) {
+		most = ASKS_ALONE;
+		first = MAX(first, silence(t, p) / 3);
+		step = MAX((late - first) / (ASKS_ALONE - 1), step);
+	}
+	return asked < most ? oldest + first + asked * step : NEVER_US;
 }
 
-/* One question for all that have become due: the round trip may have turned out shorter. */
+/* One question for all that have become due: the round trip may have turned out shorter, or this
+ * process was not there. */
 static void ask(const struct tunnel *t, struct tn_path *p)
 {
 	while (ask_due(t, p) <= t->now_us) {
@@ -80,16 +125,19 @@ static void ask(const struct tunnel *t, struct tn_path *p)
 
 		p->asks = oldest == p->asked_us ? p->asks + 1 : 1;
 		p->asked_us = oldest;
-		p->ping = true;
+		p->ask_us = t->now_us;
+		p->ping = p->asking = true;
 	}
 }
 
-/* When an unanswered path is left. */
+/* When an unanswered path is left: not before it was asked, and could answer. */
 static int64_t down_due(const struct tunnel *t, struct tn_path *p)
 {
 	int64_t oldest = tn_sent_suspect(p);
 
-	return oldest == NEVER_US ? NEVER_US : oldest + silence(t, p);
+	if (oldest == NEVER_US || oldest != p->asked_us)
+		return NEVER_US;
+	return MAX(oldest + silence(t, p), p->ask_us + p->srtt_us + ASK_MIN_US);
 }
 
 /* ---- signs of life ---- */
@@ -100,9 +148,13 @@ void tn_life_acked(struct tunnel *t, struct tn_path *p)
 		tn_life_up(t, p);
 }
 
-/* What comes in tells nothing of the way out, but it is time to ask. */
+/* What comes in tells nothing of the way out, but it is time to ask. When nothing came for a time and
+ * there is no other, the line is back: what waits goes at once. */
 void tn_life_heard(struct tunnel *t, struct tn_path *p)
 {
+	if (p->state == TN_PATH_DOWN && p->proven && t->n_up == 0 &&
+	    t->now_us - p->recv_us >= HEARD_AGAIN_US)
+		tn_life_up(t, p);
 	if (p->state != TN_PATH_UP)
 		p->probe_us = MIN(p->probe_us, MAX(t->now_us, p->last_sent_us + PROBE_HEARD_US));
 }

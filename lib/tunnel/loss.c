@@ -103,12 +103,17 @@ void tn_loss_init(struct tn_loss *l)
 void tn_loss_count(struct tn_loss *l, uint64_t sent, uint64_t lost)
 {
 	uint64_t n = MIN(sent, (uint64_t)REPORT_MAX);
+	uint32_t more = (uint32_t)(sent ? MIN(lost, sent) * SCALE * n / sent : 0);
 
 	l->sent += (uint32_t)n;
-	l->lost += (uint32_t)(sent ? MIN(lost, sent) * SCALE * n / sent : 0);
+	l->lost += more;
+	l->told += (uint32_t)n;
+	l->told_lost += more;
 	while (l->sent > SENT_MAX) {
 		l->sent /= 2;
 		l->lost /= 2;
+		l->told /= 2;
+		l->told_lost /= 2;
 	}
 }
 
@@ -131,6 +136,11 @@ void tn_loss_pair(struct tn_loss *l, int64_t gap_us, bool both)
 uint32_t tn_loss_ppm(const struct tn_loss *l)
 {
 	return (uint32_t)((uint64_t)l->lost * 1000000 / SCALE / MAX(l->sent, 1u));
+}
+
+int64_t tn_loss_told_ppm(const struct tn_loss *l)
+{
+	return l->told ? (int64_t)l->told_lost * 1000000 / SCALE / l->told : -1;
 }
 
 /* Do losses so close together happen more often than by chance, beyond five standard deviations? It

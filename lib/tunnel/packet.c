@@ -253,6 +253,8 @@ static bool put_stream(struct build *b, struct tunnel_stream *s)
 	*new_ref(b, TN_REF_STREAM, 0) = r;
 	if (b->mark == TN_GUARD_BURST)
 		set_guard(b, TN_GUARD_BURST, &s->open.repair);
+	else if (r.flags & TN_REF_HARD)
+		set_guard(b, TN_GUARD_AGAIN, &s->open.repair);
 	else if (tn_stream_short(s, &r))
 		set_guard(b, TN_GUARD_STREAM, &s->open.repair);
 	list_remove(&s->snd.link); /* and to the end of the line */
@@ -286,9 +288,9 @@ static void put_data(struct build *b, int level)
 	for (int i = 0; i <= level; i++) {
 		struct tn_sender *s;
 
-		if (i >= URGENT && b->guard >= TN_GUARD_FLOW)
-			return; /* a copy is not to carry what is not urgent */
-		while (has_room(b, 1) && tn_schedule_takes(b->t, b->p, i) &&
+		/* A copy is not to carry what is not urgent. */
+		while ((i < URGENT || b->guard < TN_GUARD_AGAIN) && has_room(b, 1) &&
+		       tn_schedule_takes(b->t, b->p, i) &&
 		       (s = list_first(&b->t->ready[i], struct tn_sender, link)) != NULL) {
 			bool put = s->kind == TN_STREAM
 				       ? put_stream(b, container_of(s, struct tunnel_stream, snd))
@@ -327,6 +329,18 @@ static enum tn_guard mark_for(const struct tunnel *t, const struct tn_path *p, i
 	return TN_GUARD_NONE;
 }
 
+/* May what is sent now have copies? */
+static bool copy_wanted(const struct tunnel *t, const struct tn_path *p)
+{
+	int level = level_wanted(t, p);
+	const struct tn_sender *s;
+
+	if (level < URGENT || level == TN_LEVELS)
+		return level < URGENT;
+	s = list_first(&t->ready[level], struct tn_sender, link);
+	return s->kind == TN_STREAM && container_of(s, struct tunnel_stream, snd)->hard.n;
+}
+
 static void put_ping(struct build *b)
 {
 	if (!b->p->ping && (!b->s->acks || b->eliciting || ++b->p->acks_alone <= ACKS_ALONE))
@@ -346,7 +360,7 @@ static void put_frames(struct build *b, int level)
 		wr_u8(&b->w, TN_F_KEEP);
 	b->from = wr_len(&b->w);
 	put_control(b);
-	if ((b->mark || level_wanted(b->t, b->p) < URGENT) && b->w.start + b->from + most < end)
+	if ((b->mark || copy_wanted(b->t, b->p)) && b->w.start + b->from + most < end)
 		b->w.end = b->w.start + b->from + most;
 	if (b->w.p < b->w.end)
 		put_data(b, level);
@@ -459,6 +473,7 @@ static size_t seal(struct build *b, uint8_t *buf)
 	struct wr h = wr_of(buf, b->head);
 	bool is_long = b->head == TN_HEADER_LEN;
 	int r = tn_keys_turn(&p->out, &t->key_life, p->next, p->largest_acked, t->now_us);
+	int64_t last_us = p->asking && p->flight && !b->s->refs ? p->last_sent_us : NEVER_US;
 	size_t n, size;
 
 	cut_tail(b);
@@ -473,6 +488,8 @@ static size_t seal(struct build *b, uint8_t *buf)
 		wr_u16(&h, (uint16_t)p->next);
 	if (b->guard)
 		guard(b, buf + b->head);
+	else if (b->s->refs)
+		tn_repair_beside(p, size, t->now_us);
 	if (r < 0 || crypt_seal(p->out.now, p->number, p->next, buf, b->head, buf + b->head, n,
 				buf + b->head) < 0) {
 		tn_closed(t, -EIO);
@@ -480,10 +497,15 @@ static size_t seal(struct build *b, uint8_t *buf)
 	}
 	if (b->eliciting) {
 		tn_sent_mark(t, p, b->s, size + TN_UDP_IP);
+		if (last_us != NEVER_US)
+			p->last_sent_us = last_us;
+		else
+			p->sent_lazy = !b->soon;
+		p->asking = p->asking && b->s->crossed;
 		p->probes -= p->probes > 0;
 		p->acks_alone = 0;
 		p->ping = p->ping && b->s->crossed; /* what proves nothing does not do */
-		p->sent_lazy = b->s->lazy = !b->soon;
+		b->s->lazy = !b->soon;
 	}
 	if (b->symbols && p->flight)
 		p->last_sent_us = t->now_us; /* the peer's answer may be to this */

@@ -15,6 +15,14 @@ static void forget(struct tn_path *p)
 	tn_mend_finish(&p->mend);
 }
 
+void tn_path_rate(struct tn_path *p, int64_t rate_bps)
+{
+	tn_rate_init(&p->rate, rate_bps, p->min_rtt_us == NEVER_US ? RTT_GUESS_US : p->min_rtt_us);
+	if (tn_reliable(p) && !rate_bps)
+		p->rate.ops = &tn_rate_carried;
+	p->tokens = tn_path_burst(p);
+}
+
 void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const struct tn_where *at,
 		   int64_t now_us)
 {
@@ -51,18 +59,14 @@ void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const stru
 	p->warm_left = conf->warm_bytes;
 	p->heavy_us = now_us;
 	p->tokens_us = now_us;
-	p->tokens = 10 * TUNNEL_DGRAM_MAX;
 	tn_loss_init(&p->loss);
 	p->repair.gap_us = SEC_US;
 	p->watch.told = p->watch.settled = p->watch.mark = p->recv_next;
-	tn_rate_init(&p->rate, conf->rate_bps, RTT_GUESS_US);
-	if (!(at->addr.len & TUNNEL_ADDR_RELIABLE))
-		return;
-	p->dgram = conf->dgram_max;
-	if (conf->rate_bps)
-		return;
-	p->rate.ops = &tn_rate_carried;
-	p->tokens = tn_path_burst(p);
+	tn_path_rate(p, conf->rate_bps);
+	if (tn_reliable(p))
+		p->dgram = conf->dgram_max;
+	else
+		p->tokens = 10 * TUNNEL_DGRAM_MAX;
 }
 
 void tn_path_finish(struct tn_path *p)

@@ -36,6 +36,11 @@ bool tn_where_same(const struct tn_where *a, const struct tn_where *b)
 	return a->id == b->id && memcmp(&a->addr, &b->addr, sizeof(a->addr)) == 0;
 }
 
+bool tn_reliable(const struct tn_path *p)
+{
+	return p->at.addr.len & TUNNEL_ADDR_RELIABLE;
+}
+
 int tn_paths_add(struct tunnel *t, unsigned number, const struct tn_where *at)
 {
 	struct tn_path *p = t->path[number];

@@ -9,6 +9,8 @@
 #define UNSURE_RTT_US (20 * MS_US) /* below, sending again is soon enough */
 #define WORTH_PPM 300		   /* a burst of less loss than this needs no symbols */
 #define ROWS_PART 5		   /* of a burst's packets, at most so many in symbols: a fifth */
+#define AGAIN_PPM 3000
+#define RICH_PPM 5
 
 /* When copies go where losses come in bursts, in tenths of a mean burst: as late as that, but not
  * later than is felt, unless they would then come too soon to be of use. How long bursts are is not
@@ -19,6 +21,10 @@ static const struct plan {
 	int64_t late[TN_COPIES_MAX], soon[TN_COPIES_MAX], felt_us[TN_COPIES_MAX];
 	uint32_t left_ppm[TN_COPIES_MAX];
 } plans[] = {
+    [TN_GUARD_AGAIN] = {{20, 50, 75, 100},
+			{20, 50, 75, 100},
+			{0},
+			{AGAIN_PPM, AGAIN_PPM, AGAIN_PPM, AGAIN_PPM}},
     [TN_GUARD_FLOW] = {{50, 100, 150, 200},
 		       {17, 40, 60, 80},
 		       {47 * MS_US, 100 * MS_US, 150 * MS_US, 200 * MS_US},
@@ -32,6 +38,12 @@ static const struct plan {
 /* Both as if losses came in bursts and as if they did not: a stream that begins has all to lose. */
 static const int64_t both_us[TN_COPIES_MAX] = {STEP_US, 20 * MS_US, 48 * MS_US, 72 * MS_US};
 
+/* Where copies cost next to nothing the first after a burst is to come at once: in tenths of a mean
+ * burst, which is taken to be at least as long as RICH_MIN_US and at most RICH_MAX_US. */
+#define RICH_MIN_US (10 * MS_US)
+#define RICH_MAX_US (25 * MS_US)
+static const int64_t rich[TN_COPIES_RICH] = {3, 6, 9, 12, 16, 21, 28, 40};
+
 bool tn_plan_bursts(const struct tn_line *l)
 {
 	return l->burst_us > BURST_MIN_US ||
@@ -43,12 +55,19 @@ static bool unsure(const struct tn_line *l, enum tn_guard guard)
 	return guard == TN_GUARD_STREAM && l->burst_us <= BURST_MIN_US && tn_plan_bursts(l);
 }
 
+static bool is_rich(const struct tn_line *l, enum tn_guard guard)
+{
+	return l->rich && guard >= TN_GUARD_FLOW;
+}
+
 int64_t tn_plan_offset(const struct tn_line *l, enum tn_guard guard, unsigned i)
 {
 	const struct plan *p = &plans[guard];
 	int64_t least = (i + 1) * CLAMP(l->rtt_us / 8, (int64_t)1, STEP_US), at = 0;
 
-	if (unsure(l, guard))
+	if (is_rich(l, guard) && tn_plan_bursts(l))
+		at = CLAMP(l->burst_us, RICH_MIN_US, RICH_MAX_US) * rich[i] / 10;
+	else if (unsure(l, guard))
 		at = both_us[i];
 	else if (l->burst_us > BURST_MIN_US)
 		at = MIN(l->burst_us * p->late[i],
@@ -69,21 +88,23 @@ static uint32_t left_ppm(const struct tn_line *l, enum tn_guard guard, unsigned 
 
 uint32_t tn_plan_copies(const struct tn_line *l, enum tn_guard guard)
 {
-	const uint32_t *worth = plans[guard].left_ppm;
+	bool many = is_rich(l, guard);
+	unsigned most = many ? TN_COPIES_RICH : TN_COPIES_MAX;
 	uint32_t sum = 0;
 
-	if (unsure(l, guard))
-		return TN_COPIES_MAX << 16;
-	for (unsigned i = 0; i < TN_COPIES_MAX; i++) {
+	if (unsure(l, guard) || (many && tn_plan_bursts(l)))
+		return most << 16;
+	for (unsigned i = 0; i < most; i++) {
 		uint64_t left = left_ppm(l, guard, i), next = left_ppm(l, guard, i + 1);
+		uint32_t worth = many ? RICH_PPM : plans[guard].left_ppm[i];
 
-		if (left <= worth[i])
+		if (left <= worth)
 			break;
-		if (next >= worth[i] || next >= left) {
+		if (next >= worth || next >= left) {
 			sum += 1 << 16;
 			continue;
 		}
-		return sum + (uint32_t)(((left - worth[i]) << 16) / (left - next));
+		return sum + (uint32_t)(((left - worth) << 16) / (left - next));
 	}
 	return sum;
 }

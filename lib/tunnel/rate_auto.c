@@ -155,9 +155,10 @@ static void startup_round(struct tn_rate_auto *a)
 
 static void startup_step(struct tn_rate *r, const struct tn_rate_sample *s)
 {
-	/* A queue beside little in flight is not ours: what flows the other way makes one, too. */
+	/* A queue beside little in flight is not ours: what flows the other way makes one, too; and
+	 * what little was sent has taught no bw. */
 	if (r->a.mode == TN_RATE_STARTUP && r->m.queue_us > target(r) + 4 * MS_US &&
-	    s->in_flight > MAX(bdp(r, r->a.bw), CWND_INIT / 2))
+	    !s->app_limited && s->in_flight > MAX(bdp(r, r->a.bw), (uint64_t)CWND_INIT / 4))
 		r->a.mode = TN_RATE_DRAIN;
 	if (r->a.mode == TN_RATE_DRAIN && (s->in_flight <= bdp(r, r->a.bw)))
 		go_alone(r, s->now_us);

@@ -13,6 +13,8 @@
 #define REORDER_CALM 16	      /* rounds without a spurious loss, then a step back */
 #define MTU_DOUBT 3 /* probe timeouts in a row after which large datagrams may be what is lost */
 #define MTU_AGAIN_US (30 * SEC_US)
+#define LARGE_LOST 8 /* and none acknowledged for so long, although small ones are */
+#define LARGE_LOST_US SEC_US
 
 struct tn_sent *tn_sent_slot(const struct tn_path *p, uint64_t number)
 {
@@ -33,6 +35,31 @@ static void leave_flight(struct tn_path *p, const struct tn_sent *s)
 	p->flight--;
 }
 
+static void narrow(struct tunnel *t, struct tn_path *p, int64_t again_us)
+{
+	p->dgram = TUNNEL_DGRAM_MIN;
+	p->mtu_try = t->conf.dgram_max;
+	p->mtu_tries = 0;
+	p->mtu_us = t->now_us + again_us;
+	p->large_lost = 0;
+}
+
+static bool is_large(const struct tn_sent *s)
+{
+	return s->size > TUNNEL_DGRAM_MIN + TN_UDP_IP && !s->mtu_probe;
+}
+
+/* A path that still takes small datagrams only (RFC 8899, section 4.3). */
+static void large_lost(struct tunnel *t, struct tn_path *p, const struct tn_sent *s)
+{
+	if (!is_large(s) || p->dgram == TUNNEL_DGRAM_MIN)
+		return;
+	if (p->large_lost++ == 0)
+		p->large_us = s->sent_us;
+	if (p->large_lost > LARGE_LOST && s->sent_us > p->large_us + LARGE_LOST_US)
+		narrow(t, p, 0);
+}
+
 static void declare_lost(struct tunnel *t, struct tn_path *p, struct tn_sent *s, uint64_t *bytes)
 {
 	leave_flight(p, s);
@@ -43,6 +70,7 @@ static void declare_lost(struct tunnel *t, struct tn_path *p, struct tn_sent *s,
 		p->lost_bytes += s->size;
 		*bytes += s->size;
 	}
+	large_lost(t, p, s);
 	requeue(t, s);
 }
 
@@ -156,6 +184,8 @@ static void packet_acked(struct tunnel *t, struct tn_path *p, uint64_t number, s
 		n->alive = true;
 		p->proof = MAX(p->proof, number + 1);
 	}
+	if (is_large(s))
+		p->large_lost = 0;
 	p->delivered += s->size;
 	p->delivered_us = t->now_us;
 	n->rate.acked += s->size;
@@ -405,10 +435,7 @@ static void mtu_back(struct tunnel *t, struct tn_path *p)
 {
 	if (p->pto_count != MTU_DOUBT || p->dgram == TUNNEL_DGRAM_MIN)
 		return;
-	p->dgram = TUNNEL_DGRAM_MIN;
-	p->mtu_try = t->conf.dgram_max;
-	p->mtu_tries = 0;
-	p->mtu_us = t->now_us + MTU_AGAIN_US;
+	narrow(t, p, MTU_AGAIN_US);
 }
 
 /* Silence: the oldest packet in flight goes out again in a probe, without being lost. */

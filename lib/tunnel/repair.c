@@ -5,6 +5,11 @@
 #define CREDIT_MAX (64 * 1024)
 #define NEAR_US MS_US /* a round trip; and how much may be lost there */
 #define NEAR_PPM 50000
+/* Of bulk that passes beside, either way, so much may be spent on what is urgent; when it has paused
+ * for so long, it does not pass any more. */
+#define BESIDE_PCT 2
+#define BESIDE_US (200 * MS_US)
+#define RICH (8 * 1024)
 #define EXPIRED_US (200 * MS_US) /* what could not be sent so long after its time is not worth it */
 
 /* The peer is in the same house: what is lost there is lost by full queues, which more packets do not
@@ -16,12 +21,13 @@ static bool near(const struct tn_path *p)
 
 struct tn_line tn_repair_line(const struct tn_path *p)
 {
-	bool needless = (p->at.addr.len & TUNNEL_ADDR_RELIABLE) || near(p);
+	bool needless = tn_reliable(p) || near(p);
 
 	return (struct tn_line){.ppm = needless ? 0 : tn_loss_ppm(&p->loss),
 				.burst_us = p->burst_us,
 				.rtt_us = p->srtt_us,
-				.unsure = !needless && tn_loss_unsure(&p->loss)};
+				.unsure = !needless && tn_loss_unsure(&p->loss),
+				.rich = p->repair.beside >= RICH};
 }
 
 size_t tn_repair_space(const struct tn_path *p)
@@ -32,7 +38,8 @@ size_t tn_repair_space(const struct tn_path *p)
 /* ---- the budget ---- */
 
 /* What may be spent of the bytes that are protected, in percent, where nobody says. */
-static const int usual[] = {[TN_GUARD_BURST] = 25, [TN_GUARD_FLOW] = 250, [TN_GUARD_STREAM] = 450};
+static const int usual[] = {
+    [TN_GUARD_BURST] = 25, [TN_GUARD_AGAIN] = 300, [TN_GUARD_FLOW] = 250, [TN_GUARD_STREAM] = 450};
 
 static void earn(struct tn_repair *r, enum tn_guard guard, size_t n, int percent)
 {
@@ -41,8 +48,22 @@ static void earn(struct tn_repair *r, enum tn_guard guard, size_t n, int percent
 	r->credit[guard] = MIN(r->credit[guard] + more, CREDIT_MAX);
 }
 
+void tn_repair_beside(struct tn_path *p, size_t n, int64_t now_us)
+{
+	struct tn_repair *r = &p->repair;
+
+	if (now_us - r->beside_us > BESIDE_US)
+		r->beside = 0;
+	r->beside_us = now_us;
+	r->beside = MIN(r->beside + (int64_t)n * BESIDE_PCT / 100, CREDIT_MAX);
+}
+
 bool tn_repair_pay(struct tn_repair *r, enum tn_guard guard, size_t n)
 {
+	if (guard >= TN_GUARD_FLOW && r->beside >= RICH) {
+		r->beside -= (int64_t)n;
+		return true;
+	}
 	if (r->credit[guard] < (int64_t)n)
 		return false;
 	r->credit[guard] -= (int64_t)n;
@@ -121,19 +142,19 @@ bool tn_repair_next(const struct tn_path *p)
 {
 	struct tn_line l = tn_repair_line(p);
 
-	return p->repair.part[0] + tn_plan_copies(&l, TN_GUARD_FLOW) >= 1 << 16;
+	return p->repair.part[TN_GUARD_FLOW] + tn_plan_copies(&l, TN_GUARD_FLOW) >= 1 << 16;
 }
 
 /* How many copies a packet gets: part of one is owed to the next. */
 static unsigned copies(struct tn_path *p, const struct tn_line *l, enum tn_guard guard)
 {
-	uint32_t *part = &p->repair.part[guard - TN_GUARD_FLOW];
+	uint32_t *part = &p->repair.part[guard];
 	unsigned n;
 
 	*part += tn_plan_copies(l, guard);
 	n = *part >> 16;
 	*part &= 0xffff;
-	return MIN(n, TN_COPIES_MAX);
+	return n;
 }
 
 static bool put_copy(const struct tn_path *p, struct tn_path *by, const void *plain, size_t n,
@@ -179,6 +200,8 @@ void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, cons
 {
 	struct tn_repair *r = &p->repair;
 
+	if (t->now_us - r->beside_us > BESIDE_US)
+		r->beside = 0;
 	if (guard >= TN_GUARD_FLOW) {
 		r->gap_us += (MIN(t->now_us - r->urgent_us, SEC_US) - r->gap_us) / 8;
 		r->urgent_us = t->now_us;
@@ -187,7 +210,7 @@ void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, cons
 	if (marked)
 		tn_block_add(t, p, guard == TN_GUARD_BURST ? &r->burst : &r->block, plain, n,
 			     guard);
-	else if (guard >= TN_GUARD_FLOW)
+	else
 		copy(t, p, s, plain, n, guard, game);
 }
 

@@ -25,7 +25,8 @@
 
 /* Counts that forget slowly. */
 struct tn_loss {
-	uint32_t sent, lost; /* packets; lost ones in 1/16 */
+	uint32_t sent, lost;	  /* packets; lost ones in 1/16 */
+	uint32_t told, told_lost; /* the same without what was assumed at first */
 	/* Packets sent so long after a lost one, and those of them that were lost as well. */
 	uint16_t pairs[TN_LOSS_BINS], both[TN_LOSS_BINS];
 	int64_t left_us[TN_LOSS_TIMES]; /* when the newest packets left, by number */
@@ -36,6 +37,8 @@ void tn_loss_init(struct tn_loss *l);
 void tn_loss_count(struct tn_loss *l, uint64_t sent, uint64_t lost);
 void tn_loss_pair(struct tn_loss *l, int64_t gap_us, bool both);
 uint32_t tn_loss_ppm(const struct tn_loss *l);
+/* Of what was told alone; -1: nothing was. */
+int64_t tn_loss_told_ppm(const struct tn_loss *l);
 /* The mean length of a burst of losses in time; 0: each is lost on its own. */
 int64_t tn_loss_burst(const struct tn_loss *l);
 /* Too few were lost to tell. */
@@ -49,20 +52,22 @@ struct tn_watch {
 
 /* ---- plan.c: pure arithmetic ---- */
 
-/* What a packet carries decides what is made of it: BURST the beginning of a transfer, FLOW
- * datagrams, STREAM short writes. */
-enum tn_guard { TN_GUARD_NONE, TN_GUARD_BURST, TN_GUARD_FLOW, TN_GUARD_STREAM };
+/* What a packet carries decides what is made of it: BURST the beginning of a transfer, AGAIN what of
+ * a stream was lost twice or more, FLOW datagrams, STREAM short writes. */
+enum tn_guard { TN_GUARD_NONE, TN_GUARD_BURST, TN_GUARD_AGAIN, TN_GUARD_FLOW, TN_GUARD_STREAM };
 
 #define TN_COPIES_MAX 4
+#define TN_COPIES_RICH 8
 
 /* What the plan is made from. */
 struct tn_line {
 	uint32_t ppm; /* lost */
 	int64_t burst_us, rtt_us;
 	bool unsure; /* too few losses were seen to say whether they come in bursts */
+	bool rich;   /* so much else passes that copies of what is urgent are not felt */
 };
 
-/* How many copies of a packet, in 1/65536; guard: FLOW or STREAM. */
+/* How many copies of a packet, in 1/65536; guard: AGAIN, FLOW or STREAM. */
 uint32_t tn_plan_copies(const struct tn_line *l, enum tn_guard guard);
 /* Do losses come in bursts, or may they? */
 bool tn_plan_bursts(const struct tn_line *l);
@@ -105,9 +110,11 @@ struct tn_repair {
 	struct tn_symbol *bulk, *last; /* of bursts, which keep to the pace */
 	size_t bytes;
 	int64_t credit[TN_GUARD_STREAM + 1]; /* bytes that may be spent */
-	uint32_t part[2];	      /* of a copy, in 1/65536, that is owed to flows and streams */
-	struct tn_block block, burst; /* of the urgent, when they are many; of bursts */
-	int64_t urgent_us, gap_us;    /* the newest of the urgent, and the gap between them */
+	int64_t beside;			     /* and for the urgent, since bulk passes; */
+	int64_t beside_us;		     /* it did so last then */
+	uint32_t part[TN_GUARD_STREAM + 1];  /* of a copy, in 1/65536, that is owed */
+	struct tn_block block, burst;	     /* of the urgent, when they are many; of bursts */
+	int64_t urgent_us, gap_us; /* the newest of the urgent, and the gap between them */
 };
 
 /* ---- the receiver ---- */

@@ -10,21 +10,16 @@ static bool alive(const struct tn_path *p)
 	return p->state == TN_PATH_UP && p->proven;
 }
 
-static bool reliable(const struct tn_path *p)
-{
-	return p->at.addr.len & TUNNEL_ADDR_RELIABLE;
-}
-
 /* What is lost on a reliable path holds up all that comes after it, and no round trip tells: it
  * stands by for when there is no other. */
 static bool usable(const struct tunnel *t, const struct tn_path *p)
 {
 	const struct tn_path *other;
 
-	if (!alive(p) || !reliable(p))
+	if (!alive(p) || !tn_reliable(p))
 		return alive(p);
 	tn_paths_for (other, t) {
-		if (alive(other) && !reliable(other))
+		if (alive(other) && !tn_reliable(other))
 			return false;
 	}
 	return true;

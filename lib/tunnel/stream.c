@@ -54,6 +54,7 @@ void tn_stream_free(struct tunnel_stream *s)
 	tn_ring_finish(&s->in, &t->pool);
 	tn_spans_finish(&s->acked);
 	tn_spans_finish(&s->lost);
+	tn_spans_finish(&s->hard);
 	tn_spans_finish(&s->got);
 	free(s);
 }
@@ -182,7 +183,7 @@ ssize_t tunnel_stream_write(struct tunnel_stream *s, const void *data, size_t n)
 		return -EPIPE;
 	if (take < n) {
 		s->blocked = true;
-		t->starved = t->starved || t->conf.tunnel_buffer - t->buffered_out <= take;
+		t->starved = t->starved || t->conf.tunnel_buffer <= t->buffered_out + take;
 	}
 	if (take == 0)
 		return 0;
@@ -221,6 +222,7 @@ void tn_stream_reset(struct tunnel_stream *s, uint32_t code)
 	tn_ring_drop(&s->out, &t->pool, s->written, true);
 	tn_spans_finish(&s->acked);
 	tn_spans_finish(&s->lost);
+	tn_spans_finish(&s->hard);
 	s->code = code;
 	s->rst_wanted = true;
 	s->blocked = false;

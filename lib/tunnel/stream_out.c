@@ -18,13 +18,16 @@ bool tn_stream_sendable(const struct tunnel_stream *s)
 	return s->fin && !s->fin_sent;
 }
 
-/* What goes next: lost bytes first. *again: they were sent before. */
+/* What goes next: lost bytes first, of them those that were lost more than once. *again: they were sent
+ * before. */
 static struct tn_span choose(const struct tunnel_stream *s, bool *again)
 {
 	const struct tunnel *t = s->t;
 	struct tn_span x = {s->next, s->written};
 
 	*again = true;
+	if (s->hard.n)
+		return s->hard.at[0];
 	if (s->lost.n)
 		return s->lost.at[0];
 	if (s->open_wanted && s->next > 0)
@@ -41,7 +44,7 @@ static struct tn_span choose(const struct tunnel_stream *s, bool *again)
 /* STREAM: id, offset, length, [open], bytes. */
 static void put_frame(struct tunnel_stream *s, struct wr *w, const struct tn_ref *r)
 {
-	wr_u8(w, TN_F_STREAM | r->flags);
+	wr_u8(w, (uint8_t)(TN_F_STREAM | (r->flags & (TN_F_STREAM_FIN | TN_F_STREAM_OPEN))));
 	wr_varint(w, r->id);
 	wr_varint(w, r->off);
 	wr_varint(w, r->len);
@@ -115,7 +118,9 @@ bool tn_stream_put(struct tunnel_stream *s, struct wr *w, struct tn_ref *r, bool
 		s->fin_lost = false;
 	}
 	if (again) {
+		r->flags |= TN_REF_AGAIN | (s->hard.n ? TN_REF_HARD : 0);
 		tn_spans_remove(&s->lost, x.lo, x.lo + len);
+		tn_spans_remove(&s->hard, x.lo, x.lo + len);
 		s->t->stats.bytes_resent += len;
 	} else {
 		sent_new(s, r);
@@ -156,6 +161,7 @@ static void bytes_acked(struct tunnel_stream *s, const struct tn_ref *r)
 		fresh += gap.hi - gap.lo;
 	s->t->stats.bytes_wasted += r->len - fresh;
 	tn_spans_remove(&s->lost, lo, hi);
+	tn_spans_remove(&s->hard, lo, hi);
 	if (lo == front) {
 		front = hi;
 		tn_spans_remove(&s->acked, lo, hi);
@@ -211,6 +217,8 @@ static void bytes_lost(struct tunnel_stream *s, const struct tn_ref *r)
 
 	while (lo < hi && tn_spans_gap(&s->acked, lo, hi, &gap)) {
 		tn_spans_add(&s->lost, gap.lo, gap.hi);
+		if (r->flags & TN_REF_AGAIN)
+			tn_spans_add(&s->hard, gap.lo, gap.hi);
 		lo = gap.hi;
 	}
 	if (r->flags & TN_F_STREAM_OPEN && !s->open_acked)

@@ -88,6 +88,31 @@ bool tunnel_event(struct tunnel *t, struct tunnel_event *out)
 
 /* ---- life ---- */
 
+static void set_conf(struct tunnel *t, const struct tunnel_conf *conf)
+{
+	if (conf)
+		t->conf = *conf;
+	else
+		tunnel_conf_default(&t->conf);
+	t->conf.dgram_max = CLAMP(t->conf.dgram_max, TUNNEL_DGRAM_MIN, TUNNEL_DGRAM_MAX);
+	t->conf.stream_window = MAX(t->conf.stream_window, (size_t)TN_STREAM_CREDIT);
+	t->conf.tunnel_window = MAX(t->conf.tunnel_window, (size_t)TN_TUNNEL_CREDIT);
+}
+
+void tunnel_set_conf(struct tunnel *t, const struct tunnel_conf *conf)
+{
+	struct tunnel_conf was = t->conf;
+	struct tn_path *p;
+
+	set_conf(t, conf);
+	t->conf.dgram_max = was.dgram_max;
+	if (t->conf.rate_bps != was.rate_bps)
+		tn_paths_for (p, t) {
+			tn_path_rate(p, t->conf.rate_bps);
+		}
+	tn_touch(t);
+}
+
 int tn_create(const struct tunnel_conf *conf, bool server, int path, const struct tunnel_addr *to,
 	      int64_t now_us, struct tunnel **out)
 {
@@ -96,13 +121,7 @@ int tn_create(const struct tunnel_conf *conf, bool server, int path, const struc
 
 	if (!t)
 		return -ENOMEM;
-	if (conf)
-		t->conf = *conf;
-	else
-		tunnel_conf_default(&t->conf);
-	t->conf.dgram_max = CLAMP(t->conf.dgram_max, TUNNEL_DGRAM_MIN, TUNNEL_DGRAM_MAX);
-	t->conf.stream_window = MAX(t->conf.stream_window, (size_t)TN_STREAM_CREDIT);
-	t->conf.tunnel_window = MAX(t->conf.tunnel_window, (size_t)TN_TUNNEL_CREDIT);
+	set_conf(t, conf);
 	t->server = server;
 	t->now_us = t->heard_us = now_us;
 	t->lost_end_us = t->resuming_us = NEVER_US;
@@ -455,7 +474,7 @@ static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n, const stru
 {
 	uint8_t plain[2048];
 	struct tn_path *p;
-	uint64_t number;
+	uint64_t number, high = t->data_high;
 	enum tn_wants wants;
 	int e;
 
@@ -482,6 +501,7 @@ static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n, const stru
 	if (n >= TUNNEL_DGRAM_MIN) {
 		p->heavy = true;
 		p->heavy_us = t->now_us;
+		tn_repair_beside(p, t->data_high - high, t->now_us);
 	}
 	tn_ack_received(p, number, wants, t->now_us);
 	p->relay_ack = p->relay_ack || (wants && p->state != TN_PATH_UP);

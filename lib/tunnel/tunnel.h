@@ -125,6 +125,8 @@ int tunnel_create(const struct tunnel_conf *conf, const struct crypt_key *key, i
 int tunnel_create_keyed(const struct tunnel_conf *conf, const struct crypt_secrets *secrets,
 			bool server, int path, const struct tunnel_addr *to, int64_t now_us,
 			struct tunnel **out) MUST_USE;
+/* All but dgram_max counts from now on; a rate that is another, or found out again, at once. */
+void tunnel_set_conf(struct tunnel *t, const struct tunnel_conf *conf);
 /* At once and without a word to the peer; for that, tunnel_close first and go on until CLOSED. */
 void tunnel_destroy(struct tunnel *t);
 
@@ -319,7 +321,7 @@ struct tunnel_path_stats {
 	int path;  /* the carrier's */
 	struct tunnel_addr peer;
 	int64_t rtt_us, rtt_min_us, rtt_var_us; /* 0: not measured yet */
-	int64_t loss_ppm;			/* of what is sent there */
+	int64_t loss_ppm;			/* of what is sent there; -1: not known */
 	int64_t rate_bps, delivery_bps;		/* as in tunnel_stats */
 	uint64_t cwnd, in_flight, dgram_size;
 	uint64_t packets_sent, bytes_sent, packets_received, bytes_received, packets_lost;
@@ -339,6 +341,9 @@ int acceptor_create(const struct tunnel_conf *conf, const struct crypt_ring *rin
 void acceptor_destroy(struct acceptor *a); /* and all its tunnels */
 /* For handshakes that are not complete yet; tunnels that exist keep their keys. */
 void acceptor_set_ring(struct acceptor *a, const struct crypt_ring *ring);
+
+/* For handshakes from now on, and as tunnel_set_conf for the tunnels that exist. */
+void acceptor_set_conf(struct acceptor *a, const struct tunnel_conf *conf);
 
 /* As those of a tunnel, for all of its tunnels. -ENOBUFS: tunnels_max reached. */
 int acceptor_input(struct acceptor *a, const void *dgram, size_t n, int path,

@@ -164,7 +164,7 @@ async function watch(page, opt, ended) {
 	await page.addInitScript(`${clockmark}\n(${install})(${1000 * opt.settle});`);
 	const url = opt.player === 'page' ? opt.url
 		: await servePlayer(page, opt.player, opt.url, npm, opt.codecs);
-	await page.goto(url, { waitUntil: 'domcontentloaded', timeout: 1000 * opt.start });
+	await page.goto(url, { waitUntil: 'domcontentloaded', timeout: 1000 * Math.max(60, opt.start) });
 	// Each turn is shorter by what the turn before took too long.
 	for (let turn = opened; left > 0 && !ended.done; left -= turnMs) {
 		turn += turnMs;

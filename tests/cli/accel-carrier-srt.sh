@@ -43,15 +43,15 @@ wait_log listen 'up after .* ms over srt'
 wait_log endpoint '127.0.0.1:[0-9]+, key new: up'
 
 works() {
-	timeout 20 "$PEER" many 127.0.0.1 "$L1" 4 50000
+	patiently 20 "$PEER" many 127.0.0.1 "$L1" 4 50000
 }
 udp_works() {
-	timeout 10 "$PROBE" send 127.0.0.1 "$U" -n 20 -i 5ms -w 500ms >"$TMP/probe" && [ "$(value lost "$TMP/probe")" = 0 ]
+	patiently 10 "$PROBE" send 127.0.0.1 "$U" -n 20 -i 5ms -w 500ms >"$TMP/probe" && [ "$(value lost "$TMP/probe")" = 0 ]
 }
-step "20 MB up, half-close, an answer after it" timeout 60 "$PEER" push 127.0.0.1 "$L2" 20000000
-step "20 MB down" timeout 60 "$PEER" pull 127.0.0.1 "$L3" 20000000
-step "100 connections at once" timeout 60 "$PEER" many 127.0.0.1 "$L1" 100 20000
-step "UDP through SRT" udp_works
+step "20 MB up, half-close, an answer after it" patiently 60 "$PEER" push 127.0.0.1 "$L2" 20000000
+step "20 MB down" patiently 60 "$PEER" pull 127.0.0.1 "$L3" 20000000
+step "100 connections at once" patiently 60 "$PEER" many 127.0.0.1 "$L1" 100 20000
+step "UDP through SRT" retry 10 udp_works
 for i in 1 14 60 1452; do
 	head -c "$i" /dev/urandom >"/dev/udp/127.0.0.1/$T" || true
 done

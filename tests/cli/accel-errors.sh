@@ -100,12 +100,12 @@ spawn -r wrong "$BUILD/gex-listen" -l "tcp:127.0.0.1:$L=web" -e "127.0.0.1:$T" -
 wait_ready wrong
 wait_log wrong "error: .*key refused by 127.0.0.1:$T"
 wait_log endpoint 'wrong key'
-[ "$(timeout 10 "$PEER" ending 127.0.0.1 "$L")" = reset ] || fail "a client without a tunnel is not reset"
+[ "$(patiently 10 "$PEER" ending 127.0.0.1 "$L")" = reset ] || fail "a client without a tunnel is not reset"
 wait_log wrong 'web\] client reset: no tunnel in time'
 stop wrong
 [ "$STATUS" = 0 ] || fail "gex-listen without a tunnel ended with $STATUS"
 listener right "$T" -l "tcp:127.0.0.1:$L=web"
-step "the right key" timeout 10 "$PEER" many 127.0.0.1 "$L" 1 1000
+step "the right key" patiently 10 "$PEER" many 127.0.0.1 "$L" 1 1000
 
 # The examples are configurations.
 refuse "examples/listen-two-lines.ini" 0 "$BUILD/gex-listen" -c examples/listen-two-lines.ini -S "tunnel.key_file=$TMP/key" -t

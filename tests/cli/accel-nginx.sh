@@ -31,13 +31,13 @@ wait_ready listen
 wait_port 127.0.0.1 "$B"
 url=http://127.0.0.1:$L
 
-step "50 MB down" curl -fsS -m 60 -o "$TMP/down" "$url/big"
+step "50 MB down" curl -fsS -m $((60 * PATIENCE)) -o "$TMP/down" "$url/big"
 same_file "$TMP/www/big" "$TMP/down"
-step "50 MB up" curl -fsS -m 60 -T "$TMP/www/big" "$url/up/big"
+step "50 MB up" curl -fsS -m $((60 * PATIENCE)) -T "$TMP/www/big" "$url/up/big"
 same_file "$TMP/www/big" "$TMP/www/up/big"
-step "100 requests on one connection" curl -fsS -m 30 "$url/small?[1-100]" -o "$TMP/small#1"
+step "100 requests on one connection" curl -fsS -m $((30 * PATIENCE)) "$url/small?[1-100]" -o "$TMP/small#1"
 same_file "$TMP/www/small" "$TMP/small100"
-step "50 at once" curl -fsS -m 30 -Z --parallel-max 50 "$url/small?[1-50]" -o "$TMP/par#1"
+step "50 at once" curl -fsS -m $((30 * PATIENCE)) -Z --parallel-max 50 "$url/small?[1-50]" -o "$TMP/par#1"
 same_file "$TMP/www/small" "$TMP/par50"
 stop nginx || true
 # The reset can overtake the end of curl's own connecting: "couldn't connect" (7), else a reset (56).

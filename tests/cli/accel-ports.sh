@@ -20,5 +20,5 @@ listener listen 2002 -l tcp::2003=echo
 # Towards the backend, where gex-endpoint closes first, 20 ports; clients have as many towards each address.
 sysctl -qw net.ipv4.ip_local_port_range="40000 40019"
 for i in 2 3 4 5 6; do
-	step "10 connections to 127.0.0.$i" timeout 20 "$PEER" many "127.0.0.$i" 2003 10 100
+	step "10 connections to 127.0.0.$i" patiently 20 "$PEER" many "127.0.0.$i" 2003 10 100
 done

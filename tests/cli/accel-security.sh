@@ -1,5 +1,4 @@
 #!/bin/bash
-# timeout: 90
 # Keys of several listeners: names in the log and in the metrics, services for each, wrong ones, taken away ones.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/accellib.sh"
@@ -36,7 +35,7 @@ from() {
 	wait_ready "$name"
 }
 works() {
-	timeout 10 "$PEER" many 127.0.0.1 "$1" 2 5000
+	patiently 10 "$PEER" many 127.0.0.1 "$1" 2 5000
 }
 read -r SW SG TG <<<"$(free_port) $(free_port) $(free_port)"
 from seoul "$TMP/seoul" -l "tcp:127.0.0.1:$SW=web" -l "tcp:127.0.0.1:$SG=game"

@@ -11,7 +11,7 @@ spawn -r back "$PEER" serve echo 127.0.0.1 "$B"
 wait_ready back
 services=(-b "web=tcp:localhost:$B")
 works() {
-	timeout 10 "$PEER" many 127.0.0.1 "$L" 2 5000
+	patiently 10 "$PEER" many 127.0.0.1 "$L" 2 5000
 }
 
 # The first endpoint of the list is dead, the second is a name.

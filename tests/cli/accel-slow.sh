@@ -34,10 +34,10 @@ limit=$((${before%.*} + 90))
 case $BUILD in *address*) limit=$((limit * 4)) ;; esac # with the quarantine of freed memory
 at_most "MB of gex-listen with three clients that do not read" "$(rss listen)" "$limit"
 at_most "MB of gex-endpoint" "$(rss endpoint)" "$limit"
-step "others are served" timeout 20 "$PEER" many 127.0.0.1 "$L2" 20 20000
-timeout 20 "$PEER" ping 127.0.0.1 "$L2" 200 >"$TMP/ping" || fail "no echo"
-at_most "their round trip, p50 in us" "$(value rtt_p50_us "$TMP/ping")" 20000
-step "a fast one beside them" timeout 60 "$PEER" pull 127.0.0.1 "$L1" 100000000
+step "others are served" patiently 20 "$PEER" many 127.0.0.1 "$L2" 20 20000
+patiently 20 "$PEER" ping 127.0.0.1 "$L2" 200 >"$TMP/ping" || fail "no echo"
+figure "their round trip, p50 in us" "$(value rtt_p50_us "$TMP/ping")" at_most 20000
+step "a fast one beside them" patiently 60 "$PEER" pull 127.0.0.1 "$L1" 100000000
 stop listen 5 || fail "three clients that do not read hold up the end"
 [ "$STATUS" = 0 ] || fail "gex-listen ended with $STATUS"
 echo "ok - it ends when the time to drain is up"

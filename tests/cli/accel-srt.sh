@@ -36,10 +36,14 @@ start_listen
 start_sender
 retry 10 more_than 100000 || fail "nothing arrives"
 
+# SRT itself gives up a session after 5 s without a word: a machine that needs so long to start a tool proves nothing.
 for part in listen endpoint; do
+	at=$(now_ms)
 	kill9 $part
 	start_$part
 	wait_log endpoint 'up.* over udp$' 3 # over tls for a moment, perhaps, as udp was refused one before
+	took=$(($(now_ms) - at))
+	[ "$took" -lt 4000 ] || skip "the machine is too busy: $part was started again in $took ms"
 	step "the stream goes on after $part was killed" arrives
 	alive sender || fail "the sender lost its session when $part was killed"
 	alive receiver || fail "the receiver lost its session when $part was killed"
@@ -48,4 +52,4 @@ done
 at=$(now_ms)
 kill9 receiver
 wait_exit sender 4
-at_most "the sender knows that the receiver died after, ms" $(($(now_ms) - at)) 2500
+figure "the sender knows that the receiver died after, ms" $(($(now_ms) - at)) at_most 2500

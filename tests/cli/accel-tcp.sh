@@ -22,24 +22,24 @@ listener listen "$T" -l "tcp:127.0.0.1:$L1=echo" -l "tcp::$L2=count" -l "tcp:127
 
 ends() { # ends TEXT PORT WANT
 	local got
-	got=$(timeout 20 "$PEER" ending 127.0.0.1 "$2") || fail "$1: no end"
+	got=$(patiently 20 "$PEER" ending 127.0.0.1 "$2") || fail "$1: no end"
 	[ "$got" = "$3" ] || fail "$1: ended by $got, not $3"
 	echo "ok - $1: $got"
 }
 
-step "50 MB up, half-close, an answer after it" timeout 60 "$PEER" push 127.0.0.1 "$L2" 50000000
-step "50 MB down" timeout 60 "$PEER" pull 127.0.0.1 "$L3" 50000000
-step "nothing up, half-close at once" timeout 20 "$PEER" push 127.0.0.1 "$L2" 0
-step "a server that speaks first" timeout 20 "$PEER" greet 127.0.0.1 "$L4"
-step "200 connections at once" timeout 60 "$PEER" many 127.0.0.1 "$L1" 200 20000
+step "50 MB up, half-close, an answer after it" patiently 60 "$PEER" push 127.0.0.1 "$L2" 50000000
+step "50 MB down" patiently 60 "$PEER" pull 127.0.0.1 "$L3" 50000000
+step "nothing up, half-close at once" patiently 20 "$PEER" push 127.0.0.1 "$L2" 0
+step "a server that speaks first" patiently 20 "$PEER" greet 127.0.0.1 "$L4"
+step "200 connections at once" patiently 60 "$PEER" many 127.0.0.1 "$L1" 200 20000
 ends "a backend that resets" "$L5" reset
 ends "a backend that refuses" "$L6" reset
 ends "a service that is not there" "$L7" reset
 wait_log endpoint 'none\] backend tcp:127.0.0.1:[0-9]+: Connection refused'
 wait_log endpoint 'asks for tcp service "unknown", which is not here'
-step "a client that resets" timeout 20 "$PEER" abort 127.0.0.1 "$L1"
+step "a client that resets" patiently 20 "$PEER" abort 127.0.0.1 "$L1"
 wait_log echo 'connection ended: Connection reset by peer'
-step "a client that half-closes, then resets" timeout 20 "$PEER" half 127.0.0.1 "$L8"
+step "a client that half-closes, then resets" patiently 20 "$PEER" half 127.0.0.1 "$L8"
 wait_log hold 'connection held: (Broken pipe|Connection reset by peer)'
 # Everything has ended, on both sides of the tunnel.
 stop listen 8

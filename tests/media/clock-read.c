@@ -4,7 +4,7 @@
  *   clock-read [options] URL|-
  *     --seconds N      end after N seconds of the picture's clock (default: at the end of the
  * input)
- *     --timeout N      end after N seconds in any case (default: --seconds + 30, or none)
+ *     --timeout N      end after N seconds in any case (default: --seconds + 300, or none)
  *     --stream S       the video stream: its number among the video streams, or its title (default
  * 0)
  *     --all            all video streams; keys then begin with the stream's title or number and a
@@ -394,7 +394,7 @@ static int parse(struct reader *r, int argc, char **argv)
 	r->url = argv[optind];
 	r->audio_number = (int)audio;
 	if (!r->timeout && r->seconds)
-		r->timeout = r->seconds + 30;
+		r->timeout = r->seconds + 300;
 	return bad ? -EINVAL : 0;
 }
 

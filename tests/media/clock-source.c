@@ -3,10 +3,12 @@
  * Writes raw video and PCM as NUT, timestamps since the epoch, for an encoder to read: clock-source
  * | ffmpeg -f nut -i - ...
  *
- *   clock-source [--size WxH] [--fps R] [--rate HZ] [--seconds N] [--no-audio] [-o FILE|FIFO]
+ *   clock-source [--size WxH] [--fps R] [--rate HZ] [--seconds N] [--no-audio] [--fast]
+ *                [-o FILE|FIFO]
  *
  * A frame that can't be made in time, because the reader is slow, is left out and counted; the
- * sound is whole. Ends after N seconds, at SIGTERM or SIGINT, or when the reader is gone. Prints on
+ * sound is whole. --fast: for a clip of which no frame may be missing, as fast as it is read,
+ * with the instants to come. Ends after N seconds, at SIGTERM or SIGINT, or when the reader is gone. Prints on
  * stderr, as key=value, start_ms at the first frame; frames, skipped and late_max_ms (of a wake-up)
  * at the end. */
 #include "clockmark.h"
@@ -25,7 +27,7 @@ struct source {
 	int width, height, rate;
 	struct ratio fps;
 	int64_t seconds;
-	bool no_audio;
+	bool no_audio, fast;
 	const char *path;
 
 	AVFormatContext *mux;
@@ -233,10 +235,11 @@ static int run(struct source *s)
 	for (; n < end && !err; n++) {
 		int64_t at = base_scale(n, SEC_US * s->fps.den, s->fps.num), now, latest, upto;
 
-		sleep_until(at);
+		if (!s->fast)
+			sleep_until(at);
 		if (stopping)
 			break;
-		now = utc_us();
+		now = s->fast ? at : utc_us();
 		latest = frame_at(s, now);
 		if (latest > n) {
 			s->skipped += latest - n;
@@ -282,7 +285,7 @@ static int parse(struct source *s, int argc, char **argv)
 	static const struct option opts[] = {{"size", 1, NULL, 's'},   {"fps", 1, NULL, 'f'},
 					     {"rate", 1, NULL, 'r'},   {"seconds", 1, NULL, 'n'},
 					     {"output", 1, NULL, 'o'}, {"no-audio", 0, NULL, 'A'},
-					     {NULL, 0, NULL, 0}};
+					     {"fast", 0, NULL, 'F'},   {NULL, 0, NULL, 0}};
 	int64_t rate = s->rate;
 	int c, bad = 0;
 
@@ -299,6 +302,8 @@ static int parse(struct source *s, int argc, char **argv)
 			s->path = optarg;
 		else if (c == 'A')
 			s->no_audio = true;
+		else if (c == 'F')
+			s->fast = true;
 		else
 			bad = 1;
 	}
@@ -319,7 +324,7 @@ int main(int argc, char **argv)
 	if (parse(&s, argc, argv)) {
 		fprintf(stderr,
 			"usage: clock-source [--size WxH] [--fps R] [--rate HZ] [--seconds N] "
-			"[--no-audio] [-o FILE]\n");
+			"[--no-audio] [--fast] [-o FILE]\n");
 		return EX_USAGE;
 	}
 	sigaction(SIGTERM, &stop, NULL);

@@ -1,5 +1,4 @@
 #!/bin/bash
-# timeout: 100
 # gex-transcode never stops: a source that dies and comes back as another, the slate meanwhile, a backup that takes over and
 # gives back. The output goes on without a step, with its key frames on the seconds of the epoch.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
@@ -11,12 +10,12 @@ bin=$BUILD/gex-transcode
 export LIVE_SIZE=320x180 LIVE_RATE=300
 
 read_frames() {
-	timeout 40 "$BUILD/tests/media/clock-read" --frames "$1" | sed -n 's/^frame stream=[^ ]* //p'
+	patiently 40 "$BUILD/tests/media/clock-read" --frames "$1" | sed -n 's/^frame stream=[^ ]* //p'
 }
 
 # metric NAME: the sum over its labels.
 metric() {
-	curl -sf --max-time 2 "http://127.0.0.1:$mport/metrics" | awk -v n="gex_transcode_$1" \
+	curl -sf --max-time 20 "http://127.0.0.1:$mport/metrics" | awk -v n="gex_transcode_$1" \
 		'index($1, n) == 1 && $1 ~ "^" n "({|$)" { s += $2 } END { print s + 0 }'
 }
 is() {
@@ -56,18 +55,18 @@ read_frames "$TMP/one.nut" >"$TMP/frames"
 
 # The clock stands still in each hole for a second at most, then the slate has none; a turn's first picture is there soon
 # after the camera's first.
-at_most "the last picture stands for, frames" "$(awk '
+figure "the last picture stands for, frames" "$(awk '
 	/unreadable/ { n = 0; next }
 	{ if ($1 == last) { if (++n > most) most = n } else n = 0; last = $1 }
-	END { print most + 0 }' "$TMP/frames")" 36
+	END { print most + 0 }' "$TMP/frames")" at_most 36
 at_least "slates between pictures" "$(awk '/unreadable/ { if (!dark) n++; dark = 1; next } { dark = 0 } END { print n }' \
 	"$TMP/frames")" 4
 for i in 2 3 4; do
 	start=$(sed -n 's/^start_ms=\([0-9]*\).*/\1/p' "$TMP/turn$i-camera.log")
 	shown=$(awk -v s="$start" '!/unreadable/ { split($1, u, "="); split($2, p, "=")
 		if (u[2] >= s) { printf "%.0f\n", p[2] / 1000; exit } }' "$TMP/frames")
-	at_most "turn $i: from the camera's first frame to its picture, ms" \
-		"$(awk -v a="$start" -v b="$shown" 'BEGIN { print b - a }')" 2500
+	[ -n "$shown" ] || fail "no picture of turn $i is shown"
+	figure "turn $i: from the camera's first frame to its picture, ms" "$((shown - start))" at_most 2500
 done
 
 # ---- a backup ----
@@ -83,7 +82,7 @@ LIVE_FPS=25 LIVE_SIZE=426x240 live_source b "$TMP/b.ts"
 
 # on_air N: is input N encoded?
 on_air() {
-	[ "$(curl -sf --max-time 2 "http://127.0.0.1:$mport/metrics" | sed -n 's/^gex_transcode_input_active{input="'"$1"'"} //p')" = 1 ]
+	[ "$(curl -sf --max-time 20 "http://127.0.0.1:$mport/metrics" | sed -n 's/^gex_transcode_input_active{input="'"$1"'"} //p')" = 1 ]
 }
 retry 5 on_air 1 || fail "the first input is not encoded"
 retry 10 is input_up 2 || fail "the backup is not there"
@@ -97,19 +96,20 @@ kill9 a-encoder
 kill9 a-camera
 retry 2 on_air 2 || fail "the backup does not take over from a dead source"
 retry 5 frames_beyond "$(($(metric input_frames_total) + 60))"
-at_most "slates" "$(metric slates_total)" 0
+figure "slates" "$(metric slates_total)" at_most 0
 stop two
 live_stop b
 on_grid "$TMP/two.nut" 1
 read_frames "$TMP/two.nut" >"$TMP/frames"
-at_most "pictures without a clock" "$(grep -c unreadable "$TMP/frames" || true)" 0
-at_most "the picture stands still, ms" "$(awk '{ split($1, u, "="); split($2, p, "=")
+at_least "pictures with a clock" "$(grep -vc unreadable "$TMP/frames" || true)" 100
+figure "pictures without a clock" "$(grep -c unreadable "$TMP/frames" || true)" at_most 0
+figure "the picture stands still, ms" "$(awk '{ split($1, u, "="); split($2, p, "=")
 	if (u[2] != last) since = p[2]; last = u[2]; if (p[2] - since > most) most = p[2] - since }
-	END { print most / 1000 + 33 }' "$TMP/frames")" 500
+	END { print most / 1000 + 33 }' "$TMP/frames")" at_most 500
 
 # ---- what the line has lost ----
 
-timeout 30 "$BUILD/tests/media/clock-source" --size 320x180 --seconds 6 2>/dev/null |
+patiently 30 "$BUILD/tests/media/clock-source" --fast --size 320x180 --seconds 6 2>/dev/null |
 	ffmpeg -nostdin -loglevel error -f nut -i - -c:v libx264 -preset veryfast -tune zerolatency -g 30 -b:v 500k -c:a aac \
 		-f mpegts "$TMP/whole.ts"
 packets=$(($(stat -c %s "$TMP/whole.ts") / 188))

@@ -15,7 +15,7 @@ get() {
 }
 
 read_clock() {
-	timeout 60 "$BUILD/tests/media/clock-read" "$@"
+	patiently 60 "$BUILD/tests/media/clock-read" "$@"
 }
 
 # ---- delay, key frames, sound ----
@@ -34,25 +34,29 @@ ladder() {
 	wait_exit xcode 10
 }
 
-# smooth: no rung has a frame twice or none. A machine that is busy with other things may need a second look.
+# smooth: no rung has a frame twice or none. Where that is asked for, a machine that has other work too gets more looks.
 smooth() {
-	local i
-	for i in 1 2 3; do
+	local i looks=1
+	[ -z "${GEX_FIGURES-}" ] || looks=3
+	for ((i = 1; i <= looks; i++)); do
 		ladder
 		[ "$(sed -nE 's/^[0-9]+p\.(repeats|backward|gaps)=//p' "$TMP/ladder" | sort -u)" != 0 ] || return 0
 		echo "look $i: $(grep -E '(repeats|gaps)=' "$TMP/ladder" | tr '\n' ' ')"
 	done
 	return 1
 }
-step "every frame once, in all rungs" smooth
+smooth || true
+same_keys "$TMP/ladder" 360p 240p 144p
 for rung in 360p 240p 144p; do
-	at_least "$rung: frames" "$(get ladder $rung.frames)" 175
-	at_most "$rung: unreadable" "$(get ladder $rung.unreadable)" 0
-	at_most "$rung: A/V offset, ms" "$(get ladder $rung.av_offset_worst_ms | tr -d -)" 40
-	at_most "$rung: pts against the camera's clock, ms" "$(get ladder $rung.pts_offset_ms | tr -d -)" 100
-	at_most "$rung: delay p50 over the encoder's, ms" \
-		"$(awk -v a="$(get direct latency_p50_ms)" -v b="$(get ladder $rung.latency_p50_ms)" 'BEGIN { print b - a }')" 25
-	step "$rung: key frames as in 360p" test "$(get ladder $rung.key_frames)" = "$(get ladder 360p.key_frames)"
+	at_least "$rung: frames" "$(get ladder $rung.frames)" 30
+	at_most "$rung: steps back" "$(get ladder $rung.backward)" 0
+	figure "$rung: frames" "$(get ladder $rung.frames)" at_least 175
+	figure "$rung: frames twice, or none" "$(($(get ladder $rung.repeats) + $(get ladder $rung.gaps)))" at_most 0
+	figure "$rung: unreadable" "$(get ladder $rung.unreadable)" at_most 0
+	figure "$rung: A/V offset, ms" "$(get ladder $rung.av_offset_worst_ms | tr -d -)" at_most 40
+	figure "$rung: pts against the camera's clock, ms" "$(get ladder $rung.pts_offset_ms | tr -d -)" at_most 100
+	figure "$rung: delay p50 over the encoder's, ms" \
+		"$(awk -v a="$(get direct latency_p50_ms)" -v b="$(get ladder $rung.latency_p50_ms)" 'BEGIN { print b - a }')" at_most 25
 done
 
 # ---- the end of a pipe: all of it is written, status 0 ----

@@ -1,5 +1,4 @@
 #!/bin/bash
-# timeout: 180
 # Two paths of one tunnel over two links: one dies, one is added and removed by a reload, all die for a while; no
 # connection notices more than a short pause.
 . "$(dirname "$0")/../lib.sh"
@@ -10,11 +9,11 @@ PEER=$BUILD/tests/net/tcp-peer
 value() {
 	sed -n "s/^$1=//p" "$2"
 }
-figure() { # figure NAME: as gex-listen exports it
+metric() { # metric NAME: as gex-listen exports it
 	in_a curl -fsS http://127.0.0.1:9100/metrics | awk -v n="$1" '$1 == n { print $2; f = 1 } END { exit !f }'
 }
 is() { # is NAME VALUE
-	[ "$(figure "$1")" = "$2" ]
+	[ "$(metric "$1")" = "$2" ]
 }
 up() { # up PATH VALUE
 	is "gex_listen_path_up{path=\"$1\",carrier=\"udp\"}" "$2"
@@ -61,13 +60,13 @@ step "the second too" up second 1
 for dead in 0 1; do
 	name=first
 	[ $dead = 0 ] || name=second
-	in_a timeout 60 "$PEER" pull 127.0.0.1 8001 20000000 >"$TMP/pull" &
+	patiently 60 in_a "$PEER" pull 127.0.0.1 8001 20000000 >"$TMP/pull" &
 	pull=$!
 	sleep 1
 	link_outage -n $dead on
 	wait_log listen "path $name is down, 1 of 2 paths left"
 	wait "$pull" || fail "a download did not outlive the death of path $name"
-	at_most "path $name died: longest pause of the download, ms" "$(value gap_ms "$TMP/pull")" 1000
+	figure "path $name died: longest pause of the download, ms" "$(value gap_ms "$TMP/pull")" at_most 1000
 	link_outage -n $dead off
 	wait_log listen "path $name is back after"
 	step "path $name serves again" retry 5 up $name 1
@@ -75,7 +74,7 @@ for dead in 0 1; do
 done
 
 # A reload takes one away and brings it back, under a download; a bad file changes nothing.
-in_a timeout 60 "$PEER" pull 127.0.0.1 8001 40000000 >"$TMP/pull" &
+patiently 60 in_a "$PEER" pull 127.0.0.1 8001 40000000 >"$TMP/pull" &
 pull=$!
 sleep 1
 one >"$TMP/listen.ini"
@@ -95,10 +94,10 @@ kill -HUP "${PID[listen]}"
 wait_log listen 'path first: changed'
 step "two paths" retry 5 is gex_listen_tunnel_paths 2
 wait "$pull" || fail "a download did not outlive the reloads"
-at_most "reloads: longest pause of the download, ms" "$(value gap_ms "$TMP/pull")" 1000
+figure "reloads: longest pause of the download, ms" "$(value gap_ms "$TMP/pull")" at_most 1000
 
 # All of them die for a while: the download waits, and goes on.
-in_a timeout 90 "$PEER" pull 127.0.0.1 8001 20000000 >"$TMP/pull" &
+patiently 90 in_a "$PEER" pull 127.0.0.1 8001 20000000 >"$TMP/pull" &
 pull=$!
 sleep 1
 link_outage -n 0 on
@@ -108,10 +107,10 @@ sleep 8
 link_outage -n 0 off
 start=$(now_ms)
 wait_log listen 'is back after'
-at_most "ms until the tunnel is back" $(($(now_ms) - start)) 1500
+figure "ms until the tunnel is back" $(($(now_ms) - start)) at_most 1500
 link_outage -n 1 off
 wait "$pull" || fail "a download did not outlive an outage of all paths"
-at_most "longest pause of the download, ms" "$(value gap_ms "$TMP/pull")" 13000
+figure "longest pause of the download, ms" "$(value gap_ms "$TMP/pull")" at_most 13000
 [ "$(grep -c 'up after' "$TMP/listen.log")" = 0 ] || fail "there was another tunnel: $(cat "$TMP/listen.log")"
 stop listen
 [ "$STATUS" = 0 ] || fail "gex-listen ended with $STATUS"

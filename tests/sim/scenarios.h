@@ -39,7 +39,11 @@ static const struct scenario scenarios[] = {
     {"tcp-1", "30 Hz TCP echo, 100 ms, 1 %", line_1_set, tcp_check, 60 * SEC_US, 100},
     {"tcp-2", "30 Hz TCP echo, 200 ms, 5 %", line_2_set, tcp_check, 60 * SEC_US, 100},
     {"tcp-3", "30 Hz TCP echo, 150 ms, 3 % in bursts", line_3_set, tcp_check, 60 * SEC_US, 100},
-    {"echo_beside", "30 Hz echo beside a transfer, 100 ms, 1 %", line_1_set, echo_beside_check,
+    {"beside_1", "30 Hz echo beside a download, 100 ms, 1 %", line_1_set, beside_1_check,
+     60 * SEC_US, 100},
+    {"beside_2", "30 Hz echo beside an upload, 200 ms, 5 %", line_2_set, beside_2_check,
+     60 * SEC_US, 100},
+    {"beside_3", "30 Hz echo beside an upload, 150 ms, 3 % in bursts", line_3_set, beside_3_check,
      60 * SEC_US, 100},
     {"fetch", "100 KB and 1 MB at 100 Mbit/s, 100 ms, 1 %", line_1_set, fetch_check, 60 * SEC_US,
      100},
@@ -54,6 +58,7 @@ static const struct scenario scenarios[] = {
     {"stripe", "40 and 20 Mbit/s, 40 and 160 ms, as one", two_set, stripe_check, 60 * SEC_US, 200},
     {"standby", "echoes beside a transfer, 200 ms, 5 %, tls stands by", standby_set, standby_check,
      60 * SEC_US, 20},
+    {"lone", "a line that loses 15 %, and one with bursts", lone_set, lone_check, 60 * SEC_US, 20},
     {"pairs", "any two lines as one", pairs_set, pairs_check, 90 * SEC_US, 200},
 };
 

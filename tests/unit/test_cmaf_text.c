@@ -183,12 +183,9 @@ static void test_foreign(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_ladder),
-	    cmocka_unit_test(test_ntsc),
-	    cmocka_unit_test(test_gap_and_change),
-	    cmocka_unit_test(test_delta),
-	    cmocka_unit_test(test_cut_short),
-	    cmocka_unit_test(test_foreign),
+	    cmocka_unit_test(test_ladder),	   cmocka_unit_test(test_ntsc),
+	    cmocka_unit_test(test_gap_and_change), cmocka_unit_test(test_delta),
+	    cmocka_unit_test(test_cut_short),	   cmocka_unit_test(test_foreign),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,7 +51,7 @@ static void begin(struct fixture *f, const char *host, void (*fn)(void *, int))
 	*f = (struct fixture){.a = {.fn = fn, .arg = f}, .b = {.fn = fn, .arg = f}};
 	assert_int_equal(loop_create(&f->loop), 0);
 	loop_timer_init(f->loop, &f->limit, on_limit, f);
-	loop_timer_in(&f->limit, 10 * SEC_US);
+	loop_timer_in(&f->limit, 120 * SEC_US);
 	assert_int_equal(resolve_create(&f->name, f->loop, host, SEC_US), 0);
 }
 

@@ -27,9 +27,11 @@ struct net {
 	uint64_t to_clients, to_server; /* bytes */
 };
 
+static uint8_t reliable; /* TUNNEL_ADDR_RELIABLE: all clients come by such a carrier */
+
 static struct tunnel_addr addr_of(int i)
 {
-	return (struct tunnel_addr){2, {1, (uint8_t)i}};
+	return (struct tunnel_addr){(uint8_t)(2 | reliable), {1, (uint8_t)i}};
 }
 
 static struct crypt_key key_of(int n)
@@ -147,6 +149,48 @@ static void test_clients(void **state)
 		ended += tunnel_state(n.c[i]) == TUNNEL_CLOSED;
 		assert_true(i < 3 || ended == 1);
 	}
+	net_destroy(&n);
+}
+
+/* How many tunnels are held at the addresses of the clients. */
+static unsigned held(struct net *n, int i)
+{
+	struct tunnel_addr at = addr_of(i);
+	struct tunnel *t = NULL;
+	unsigned sum = 0;
+
+	while ((t = acceptor_next(n->a, t)) != NULL)
+		sum += tn_held(t->path[0]) && memcmp(&t->path[0]->at.addr, &at, sizeof(at)) == 0;
+	return sum;
+}
+
+/* A connection that takes no more holds the tunnel in it and no other, wherever that is. */
+static void test_hold(void **state)
+{
+	struct net n;
+
+	reliable = TUNNEL_ADDR_RELIABLE;
+	net_make(&n, NULL);
+	for (int i = 0; i < CLIENTS; i++)
+		join(&n, i, 1);
+	settle(&n, 200);
+	for (int i = 0; i < CLIENTS; i++) {
+		struct tunnel_addr at = addr_of(i);
+
+		acceptor_hold(n.a, 0, &at, true);
+		for (int k = 0; k < CLIENTS; k++)
+			assert_int_equal(held(&n, k), k == i);
+		acceptor_hold(n.a, 0, &at, false);
+		assert_int_equal(held(&n, i), 0);
+	}
+	/* One goes: nothing of it is left to be found. */
+	tunnel_destroy(acceptor_next(n.a, NULL));
+	for (int i = 0; i < CLIENTS; i++) {
+		struct tunnel_addr at = addr_of(i);
+
+		acceptor_hold(n.a, 0, &at, true);
+	}
+	reliable = 0;
 	net_destroy(&n);
 }
 
@@ -560,6 +604,7 @@ int main(void)
 	    cmocka_unit_test(test_failures),  cmocka_unit_test(test_no_more),
 	    cmocka_unit_test(test_lost_rate), cmocka_unit_test(test_idle),
 	    cmocka_unit_test(test_again),     cmocka_unit_test(test_strangers),
+	    cmocka_unit_test(test_hold),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,6 +102,34 @@ static void test_plan_copies(void **state)
 	l.ppm = 50000;
 	assert_int_equal(tn_plan_copies(&l, TN_GUARD_FLOW), 1 << 16);
 	assert_true(part(tn_plan_copies(&l, TN_GUARD_STREAM)) > 1.9);
+	/* What was lost twice: at 10 % one of thirty or fewer is lost a third time. */
+	l.ppm = 100000;
+	assert_true(part(tn_plan_copies(&l, TN_GUARD_AGAIN)) > 1.5 &&
+		    part(tn_plan_copies(&l, TN_GUARD_AGAIN)) < 2);
+}
+
+/* Where much else passes, the urgent have as many copies as are of use. */
+static void test_plan_rich(void **state)
+{
+	struct tn_line l = {.ppm = 10000, .rtt_us = 150 * MS_US, .rich = true}, poor;
+	int64_t before = 0;
+
+	poor = l;
+	poor.rich = false;
+	assert_true(part(tn_plan_copies(&l, TN_GUARD_FLOW)) > 1.9);
+	assert_int_equal(tn_plan_copies(&l, TN_GUARD_AGAIN), tn_plan_copies(&poor, TN_GUARD_AGAIN));
+	l.ppm = 0;
+	assert_int_equal(tn_plan_copies(&l, TN_GUARD_FLOW), 0);
+	l.ppm = 10000;
+	l.burst_us = 20 * MS_US;
+	assert_int_equal(tn_plan_copies(&l, TN_GUARD_FLOW), TN_COPIES_RICH << 16);
+	for (unsigned i = 0; i < TN_COPIES_RICH; i++) {
+		int64_t at = tn_plan_offset(&l, TN_GUARD_FLOW, i);
+
+		assert_true(at > before && at <= 4 * l.burst_us);
+		assert_true(i > 4 || at <= before + 8 * MS_US);
+		before = at;
+	}
 }
 
 static void test_plan_offset(void **state)
@@ -370,10 +398,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_rs),		cmocka_unit_test(test_rs_rows),
-	    cmocka_unit_test(test_plan_copies), cmocka_unit_test(test_plan_offset),
-	    cmocka_unit_test(test_plan_rows),	cmocka_unit_test(test_loss),
-	    cmocka_unit_test(test_block),	cmocka_unit_test(test_short_way),
-	    cmocka_unit_test(test_symbols),
+	    cmocka_unit_test(test_plan_copies), cmocka_unit_test(test_plan_rich),
+	    cmocka_unit_test(test_plan_offset), cmocka_unit_test(test_plan_rows),
+	    cmocka_unit_test(test_loss),	cmocka_unit_test(test_block),
+	    cmocka_unit_test(test_short_way),	cmocka_unit_test(test_symbols),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,7 +59,7 @@ static void combs_are_taken_out(void **state)
 		AVFrame *f = bar(x, 4);
 
 		assert_true(teeth(f) > 200);
-		assert_int_equal(upright_run(&u, f, 0), 0);
+		assert_int_equal(upright_run(&u, f, 0, NULL), 0);
 		assert_false(f->interlaced_frame);
 		/* The first picture has none before it to tell movement by. */
 		if (x)
@@ -68,6 +68,70 @@ static void combs_are_taken_out(void **state)
 		av_frame_free(&f);
 	}
 	upright_finish(&u);
+}
+
+/* Where the bar is in the middle lines; its width in *w. */
+static int bar_at(AVFrame *f, int *w)
+{
+	int x = 0;
+
+	while (x < 64 && *luma(f, x, 15) < 128)
+		x++;
+	for (*w = 0; x + *w < 64 && *luma(f, x + *w, 15) > 128;)
+		++*w;
+	return x;
+}
+
+/* Two pictures of each frame, in the order of the fields: the bar goes on by 4 in each. */
+static void fields_become_pictures(void **state)
+{
+	for (int top = 0; top < 2; top++) {
+		struct upright u = {.mode = UPRIGHT_FIELD};
+		AVFrame *second = av_frame_alloc();
+		int w;
+
+		for (int x = 0; x < 40; x += 8) {
+			AVFrame *f = bar(x, 4);
+
+			/* With the lower field first the upper lines are the later ones. */
+			if (!top)
+				for (int y = 0; y < 32; y++) {
+					memset(luma(f, 0, y), 16, 64);
+					memset(luma(f, x + (y % 2 ? 0 : 4), y), 235, 8);
+				}
+			f->top_field_first = top;
+			f->pts = 1000 + x;
+			assert_int_equal(upright_run(&u, f, 0, second), 0);
+			assert_false(f->interlaced_frame || second->interlaced_frame);
+			assert_int_equal(second->pts, f->pts);
+			if (x) {
+				assert_int_equal(teeth(f) + teeth(second), 0);
+				assert_int_equal(bar_at(f, &w), x);
+				assert_int_equal(w, 8);
+				assert_int_equal(bar_at(second, &w), x + 4);
+				assert_int_equal(w, 8);
+			}
+			av_frame_unref(second);
+			av_frame_free(&f);
+		}
+		/* What is progressive stays one. */
+		AVFrame *f = bar(8, 0);
+		f->interlaced_frame = 0;
+		assert_int_equal(upright_run(&u, f, 1, second), 0);
+		assert_int_equal(second->width, 0);
+		av_frame_free(&f);
+		f = bar(8, 4);
+		assert_int_equal(upright_run(&u, f, 1, second), 0);
+		assert_int_equal(second->width, 32);
+		av_frame_free(&f);
+		av_frame_free(&second);
+		upright_finish(&u);
+	}
+	struct upright off = {.mode = UPRIGHT_OFF};
+	AVFrame *f = bar(8, 4);
+	assert_int_equal(upright_run(&off, f, 0, NULL), 0);
+	assert_true(f->interlaced_frame && teeth(f) > 200);
+	av_frame_free(&f);
 }
 
 /* Lines one pixel high stay sharp where nothing moves. */
@@ -79,7 +143,7 @@ static void what_stands_still_stays(void **state)
 		AVFrame *f = bar(8, 0);
 
 		memset(luma(f, 0, 13), 200, 64);
-		assert_int_equal(upright_run(&u, f, 0), 0);
+		assert_int_equal(upright_run(&u, f, 0, NULL), 0);
 		assert_int_equal(*luma(f, 40, 13), 200);
 		assert_int_equal(*luma(f, 40, 12), 16);
 		av_frame_free(&f);
@@ -103,7 +167,7 @@ static void pictures_are_turned(void **state)
 
 			*luma(f, 0, 0) = 250;
 			f->sample_aspect_ratio = (AVRational){4, 3};
-			assert_int_equal(upright_run(&u, f, turn), 0);
+			assert_int_equal(upright_run(&u, f, turn, NULL), 0);
 			assert_int_equal(f->width, turn % 2 ? 32 : 64);
 			assert_int_equal(f->height, turn % 2 ? 64 : 32);
 			assert_int_equal(f->sample_aspect_ratio.num, turn % 2 ? 3 : 4);
@@ -198,8 +262,8 @@ static void a_slate_bears_its_text(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(combs_are_taken_out),    cmocka_unit_test(what_stands_still_stays),
-    cmocka_unit_test(pictures_are_turned),    cmocka_unit_test(every_format_is_taken),
-    cmocka_unit_test(a_slate_bears_its_text),
+    cmocka_unit_test(combs_are_taken_out),     cmocka_unit_test(fields_become_pictures),
+    cmocka_unit_test(what_stands_still_stays), cmocka_unit_test(pictures_are_turned),
+    cmocka_unit_test(every_format_is_taken),   cmocka_unit_test(a_slate_bears_its_text),
 };
 RUN_TESTS(tests)

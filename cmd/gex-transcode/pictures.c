@@ -1,0 +1,148 @@
+/* What is drawn on the pictures, as the INI file says it, and the small ones that are made of them: [overlay NAME], [thumbnail NAME]. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "transcode.h"
+
+#define TEXT_SIZE 5 /* per cent of the height, unless size says otherwise */
+#define FILE_SIZE 10
+
+int drawn_at(void *base, const char *value, char *err, size_t cap)
+{
+	struct drawn_conf *d = base;
+	size_t n = 0;
+
+	for (size_t i = 0; i < OVERLAY_PLACES; i++)
+		if (!strcmp(value, overlay_place_name[i]))
+			return d->draw.at = (enum overlay_at)i, 0;
+	for (size_t i = 0; i < OVERLAY_PLACES && n < cap; i++)
+		n += (size_t)snprintf(err + n, cap - n, "%s%s", i ? ", " : "one of ",
+				      overlay_place_name[i]);
+	return -EINVAL;
+}
+
+int drawn_zone(void *base, const char *value, char *err, size_t cap)
+{
+	struct drawn_conf *d = base;
+
+	d->draw.local = !strcmp(value, "local");
+	if (d->draw.local || !strcmp(value, "utc"))
+		return 0;
+	snprintf(err, cap, "utc or local");
+	return -EINVAL;
+}
+
+static void free_overlay(struct drawn_conf *d, const struct conf_table *t)
+{
+	conf_finish(t, "overlay *", d);
+	free(d->name);
+	free(d);
+}
+
+void *find_overlay(struct conf *c, const struct conf_table *t, const char *name, char *err,
+		   size_t cap)
+{
+	struct drawn_conf **d, *made;
+
+	vec_for (d, &c->overlays)
+		if (!strcmp((*d)->name, name))
+			return *d;
+	if (c->overlays.len == OVERLAYS_MAX) {
+		snprintf(err, cap, "more than %d overlays", OVERLAYS_MAX);
+		return NULL;
+	}
+	made = calloc(1, sizeof(*made));
+	if (!made || conf_defaults(t, "overlay *", made) || conf_set_str(&made->name, name) ||
+	    vec_push(&c->overlays, made)) {
+		if (made)
+			free_overlay(made, t);
+		return NULL;
+	}
+	return made;
+}
+
+void free_overlays(struct conf *c, const struct conf_table *t)
+{
+	struct drawn_conf **d;
+
+	vec_for (d, &c->overlays)
+		free_overlay(*d, t);
+	vec_free(&c->overlays);
+}
+
+int check_overlays(struct conf *c, char *err, size_t cap)
+{
+	struct drawn_conf **d;
+
+	vec_for (d, &c->overlays) {
+		struct overlay_conf *o = &(*d)->draw;
+
+		if (!(*d)->file == !(*d)->text) {
+			snprintf(err, cap, "[overlay %s] needs a file or a text", (*d)->name);
+			return -EINVAL;
+		}
+		o->file = (*d)->file;
+		o->text = (*d)->text;
+		o->font = (*d)->font;
+		o->margin = (int)(*d)->margin;
+		o->opacity = (int)(*d)->opacity;
+		o->size = (int)((*d)->size ? (*d)->size : o->file ? FILE_SIZE : TEXT_SIZE);
+	}
+	return 0;
+}
+
+/* ---- thumbnails ---- */
+
+static void free_thumbnail(struct thumbnail_conf *k, const struct conf_table *t)
+{
+	conf_finish(t, "thumbnail *", k);
+	free(k->name);
+	free(k);
+}
+
+void *find_thumbnail(struct conf *c, const struct conf_table *t, const char *name, char *err,
+		     size_t cap)
+{
+	struct thumbnail_conf **k, *made;
+
+	vec_for (k, &c->thumbnails)
+		if (!strcmp((*k)->name, name))
+			return *k;
+	if (c->thumbnails.len == THUMBS_MAX) {
+		snprintf(err, cap, "more than %d thumbnails", THUMBS_MAX);
+		return NULL;
+	}
+	made = calloc(1, sizeof(*made));
+	if (!made || conf_defaults(t, "thumbnail *", made) || conf_set_str(&made->name, name) ||
+	    vec_push(&c->thumbnails, made)) {
+		if (made)
+			free_thumbnail(made, t);
+		return NULL;
+	}
+	return made;
+}
+
+void free_thumbnails(struct conf *c, const struct conf_table *t)
+{
+	struct thumbnail_conf **k;
+
+	vec_for (k, &c->thumbnails)
+		free_thumbnail(*k, t);
+	vec_free(&c->thumbnails);
+}
+
+int check_thumbnails(struct conf *c, char *err, size_t cap)
+{
+	struct thumbnail_conf **k;
+
+	vec_for (k, &c->thumbnails) {
+		const char *end = (*k)->path ? strrchr((*k)->path, '.') : NULL;
+
+		if (!end || (strcmp(end, ".jpg") && strcmp(end, ".jpeg") && strcmp(end, ".webp"))) {
+			snprintf(err, cap, "[thumbnail %s] needs a path that ends in .jpg or .webp",
+				 (*k)->name);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,34 @@
+/* thumbs: now and then a small picture of what is on the air, as a file (JPEG or WebP) that is replaced in one step. Made on a
+ * thread of their own, from what the video thread has decoded; one that is not done in time is left out, the next comes at its
+ * own instant. Not for other modules. */
+#ifndef GEX_MEDIA_THUMB_H
+#define GEX_MEDIA_THUMB_H
+
+#include "media/av.h"
+
+#define THUMBS_MAX 8
+
+struct thumb_conf {
+	const char *name; /* for logs and metrics */
+	const char *path; /* .jpg, .jpeg or .webp */
+	int64_t every_us; /* at the multiples of it since the epoch */
+	int height;	  /* even; the width goes by the picture's shape */
+	int quality;	  /* 1 to 100 */
+};
+
+struct thumbs;
+/* Starts the thread. The strings of conf must outlive it. 0, or a negative errno with one line in err: -EINVAL for a path with
+ * another ending. */
+int thumbs_create(struct thumbs **out, const struct thumb_conf *conf, int n, char *err) MUST_USE;
+/* A picture that is shown at utc_us. Its own reference is taken when it is wanted; else that costs nothing. */
+void thumbs_offer(struct thumbs *t, const AVFrame *f, int64_t utc_us);
+/* Of number i. */
+int64_t thumbs_written(const struct thumbs *t, int i);
+int64_t thumbs_failed(const struct thumbs *t, int i);
+/* What was offered is written first. NULL is allowed. */
+void thumbs_destroy(struct thumbs *t);
+
+/* An image file of f (YUV420P, limited range, colours of f->colorspace; it is changed) as an AVPacket. 0 or a negative errno. */
+int thumb_encode(AVFrame *f, bool webp, int quality, AVPacket *out) MUST_USE;
+
+#endif
