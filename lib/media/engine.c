@@ -375,6 +375,9 @@ void engine_stats(struct engine *e, struct engine_stats *st)
 		    .frames = s->frames,
 		    .dropped = s->dropped,
 		    .repeated = s->repeated,
+		    .scale_us = s->scale_us,
+		    .encode_us = s->encode_us,
+		    .ready = s->ready.made ? (int)queue_len(&s->ready) : 0,
 		    .captioned = s->captioned,
 		    .queued = s->queue.made ? (int)queue_len(&s->queue) : 0};
 	}

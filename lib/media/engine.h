@@ -88,8 +88,10 @@ struct engine_events {
 
 struct engine_rung_stats {
 	int64_t frames, dropped, repeated;
-	int64_t captioned; /* frames with captions */
-	int queued;
+	int64_t captioned;	     /* frames with captions */
+	int queued;		     /* at the door */
+	int ready;		     /* scaled, before the encoder */
+	int64_t scale_us, encode_us; /* spent in both */
 };
 struct engine_input_stats {
 	int64_t opened;
