@@ -42,7 +42,7 @@ export const faults = {
 	'no-type': swap('#EXT-X-MEDIA-SEQ', '#EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-MEDIA-SEQ'),
 	'no-directive': swap(/(PART:.*\.m4s)"/, '$1?_HLS_msn=1"'),
 	'constant': media((t, key) => (turn(key, 3) ? t.replace(/PART-TARGET=([\d.]+)/, 'PART-TARGET=$11') : t)),
-	'sequence': media((t, key) => (turn(key, 4) ? t.replace(/(MEDIA-SEQUENCE:)(\d+)/, (_, a, n) => a + (n - 5)) : t)),
+	'sequence': media((t, key) => (turn(key, 2) ? t.replace(/(MEDIA-SEQUENCE:)(\d+)/, (_, a, n) => a + (n - 5)) : t)),
 	'discontinuity-sequence': media((t, key) => t.replace('#EXT-X-MEDIA-SEQ',
 		`#EXT-X-DISCONTINUITY-SEQUENCE:${turn(key, 3) ? 1 : 0}\n#EXT-X-MEDIA-SEQ`)),
 	'append': media((t, key) => (turn(key, 3) ? t.replace(/(EXTINF:[\d.]+)\d/, '$11') : t)),
@@ -73,7 +73,7 @@ export const faults = {
 	'mpd': { mpd: (t) => t.replace(/availabilityTimeComplete="false"/g, '') },
 	'mpd-constant': { mpd: (t, key) => (turn(key, 2) ? t.replace('Resync type="0"', 'Resync type="1"') : t) },
 	'mpd-segment': { request: async (r) => { if (/\/\d+\.m4s$/.test(r.url)) await wait(4000); return null; } },
-	'window': media((t, key) => (turn(key, 4) ? short(t) : t)),
+	'window': media((t, key) => (turn(key, 3) ? short(t) : t)),
 };
 
 // To be seen by a clock: on a busy machine a good origin looks like these.
