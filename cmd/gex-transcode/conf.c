@@ -165,6 +165,7 @@ static const struct conf_key keys[] = {
     {"slate", "after", CONF_DURATION, ROOT(slate_us), "1s", 0, 3600 * SEC_US, 0, NULL},
     {"slate", "file", CONF_STR, ROOT(slate_file), NULL, 0, 0, 0, NULL},
     {"slate", "text", CONF_STR, ROOT(slate_text), "NO SIGNAL", 0, 0, 0, NULL},
+    {"video", "cascade", CONF_BOOL, ROOT(cascade), "yes", 0, 0, 0, NULL},
     {"video", "gop", CONF_DURATION, ROOT(gop_us), "1s", 200 * MS_US, 10 * SEC_US, 0, NULL},
     {"audio", "bitrate", CONF_RATE, ROOT(audio.sound.bitrate), "128k", 0, 512000, 0, NULL},
     {"audio", "codec", CONF_FN, 0, "aac", 0, 0, 0, parse_audio_codec_of_all},

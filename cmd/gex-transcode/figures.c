@@ -12,8 +12,8 @@ struct reading {
 };
 
 #define READINGS_MAX \
-	(64 + 2 * THUMBS_MAX + 2 * INPUTS_MAX * ENGINE_ALERTS + 9 * LADDER_MAX + 4 * OUTPUTS_MAX + \
-	 5 * SOUNDS_MAX)
+	(64 + 2 * THUMBS_MAX + 2 * INPUTS_MAX * ENGINE_ALERTS + 12 * LADDER_MAX + \
+	 4 * OUTPUTS_MAX + 5 * SOUNDS_MAX)
 
 #define TOOK_MAX 2048
 
@@ -120,6 +120,9 @@ GETTER(get_rung_frames, f->now.rung[i].frames)
 GETTER(get_rung_dropped, f->now.rung[i].dropped)
 GETTER(get_rung_repeated, f->now.rung[i].repeated)
 GETTER(get_rung_captioned, f->now.rung[i].captioned)
+GETTER(get_rung_ready, f->now.rung[i].ready)
+GETTER(get_rung_scale, f->now.rung[i].scale_us / 1e6)
+GETTER(get_rung_busy, f->now.rung[i].encode_us / 1e6)
 GETTER(get_rung_queued, f->now.rung[i].queued)
 GETTER(get_side, f->now.side_packets)
 GETTER(get_side_dropped, f->now.side_dropped)
@@ -295,6 +298,12 @@ void figures_start(struct figures *f, struct media_info *info)
 		    label, get_rung_repeated, i);
 		add(f, true, "gex_transcode_captioned_total", "Frames with captions.", label,
 		    get_rung_captioned, i);
+		add(f, false, "gex_transcode_scaled_frames", "Scaled frames before the encoder.",
+		    label, get_rung_ready, i);
+		add(f, true, "gex_transcode_scale_seconds_total", "Time spent in scaling.", label,
+		    get_rung_scale, i);
+		add(f, true, "gex_transcode_busy_seconds_total", "Time spent in encoding.", label,
+		    get_rung_busy, i);
 		add(f, false, "gex_transcode_queued_frames", "Frames waiting for the encoder.",
 		    label, get_rung_queued, i);
 	}
@@ -339,12 +348,32 @@ static int64_t repairs(const struct engine_stats *s)
 	return n;
 }
 
+/* In per cent of the time, what decoding, scaling and the busiest encoder worked: a stage near 100 is the slow one. */
+static void busy(const struct figures *f, double span, char *text, size_t cap)
+{
+	const struct engine_stats *s = &f->now, *b = &f->before;
+	int64_t scale = 0, most = 0;
+	int slowest = 0;
+
+	for (int i = 0; i < s->rungs; i++) {
+		int64_t us = s->rung[i].encode_us - b->rung[i].encode_us;
+
+		scale += s->rung[i].scale_us - b->rung[i].scale_us;
+		if (us > most)
+			most = us, slowest = i;
+	}
+	snprintf(text, cap, "busy: decode %.0f%%, scale %.0f%%, %s %.0f%%",
+		 (double)(s->decode_us - b->decode_us) / span / 1e4, (double)scale / span / 1e4,
+		 f->info ? f->info->track[slowest].name : "encode", (double)most / span / 1e4);
+}
+
 void figures_status(struct figures *f, char *line, size_t cap)
 {
 	const struct engine_stats *s = stats(f), *b = &f->before;
 	int64_t now = os_mono_us(), dropped = 0, repeated = 0, frames = 0, was = 0;
 	int queued = s->queued;
 	double span = (double)MAX(now - f->status_at_us, 1) / 1e6;
+	char stages[96];
 
 	for (int i = 0; i < s->rungs; i++) {
 		dropped += s->rung[i].dropped;
@@ -353,21 +382,23 @@ void figures_status(struct figures *f, char *line, size_t cap)
 		was += b->rung[i].frames;
 		queued += s->rung[i].queued;
 	}
+	busy(f, span, stages, sizeof(stages));
 	qsort(f->took_us, (size_t)f->took, sizeof(*f->took_us), by_size);
-	snprintf(line, cap,
-		 "%s in %.1f fps %.2f Mbit/s, out %d x %.1f fps, encode %.1f/%.1f ms, queued %d, "
-		 "latency %.0f ms, dropped %lld, repeated %lld, damaged %lld, repairs %lld",
-		 s->slate     ? "slate:"
-		 : s->present ? "live:"
-		 : f->info    ? "source gone:"
-			      : "waiting:",
-		 (double)(s->frames_in - b->frames_in) / span,
-		 (double)(s->bytes_in - b->bytes_in) * 8e-6 / span, s->rungs,
-		 s->rungs ? (double)(frames - was) / span / s->rungs : 0.0, took(f, 50),
-		 took(f, 99), queued,
-		 f->latency_n ? (double)f->latency_sum_us / (double)f->latency_n / 1e3 : 0.0,
-		 (long long)dropped, (long long)repeated,
-		 (long long)(s->damaged + s->undecoded + s->broken), (long long)repairs(s));
+	snprintf(
+	    line, cap,
+	    "%s in %.1f fps %.2f Mbit/s, out %d x %.1f fps, encode %.1f/%.1f ms, queued %d, %s, "
+	    "latency %.0f ms, dropped %lld, repeated %lld, damaged %lld, repairs %lld",
+	    s->slate	 ? "slate:"
+	    : s->present ? "live:"
+	    : f->info	 ? "source gone:"
+			 : "waiting:",
+	    (double)(s->frames_in - b->frames_in) / span,
+	    (double)(s->bytes_in - b->bytes_in) * 8e-6 / span, s->rungs,
+	    s->rungs ? (double)(frames - was) / span / s->rungs : 0.0, took(f, 50), took(f, 99),
+	    queued, stages,
+	    f->latency_n ? (double)f->latency_sum_us / (double)f->latency_n / 1e3 : 0.0,
+	    (long long)dropped, (long long)repeated,
+	    (long long)(s->damaged + s->undecoded + s->broken), (long long)repairs(s));
 	f->took = 0;
 	f->before = *s;
 	f->status_at_us = now;

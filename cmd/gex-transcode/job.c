@@ -297,6 +297,7 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 	       void (*ended)(void *arg, int status), void *arg, char *err)
 {
 	struct engine_conf ec = {.gop_us = c->gop_us,
+				 .cascade = c->cascade,
 				 .like = c->audio.sound,
 				 .silence_db = c->silence_db,
 				 .deinterlace = c->deinterlace,

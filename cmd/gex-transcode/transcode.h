@@ -61,6 +61,7 @@ struct conf {
 	VEC(struct thumbnail_conf *) thumbnails;
 	bool outputs_flag,
 	    rungs_flag; /* given on the command line, which then replaces what the file has */
+	bool cascade;
 	int64_t gop_us;
 	struct audio_conf audio; /* [audio]: what all are like */
 	VEC(struct audio_conf *) audios;

@@ -215,6 +215,7 @@ void loop_destroy(struct loop *l)
 	pthread_mutex_lock(&l->lock);
 	l->closed = true;
 	pthread_mutex_unlock(&l->lock);
+	on_mail(&l->mail);
 	uv_walk(&l->uv, close_handle, l);
 	for (int64_t until = os_mono_us() + SEC_US; uv_loop_alive(&l->uv) && os_mono_us() < until;)
 		uv_run(&l->uv, UV_RUN_ONCE);
@@ -223,7 +224,6 @@ void loop_destroy(struct loop *l)
 	if (l->timerfd >= 0)
 		close(l->timerfd);
 	free_calls(&l->deferred);
-	free_calls(&l->posted);
 	vec_free(&l->heap);
 	pthread_mutex_destroy(&l->lock);
 	free(l);

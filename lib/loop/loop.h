@@ -17,7 +17,7 @@ struct loop;
 
 /* Returns 0 or a negative errno. SIGPIPE is ignored from here on. */
 int loop_create(struct loop **out) MUST_USE;
-/* Closes what is left (a bounded 1 s wait for handles to close), frees. NULL is allowed. */
+/* Makes the calls that were posted and have not been made: they own what they are given. Closes what is left (a bounded 1 s wait for handles to close), frees. NULL is allowed. */
 void loop_destroy(struct loop *l);
 
 /* Runs until loop_stop; returns the status that was given there. */

@@ -87,6 +87,7 @@ void *audio_main(void *arg)
 {
 	struct audio a = {.e = arg};
 	struct engine *e = arg;
+	os_thread_name("sound");
 	bool ended = false;
 
 	for (int i = 0; i < SOUNDS_MAX; i++)

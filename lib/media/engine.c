@@ -47,6 +47,11 @@ void engine_fail(struct engine *e, int err, const char *reason)
 	engine_stop(e);
 }
 
+bool engine_waits(const struct engine *e)
+{
+	return !e->live && !e->conf.source[0].paced;
+}
+
 /* Sets or clears a bit of an alert; true when that is a change. */
 static bool set_alert(struct input *in, int kind, bool on)
 {
@@ -161,7 +166,8 @@ static int build_rung(struct engine *e, int i, const AVFrame *first,
 		return copy_build(s, source, &e->info->track[i]);
 	}
 	captions_init(&s->captions);
-	if ((rc = queue_init(&s->queue, PICTURES_CAP)) ||
+	if ((rc = queue_init(&s->queue, engine_waits(e) ? PICTURES_WAIT : PICTURES_CAP)) ||
+	    (rc = queue_init(&s->ready, READY_MAX)) ||
 	    (rc = scaler_create(&s->scaler, s->conf.width, s->conf.height)) ||
 	    (rc = encoder_open_video(&s->enc, &s->conf, first, &e->info->track[i], i, err)))
 		return rc;
@@ -208,6 +214,11 @@ static int run_stages(struct engine *e)
 		e->stages--;
 		pthread_mutex_unlock(&e->lock);
 	}
+	if (!rc)
+		rc = scaling_start(e);
+	/* Then nobody else would. */
+	for (int i = 0; rc && i < e->rungs; i++)
+		queue_close(&e->rung[i].ready);
 	return rc;
 }
 
@@ -267,6 +278,8 @@ static void init(struct engine *e, struct loop *l, const struct engine_conf *con
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_mutex_init(&e->side_lock, NULL);
 	cond_init(&e->changed);
+	pthread_mutex_init(&e->scale_lock, NULL);
+	cond_init(&e->scale_wake);
 	loop_timer_init(l, &e->retry, engine_deliver, e);
 	failover_init(&e->failover, conf->loss_us, conf->return_us);
 	memcpy(e->failover.fault_us, conf->fault_us, sizeof(conf->fault_us));
@@ -403,6 +416,9 @@ void engine_stats(struct engine *e, struct engine_stats *st)
 		    .frames = s->frames,
 		    .dropped = s->dropped,
 		    .repeated = s->repeated,
+		    .scale_us = s->scale_us,
+		    .encode_us = s->encode_us,
+		    .ready = s->ready.made ? (int)queue_len(&s->ready) : 0,
 		    .captioned = s->captioned,
 		    .queued = s->queue.made ? (int)queue_len(&s->queue) : 0};
 	}
@@ -428,15 +444,21 @@ static void drain_works(struct queue *q)
 	queue_finish(q);
 }
 
-static void finish_rung(struct stage *s)
+static void drain_pictures(struct queue *q)
 {
 	bool ended;
 
-	for (struct picture *p; s->queue.made && (p = queue_pop(&s->queue, 0, &ended));)
+	for (struct picture *p; q->made && (p = queue_pop(q, 0, &ended));)
 		picture_destroy(p);
-	queue_finish(&s->queue);
+	queue_finish(q);
+}
+
+static void finish_rung(struct stage *s)
+{
+	drain_pictures(&s->queue);
+	drain_pictures(&s->ready);
 	encoder_close(&s->enc);
-	scaler_destroy(s->scaler);
+	scaling_finish(s);
 	captions_finish(&s->captions);
 	overlay_destroy(s->overlay);
 }
@@ -452,9 +474,12 @@ static void join_all(struct engine *e)
 		pthread_join(e->video, NULL);
 	for (int i = 0; i < e->rungs; i++) {
 		queue_close(&e->rung[i].queue);
+		queue_close(&e->rung[i].ready);
+	}
+	scaling_join(e);
+	for (int i = 0; i < e->rungs; i++)
 		if (e->rung[i].running)
 			pthread_join(e->rung[i].thread, NULL);
-	}
 	if (e->audio_running)
 		pthread_join(e->audio, NULL);
 }

@@ -1,9 +1,11 @@
 /* engine: one live source in (or one of several, see failover.h), a ladder of renditions on the UTC timeline out.
  *
- *   input thread: wait, demux, timeline ──┬─ packets ─► video thread: decode, frame grid ─┬─ pictures ─► rung thread: scale, encode
- *                                         │                                               ├─ pictures ─► rung thread …
+ *   input thread: wait, demux, timeline ──┬─ packets ─► video thread: decode, frame grid ─┐
+ *                                         │   ┌─────────────── pictures, a door each rung ┘
+ *                                         │   └─► scaling thread ─┬─ pictures ─► rung thread: encode
+ *                                         │                       └─ pictures ─► rung thread …
  *                                         └─ packets ─► audio thread: decode, resample, encode
- *   all of them ─► one list ─► the loop's thread (events)
+ *   all of them ─► one list ─► the loop's thread (events, muxing)
  *
  * Everything is decoded once. The queues are bounded: packets by backpressure on the source, pictures by dropping one at
  * the encoder's door, never one that has to be a key frame (a source that is not live waits instead). Sound is never
@@ -66,7 +68,8 @@ struct engine_conf {
 	const char *slate_file; /* NULL: a picture with slate_text; both for engine_create only */
 	const char *slate_text;
 	struct rung rung[LADDER_MAX];
-	int rungs; /* 0: ladder_default */
+	int rungs;    /* 0: ladder_default */
+	bool cascade; /* smaller rungs are scaled from larger ones */
 	int64_t gop_us;
 	struct sound sound[SOUNDS_MAX];
 	int sounds;	   /* 0: one for each track of the first source, */
@@ -95,8 +98,10 @@ struct engine_events {
 
 struct engine_rung_stats {
 	int64_t frames, dropped, repeated;
-	int64_t captioned; /* frames with captions */
-	int queued;
+	int64_t captioned;	     /* frames with captions */
+	int queued;		     /* at the door */
+	int ready;		     /* scaled, before the encoder */
+	int64_t scale_us, encode_us; /* spent in both */
 };
 struct engine_input_stats {
 	int64_t opened;

@@ -36,6 +36,8 @@ void engine_free(struct engine *e)
 	pthread_cond_destroy(&e->changed);
 	pthread_mutex_destroy(&e->lock);
 	pthread_mutex_destroy(&e->side_lock);
+	pthread_cond_destroy(&e->scale_wake);
+	pthread_mutex_destroy(&e->scale_lock);
 	av_frame_free(&e->slate);
 	overlays_destroy(e->overlays);
 	free(e);

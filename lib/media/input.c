@@ -497,6 +497,7 @@ void *input_main(void *arg)
 	char err[MEDIA_ERR] = "";
 	int rc = 0, last = 0;
 
+	os_thread_name("input");
 	let_first(in);
 	for (;;) {
 		rc = wait_source(in);

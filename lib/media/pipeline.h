@@ -1,10 +1,12 @@
-/* The inside of the engine, shared by its stages: engine.c (life), events.c, input.c, video.c, rung.c, audio.c, voice.c, side.c. */
+/* The inside of the engine, shared by its stages: engine.c (life), events.c, input.c, video.c, scaling.c, rung.c, audio.c, voice.c,
+ * side.c. */
 #ifndef GEX_MEDIA_PIPELINE_H
 #define GEX_MEDIA_PIPELINE_H
 
 #include <stdatomic.h>
 
 #include "media/caption.h"
+#include "log/log.h"
 #include "media/encode.h"
 #include "media/engine.h"
 #include "media/failover.h"
@@ -20,6 +22,9 @@
 #define PACKETS_MAX 256
 #define PICTURES_MAX 15 /* at an encoder's door; repeats, which cost little, are not counted */
 #define PICTURES_CAP 64
+#define PICTURES_WAIT 8 /* of a source that waits: few enough for the processor's cache */
+#define READY_MAX 2	/* scaled pictures that wait for an encoder */
+#define SCALERS_MAX 4
 #define OUT_BYTES_MAX (32 << 20)
 
 #define CACHE_BYTES \
@@ -37,10 +42,12 @@ struct work {
 };
 void work_destroy(struct work *w);
 
-/* From the video thread to a rung. */
+/* From the video thread to a rung's scaler, from there to its encoder. */
 struct picture {
-	AVFrame *frame; /* NULL: the last one again */
-	int64_t n;	/* index on the rung's grid */
+	AVFrame *frame;	  /* NULL: the last one again */
+	int64_t n;	  /* index on the rung's grid */
+	int64_t us;	  /* its instant */
+	int64_t scale_us; /* what scaling it took */
 	bool key;
 };
 void picture_destroy(struct picture *p);
@@ -55,16 +62,26 @@ struct stage {
 	 * times rise. */
 	bool alike, running_on;
 	int64_t last_dts;
-	int64_t first;	  /* frame of the output */
-	struct ratio gop; /* seconds; the same for all rungs */
-	struct queue queue;
+	int64_t first;	    /* frame of the output */
+	struct ratio gop;   /* seconds; the same for all rungs */
+	struct queue queue; /* at the encoder's door, not scaled yet */
+	struct queue ready; /* scaled */
 	struct encoder enc;
+	/* The scaling threads', one of them at a time. */
+	bool scaling, all_scaled; /* under scale_lock */
 	struct scaler *scaler;
+	struct log_limit scale_limit;
+	struct stage
+	    *above; /* whose pictures ours are made of, if they are of the same source; or NULL */
+	struct scaler *cascade; /* from there */
+	bool feeds;		/* others' are made of ours: */
+	AVFrame *source, *made; /* the last of them, and what it was made of */
 	struct captions captions;
 	struct overlay *overlay; /* NULL: nothing is drawn on it */
 	pthread_t thread;
 	bool running;
 	atomic_llong frames, dropped, repeated, captioned;
+	atomic_llong scale_us, encode_us;
 };
 
 /* One source, read on a thread of its own. */
@@ -116,9 +133,12 @@ struct engine {
 	struct input input[INPUTS_MAX];
 	pthread_t video, audio;
 	bool video_running, audio_running;
+	pthread_t scaler[SCALERS_MAX];
+	int scalers;
+	pthread_mutex_t scale_lock; /* above the queues' own */
+	pthread_cond_t scale_wake;
 	bool
 	    live; /* gaps are filled; frames are dropped when the machine lags, and the source is not held up */
-	bool waits; /* a file as fast as it goes: it waits for encoders and readers */
 	struct queue video_queue, audio_queue;
 	struct stage rung[LADDER_MAX];
 	int rungs;
@@ -170,6 +190,8 @@ struct engine {
 };
 
 int64_t engine_utc_us(const struct engine *e);
+/* A file as fast as it goes: it waits for encoders and readers. */
+bool engine_waits(const struct engine *e);
 /* The start instant, NEVER_US while unknown. */
 int64_t engine_start_us(struct engine *e);
 /* Hands an event over; takes p or text's copy. n: what encoding took, which input, or the error. Waits for room only for a
@@ -219,6 +241,15 @@ void *input_main(void *input);
 void *video_main(void *engine);
 void *audio_main(void *engine);
 void *rung_main(void *stage);
+
+/* ---- scaling.c ---- */
+/* Starts the threads, when all rungs are there. */
+int scaling_start(struct engine *e) MUST_USE;
+/* A picture has come to a door, an encoder has room, a door is closed: look again. */
+void scaling_poke(struct engine *e);
+/* All queues are closed. */
+void scaling_join(struct engine *e);
+void scaling_finish(struct stage *s);
 
 /* ---- copy.c: rungs that are not encoded; on the video thread ---- */
 int copy_build(struct stage *s, const struct media_track *source, struct media_track *t) MUST_USE;

@@ -154,3 +154,19 @@ size_t queue_len(struct queue *q)
 	pthread_mutex_unlock(&q->lock);
 	return n;
 }
+
+int64_t queue_first(struct queue *q, int64_t (*of)(const void *x))
+{
+	pthread_mutex_lock(&q->lock);
+	int64_t v = q->len ? of(q->item[q->head]) : NEVER_US;
+	pthread_mutex_unlock(&q->lock);
+	return v;
+}
+
+bool queue_is_over(struct queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	bool over = q->closed && !q->len;
+	pthread_mutex_unlock(&q->lock);
+	return over;
+}

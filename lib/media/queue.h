@@ -27,9 +27,13 @@ struct queue_door {
 void *queue_offer(struct queue *q, void *x, const struct queue_door *door);
 /* The next entry; NULL when none came until the monotonic instant, or when the queue is closed and empty (*ended). */
 void *queue_pop(struct queue *q, int64_t until_us, bool *ended);
+/* What `of` says of the next entry, which stays; NEVER_US when there is none. */
+int64_t queue_first(struct queue *q, int64_t (*of)(const void *x));
 /* No more pushes; what is in it can still be popped. */
 void queue_close(struct queue *q);
 size_t queue_len(struct queue *q);
+/* Closed and empty. */
+bool queue_is_over(struct queue *q);
 
 /* pthread_cond_t on the monotonic clock, and a wait on it until an instant (NEVER_US: for ever). */
 void cond_init(pthread_cond_t *c);

@@ -44,23 +44,14 @@ static int encode(struct stage *s, const AVFrame *f, AVFrame *own, const struct 
 	return rc;
 }
 
-/* The scaled picture for p: the last one again when it is a repeat or cannot be scaled. */
-static void scale(struct stage *s, const struct picture *p, AVFrame *last, struct log_limit *limit)
+/* The next picture; the last one again when it is a repeat, or could not be scaled. */
+static bool next(struct stage *s, struct picture *p, AVFrame *last)
 {
-	char err[MEDIA_ERR];
-	AVFrame *scaled;
-
 	if (!p->frame)
-		return;
-	if (!scaler_run(s->scaler, p->frame, &scaled, err)) {
-		av_frame_unref(last);
-		if (av_frame_ref(last, scaled) < 0)
-			s->e->undecoded++;
-		return;
-	}
-	s->e->undecoded++;
-	if (log_allow(limit, 1, 10 * SEC_US, os_mono_us()))
-		log_warn(s->conf.name, "%s", err);
+		return last->width;
+	av_frame_unref(last);
+	av_frame_move_ref(last, p->frame);
+	return true;
 }
 
 void *rung_main(void *arg)
@@ -70,18 +61,21 @@ void *rung_main(void *arg)
 	struct log_limit limit = {0};
 	bool ended = !last || !own;
 
+	os_thread_name(s->conf.name);
 	while (!ended) {
-		struct picture *p = queue_pop(&s->queue, NEVER_US, &ended);
+		struct picture *p = queue_pop(&s->ready, NEVER_US, &ended);
 		int64_t since = os_mono_us();
 
 		if (!p)
 			continue;
-		scale(s, p, last, &limit);
-		if (!last->width)
+		if (queue_len(&s->queue))
+			scaling_poke(s->e);
+		if (!next(s, p, last))
 			s->dropped++;
 		else if (encode(s, last, own, p) && log_allow(&limit, 1, 10 * SEC_US, since))
 			log_error(s->conf.name, "the encoder failed on a frame");
-		give_out(s, since);
+		s->encode_us += os_mono_us() - since;
+		give_out(s, since - p->scale_us);
 		picture_destroy(p);
 	}
 	if (!encoder_send(&s->enc, NULL))

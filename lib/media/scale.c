@@ -8,6 +8,9 @@
 #include "media/tone.h"
 
 #define ALIGN 64
+#define RING 6
+#define BICUBIC_B 0
+#define BICUBIC_C 0.6
 
 struct scaler {
 	int width, height;
@@ -21,13 +24,14 @@ struct scaler {
 	bool keep;
 	zimg_filter_graph *graph;
 	void *tmp;
-	int x, y, w, h;	   /* where the picture goes */
-	AVFrame *picture;  /* width x height */
-	AVFrame *inner;	   /* w x h, when there are bars */
-	struct tone *tone; /* NULL: the source has no high dynamic range */
-	AVFrame *deep;	   /* w x h, 10 bits, what is toned */
-	AVFrame *aligned;  /* a copy of the source, when its rows are not aligned as zimg wants */
-	AVFrame *plain;	   /* the source plane by plane, when it is not */
+	int x, y, w, h;	     /* where the picture goes */
+	AVFrame *ring[RING]; /* width x height; what others still look at is left alone */
+	AVFrame *picture;    /* the one of them that is made now */
+	AVFrame *inner;	     /* w x h, when there are bars */
+	struct tone *tone;   /* NULL: the source has no high dynamic range */
+	AVFrame *deep;	     /* w x h, 10 bits, what is toned */
+	AVFrame *aligned;    /* a copy of the source, when its rows are not aligned as zimg wants */
+	AVFrame *plain;	     /* the source plane by plane, when it is not */
 	uint16_t *line;
 };
 
@@ -55,7 +59,8 @@ static void forget(struct scaler *s)
 	s->graph = NULL;
 	free(s->tmp);
 	s->tmp = NULL;
-	av_frame_free(&s->picture);
+	for (int i = 0; i < RING; i++)
+		av_frame_free(&s->ring[i]);
 	av_frame_free(&s->inner);
 	av_frame_free(&s->deep);
 	tone_destroy(s->tone);
@@ -278,24 +283,23 @@ static int build(struct scaler *s, const AVFrame *in, char *err)
 	to = wanted(s, &from);
 	zimg_graph_builder_params_default(&params, ZIMG_API_VERSION);
 	params.resample_filter = params.resample_filter_uv = ZIMG_RESIZE_BICUBIC;
+	/* Sharper than zimg's own choice (1/3, 1/3), at the same cost. */
+	params.filter_param_a = params.filter_param_a_uv = BICUBIC_B;
+	params.filter_param_b = params.filter_param_b_uv = BICUBIC_C;
+	params.cpu_type = ZIMG_CPU_AUTO_64B; /* rows are ALIGNed */
 	s->graph = zimg_filter_graph_build(&from, &to, &params);
 	if (!s->graph || zimg_filter_graph_get_tmp_size(s->graph, &size)) {
 		zimg_get_last_error(err, MEDIA_ERR);
 		return -ENOTSUP;
 	}
 	s->tmp = aligned_alloc(ALIGN, (size + ALIGN) / ALIGN * ALIGN);
-	s->picture = make_frame(AV_PIX_FMT_YUV420P, s->width, s->height);
 	bool bars = s->w != s->width || s->h != s->height;
 	if (bars)
 		s->inner = make_frame(AV_PIX_FMT_YUV420P, s->w, s->h);
 	if (s->tone)
 		s->deep = make_frame(AV_PIX_FMT_YUV420P10, s->w, s->h);
-	if (!s->tmp || !s->picture || (bars && !s->inner) || (s->tone && !s->deep))
+	if (!s->tmp || (bars && !s->inner) || (s->tone && !s->deep))
 		return mav_say(err, "out of memory"), -ENOMEM;
-	ptrdiff_t rows[4] = {s->picture->linesize[0], s->picture->linesize[1],
-			     s->picture->linesize[2]};
-	av_image_fill_black(s->picture->data, rows, AV_PIX_FMT_YUV420P, AVCOL_RANGE_MPEG, s->width,
-			    s->height);
 	s->direct = !s->keep && !s->tone && !bars && in->format == AV_PIX_FMT_YUV420P &&
 		    !is_full_range(in) && in->width == s->width && in->height == s->height;
 	s->in_width = in->width;
@@ -306,6 +310,31 @@ static int build(struct scaler *s, const AVFrame *in, char *err)
 	s->in_space = in->colorspace;
 	s->in_trc = in->color_trc;
 	return 0;
+}
+
+static AVFrame *black_frame(int width, int height)
+{
+	AVFrame *f = make_frame(AV_PIX_FMT_YUV420P, width, height);
+
+	if (!f)
+		return NULL;
+	ptrdiff_t rows[4] = {f->linesize[0], f->linesize[1], f->linesize[2]};
+	av_image_fill_black(f->data, rows, AV_PIX_FMT_YUV420P, AVCOL_RANGE_MPEG, width, height);
+	return f;
+}
+
+/* One that nobody else refers to; bars are black in it already. NULL without memory. */
+static AVFrame *next_picture(struct scaler *s)
+{
+	AVFrame **f = s->ring;
+
+	while (f < &s->ring[RING - 1] && *f && !av_frame_is_writable(*f))
+		f++;
+	if (*f && !av_frame_is_writable(*f))
+		av_frame_free(f); /* the rest is theirs */
+	if (!*f)
+		*f = black_frame(s->width, s->height);
+	return *f;
 }
 
 static bool built_for(const struct scaler *s, const AVFrame *in)
@@ -384,7 +413,8 @@ int scaler_run(struct scaler *s, AVFrame *in, AVFrame **out, char *err)
 		return 0;
 	}
 	const AVFrame *from = aligned(s, in);
-	if (!from)
+	s->picture = next_picture(s);
+	if (!from || !s->picture)
 		return mav_say(err, "out of memory"), -ENOMEM;
 	AVFrame *to = s->inner ? s->inner : s->picture;
 	if ((rc = process(s, from, s->deep ? s->deep : to)))

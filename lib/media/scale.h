@@ -8,7 +8,8 @@
 
 struct scaler;
 int scaler_create(struct scaler **out, int width, int height) MUST_USE;
-/* *out: in itself when nothing has to be done, else the scaler's own picture, valid until the next call. 0, or a negative
+/* *out: in itself when nothing has to be done, else a picture of the scaler's, valid until the next call, or for as long as the caller
+ * keeps a reference to it. 0, or a negative
  * errno with a reason: -ENOTSUP for a pixel format that no source has (of floats, of a
  * palette, on a card). */
 int scaler_run(struct scaler *s, AVFrame *in, AVFrame **out, char *err) MUST_USE;

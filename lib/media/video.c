@@ -67,18 +67,16 @@ static void give(struct engine *e, struct stage *s, const AVFrame *frame, int64_
 		return;
 	}
 	p->n = n;
+	p->us = grid_us(s->conf.fps, n);
 	p->key = is_key(s, n);
 	s->repeated += !frame;
-	if (!e->live && !e->conf.source[0].paced) {
-		if (!queue_push(&s->queue, p))
-			picture_destroy(p);
-		return;
-	}
-	struct picture *gone = queue_offer(&s->queue, p, &door);
-	if (!gone)
-		return;
-	s->dropped++;
+	struct picture *gone = NULL;
+	if (engine_waits(e))
+		gone = queue_push(&s->queue, p) ? NULL : p;
+	else if ((gone = queue_offer(&s->queue, p, &door)))
+		s->dropped++;
 	picture_destroy(gone);
+	scaling_poke(e);
 }
 
 /* The captions of f go with frame n of the rung, or the first after it that is encoded. */
@@ -356,6 +354,7 @@ void *video_main(void *arg)
 			  .frame = av_frame_alloc(),
 			  .second = av_frame_alloc()};
 	struct engine *e = arg;
+	os_thread_name("decode");
 	bool ended = !v.pkt || !v.frame || !v.second;
 
 	v.upright.mode = e->conf.deinterlace;
@@ -380,6 +379,7 @@ void *video_main(void *arg)
 	flush(&v);
 	for (int i = 0; i < e->rungs; i++)
 		queue_close(&e->rung[i].queue);
+	scaling_poke(e);
 	pthread_mutex_lock(&e->lock);
 	e->no_picture_came = !e->no_picture;
 	pthread_cond_broadcast(&e->changed);

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -264,4 +266,16 @@ void os_local_ports(unsigned *first, unsigned *last)
 	}
 	if (f)
 		fclose(f);
+}
+
+void os_thread_name(const char *name)
+{
+	prctl(PR_SET_NAME, name);
+}
+
+int os_cpus(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) ? 1 : MAX(CPU_COUNT(&set), 1);
 }

@@ -42,6 +42,11 @@ int os_make_dirs(const char *path) MUST_USE;
 /* Raises the soft limit of open files to the hard one. */
 void os_raise_nofile(void);
 
+/* Names the calling thread, for top(1) and debuggers; what is longer than 15 letters is cut. */
+void os_thread_name(const char *name);
+/* Processors that this process may run on, at least 1. */
+int os_cpus(void);
+
 /* The ports that the kernel gives out by itself, first and last. */
 void os_local_ports(unsigned *first, unsigned *last);
 

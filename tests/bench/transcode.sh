@@ -3,14 +3,14 @@
 # The ladder beside the ffmpeg command that people write for it: processor time and SSIM of 1080p30 into 720p, 480p and 360p
 # (H.264 veryfast, the same x264 settings, decoded once), and how long a frame is on its way through a ladder of three.
 #
-#   tests/bench/transcode.sh [-s SECONDS] [-n RUNS]     of the clip (10); of each, of which the median is printed (1)
+#   tests/bench/transcode.sh [-s SECONDS] [-n RUNS]     of the clip (10); of each, of which the median is printed (3; 0: delay only)
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../media/live.sh"
-need ffmpeg ffprobe
+need ffmpeg ffprobe curl
 
 bin=$BUILD/gex-transcode
-SECONDS_OF_CLIP=10 RUNS=1
+SECONDS_OF_CLIP=10 RUNS=3
 while getopts s:n: opt; do
 	case $opt in
 	s) SECONDS_OF_CLIP=$OPTARG ;;
@@ -45,14 +45,16 @@ by_ffmpeg() {
 }
 
 by_gex() {
-	"$bin" -q -i "$TMP/clip.ts" -r 720p,2.8M -r 480p,1.4M -r 360p,800k -o "$TMP/gex.nut"
+	"$bin" -q -S video.cascade="${1:-yes}" -i "$TMP/clip.ts" -r 720p,2.8M -r 480p,1.4M -r 360p,800k -o "$TMP/gex.nut"
 }
 
-# ssim FILE N WxH: of rung N, against the clip scaled with the best that swscale has.
+# ssim FILE N WxH: of rung N (brightness, all), against the clip scaled with the best that swscale has, told where H.264 has the
+# colours if it does not say; by itself swscale shifts them, and a scaler that does not would be blamed for it.
 ssim() {
+	local at=in_h_chr_pos=0:in_v_chr_pos=128:out_h_chr_pos=0:out_v_chr_pos=128
 	ffmpeg -nostdin -hide_banner -i "$1" -i "$TMP/clip.ts" -lavfi \
-		"[0:v:$2]setpts=N/30/TB[a];[1:v]scale=$3:flags=lanczos+accurate_rnd,setpts=N/30/TB[b];[a][b]ssim" -f null - 2>&1 |
-		sed -n 's/.*SSIM .*All:\([0-9.]*\).*/\1/p'
+		"[0:v:$2]setpts=N/30/TB[a];[1:v]scale=$3:flags=lanczos+accurate_rnd:$at,setpts=N/30/TB[b];[a][b]ssim" -f null - 2>&1 |
+		sed -n 's/.*SSIM Y:\([0-9.]*\).*All:\([0-9.]*\).*/\1 \2/p'
 }
 
 # rate NAME N: kbit/s of rung N.
@@ -61,49 +63,93 @@ rate() {
 		awk -v s="$SECONDS_OF_CLIP" '{ b += $1 } END { printf "%.0f", b * 8 / s / 1000 }'
 }
 
-ffmpeg -nostdin -loglevel error -f lavfi -i mandelbrot=s=1920x1080:r=30 -f lavfi -i sine -t "$SECONDS_OF_CLIP" -pix_fmt yuv420p \
-	-c:v libx264 -preset veryfast -b:v 8M -g 60 -bf 2 -c:a aac "$TMP/clip.ts"
-
-ours=() theirs=()
-for ((i = 0; i < RUNS; i++)); do
-	cpu ffmpeg by_ffmpeg
-	theirs+=("$CPU")
-	cpu gex by_gex
-	ours+=("$CPU")
-done
-printf '%-34s %10s %10s %8s\n' figure gex ffmpeg ratio
 line() {
 	printf '%-34s %10s %10s %8s\n' "$1" "$2" "$3" "$(awk -v a="$2" -v b="$3" 'BEGIN { printf "%.3f", (b ? a / b : 0) }')"
 }
-line "CPU of the ladder, s (<= 0.85)" "$(median "${ours[@]}")" "$(median "${theirs[@]}")"
-n=0
-for size in 1280x720 854x480 640x360; do
-	line "SSIM of $size (>= 1)" "$(ssim "$TMP/gex.nut" $n ${size/x/:})" "$(ssim "$TMP/ffmpeg.nut" $n ${size/x/:})"
-	line "kbit/s of $size" "$(rate gex $n)" "$(rate ffmpeg $n)"
-	n=$((n + 1))
-done
+
+cpu_and_ssim() {
+	local ours=() theirs=() alone=() size y all their_y their_all n=0
+	ffmpeg -nostdin -loglevel error -f lavfi -i mandelbrot=s=1920x1080:r=30 -f lavfi -i sine -t "$SECONDS_OF_CLIP" -pix_fmt yuv420p \
+		-c:v libx264 -preset veryfast -b:v 8M -g 60 -bf 2 -c:a aac "$TMP/clip.ts"
+
+	for ((i = 0; i < RUNS; i++)); do
+		cpu ffmpeg by_ffmpeg
+		theirs+=("$CPU")
+		cpu gex by_gex no
+		alone+=("$CPU")
+		cp "$TMP/gex.nut" "$TMP/alone.nut"
+		cpu gex by_gex
+		ours+=("$CPU")
+	done
+	printf '%-34s %10s %10s %8s\n' figure gex ffmpeg ratio
+	line "CPU of the ladder, s (<= 0.85)" "$(median "${ours[@]}")" "$(median "${theirs[@]}")"
+	line "  each rung from the source" "$(median "${alone[@]}")" "$(median "${theirs[@]}")"
+	for size in 1280x720 854x480 640x360; do
+		read -r y all <<<"$(ssim "$TMP/gex.nut" $n ${size/x/:})"
+		read -r their_y their_all <<<"$(ssim "$TMP/ffmpeg.nut" $n ${size/x/:})"
+		line "SSIM of $size, brightness (>= 1)" "$y" "$their_y"
+		line "SSIM of $size, all (>= 1)" "$all" "$their_all"
+		read -r y all <<<"$(ssim "$TMP/alone.nut" $n ${size/x/:})"
+		line "  each rung from the source" "$all" "$their_all"
+		line "kbit/s of $size" "$(rate gex $n)" "$(rate ffmpeg $n)"
+		n=$((n + 1))
+	done
+}
+[ "$RUNS" = 0 ] || cpu_and_ssim
 
 # ---- delay ----
+# What a frame of 360p30 takes from camera to reader, less what it takes without the ladder in between, and less the time that
+# decoding, scaling and encoding it took by the tool's own metrics: what the pipeline adds.
 
 mkfifo "$TMP/in.nut" "$TMP/out.nut"
+mport=$(free_port "")
 read_clock() {
-	timeout 60 "$BUILD/tests/media/clock-read" --seconds 8 "$@" >"$TMP/figures"
+	timeout 60 "$BUILD/tests/media/clock-read" --seconds 10 "$@" >"$TMP/figures"
 }
-# delay NAME KEY-PREFIX: prints p50, p95 and the longest.
+# of PREFIX KEY: a figure that was read.
+of() {
+	sed -n "s/^$1$2=//p" "$TMP/figures"
+}
+# delay NAME PREFIX: one line; P50 and P99 in ms.
 delay() {
-	awk -F= -v p="$2" '$1 == p "latency_p50_ms" || $1 == p "latency_p95_ms" || $1 == p "latency_max_ms" { printf "%s ", $2 }' \
-		"$TMP/figures" | awk -v n="$1" '{ printf "%-34s p50 %7.1f  p95 %7.1f  max %7.1f ms\n", n, $1, $2, $3 }'
+	P50=$(of "$2" latency_p50_ms) P99=$(of "$2" latency_p99_ms)
+	printf '%-34s p50 %7.1f  p99 %7.1f  max %7.1f ms\n' "$1" "$P50" "$P99" "$(of "$2" latency_max_ms)"
+}
+# watch_metrics PID: the last ones of a tool that ends with its reader.
+watch_metrics() {
+	while kill -0 "$1" 2>/dev/null; do
+		curl -sf --max-time 5 -o "$TMP/metrics.new" "http://127.0.0.1:$mport/metrics" && mv "$TMP/metrics.new" "$TMP/metrics"
+		sleep 1
+	done
+}
+# own: ms for a frame of 360p, by the metrics.
+own() {
+	awk '
+		/^gex_transcode_decode_seconds_total/ { d = $2 }
+		/^gex_transcode_input_frames_total/ { n = $2 }
+		/^gex_transcode_encode_seconds_sum{rung="360p"}/ { e = $2 }
+		/^gex_transcode_encode_seconds_count{rung="360p"}/ { c = $2 }
+		END { printf "%.2f", (n ? d / n : 0) * 1000 + (c ? e / c : 0) * 1000 }' "$TMP/metrics"
+}
+over() {
+	awk -v p="$1" -v alone="$2" -v own="$3" 'BEGIN { printf "%.1f", p - alone - own }'
 }
 live_source direct "$TMP/in.nut"
 read_clock --format nut "$TMP/in.nut"
 live_stop direct
 delay "delay: the source alone" ""
+source=$P50
 live_source live "$TMP/in.nut"
-spawn -i "$TMP/in.nut" -o "$TMP/out.nut" xcode "$bin" -i - -r 360p -r 240p -r 144p -o -
-read_clock --all --format nut "$TMP/out.nut"
+spawn -i "$TMP/in.nut" -o "$TMP/out.nut" xcode "$bin" -m "127.0.0.1:$mport" -i - -r 360p -r 240p -r 144p -o -
+read_clock --all --format nut "$TMP/out.nut" &
+watch_metrics $!
+wait $!
+own=$(own)
 live_stop live
 wait_exit xcode 10
 delay "delay: through gex, 360p" 360p.
+printf '%-34s %7.2f ms\n' "  its own decoding and encoding" "$own"
+printf '%-34s p50 %7s  p99 %7s ms\n' "  beyond that (p50 <= 25, p99 <= 60)" "$(over "$P50" "$source" "$own")" "$(over "$P99" "$source" "$own")"
 live_source again "$TMP/in.nut"
 # shellcheck disable=SC2046
 spawn -i "$TMP/in.nut" -o "$TMP/out.nut" ff ffmpeg -nostdin -loglevel error -f nut -flags low_delay -probesize 32768 -analyzeduration 0 \
@@ -114,3 +160,4 @@ read_clock --all --format nut "$TMP/out.nut"
 live_stop again
 wait_exit ff 10
 delay "delay: through ffmpeg, 360p" 0.
+printf '%-34s p50 %7s  p99 %7s ms\n' "  beyond gex's decoding and encoding" "$(over "$P50" "$source" "$own")" "$(over "$P99" "$source" "$own")"

@@ -98,6 +98,7 @@ static void account_latency(const struct sights *s, int64_t since_ms, const char
 	if (n.len) {
 		print_ms(pre, "latency_p50", percentile(&n, 50));
 		print_ms(pre, "latency_p95", percentile(&n, 95));
+		print_ms(pre, "latency_p99", percentile(&n, 99));
 		print_ms(pre, "latency_max", percentile(&n, 100));
 	}
 	free(n.at);

@@ -18,7 +18,7 @@
  *   first_ms, last_ms, fps              first and last instant read, frames a second between them
  *   repeats, backward, gaps, gap_max_ms, missing   steps of the clock of zero; below; above 1.5
  * frames; the longest; and the number of frames left out in them latency_frames, latency_p50_ms,
- * latency_p95_ms, latency_max_ms   now - instant when a frame left the decoder, over frames made
+ * latency_p95_ms, latency_p99_ms, latency_max_ms   now - instant when a frame left the decoder, over frames made
  * since the input was open, so that what waited there is no delay pts_offset_ms, pts_jitter_ms
  * median of pts - instant, and the largest distance from it beeps, beeps_unmatched, audio_gaps,
  * av_offset_ms, av_offset_worst_ms   sound minus picture by their pts: > 0 is late sound; jumps of

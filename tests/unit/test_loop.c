@@ -105,6 +105,28 @@ static void heap_of_many_timers_stays_sorted(void **state)
 	loop_destroy(m.loop);
 }
 
+static void use_up(void *arg)
+{
+	struct fixture *f = *(struct fixture **)arg;
+
+	note(f, 40);
+	assert_int_equal(loop_post(f->loop, use_up, arg), -ESHUTDOWN);
+	free(arg);
+}
+
+/* What was handed over with a posted call is not lost with the loop. */
+static void posted_calls_are_made_at_the_end(void **state)
+{
+	struct fixture f = {0}, **given = malloc(sizeof(*given));
+
+	assert_non_null(given);
+	*given = &f;
+	assert_int_equal(loop_create(&f.loop), 0);
+	assert_int_equal(loop_post(f.loop, use_up, given), 0);
+	loop_destroy(f.loop);
+	assert_int_equal(f.n, 1);
+}
+
 static void deferred_three(void *arg)
 {
 	note(arg, 30);
@@ -215,6 +237,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(timers_fire_in_order_and_stop),
     cmocka_unit_test(heap_of_many_timers_stays_sorted),
     cmocka_unit_test(deferred_calls_never_nest),
+    cmocka_unit_test(posted_calls_are_made_at_the_end),
     cmocka_unit_test(mailbox_takes_from_any_thread),
     cmocka_unit_test(quit_drains_then_stops),
     cmocka_unit_test(destroy_with_work_left),

@@ -51,6 +51,7 @@ static void the_door_drops_what_may_go(void **state)
 	assert_int_equal(queue_len(&q), 4);
 	assert_ptr_equal(queue_offer(&q, &a, &door), &a);
 	queue_close(&q);
+	assert_false(queue_is_over(&q));
 	assert_ptr_equal(queue_offer(&q, &key, &door), &key);
 	assert_false(queue_push(&q, &key));
 	for (int i = 0; i < 4; i++) {
@@ -59,6 +60,7 @@ static void the_door_drops_what_may_go(void **state)
 	}
 	assert_null(queue_pop(&q, NEVER_US, &ended));
 	assert_true(ended);
+	assert_true(queue_is_over(&q));
 	queue_finish(&q);
 	queue_finish(&q);
 }
