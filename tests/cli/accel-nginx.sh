@@ -42,7 +42,7 @@ same_file "$TMP/www/small" "$TMP/par50"
 stop nginx || true
 # The reset can overtake the end of curl's own connecting: "couldn't connect" (7), else a reset (56).
 got=0
-curl -sS -m 10 -o /dev/null "$url/small" 2>"$TMP/refused" || got=$?
+curl -sS -m 60 -o /dev/null "$url/small" 2>"$TMP/refused" || got=$?
 [ "$got" = 7 ] || { [ "$got" = 56 ] && grep -qi reset "$TMP/refused"; } ||
 	fail "curl gave $got with the server gone: $(cat "$TMP/refused")"
 echo "ok - with the server gone: $(cat "$TMP/refused")"

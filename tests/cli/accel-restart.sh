@@ -23,7 +23,7 @@ works() {
 	patiently 10 "$PEER" many 127.0.0.1 "$L" 4 50000
 }
 udp_works() {
-	patiently 10 "$PROBE" send 127.0.0.1 "$U" -n 5 -i 5ms -w 200ms >"$TMP/probe" && [ "$(value lost "$TMP/probe")" = 0 ]
+	patiently 10 "$PROBE" send 127.0.0.1 "$U" -n 5 -i 5ms -w 2s >"$TMP/probe" && [ "$(value lost "$TMP/probe")" = 0 ]
 }
 step "it works" works
 step "UDP works" retry 10 udp_works

@@ -32,7 +32,7 @@ works() {
 	patiently 20 "$PEER" many 127.0.0.1 "$L1" 4 50000
 }
 udp_works() {
-	patiently 10 "$PROBE" send 127.0.0.1 "$U" -n 20 -i 5ms -w 500ms >"$TMP/probe" && [ "$(value lost "$TMP/probe")" = 0 ]
+	patiently 10 "$PROBE" send 127.0.0.1 "$U" -n 20 -i 5ms -w 2s >"$TMP/probe" && [ "$(value lost "$TMP/probe")" = 0 ]
 }
 step "50 MB up, half-close, an answer after it" patiently 60 "$PEER" push 127.0.0.1 "$L2" 50000000
 step "50 MB down" patiently 60 "$PEER" pull 127.0.0.1 "$L3" 50000000

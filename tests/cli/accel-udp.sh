@@ -32,9 +32,9 @@ probe() { # probe TEXT PORT ARGS...
 	step "$text: all come back, none of them twice" retry 10 all_come "$@"
 	echo "     rtt p50 $(value rtt_p50 "$TMP/probe") p99 $(value rtt_p99 "$TMP/probe") ms"
 }
-probe "200 datagrams of 100 bytes" "$IN" -n 200 -i 5ms -s 100 -w 500ms
-probe "larger than a packet" "$IN" -n 20 -i 20ms -s 9000 -w 500ms
-probe "second port of a range" $((FIRST + 3)) -n 20 -i 5ms -s 200 -w 500ms
+probe "200 datagrams of 100 bytes" "$IN" -n 200 -i 5ms -s 100 -w 2s
+probe "larger than a packet" "$IN" -n 20 -i 20ms -s 9000 -w 2s
+probe "second port of a range" $((FIRST + 3)) -n 20 -i 5ms -s 200 -w 2s
 at_least "flows were opened" "$(metric "$M" 'gex_listen_opened_total{listener="game"}')" 2
 idle() {
 	[ "$(metric "$M" 'gex_listen_open{listener="game"}')" = 0 ]

@@ -1,5 +1,4 @@
 #!/bin/bash
-# timeout: 240
 # gex-package is held against every rule of LL-HLS and LL-DASH that a client can see (conform.mjs, rules.mjs); and so is a
 # broken origin for each of the rules (spoil.mjs), to show that they are seen. Rules of time are left to `make conform`.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh

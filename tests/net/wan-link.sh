@@ -36,7 +36,7 @@ step "the pid of spawn is the program itself" \
 	test "/proc/${PID[echo]}/exe" -ef "$BUILD/tests/net/udp-probe"
 
 # ---- delay: 20 + 30 ms ----
-probe -n 200 -i 2ms -w 300ms
+probe -n 200 -i 2ms -w 3s
 at_least "of 200 on the clean link have come" "$p_received" 100
 figure "lost of 200 on the clean link" "$p_lost" at_most 0
 at_least "shortest round trip, ms" "$p_rtt_min" 49.9
@@ -45,7 +45,7 @@ figure "median round trip, ms" "$p_rtt_p50" at_most 51
 # ---- random loss: 2000 datagrams, 5 % on the way there ----
 link_set --delay 5ms --from-a --loss 5%
 link_reset
-probe -n 2000 -i 500us -w 300ms
+probe -n 2000 -i 500us -w 1s
 lost=$(link_stat a_dropped_loss) passed=$(link_stat a_in_packets)
 at_least "lost by the link at 5 %, of 1000" $((1000 * lost / passed)) 30
 at_most "lost by the link at 5 %, of 1000" $((1000 * lost / passed)) 75
@@ -54,7 +54,7 @@ figure "lost on the way otherwise" $((p_lost - lost)) at_most 0
 
 # ---- bursts: 10 %, 10 ms long on average, so 20 datagrams ----
 link_set --from-a --loss 10% --burst 10ms
-probe -n 4000 -i 500us -w 300ms
+probe -n 4000 -i 500us -w 1s
 at_least "lost in bursts" "$p_lost" 1
 figure "mean burst, datagrams" $((p_lost / (p_runs ? p_runs : 1))) at_least 8
 figure "lost of 4000 at 10 % in bursts" "$p_lost" at_least 50
@@ -62,13 +62,13 @@ figure "lost of 4000 at 10 % in bursts" "$p_lost" at_most 1000
 
 # ---- jitter and duplicates ----
 link_set --loss 0% --jitter 10ms --duplicate 20%
-probe -n 300 -i 2ms -w 300ms
+probe -n 300 -i 2ms -w 3s
 at_most "reordered by jitter with order kept" "$p_reordered" 0
 at_least "duplicated" "$p_duplicated" 10
 figure "duplicated of 300 at 20 % each way" "$p_duplicated" at_least 60
 at_least "longest round trip with 0-10 ms jitter each way, ms" "$p_rtt_max" 16
 link_set --reorder yes --duplicate 0%
-probe -n 300 -i 2ms -w 300ms
+probe -n 300 -i 2ms -w 3s
 at_least "reordered" "$p_reordered" 1
 figure "reordered of 300" "$p_reordered" at_least 30
 
@@ -95,14 +95,14 @@ at_least "lost of 10 that are too long" "$p_lost" 10
 all_pass() {
 	probe "$@" && [ "$p_lost" = 0 ]
 }
-step "none is lost of 10 that just fit" retry 5 all_pass -n 10 -i 2ms -s 972 -w 300ms
+step "none is lost of 10 that just fit" retry 5 all_pass -n 10 -i 2ms -s 972 -w 2s
 link_outage on
 probe -n 10 -i 2ms -w 100ms
 at_least "lost of 10 in an outage" "$p_lost" 10
 link_outage off
-step "none is lost of 10 after it" retry 5 all_pass -n 10 -i 2ms -w 300ms
+step "none is lost of 10 after it" retry 5 all_pass -n 10 -i 2ms -w 2s
 link_set --outage 100ms+200ms
-probe -n 500 -i 1ms -w 300ms
+probe -n 500 -i 1ms -w 1s
 at_most "lost of 500, of which an outage of 200 ms takes some" "$p_lost" 499
 figure "lost of 500 at 1 kHz in an outage of 200 ms" "$p_lost" at_least 190
 figure "lost of 500 at 1 kHz in an outage of 200 ms" "$p_lost" at_most 215
@@ -111,7 +111,7 @@ figure "lost of 500 at 1 kHz in an outage of 200 ms" "$p_lost" at_most 215
 spawn -r echo6 in_b "$BUILD/tests/net/udp-probe" echo fd77::2 7
 wait_ready echo6
 over_ipv6() {
-	in_a "$BUILD/tests/net/udp-probe" send fd77::2 7 -n 10 -w 300ms >"$TMP/probe" && grep -qx lost=0 "$TMP/probe"
+	in_a "$BUILD/tests/net/udp-probe" send fd77::2 7 -n 10 -w 2s >"$TMP/probe" && grep -qx lost=0 "$TMP/probe"
 }
 step "nothing lost of 10 over IPv6" retry 5 over_ipv6
 
