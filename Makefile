@@ -82,7 +82,8 @@ say = $(if $(V),,@printf '  %-5s%s\n' $(1) $@; )
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tools tests web npm install uninstall deps check check-run demo lint sim bench bench-accel bench-transcode bench-job bench-figures soak fuzz fuzz-programs clean help
+.PHONY: all tools tests web npm install uninstall deps check check-run demo lint sim bench bench-accel bench-transcode bench-package bench-job bench-figures conform \
+	soak fuzz fuzz-programs clean help
 
 ## all: the six tools and the player page, into build/ (SAN=address,undefined or SAN=thread: build/SAN/)
 all: tools web
@@ -205,6 +206,10 @@ bench-accel: tools tests
 ## bench-transcode: the ladder beside ffmpeg; ARGS='-s 10 -n 3' is seconds of the clip and runs
 bench-transcode: tools tests
 	@tests/bench/transcode.sh $(ARGS)
+
+## bench-package: the origin beside nginx, and what a waiting player costs; ARGS='-d 3 -n 3 -p 2000' is seconds, runs, players
+bench-package: tools tests
+	@tests/bench/package.sh $(ARGS)
 
 ## bench-job: the main job of tests/net with its figures enforced, on a machine that does nothing else
 bench-job: all tests

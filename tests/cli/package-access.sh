@@ -23,11 +23,14 @@ chmod 600 "$TMP/keys"
 refuse "a network that is none" 64 "$BUILD/gex-package" -i - -l :0 -S access.allow=10.0.0.1/8
 step "  says which" grep -q "'10.0.0.1/8' is no address or network" "$TMP/refused"
 
+mkdir "$TMP/share"
+for f in player.html player.js player.css hls.min.js; do echo "this is $f" >"$TMP/share/$f"; done
 cat >"$TMP/package.ini" <<INI
 [package]
 input = udp://127.0.0.1:$udp
 [http]
 listen = http://127.0.0.1:0
+share = $TMP/share
 [access]
 keys = $TMP/keys
 INI
