@@ -87,9 +87,9 @@ static const struct conf_key keys[] = {
     {"tunnel", "connect", CONF_DURATION, ROOT(connect_us), "5s", 100 * MS_US, 120 * SEC_US, 0,
      NULL},
     {"tunnel", "resolve", CONF_DURATION, ROOT(resolve_us), "30s", SEC_US, 86400 * SEC_US, 0, NULL},
-    {"service *", "backend", CONF_FN, 0, NULL, 0, 0, 0, parse_backend},
-    {"service *", "redundancy", CONF_FN, 0, "auto", 0, 0, 0, parse_redundancy},
-    {"service *", "deadline", CONF_FN, 0, "auto", 0, 0, 0, parse_deadline},
+    {"service *", "backend", CONF_FN, 0, NULL, 0, 0, CONF_RELOAD, parse_backend},
+    {"service *", "redundancy", CONF_FN, 0, "auto", 0, 0, CONF_RELOAD, parse_redundancy},
+    {"service *", "deadline", CONF_FN, 0, "auto", 0, 0, CONF_RELOAD, parse_deadline},
 };
 
 static void *find_service(void *root, const char *kind, const char *name, char *err, size_t cap)

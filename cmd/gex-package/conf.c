@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "os/os.h"
 #include "package.h"
 
 #define OFF(f) offsetof(struct package_conf, f)
@@ -19,6 +20,9 @@ static const struct conf_key keys[] = {
     {"http", "share", CONF_STR, OFF(share), NULL, 0, 0, 0, NULL},
     {"http", "certificate", CONF_STR, OFF(certificate), NULL, 0, 0, 0, NULL},
     {"http", "key", CONF_STR, OFF(key), NULL, 0, 0, 0, NULL},
+    {"access", "keys", CONF_STR, OFF(access_keys), NULL, 0, 0, 0, NULL},
+    {"access", "allow", CONF_STR, OFF(allow), NULL, 0, 0, 0, NULL},
+    {"access", "deny", CONF_STR, OFF(deny), NULL, 0, 0, 0, NULL},
     {"http", "max_connections", CONF_INT, OFF(max_connections), "20000", 1, 1000000, 0, NULL},
     {"http", "max_per_address", CONF_INT, OFF(max_per_address), "4000", 0, 1000000, 0, NULL},
     {"http", "max_streams", CONF_INT, OFF(max_streams), "100", 1, 1000, 0, NULL},
@@ -104,22 +108,54 @@ static int check_listen(const struct package_conf *c, char *err, size_t cap)
 	return rc;
 }
 
+#define KEYS_MAX 16384
+
+int package_access(const struct package_conf *c, struct access **out, char *err)
+{
+	char text[KEYS_MAX], why[HTTP_ERR] = "";
+	int rc = 0;
+
+	*out = NULL;
+	if (!c->access_keys && !c->allow && !c->deny)
+		return 0;
+	if (c->access_keys) {
+		rc = os_read_secret(c->access_keys, text, sizeof(text));
+		if (rc) {
+			snprintf(err, HTTP_ERR, "%.128s: %s", c->access_keys,
+				 rc == -EPERM ? "others can read it: chmod 600" : strerror(-rc));
+			return rc;
+		}
+	}
+	rc = access_create(out, c->access_keys ? text : NULL, c->allow, c->deny, why);
+	if (rc)
+		snprintf(err, HTTP_ERR, "access: %.200s", why);
+	os_wipe(text, sizeof(text));
+	return rc;
+}
+
 int package_conf_check(const struct package_conf *c, char *err, size_t cap)
 {
 	if (!c->input || !*c->input) {
 		snprintf(err, cap, "no input: -i URL, or input in [package]");
 		return -EINVAL;
 	}
+	char why[MAX(HTTP_ERR, MEDIA_ERR)] = "";
+	struct access *access = NULL;
 	int rc = check_listen(c, err, cap);
 	if (rc)
 		return rc;
+	rc = package_access(c, &access, why);
+	access_destroy(access);
+	if (rc) {
+		snprintf(err, cap, "%s", why);
+		return rc;
+	}
 	const char *n = c->name;
 	if (!*n || strspn(n, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") !=
 		       strlen(n)) {
 		snprintf(err, cap, "name '%.64s': letters, digits, - and _ only", n);
 		return -EINVAL;
 	}
-	char why[MEDIA_ERR] = "";
 	struct stream_url url;
 
 	rc = stream_url_parse(&url, c->input, why);

@@ -64,6 +64,15 @@ static int check(void *app, char *err, size_t cap)
 	return package_conf_check(&a->conf, err, cap) ? EX_USAGE : EX_OK;
 }
 
+/* Replaced and read again on a reload. */
+static void confine_secret(struct os_sandbox *s, const char *path)
+{
+	if (!path)
+		return;
+	os_sandbox_secret(s, path);
+	os_sandbox_reread(s, path);
+}
+
 static bool confine(void *app, struct os_sandbox *s)
 {
 	struct app *a = app;
@@ -76,8 +85,13 @@ static bool confine(void *app, struct os_sandbox *s)
 	stream_url_finish(&url);
 	if (a->conf.certificate)
 		os_sandbox_reread(s, a->conf.certificate);
-	if (a->conf.key)
-		os_sandbox_reread(s, a->conf.key);
+	confine_secret(s, a->conf.key);
+	confine_secret(s, a->conf.access_keys);
+	const char *list = a->conf.listen;
+	char addr[256];
+	while (conf_list_next(&list, addr, sizeof(addr)) > 0)
+		if (str_starts(addr, "unix:"))
+			os_sandbox_socket(s, addr + strlen("unix:"));
 	share_sandbox(a->conf.share, s);
 	return a->conf.sandbox;
 }

@@ -83,7 +83,7 @@ static void drop_presentation(struct package *p)
 {
 	hold_expire(p, loop_now_us(p->loop), true);
 	live_end(p);
-	serve_flush(p);
+	text_flush(p);
 	unexport(p);
 	cmaf_destroy(p->cmaf);
 	p->cmaf = NULL;
@@ -350,6 +350,14 @@ static void export_package(struct package *p)
 	metrics_counter_fn(m, "gex_package_input_dropped_total",
 			   "Packets dropped because the packager was too slow.", NULL,
 			   read_input_dropped, p);
+	for (int i = ACCESS_ADDRESS; i < ACCESS_VERDICTS; i++) {
+		char labels[64] = "";
+
+		metrics_label(labels, sizeof(labels), "reason", access_names[i]);
+		metrics_counter_fn(m, "gex_package_access_refused_total",
+				   "Requests answered by 403, by reason.", labels, read_count,
+				   &p->refused_access[i]);
+	}
 	metrics_counter_fn(m, "gex_package_restarts_total",
 			   "Times the tracks changed so that players had to begin anew.", NULL,
 			   read_count, &p->restarts);
@@ -422,8 +430,8 @@ int package_create(struct package **out, const struct package_conf *conf, struct
 		list_init(&p->rendition[i].trickled);
 	}
 	loop_timer_init(l, &p->tick, on_tick, p);
-	if ((rc = listen_http(p, err)) || (rc = open_input(p, err)) ||
-	    (rc = loop_timer_in(&p->tick, TICK_US)))
+	if ((rc = package_access(conf, &p->access, err)) || (rc = listen_http(p, err)) ||
+	    (rc = open_input(p, err)) || (rc = loop_timer_in(&p->tick, TICK_US)))
 		goto fail;
 	share_load(&p->share, conf->share);
 	export_package(p);
@@ -445,12 +453,20 @@ static void swap(char **a, char **b)
 int package_reload(struct package *p, struct package_conf *conf, struct package_conf *fresh,
 		   char *err)
 {
-	int rc = 0;
+	struct access *access = NULL;
+	int rc = package_access(fresh, &access, err);
 
-	if (fresh->certificate)
+	if (!rc && fresh->certificate)
 		rc = http_server_certificate(p->server, fresh->certificate, fresh->key, err);
-	if (rc)
+	if (rc) {
+		access_destroy(access);
 		return rc;
+	}
+	access_destroy(p->access);
+	p->access = access;
+	swap(&conf->access_keys, &fresh->access_keys);
+	swap(&conf->allow, &fresh->allow);
+	swap(&conf->deny, &fresh->deny);
 	struct http_limits lim = limits_of(fresh);
 	http_server_set_limits(p->server, &lim);
 	swap(&conf->certificate, &fresh->certificate);
@@ -474,6 +490,7 @@ void package_destroy(struct package *p)
 	drop_presentation(p);
 	http_server_destroy(p->server);
 	share_finish(&p->share);
+	access_destroy(p->access);
 	media_info_unref(p->info);
 	free(p);
 }

@@ -2,6 +2,7 @@
  *
  *   package.c  the source's events, the presentation (lib/cmaf), the clock, metrics
  *   serve.c    routes: what a path means and what is answered at once
+ *   text.c     playlists and MPD: made once a version, compressed once, with the viewer's token
  *   hold.c     requests that wait, and segments that are sent while they are made
  *   live.c     a rendition as one file without an end
  *   viewers.c  an estimate of how many watch
@@ -12,6 +13,7 @@
 
 #include "cmaf/cmaf.h"
 #include "conf/conf.h"
+#include "http/access.h"
 #include "http/http.h"
 #include "stream/stream.h"
 
@@ -22,10 +24,13 @@ struct package_conf {
 	char *share;
 	bool sandbox;
 	char *certificate, *key;
+	char *access_keys, *allow, *deny;
 	int64_t max_connections, max_per_address, max_streams, max_requests;
 	int64_t head_us, idle_us, stall_us;
 };
 extern const struct conf_cli package_cli;
+/* What [access] says; *out is NULL when it says nothing. */
+int package_access(const struct package_conf *c, struct access **out, char *err) MUST_USE;
 int package_conf_check(const struct package_conf *c, char *err, size_t cap);
 
 /* ---- viewers ---- */
@@ -45,7 +50,8 @@ int viewers_count(const struct viewers *v, int64_t now_us);
 
 struct share_file {
 	const char *name, *type;
-	struct buf *buf;
+	struct http_page page;
+	int64_t modified_s;
 	char etag[24];
 };
 struct share {
@@ -54,17 +60,24 @@ struct share {
 /* Reads the page's files from dir, or where they are installed, or beside the program. Missing ones
  * are logged: the streams are served without the page. */
 void share_load(struct share *s, const char *dir);
+struct share_file *share_find(struct share *s, const char *name);
 /* Names the folders in which that looks. */
 void share_sandbox(const char *dir, struct os_sandbox *s);
-const struct share_file *share_find(const struct share *s, const char *name);
 void share_finish(struct share *s);
 
 /* ---- the packager ---- */
 
-/* A text for all who ask for it, made once a version. */
+/* A text for all who ask for it, made once a version; and the same with a token in its addresses, for those
+ * who brought one by their query. */
+#define TEXT_TOKENS 8
 struct cached {
-	struct buf *buf;
 	int64_t version;
+	struct http_page page;
+	struct cached_for {
+		char token[ACCESS_TOKEN_MAX];
+		struct http_page page;
+	} * with[TEXT_TOKENS];
+	int n; /* of with; TEXT_TOKENS: more than that have asked */
 };
 
 struct rendition {
@@ -87,6 +100,8 @@ struct package {
 	struct cached multivariant, mpd;
 	struct share share;
 	struct viewers viewers;
+	struct access *access;			 /* NULL: all may have all */
+	int64_t refused_access[ACCESS_VERDICTS]; /* [ACCESS_OK]: granted */
 	struct loop_timer tick;
 	bool mapped; /* offset_us holds (streams not in UTC) */
 	int64_t offset_us;
@@ -116,12 +131,22 @@ void package_drain(struct package *p);
 /* The status line of the time since the last one. */
 void package_status(struct package *p, char *line, size_t cap);
 
+/* text.c */
+enum text { TEXT_MULTIVARIANT, TEXT_MEDIA, TEXT_DELTA, TEXT_MPD };
+void text_send(struct package *p, struct http_request *r, struct cached *at, enum text what,
+	       const struct cmaf_track *t, const char *cache);
+/* The token by which r came and which its answer's addresses are to carry; "": none. */
+void text_token(const struct package *p, const struct http_request *r,
+		char token[ACCESS_TOKEN_MAX]);
+/* inherit.c: appends ?token= to every address in a playlist or an MPD. NULL without memory. */
+struct buf *text_inherit(const struct buf *text, const char *token, bool mpd);
+void text_flush(struct package *p); /* forgets all */
+
 /* serve.c */
 void serve(void *arg, struct http_request *r);
 void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
 		    const char *cache);
 void serve_part(const struct cmaf_segment *s, int part, struct http_request *r);
-void serve_flush(struct package *p); /* forgets cached texts */
 
 /* live.c */
 /* Answers r by a file that goes on. */

@@ -41,67 +41,6 @@ static void send_buf(struct http_request *r, struct buf *b, const char *type, co
 		   .status = 200, .type = type, .cache = cache, .etag = etag, .body = &s, .n = 1});
 }
 
-/* ---- texts, made once a version ---- */
-
-static void forget(struct cached *t)
-{
-	buf_unref(t->buf);
-	*t = (struct cached){0};
-}
-
-void serve_flush(struct package *p)
-{
-	forget(&p->multivariant);
-	forget(&p->mpd);
-	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
-		forget(&p->rendition[i].playlist);
-		forget(&p->rendition[i].delta);
-	}
-}
-
-enum text { TEXT_MULTIVARIANT, TEXT_MEDIA, TEXT_DELTA, TEXT_MPD };
-
-static struct buf *render(struct package *p, enum text what, const struct cmaf_track *t)
-{
-	char *text = NULL, time_url[128];
-	size_t n = 0;
-	FILE *f = open_memstream(&text, &n);
-
-	if (!f)
-		return NULL;
-	snprintf(time_url, sizeof(time_url), "/%s/time", p->conf->name);
-	if (what == TEXT_MULTIVARIANT)
-		cmaf_hls_multivariant(p->cmaf, f);
-	else if (what == TEXT_MEDIA || what == TEXT_DELTA)
-		cmaf_hls_media(p->cmaf, t, what == TEXT_DELTA, f);
-	else
-		cmaf_dash(p->cmaf, time_url, f);
-	bool bad = ferror(f);
-	bad |= fclose(f) != 0;
-	struct buf *b = bad ? NULL : buf_copy(text, n);
-	free(text);
-	return b;
-}
-
-static struct buf *cached_text(struct package *p, struct cached *at, enum text what,
-			       const struct cmaf_track *t)
-{
-	if (at->buf && at->version == p->cmaf->version)
-		return at->buf;
-	forget(at);
-	at->buf = render(p, what, t);
-	at->version = p->cmaf->version;
-	return at->buf;
-}
-
-static void send_text(struct http_request *r, struct buf *b, const char *type, const char *cache)
-{
-	if (b)
-		send_buf(r, b, type, cache, NULL);
-	else
-		not_yet(r);
-}
-
 /* Without date ranges both versions of the directive ask for the same. */
 static bool wants_delta(const struct http_request *r)
 {
@@ -115,10 +54,11 @@ void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request
 		    const char *cache)
 {
 	struct rendition *of = &p->rendition[t->index];
-	struct buf *b = wants_delta(r) ? cached_text(p, &of->delta, TEXT_DELTA, t)
-				       : cached_text(p, &of->playlist, TEXT_MEDIA, t);
 
-	send_text(r, b, "application/vnd.apple.mpegurl", cache);
+	if (wants_delta(r))
+		text_send(p, r, &of->delta, TEXT_DELTA, t, cache);
+	else
+		text_send(p, r, &of->playlist, TEXT_MEDIA, t, cache);
 }
 
 /* ---- media playlists: RFC 8216bis, 6.2.5.2 ---- */
@@ -343,22 +283,55 @@ static void send_time(struct http_request *r)
 	buf_unref(b);
 }
 
+/* The page's own requests carry no token: who brought one for the page has it from then on as a cookie. */
+static const char *cookie_of(struct package *p, struct http_request *r, char *out, size_t cap)
+{
+	char token[ACCESS_TOKEN_MAX];
+
+	text_token(p, r, token);
+	if (!*token)
+		return NULL;
+	snprintf(out, cap, "token=%s; Path=/%s/; HttpOnly; SameSite=Lax%s", token, p->conf->name,
+		 r->tls ? "; Secure" : "");
+	return out;
+}
+
 static void send_file(struct package *p, const char *name, struct http_request *r)
 {
-	const struct share_file *f = share_find(&p->share, name);
+	struct share_file *f = share_find(&p->share, name);
+	char cookie[ACCESS_TOKEN_MAX + 160];
 
-	if (f)
-		send_buf(r, f->buf, f->type, "no-cache", f->etag);
-	else
+	if (!f) {
 		not_found(r);
+		return;
+	}
+	http_reply_page(r,
+			&(struct http_answer){.status = 200,
+					      .type = f->type,
+					      .cache = "no-cache",
+					      .etag = f->etag,
+					      .modified_s = f->modified_s,
+					      .cookie = cookie_of(p, r, cookie, sizeof(cookie))},
+			&f->page);
 }
 
 static void redirect(struct package *p, struct http_request *r)
 {
-	char to[128];
+	char to[128 + ACCESS_TOKEN_MAX], token[ACCESS_TOKEN_MAX];
 
-	snprintf(to, sizeof(to), "/%s/", p->conf->name);
+	text_token(p, r, token);
+	snprintf(to, sizeof(to), "/%s/%s%s", p->conf->name, *token ? "?token=" : "", token);
 	http_reply(r, &(struct http_answer){.status = 302, .location = to, .cache = "no-cache"});
+}
+
+static bool may_have(struct package *p, const struct http_request *r)
+{
+	char token[ACCESS_TOKEN_MAX];
+	enum access_verdict v =
+	    p->access ? access_check(p->access, r, os_utc_us() / SEC_US, token) : ACCESS_OK;
+
+	p->refused_access[v]++;
+	return v == ACCESS_OK;
 }
 
 void serve(void *arg, struct http_request *r)
@@ -367,6 +340,10 @@ void serve(void *arg, struct http_request *r)
 	size_t n = strlen(p->conf->name);
 	const char *path = r->path + 1;
 
+	if (!may_have(p, r)) {
+		http_reply(r, &(struct http_answer){.status = 403, .cache = "no-store"});
+		return;
+	}
 	if (!*path || !strcmp(path, p->conf->name)) {
 		redirect(p, r);
 		return;
@@ -382,11 +359,9 @@ void serve(void *arg, struct http_request *r)
 	else if (!strcmp(path, "time"))
 		send_time(r);
 	else if (!strcmp(path, "index.m3u8") && ready)
-		send_text(r, cached_text(p, &p->multivariant, TEXT_MULTIVARIANT, NULL),
-			  "application/vnd.apple.mpegurl", "no-cache");
+		text_send(p, r, &p->multivariant, TEXT_MULTIVARIANT, NULL, "no-cache");
 	else if (!strcmp(path, "manifest.mpd") && ready)
-		send_text(r, cached_text(p, &p->mpd, TEXT_MPD, NULL), "application/dash+xml",
-			  "no-cache");
+		text_send(p, r, &p->mpd, TEXT_MPD, NULL, "no-cache");
 	else if (!strcmp(path, "live.mp4") && ready && !p->cmaf->ended)
 		live_start(p, r);
 	else if (!strcmp(path, "index.m3u8") || !strcmp(path, "manifest.mpd") ||

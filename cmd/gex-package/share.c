@@ -1,27 +1,30 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "log/log.h"
 #include "package.h"
 
 static const struct share_file files[] = {
-    {"player.html", "text/html; charset=utf-8", NULL, ""},
-    {"player.js", "text/javascript; charset=utf-8", NULL, ""},
-    {"player.css", "text/css; charset=utf-8", NULL, ""},
-    {"hls.min.js", "text/javascript; charset=utf-8", NULL, ""},
+    {.name = "player.html", .type = "text/html; charset=utf-8"},
+    {.name = "player.js", .type = "text/javascript; charset=utf-8"},
+    {.name = "player.css", .type = "text/css; charset=utf-8"},
+    {.name = "hls.min.js", .type = "text/javascript; charset=utf-8"},
 };
 
 #define FILE_MAX (8 << 20)
 
-static struct buf *read_file(const char *path)
+static struct buf *read_file(const char *path, int64_t *modified_s)
 {
 	FILE *f = fopen(path, "rb");
 	struct buf *b = NULL;
+	struct stat st;
 
 	if (!f)
 		return NULL;
+	*modified_s = fstat(fileno(f), &st) ? 0 : st.st_mtime;
 	if (!fseek(f, 0, SEEK_END)) {
 		long n = ftell(f);
 
@@ -59,12 +62,14 @@ static int load_from(struct share *s, const char *dir)
 
 		*f = files[i];
 		snprintf(path, sizeof(path), "%s/%s", dir, f->name);
-		f->buf = read_file(path);
-		if (!f->buf)
+		struct buf *b = read_file(path, &f->modified_s);
+		if (!b)
 			continue;
 		uint32_t hash = 2166136261u;
-		for (size_t k = 0; k < f->buf->len; k++)
-			hash = (hash ^ f->buf->data[k]) * 16777619u;
+		for (size_t k = 0; k < b->len; k++)
+			hash = (hash ^ b->data[k]) * 16777619u;
+		http_page_set(&f->page, b);
+		buf_unref(b);
 		snprintf(f->etag, sizeof(f->etag), "\"%08x\"", hash);
 		n++;
 	}
@@ -116,10 +121,10 @@ void share_load(struct share *s, const char *dir)
 	log_warn("page", "no player page: its files are not in %s", dir ? dir : GEX_DATADIR);
 }
 
-const struct share_file *share_find(const struct share *s, const char *name)
+struct share_file *share_find(struct share *s, const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(s->file); i++)
-		if (s->file[i].buf && !strcmp(s->file[i].name, name))
+		if (s->file[i].page.body[HTTP_IDENTITY] && !strcmp(s->file[i].name, name))
 			return &s->file[i];
 	return NULL;
 }
@@ -127,6 +132,6 @@ const struct share_file *share_find(const struct share *s, const char *name)
 void share_finish(struct share *s)
 {
 	for (size_t i = 0; i < ARRAY_LEN(s->file); i++)
-		buf_unref(s->file[i].buf);
+		http_page_finish(&s->file[i].page);
 	*s = (struct share){0};
 }

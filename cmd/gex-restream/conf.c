@@ -13,6 +13,7 @@
 static const struct conf_key keys[] = {
     {"restream", "input", CONF_STR, ROOT(input), NULL, 0, 0, 0, NULL},
     {"restream", "rung", CONF_STR, ROOT(rung), NULL, 0, 0, 0, NULL},
+    {"restream", "audio", CONF_STR, ROOT(audio), NULL, 0, 0, 0, NULL},
     {"restream", "timeout", CONF_DURATION, ROOT(timeout_us), "10s", SEC_US, 120 * SEC_US, 0, NULL},
     {"restream", "retry", CONF_DURATION, ROOT(retry_us), "1s", 100 * MS_US, 60 * SEC_US, 0, NULL},
     {"restream", "retry_max", CONF_DURATION, ROOT(retry_max_us), "30s", 100 * MS_US, 3600 * SEC_US,

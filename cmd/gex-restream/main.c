@@ -68,10 +68,16 @@ static void on_opened(void *arg, struct media_info *info)
 {
 	struct app *a = arg;
 	char err[MEDIA_ERR] = "out of memory";
+	char *names[2];
+	size_t n = 0;
 	struct target **t;
 
 	/* FLV has one video and one audio track. */
-	if (stream_select_start(&a->select, info, &a->conf.rung, a->conf.rung != NULL, 1, err)) {
+	if (a->conf.rung)
+		names[n++] = a->conf.rung;
+	if (a->conf.audio)
+		names[n++] = a->conf.audio;
+	if (stream_select_start(&a->select, info, names, n, 1, err)) {
 		log_error(a->conf.in.shown, "%s", err);
 		return;
 	}

@@ -16,7 +16,7 @@ struct target_conf {
 };
 
 struct conf {
-	char *input, *rung;
+	char *input, *rung, *audio;
 	int64_t timeout_us, retry_us, retry_max_us, queue_us;
 	VEC(struct target_conf *) targets;
 	struct stream_url in;

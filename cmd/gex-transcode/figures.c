@@ -12,7 +12,8 @@ struct reading {
 };
 
 #define READINGS_MAX \
-	(64 + 2 * THUMBS_MAX + 2 * INPUTS_MAX * FAILOVER_FAULTS + 9 * LADDER_MAX + 4 * OUTPUTS_MAX)
+	(64 + 2 * THUMBS_MAX + 2 * INPUTS_MAX * ENGINE_ALERTS + 9 * LADDER_MAX + 4 * OUTPUTS_MAX + \
+	 5 * SOUNDS_MAX)
 
 #define TOOK_MAX 2048
 
@@ -105,8 +106,8 @@ GETTER(get_slate, f->now.slate)
 GETTER(get_opened, f->now.input[i].opened)
 GETTER(get_present, f->now.input[i].present)
 GETTER(get_active, f->now.input[i].active)
-GETTER(get_alert, f->now.input[i / FAILOVER_FAULTS].alerted >> i % FAILOVER_FAULTS & 1)
-GETTER(get_alerts, f->now.input[i / FAILOVER_FAULTS].alerts[i % FAILOVER_FAULTS])
+GETTER(get_alert, f->now.input[i / ENGINE_ALERTS].alerted >> i % ENGINE_ALERTS & 1)
+GETTER(get_alerts, f->now.input[i / ENGINE_ALERTS].alerts[i % ENGINE_ALERTS])
 GETTER(get_silence, f->now.silence_samples / 48000.0)
 GETTER(get_overrun, f->now.overrun)
 GETTER(get_cut, f->now.cut_samples / 48000.0)
@@ -120,6 +121,11 @@ GETTER(get_rung_dropped, f->now.rung[i].dropped)
 GETTER(get_rung_repeated, f->now.rung[i].repeated)
 GETTER(get_rung_captioned, f->now.rung[i].captioned)
 GETTER(get_rung_queued, f->now.rung[i].queued)
+GETTER(get_momentary, f->now.sound[i].momentary)
+GETTER(get_short_term, f->now.sound[i].short_term)
+GETTER(get_integrated, f->now.sound[i].integrated)
+GETTER(get_gain, f->now.sound[i].gain)
+GETTER(get_limited, f->now.sound[i].limited / 48000.0)
 GETTER(get_sink_bytes, f->sink[i] ? stream_sink_stats(f->sink[i]).bytes : 0)
 GETTER(get_sink_readers, f->sink[i] ? stream_sink_stats(f->sink[i]).readers : 0)
 GETTER(get_sink_dropped, f->sink[i] ? stream_sink_stats(f->sink[i]).dropped : 0)
@@ -128,15 +134,17 @@ GETTER(get_sink_queued, f->sink[i] ? stream_sink_queued(f->sink[i]) : 0)
 
 static void add_alerts(struct figures *f, int input, const char *number)
 {
-	for (int k = 0; k < FAILOVER_FAULTS; k++) {
+	for (int k = 0; k < ENGINE_ALERTS; k++) {
 		char label[96] = "";
 
 		metrics_label(label, sizeof(label), "input", number);
-		metrics_label(label, sizeof(label), "kind", failover_why_name[k]);
-		add(f, false, "gex_transcode_alert", "1 while this fault lasts.", label, get_alert,
-		    input * FAILOVER_FAULTS + k);
+		metrics_label(label, sizeof(label), "kind",
+			      k < FAILOVER_FAULTS ? failover_why_name[k]
+						  : alert_name[k - FAILOVER_FAULTS]);
+		add(f, false, "gex_transcode_alert", "1 while this is so.", label, get_alert,
+		    input * ENGINE_ALERTS + k);
 		add(f, true, "gex_transcode_alerts_total", "How often there was an alert.", label,
-		    get_alerts, input * FAILOVER_FAULTS + k);
+		    get_alerts, input * ENGINE_ALERTS + k);
 	}
 }
 
@@ -230,8 +238,34 @@ void figures_sinks_close(struct figures *f)
 	memset(f->sink, 0, sizeof(f->sink));
 }
 
+static void add_sound(struct figures *f, const char *name, int i)
+{
+	static const struct {
+		const char *window;
+		double (*get)(const struct figures *f, int i);
+	} loudness[] = {{"momentary", get_momentary},
+			{"short_term", get_short_term},
+			{"integrated", get_integrated}};
+	char label[64] = "";
+
+	metrics_label(label, sizeof(label), "audio", name);
+	add(f, false, "gex_transcode_loudness_gain_db", "Gain applied now.", label, get_gain, i);
+	add(f, true, "gex_transcode_limited_seconds_total", "Sound made lower for its peaks.",
+	    label, get_limited, i);
+	for (size_t k = 0; k < ARRAY_LEN(loudness); k++) {
+		char both[128];
+
+		str_copy(both, sizeof(both), label);
+		metrics_label(both, sizeof(both), "window", loudness[k].window);
+		add(f, false, "gex_transcode_loudness_lufs",
+		    "Loudness of what the source sends (EBU R128).", both, loudness[k].get, i);
+	}
+}
+
 void figures_start(struct figures *f, struct media_info *info)
 {
+	int sounds = 0;
+
 	f->info = media_info_ref(info);
 	for (int i = 0; i < info->n; i++) {
 		char label[64] = "";
@@ -243,6 +277,8 @@ void figures_start(struct figures *f, struct media_info *info)
 		f->latency[i] = metrics_histogram(f->m, "gex_transcode_latency_seconds",
 						  "Now minus the frame's instant, when it leaves.",
 						  label, seconds, ARRAY_LEN(seconds));
+		if (info->track[i].kind == MEDIA_AUDIO)
+			add_sound(f, info->track[i].name, sounds++);
 		if (info->track[i].kind != MEDIA_VIDEO)
 			continue;
 		add(f, true, "gex_transcode_frames_total", "Frames encoded.", label,

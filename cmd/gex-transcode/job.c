@@ -142,7 +142,7 @@ static void on_switched(void *arg, int input, const char *why)
 	log_warn(j->source[input].name, "is on the air now: %s", why);
 }
 
-static void on_alert(void *arg, int input, enum failover_fault kind, bool on)
+static void on_alert(void *arg, int input, int kind, bool on)
 {
 	static const char *const begins[] = {"the picture is black", "the picture stands still",
 					     "there is no sound"},
@@ -150,11 +150,14 @@ static void on_alert(void *arg, int input, enum failover_fault kind, bool on)
 						  "the picture moves again",
 						  "there is sound again"};
 	struct job *j = arg;
+	const char *name = j->source[input].name;
+	bool fault = kind < FAILOVER_FAULTS;
+	int k = fault ? kind : kind - FAILOVER_FAULTS;
 
 	if (on)
-		log_warn(j->source[input].name, "%s", begins[kind]);
+		log_warn(name, "%s", fault ? begins[k] : alert_begins[k]);
 	else
-		log_info(j->source[input].name, "%s", ends[kind]);
+		log_info(name, "%s", fault ? ends[k] : alert_ends[k]);
 }
 
 static void say_track(const struct media_track *t)
@@ -164,9 +167,10 @@ static void say_track(const struct media_track *t)
 			 t->height, (double)t->fps.num / (double)t->fps.den,
 			 (double)t->bitrate / 1e6);
 	else
-		log_info(t->name, "%s %d Hz stereo, %lld kbit/s",
-			 t->codec == MEDIA_OPUS ? "Opus" : "AAC", t->sample_rate,
-			 (long long)t->bitrate / 1000);
+		log_info(t->name, "%s%s%s %d Hz, %d channel%s, %lld kbit/s%s", t->lang,
+			 *t->lang ? " " : "", t->codec == MEDIA_OPUS ? "Opus" : "AAC",
+			 t->sample_rate, t->channels, t->channels > 1 ? "s" : "",
+			 (long long)t->bitrate / 1000, t->standard ? ", the default" : "");
 }
 
 static void on_start(void *arg, struct media_info *info)
@@ -288,9 +292,9 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 	       void (*ended)(void *arg, int status), void *arg, char *err)
 {
 	struct engine_conf ec = {.gop_us = c->gop_us,
+				 .like = c->audio.sound,
+				 .silence_db = c->silence_db,
 				 .deinterlace = c->deinterlace,
-				 .audio_bitrate = c->audio_bitrate,
-				 .opus = c->opus,
 				 .loss_us = c->loss_us,
 				 .return_us = c->return_us,
 				 .fault_us = {[FAULT_BLACK] = c->black_us,
@@ -299,6 +303,7 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 				 .alert_us = {[FAULT_BLACK] = c->alert_us[FAULT_BLACK],
 					      [FAULT_FROZEN] = c->alert_us[FAULT_FROZEN],
 					      [FAULT_SILENT] = c->alert_us[FAULT_SILENT]},
+				 .alerts = c->alerts,
 				 .slate_us = c->slate_us ? c->slate_us : NEVER_US,
 				 .slate_file = c->slate_file,
 				 .slate_text = c->slate_text};
@@ -314,6 +319,8 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 	j->arg = arg;
 	for (size_t i = 0; i < c->rungs.len; i++)
 		ec.rung[ec.rungs++] = c->rungs.at[i]->rung;
+	for (size_t i = 0; i < c->audios.len; i++)
+		ec.sound[ec.sounds++] = c->audios.at[i]->sound;
 	for (size_t i = 0; i < c->overlays.len; i++)
 		ec.overlay[ec.overlays++] = c->overlays.at[i]->draw;
 	for (size_t i = 0; i < c->thumbnails.len; i++) {

@@ -146,3 +146,28 @@ int check_thumbnails(struct conf *c, char *err, size_t cap)
 	}
 	return 0;
 }
+
+/* ---- what of all this is on disk ---- */
+
+void sandbox_pictures(const struct conf *c, struct os_sandbox *s)
+{
+	struct thumbnail_conf **k;
+	struct drawn_conf **d;
+
+	vec_for (d, &c->overlays) {
+		os_sandbox_read(s, (*d)->file ? (*d)->file : (*d)->font);
+		if ((*d)->draw.local) {
+			os_sandbox_read(s, "/etc/localtime");
+			os_sandbox_read(s, "/usr/share/zoneinfo");
+		}
+	}
+	vec_for (k, &c->thumbnails) {
+		char folder[4096] = ".";
+		const char *slash = strrchr((*k)->path, '/');
+
+		if (slash)
+			snprintf(folder, sizeof(folder), "%.*s", (int)MAX(slash - (*k)->path, 1),
+				 (*k)->path);
+		os_sandbox_folder(s, folder);
+	}
+}

@@ -20,6 +20,14 @@ struct rung_conf {
 	struct rung rung;
 };
 
+/* A rendition of sound; what it leaves open (0, no codec) is as [audio] says. */
+struct audio_conf {
+	char *name, *label;
+	struct sound sound;
+	bool codec_set, loudness_set;
+	int64_t track, channels;
+};
+
 struct input_conf {
 	char *name, *url_text;
 	struct stream_url url; /* by conf_check */
@@ -44,6 +52,7 @@ struct conf {
 	int64_t loss_us, return_us;
 	int64_t black_us, frozen_us, silent_us; /* 0: no reason to leave an input */
 	int64_t alert_us[FAILOVER_FAULTS];
+	struct alerts_conf alerts;
 	int64_t slate_us;
 	char *slate_file, *slate_text;
 	VEC(struct output_conf *) outputs;
@@ -53,9 +62,10 @@ struct conf {
 	bool outputs_flag,
 	    rungs_flag; /* given on the command line, which then replaces what the file has */
 	int64_t gop_us;
+	struct audio_conf audio; /* [audio]: what all are like */
+	VEC(struct audio_conf *) audios;
+	double silence_db;
 	enum upright_mode deinterlace;
-	int64_t audio_bitrate;
-	bool opus;
 	bool sandbox;
 };
 extern const struct conf_cli transcode_cli;
@@ -77,6 +87,8 @@ void *find_thumbnail(struct conf *c, const struct conf_table *t, const char *nam
 		     size_t cap);
 int check_thumbnails(struct conf *c, char *err, size_t cap) MUST_USE;
 void free_thumbnails(struct conf *c, const struct conf_table *t);
+/* Names the files that are read, and the folders that are written to. */
+void sandbox_pictures(const struct conf *c, struct os_sandbox *s);
 
 /* ---- figures ---- */
 

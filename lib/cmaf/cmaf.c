@@ -101,6 +101,8 @@ static struct cmaf_track *track_create(const struct media_track *m, int index)
 	t->kind = m->kind;
 	url_name(t->name, sizeof(t->name), m);
 	str_copy(t->lang, sizeof(t->lang), m->lang);
+	str_copy(t->label, sizeof(t->label), m->label);
+	t->standard = m->standard;
 	t->width = m->width;
 	t->height = m->height;
 	t->sample_rate = m->sample_rate;

@@ -83,7 +83,8 @@ struct cmaf_segment {
 struct cmaf_track {
 	int index;
 	enum media_kind kind;
-	char name[32], lang[8];
+	char name[32], lang[8], label[64];
+	bool standard; /* see media_track */
 	int width, height, sample_rate, channels;
 	struct ratio fps, sar;
 	int64_t bitrate;	 /* as told, 0: not known */

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "cmaf/cmaf.h"
+#include "media/language.h"
 
 static double ratio(struct ratio r)
 {
@@ -91,23 +92,60 @@ static void put_representation(const struct cmaf *c, const struct cmaf_track *t,
 	fprintf(f, "      </Representation>\n");
 }
 
-static void begin_set(const struct cmaf_track *t, int id, const char *time_url, FILE *f)
+/* As character data. */
+static void put_text(const char *s, FILE *f)
 {
+	for (; *s; s++) {
+		if (*s == '<' || *s == '&')
+			fputs(*s == '<' ? "&lt;" : "&amp;", f);
+		else
+			fputc(*s, f);
+	}
+}
+
+/* Players begin with the set whose role is main; another language of the same is a dub, or (the same language) an alternate. */
+static const char *role(const struct cmaf *c, const struct cmaf_track *t)
+{
+	const struct cmaf_track *main = NULL;
+
+	for (int i = 0; i < c->n; i++) {
+		const struct cmaf_track *o = c->track[i];
+
+		if (o->kind == t->kind && (!main || (o->standard && !main->standard)))
+			main = o;
+	}
+	if (t->kind == MEDIA_VIDEO || t == main)
+		return "main";
+	return *t->lang && strcmp(t->lang, main->lang) ? "dub" : "alternate";
+}
+
+static void begin_set(const struct cmaf *c, const struct cmaf_track *t, int id,
+		      const char *time_url, FILE *f)
+{
+	char tag[4];
+
 	fprintf(f,
 		"    <AdaptationSet id=\"%d\" contentType=\"%s\" mimeType=\"%s/mp4\" "
 		"segmentAlignment=\"true\" startWithSAP=\"1\"",
 		id, t->kind == MEDIA_VIDEO ? "video" : "audio",
 		t->kind == MEDIA_VIDEO ? "video" : "audio");
-	if (*t->lang)
-		fprintf(f, " lang=\"%s\"", t->lang);
+	language_tag(tag, t->lang);
+	if (*tag)
+		fprintf(f, " lang=\"%s\"", tag);
+	fputs(">\n", f);
+	if (t->kind == MEDIA_AUDIO && *t->label) {
+		fputs("      <Label>", f);
+		put_text(t->label, f);
+		fputs("</Label>\n", f);
+	}
 	fprintf(f,
-		">\n      <ProducerReferenceTime id=\"%d\" type=\"encoder\" "
+		"      <ProducerReferenceTime id=\"%d\" type=\"encoder\" "
 		"wallClockTime=\"1970-01-01T00:00:00Z\" presentationTime=\"0\" "
 		"inband=\"false\">\n        <UTCTiming "
 		"schemeIdUri=\"urn:mpeg:dash:utc:http-xsdate:2014\" value=\"%s\"/>\n"
 		"      </ProducerReferenceTime>\n      <Role "
-		"schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"main\"/>\n",
-		id, time_url);
+		"schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"%s\"/>\n",
+		id, time_url, role(c, t));
 }
 
 static void put_sets(const struct cmaf *c, const char *time_url, FILE *f)
@@ -119,7 +157,7 @@ static void put_sets(const struct cmaf *c, const char *time_url, FILE *f)
 		if (c->track[i]->kind != MEDIA_VIDEO)
 			continue;
 		if (!open)
-			begin_set(c->track[i], id++, time_url, f);
+			begin_set(c, c->track[i], id++, time_url, f);
 		open = true;
 		put_representation(c, c->track[i], f);
 	}
@@ -128,7 +166,7 @@ static void put_sets(const struct cmaf *c, const char *time_url, FILE *f)
 	for (int i = 0; i < c->n; i++) {
 		if (c->track[i]->kind != MEDIA_AUDIO)
 			continue;
-		begin_set(c->track[i], id++, time_url, f);
+		begin_set(c, c->track[i], id++, time_url, f);
 		put_representation(c, c->track[i], f);
 		fprintf(f, "    </AdaptationSet>\n");
 	}

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "cmaf/cmaf.h"
+#include "media/language.h"
 
 #define SKIP_UNTIL 6 /* target durations from the end: what a delta update always has */
 
@@ -34,13 +35,43 @@ static void put_date(const struct cmaf_track *t, int64_t v, FILE *f)
 
 /* ---- the multivariant playlist ---- */
 
-static void put_media(const struct cmaf_track *t, bool first, FILE *f)
+static bool is_named(const struct cmaf *c, int n, const char *label)
 {
-	fprintf(f, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"%s\"", t->name);
-	if (*t->lang)
-		fprintf(f, ",LANGUAGE=\"%s\"", t->lang);
+	for (int i = 0; i < n; i++)
+		if (c->track[i]->kind == MEDIA_AUDIO && !strcmp(c->track[i]->label, label))
+			return true;
+	return false;
+}
+
+/* Names are different in a group (4.4.6.1.1). */
+static void put_media(const struct cmaf *c, int i, bool standard, FILE *f)
+{
+	const struct cmaf_track *t = c->track[i];
+	bool label = *t->label && !is_named(c, i, t->label);
+	char tag[4];
+
+	language_tag(tag, t->lang);
+	fprintf(f, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"%s\"",
+		label ? t->label : t->name);
+	if (*tag)
+		fprintf(f, ",LANGUAGE=\"%s\"", tag);
 	fprintf(f, ",DEFAULT=%s,AUTOSELECT=YES,CHANNELS=\"%d\",URI=\"%s/index.m3u8\"\n",
-		first ? "YES" : "NO", t->channels, t->name);
+		standard ? "YES" : "NO", t->channels, t->name);
+}
+
+/* The sound for who does not choose: the first that says so, else the first. */
+static int standard_sound(const struct cmaf *c)
+{
+	int first = -1;
+
+	for (int i = 0; i < c->n; i++) {
+		if (c->track[i]->kind != MEDIA_AUDIO)
+			continue;
+		if (c->track[i]->standard)
+			return i;
+		first = first < 0 ? i : first;
+	}
+	return first;
 }
 
 static void put_variant(const struct cmaf *c, const struct cmaf_track *t,
@@ -77,7 +108,8 @@ static void put_variant(const struct cmaf *c, const struct cmaf_track *t,
 
 void cmaf_hls_multivariant(const struct cmaf *c, FILE *f)
 {
-	const struct cmaf_track *audio = NULL;
+	int standard = standard_sound(c);
+	const struct cmaf_track *audio = standard < 0 ? NULL : c->track[standard];
 	bool video = false;
 
 	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:9\n");
@@ -85,14 +117,9 @@ void cmaf_hls_multivariant(const struct cmaf *c, FILE *f)
 		fprintf(f, "#EXT-X-INDEPENDENT-SEGMENTS\n");
 	for (int i = 0; i < c->n; i++)
 		video |= c->track[i]->kind == MEDIA_VIDEO;
-	for (int i = 0; i < c->n; i++) {
-		if (c->track[i]->kind != MEDIA_AUDIO)
-			continue;
-		if (video)
-			put_media(c->track[i], !audio, f);
-		if (!audio)
-			audio = c->track[i];
-	}
+	for (int i = 0; i < c->n && video; i++)
+		if (c->track[i]->kind == MEDIA_AUDIO)
+			put_media(c, i, i == standard, f);
 	for (int i = 0; i < c->n; i++)
 		if (c->track[i]->kind == MEDIA_VIDEO || !video)
 			put_variant(c, c->track[i], video ? audio : c->track[i], f);

@@ -25,7 +25,8 @@ enum conf_type {
 	CONF_FN,       /* by parse() */
 };
 
-#define CONF_SECRET 1u /* masked wherever it is shown */
+#define CONF_RELOAD 1u /* a reload may change it */
+#define CONF_SECRET 2u /* masked wherever it is shown */
 
 #define CONF_ERR 512
 

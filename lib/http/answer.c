@@ -76,6 +76,7 @@ void answer_fill(struct answer *ans, const struct http_answer *a, int64_t length
 		add(ans, "Last-Modified", ans->modified);
 	}
 	add(ans, "Location", a->location);
+	add(ans, "Set-Cookie", a->cookie);
 	add(ans, "Content-Encoding", a->encoding);
 	add(ans, "Vary", a->vary ? "Accept-Encoding" : NULL);
 	add(ans, "Content-Range", range);

@@ -21,6 +21,7 @@
 #include "buf/buf.h"
 #include "loop/loop.h"
 #include "metrics/metrics.h"
+#include "net/net.h"
 
 #define HTTP_ERR 256
 
@@ -28,10 +29,12 @@ enum http_method { HTTP_GET, HTTP_HEAD, HTTP_OPTIONS };
 
 struct http_request {
 	enum http_method method;
-	const char *path;  /* decoded and normalised, begins with '/', holds no ".." */
-	const char *query; /* as sent, without the '?'; "" when there is none */
-	const char *peer;  /* the client's address as text */
-	int64_t since_us;  /* when its head was complete, by loop_now_us */
+	const char *path;	     /* decoded and normalised, begins with '/', holds no ".." */
+	const char *query;	     /* as sent, without the '?'; "" when there is none */
+	const char *peer;	     /* the client's address as text */
+	const struct net_addr *addr; /* the same; its family is 0 for one at a UNIX socket */
+	bool tls;		     /* it came by TLS */
+	int64_t since_us;	     /* when its head was complete, by loop_now_us */
 	/* For a handler that keeps the request: gone is called once if the client leaves (or the
 	 * server is destroyed) before the reply or the end of the stream; after it the request is
 	 * no more. link and user are the keeper's own. */
@@ -42,6 +45,8 @@ struct http_request {
 
 /* Value of a request header into out; false when the request has none or it does not fit. */
 bool http_request_header(const struct http_request *r, const char *name, char *out, size_t cap);
+/* Value of a cookie; false when there is none of the name or it does not fit. */
+bool http_request_cookie(const struct http_request *r, const char *name, char *out, size_t cap);
 /* The decoded value of the first query parameter of that name. Its length, -ENOENT when there is
  * none, -EINVAL when its encoding is broken or it does not fit. */
 int http_query_get(const char *query, const char *name, char *out, size_t cap);
@@ -55,6 +60,7 @@ struct http_answer {
 	const char *encoding; /* Content-Encoding; NULL: none */
 	bool vary;	      /* another Accept-Encoding may get another body */
 	const char *location; /* of a redirect */
+	const char *cookie;   /* Set-Cookie; NULL: none */
 	int retry_after_s;    /* 0: none */
 	const struct slice
 	    *body; /* n of them, sent one after the other; a reference to each is taken */
@@ -65,6 +71,23 @@ struct http_answer {
 void http_reply(struct http_request *r, const struct http_answer *a);
 /* http_reply with a status and nothing else. */
 void http_reply_status(struct http_request *r, int status);
+
+/* A text that many ask for, and its compressed forms, each made when the first one comes who takes it
+ * so. Zero-initialise; http_page_finish leaves it so. */
+enum http_coding { HTTP_IDENTITY, HTTP_GZIP, HTTP_BROTLI, HTTP_CODINGS };
+struct http_page {
+	struct buf *body[HTTP_CODINGS];
+	bool tried[HTTP_CODINGS];
+};
+/* Takes a reference of its own. */
+void http_page_set(struct http_page *p, struct buf *text);
+void http_page_finish(struct http_page *p);
+/* The text, which must be set, in that coding or, where it does not get shorter by it, as it is; *coding
+ * tells. The reference is the page's. */
+struct buf *http_page_get(struct http_page *p, enum http_coding *coding);
+/* http_reply by the coding that the request likes best (RFC 9110, section 12.5.3). Body, encoding and vary
+ * are set here, and the etag gets the coding's name. */
+void http_reply_page(struct http_request *r, const struct http_answer *a, struct http_page *p);
 
 /* Sends the head of an answer whose length is not known; body and etag must be unset. After it the
  * request lives until http_stream_end or gone. */

@@ -55,6 +55,10 @@ int http_path_normalise(struct http_text raw, char *out, size_t cap) MUST_USE;
 /* "bytes=..." against a body of size bytes. 1: *first and *last (inclusive) are set; 0: to be
  * ignored (another unit, several ranges, damaged); -416: outside. */
 int http_range_parse(struct http_text value, uint64_t size, uint64_t *first, uint64_t *last);
+/* By an Accept-Encoding: what has the highest q value; among equals the one that makes the least of a text. */
+enum http_coding http_coding_choose(struct http_text accept);
+/* A date as HTTP/1.1 writes it, in seconds UTC; -1 for any other text. */
+int64_t http_date_parse(struct http_text t);
 /* Whether an If-None-Match list holds the entity tag (with its quotes); weak comparison. */
 bool http_etag_match(struct http_text list, const char *etag);
 

@@ -51,6 +51,8 @@ struct http_request *request_create(struct conn *c, int32_t stream, enum http_me
 		    .path = r->text,
 		    .query = q,
 		    .peer = c->peer,
+		    .addr = c->peer_addr,
+		    .tls = c->tls != NULL,
 		    .since_us = loop_now_us(c->server->loop)},
 	    .conn = c,
 	    .stream = stream,
@@ -70,26 +72,60 @@ void request_free(struct http_request *r)
 	free(of(r));
 }
 
-/* The fields have been through the parser: each is "Name:value\r\n". */
-static bool find_field(const struct http_request *pub, const char *name, struct http_text *out)
+/* From `from` on: NULL, the first. The fields have been through the parser: each is "Name:value\r\n". Where the
+ * next one begins, or NULL when there is none. */
+static const char *find_field(const struct http_request *pub, const char *name, const char *from,
+			      struct http_text *out)
 {
 	const struct request *r = of(pub);
 	size_t n = strlen(name);
 
-	for (const char *p = r->fields; p < r->fields_end;) {
+	for (const char *p = from ? from : r->fields; p < r->fields_end;) {
 		const char *end = memchr(p, '\r', (size_t)(r->fields_end - p));
 
 		if (!end)
-			return false;
+			return NULL;
+		const char *next = end + 2;
 		if ((size_t)(end - p) > n && p[n] == ':' && !strncasecmp(p, name, n)) {
 			for (p += n + 1; p < end && (*p == ' ' || *p == '\t'); p++)
 				;
 			for (; end > p && (end[-1] == ' ' || end[-1] == '\t'); end--)
 				;
 			*out = (struct http_text){p, (size_t)(end - p)};
-			return true;
+			return next;
 		}
-		p = end + 2;
+		p = next;
+	}
+	return NULL;
+}
+
+bool request_field(const struct http_request *r, const char *name, struct http_text *out)
+{
+	return find_field(r, name, NULL, out) != NULL;
+}
+
+/* HTTP/2 may bring each cookie in a field of its own (RFC 9113, section 8.2.3). */
+bool http_request_cookie(const struct http_request *r, const char *name, char *out, size_t cap)
+{
+	size_t len = strlen(name);
+	struct http_text t;
+
+	for (const char *at = NULL; (at = find_field(r, "cookie", at, &t));) {
+		for (const char *p = t.p, *end = t.p + t.n; p < end;) {
+			while (p < end && (*p == ' ' || *p == ';'))
+				p++;
+			const char *semi = memchr(p, ';', (size_t)(end - p));
+			size_t n = (size_t)((semi ? semi : end) - p);
+
+			if (n > len && !memcmp(p, name, len) && p[len] == '=') {
+				if (n - len - 1 >= cap)
+					return false;
+				memcpy(out, p + len + 1, n - len - 1);
+				out[n - len - 1] = 0;
+				return true;
+			}
+			p += n;
+		}
 	}
 	return false;
 }
@@ -98,7 +134,7 @@ bool http_request_header(const struct http_request *r, const char *name, char *o
 {
 	struct http_text t;
 
-	if (!find_field(r, name, &t) || t.n >= cap)
+	if (!request_field(r, name, &t) || t.n >= cap)
 		return false;
 	memcpy(out, t.p, t.n);
 	out[t.n] = 0;
@@ -142,25 +178,39 @@ static void finish(struct http_request *r)
 	c->proto->flush(c);
 }
 
+/* RFC 9110, section 13.2.2: a tag, where the request has one, counts alone. */
 static bool not_modified(struct http_request *r, const struct http_answer *a)
 {
 	struct http_text t;
 
-	return a->status == 200 && a->etag && find_field(r, "if-none-match", &t) &&
-	       http_etag_match(t, a->etag);
+	if (a->status != 200)
+		return false;
+	if (request_field(r, "if-none-match", &t))
+		return a->etag && http_etag_match(t, a->etag);
+	if (!a->modified_s || !request_field(r, "if-modified-since", &t))
+		return false;
+	int64_t since = http_date_parse(t);
+	return since >= 0 && a->modified_s <= since;
 }
 
-/* Ranges of a whole 200. If-Range asks for more than we keep (a date, another entity): then the
- * whole is right. */
+/* A strong comparison (RFC 9110, section 13.1.5): a weak tag is never the same. */
+static bool is_same(const struct http_answer *a, struct http_text cond)
+{
+	if (cond.n && *cond.p == '"')
+		return a->etag && http_etag_match(cond, a->etag);
+	return a->modified_s && http_date_parse(cond) == a->modified_s;
+}
+
+/* Ranges of a whole 200. Several at once, or If-Range with another entity: the whole is right. */
 static int range_of(struct http_request *r, const struct http_answer *a, uint64_t size,
 		    uint64_t *first, uint64_t *last)
 {
 	struct http_text t;
 
-	if (a->status != 200 || r->method != HTTP_GET || !find_field(r, "range", &t))
+	if (a->status != 200 || r->method != HTTP_GET || !request_field(r, "range", &t))
 		return 0;
 	struct http_text cond;
-	if (find_field(r, "if-range", &cond) && (!a->etag || !http_etag_match(cond, a->etag)))
+	if (request_field(r, "if-range", &cond) && !is_same(a, cond))
 		return 0;
 	return http_range_parse(t, size, first, last);
 }

@@ -79,6 +79,8 @@ void request_free(struct http_request *r);
 struct http_request *request_create(struct conn *c, int32_t stream, enum http_method method,
 				    const char *path, struct http_text query,
 				    struct http_text fields);
+/* The first field of that name. */
+bool request_field(const struct http_request *r, const char *name, struct http_text *out);
 int32_t request_stream(const struct http_request *r); /* of HTTP/2 */
 
 #endif

@@ -221,7 +221,7 @@ static void refuse_one(struct listener *l, int err)
 	int fd = accept(l->fd, NULL, NULL);
 	if (fd >= 0)
 		close(fd);
-	l->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	l->spare = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
 }
 
 static void on_connection(uv_poll_t *h, int status, int events)
@@ -395,18 +395,17 @@ int sock_listen(struct http_server *s, const struct http_addr *a)
 	l->server = s;
 	l->fd = -1;
 	l->tls = a->tls;
-	l->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	l->spare = -1;
 	rc = open_listener(l, a);
 	if (!rc)
 		rc = uv_poll_init(loop_uv(s->loop), &l->poll, l->fd);
 	if (rc) {
 		if (l->fd >= 0)
 			close(l->fd);
-		if (l->spare >= 0)
-			close(l->spare);
 		free(l);
 		return rc;
 	}
+	l->spare = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
 	server_pin(s);
 	list_append(&s->listeners, &l->link);
 	return uv_poll_start(&l->poll, UV_READABLE, on_connection);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <strings.h>
+#include <time.h>
 
 static int hex(char c)
 {
@@ -141,6 +142,19 @@ int http_range_parse(struct http_text value, uint64_t size, uint64_t *first, uin
 	*first = a;
 	*last = MIN(b, size - 1);
 	return 1;
+}
+
+int64_t http_date_parse(struct http_text t)
+{
+	char text[40];
+	struct tm tm = {0};
+
+	if (t.n >= sizeof(text))
+		return -1;
+	memcpy(text, t.p, t.n);
+	text[t.n] = 0;
+	const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	return end && !*end ? timegm(&tm) : -1;
 }
 
 bool http_etag_match(struct http_text list, const char *etag)

@@ -161,7 +161,11 @@ static int add_stream(AVFormatContext *fc, const struct media_track *t, char *er
 		st->sample_aspect_ratio = mav_ratio(t->sar);
 		st->avg_frame_rate = mav_ratio(t->fps);
 	}
+	if (t->standard)
+		st->disposition |= AV_DISPOSITION_DEFAULT;
 	av_dict_set(&st->metadata, "title", t->name, 0);
+	if (*t->label && !strcmp(fc->oformat->name, "nut"))
+		av_dict_set(&st->metadata, "label", t->label, 0);
 	if (*t->lang)
 		av_dict_set(&st->metadata, "language", t->lang, 0);
 	snprintf(rate, sizeof(rate), "%lld", (long long)t->bitrate);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "log/log.h"
+#include "media/tone.h"
 
 /* In which n / fps is a whole number: 1/90000 for all usual rates, 30000/1001 and 12.5 too, so that MPEG-TS is exact; else
  * some multiple of the frame rate. */
@@ -141,6 +142,11 @@ static void set_picture(struct encoder *e, const struct rung *r, const AVFrame *
 	cc->colorspace = like->colorspace == AVCOL_SPC_RGB ? AVCOL_SPC_BT709 : like->colorspace;
 	cc->color_primaries = like->color_primaries;
 	cc->color_trc = like->color_trc;
+	if (tone_wanted(like)) {
+		cc->colorspace = AVCOL_SPC_BT709;
+		cc->color_primaries = AVCOL_PRI_BT709;
+		cc->color_trc = AVCOL_TRC_BT709;
+	}
 	e->ticks = e->track->tb.den * r->fps.den / r->fps.num;
 }
 
@@ -182,29 +188,33 @@ int encoder_open_video(struct encoder *e, const struct rung *r, const AVFrame *l
 	return open_kind(e, kind_of(k->instead), r, like, t, index, err);
 }
 
-int encoder_open_audio(struct encoder *e, bool opus, int64_t bitrate, struct media_track *t,
-		       int index, char *err)
+int encoder_open_audio(struct encoder *e, const struct sound *s, struct media_track *t, int index,
+		       char *err)
 {
+	bool opus = s->opus;
 	AVDictionary *o = NULL;
 	const AVCodec *c;
 	int rc;
 
 	*t = (struct media_track){.kind = MEDIA_AUDIO,
 				  .codec = opus ? MEDIA_OPUS : MEDIA_AAC,
-				  .name = "audio",
+				  .standard = s->standard,
 				  .tb = {1, AUDIO_RATE},
-				  .bitrate = bitrate,
+				  .bitrate = s->bitrate,
 				  .sample_rate = AUDIO_RATE,
-				  .channels = 2,
+				  .channels = s->channels,
 				  .frame_samples = opus ? AUDIO_FRAME_OPUS : AUDIO_FRAME_AAC,
 				  .fps = {0, 1}};
 	str_copy(t->codec_name, sizeof(t->codec_name), opus ? "opus" : "aac");
+	str_copy(t->name, sizeof(t->name), s->name);
+	str_copy(t->lang, sizeof(t->lang), s->lang);
+	str_copy(t->label, sizeof(t->label), s->label);
 	if ((rc = alloc(e, opus ? "libopus" : "aac", t, index, &c, err)))
 		return rc;
 	e->cc->sample_fmt = opus ? AV_SAMPLE_FMT_FLT : AV_SAMPLE_FMT_FLTP;
 	e->cc->sample_rate = AUDIO_RATE;
-	av_channel_layout_default(&e->cc->ch_layout, 2);
-	e->cc->bit_rate = bitrate;
+	e->cc->ch_layout = mix_layout(s->channels);
+	e->cc->bit_rate = s->bitrate;
 	e->cc->time_base = (AVRational){1, AUDIO_RATE};
 	e->cc->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
 	e->ticks = 1;

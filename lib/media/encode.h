@@ -5,6 +5,7 @@
 #include "media/av.h"
 #include "media/caption.h"
 #include "media/ladder.h"
+#include "media/sound.h"
 #include "media/splice.h"
 
 #define AUDIO_RATE SPLICE_RATE
@@ -28,8 +29,8 @@ struct encoder {
  * named in the stream. 0 or a negative errno with a reason. */
 int encoder_open_video(struct encoder *e, const struct rung *r, const AVFrame *like,
 		       struct media_track *t, int index, char *err) MUST_USE;
-int encoder_open_audio(struct encoder *e, bool opus, int64_t bitrate, struct media_track *t,
-		       int index, char *err) MUST_USE;
+int encoder_open_audio(struct encoder *e, const struct sound *s, struct media_track *t, int index,
+		       char *err) MUST_USE;
 /* f->pts: frames (video) or samples (audio) since the epoch; its captions (side data) go into H.264 and HEVC. NULL: no more. */
 int encoder_send(struct encoder *e, AVFrame *f) MUST_USE;
 /* The next packet; NULL when there is none now. */

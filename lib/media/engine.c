@@ -48,7 +48,7 @@ void engine_fail(struct engine *e, int err, const char *reason)
 }
 
 /* Sets or clears a bit of an alert; true when that is a change. */
-static bool set_alert(struct input *in, enum failover_fault kind, bool on)
+static bool set_alert(struct input *in, int kind, bool on)
 {
 	unsigned bit = 1u << kind;
 
@@ -71,7 +71,19 @@ void engine_fault(struct engine *e, int input, enum failover_fault kind, bool on
 	    in, kind, on && after && now - e->failover.input[input].since_us[kind] >= after);
 	pthread_mutex_unlock(&e->lock);
 	if (told)
-		engine_emit(e, EVENT_ALERT, NULL, (input * FAILOVER_FAULTS + kind) * 2 + on, NULL);
+		engine_emit(e, EVENT_ALERT, NULL, (input * ENGINE_ALERTS + (int)kind) * 2 + on,
+			    NULL);
+}
+
+void engine_packet_alerts(struct engine *e, int input, unsigned on)
+{
+	for (int i = 0; i < ALERTS; i++) {
+		int kind = FAILOVER_FAULTS + i;
+
+		if (set_alert(&e->input[input], kind, on >> i & 1))
+			engine_emit(e, EVENT_ALERT, NULL,
+				    (input * ENGINE_ALERTS + kind) * 2 + (on >> i & 1), NULL);
+	}
 }
 
 /* ---- building ---- */
@@ -161,6 +173,20 @@ static int build_rung(struct engine *e, int i, const AVFrame *first,
 			      first->colorspace, err);
 }
 
+static int build_sounds(struct engine *e, char *err)
+{
+	for (int i = 0; i < e->sounds; i++) {
+		int at = e->info->n, rc;
+
+		rc = encoder_open_audio(&e->sound_enc[i], &e->sound[i], &e->info->track[at], at,
+					err);
+		if (rc)
+			return rc;
+		e->info->n++;
+	}
+	return 0;
+}
+
 static int run_stages(struct engine *e)
 {
 	pthread_mutex_lock(&e->lock);
@@ -201,15 +227,7 @@ int engine_build(struct engine *e, const AVFrame *first, const struct media_trac
 	for (int i = 0; source && i < e->conf.rungs; i++)
 		if ((rc = build_rung(e, i, first, source, err)))
 			goto fail;
-	if (!e->no_sound) {
-		int i = e->info->n;
-
-		if ((rc = encoder_open_audio(&e->audio_enc, e->conf.opus, e->conf.audio_bitrate,
-					     &e->info->track[i], i, err)))
-			goto fail;
-		e->info->n++;
-	}
-	if ((rc = run_stages(e)))
+	if ((rc = build_sounds(e, err)) || (rc = run_stages(e)))
 		goto fail;
 	engine_emit(e, EVENT_START, NULL, 0, NULL);
 	pthread_mutex_lock(&e->lock);
@@ -253,6 +271,7 @@ static void init(struct engine *e, struct loop *l, const struct engine_conf *con
 		e->input[i].index = i;
 		e->input[i].source = conf->source[i];
 		list_init(&e->input[i].cache);
+		alerts_init(&e->input[i].packets, &conf->alerts);
 	}
 	e->inputs_left = conf->sources;
 	e->stages = 2 + conf->sources;
@@ -320,11 +339,25 @@ static void input_stats(struct engine *e, struct engine_stats *st)
 		st->input[i] = (struct engine_input_stats){
 		    .opened = in->opened, .present = in->present, .active = i == active};
 		st->input[i].alerted = in->alerted;
-		for (int k = 0; k < FAILOVER_FAULTS; k++)
+		for (int k = 0; k < ENGINE_ALERTS; k++)
 			st->input[i].alerts[k] = in->alerts[k];
 		st->present |= in->present && i == active;
 		for (int k = 0; k < TIMELINE_REPAIRS; k++)
 			st->repairs[k] += in->repairs[k];
+	}
+}
+
+static void sound_stats(struct engine *e, struct engine_stats *st)
+{
+	for (; st->sounds < e->sounds; st->sounds++) {
+		struct sound_figures *f = &e->sound_figures[st->sounds];
+
+		st->sound[st->sounds] =
+		    (struct engine_sound_stats){.momentary = f->momentary / 100.0,
+						.short_term = f->short_term / 100.0,
+						.integrated = f->integrated / 100.0,
+						.gain = f->gain / 100.0,
+						.limited = f->limited};
 	}
 }
 
@@ -355,6 +388,8 @@ void engine_stats(struct engine *e, struct engine_stats *st)
 	pthread_mutex_lock(&e->lock);
 	bool built = e->built;
 	pthread_mutex_unlock(&e->lock);
+	if (built)
+		sound_stats(e, st);
 	for (; built && st->rungs < e->rungs; st->rungs++) {
 		struct stage *s = &e->rung[st->rungs];
 
@@ -433,8 +468,9 @@ void engine_destroy(struct engine *e)
 	drain_works(&e->audio_queue);
 	for (int i = 0; i < e->rungs; i++)
 		finish_rung(&e->rung[i]);
+	for (int i = 0; i < SOUNDS_MAX; i++)
+		encoder_close(&e->sound_enc[i]);
 	thumbs_destroy(e->thumbs);
-	encoder_close(&e->audio_enc);
 	media_info_unref(e->info);
 	engine_events_clear(e);
 	loop_timer_stop(&e->retry);

@@ -20,12 +20,17 @@
 #define GEX_MEDIA_ENGINE_H
 
 #include "loop/loop.h"
+#include "media/alerts.h"
 #include "media/failover.h"
 #include "media/ladder.h"
 #include "media/overlay.h"
 #include "media/thumb.h"
+#include "media/sound.h"
 #include "media/timeline.h"
 #include "media/upright.h"
+
+/* What is told of an input: its faults, then what its packets tell (enum alert). */
+#define ENGINE_ALERTS (FAILOVER_FAULTS + ALERTS)
 
 struct engine;
 
@@ -50,6 +55,7 @@ struct engine_conf {
 	int sources;
 	int64_t loss_us, return_us, fault_us[FAILOVER_FAULTS]; /* failover.h */
 	int64_t alert_us[FAILOVER_FAULTS]; /* after so long a fault is told; 0: never */
+	struct alerts_conf alerts;
 	enum upright_mode deinterlace;
 	struct overlay_conf overlay[OVERLAYS_MAX]; /* strings: for as long as the engine lives */
 	int overlays;
@@ -61,8 +67,10 @@ struct engine_conf {
 	struct rung rung[LADDER_MAX];
 	int rungs; /* 0: ladder_default */
 	int64_t gop_us;
-	int64_t audio_bitrate; /* 0: no sound */
-	bool opus;	       /* instead of AAC */
+	struct sound sound[SOUNDS_MAX];
+	int sounds;	   /* 0: one for each track of the first source, */
+	struct sound like; /* made like this; bitrate 0: no sound */
+	double silence_db; /* sound that stays below it is none (dBFS) */
 };
 
 /* On the loop's thread. */
@@ -79,8 +87,9 @@ struct engine_events {
 	void (*end)(void *arg, int err, const char *reason);
 	/* How many bytes the sinks still hold; only a source that is not live waits for them. */
 	size_t (*queued)(void *arg);
-	/* A fault of an input has lasted for alert_us, or is over. May be NULL. */
-	void (*alert)(void *arg, int input, enum failover_fault kind, bool on);
+	/* A fault of an input has lasted for alert_us, or what its packets tell has begun (kind: of ENGINE_ALERTS); or it is over.
+	 * May be NULL. */
+	void (*alert)(void *arg, int input, int kind, bool on);
 };
 
 struct engine_rung_stats {
@@ -91,8 +100,13 @@ struct engine_rung_stats {
 struct engine_input_stats {
 	int64_t opened;
 	bool present, active;
-	unsigned alerted;		 /* bits by enum failover_fault */
-	int64_t alerts[FAILOVER_FAULTS]; /* how often each began */
+	unsigned alerted;	       /* bits by kind */
+	int64_t alerts[ENGINE_ALERTS]; /* how often each began */
+};
+struct engine_sound_stats {
+	double momentary, short_term, integrated; /* LUFS, of what the source sends */
+	double gain;				  /* dB, by which it is changed now */
+	int64_t limited;			  /* samples made lower for their peaks */
 };
 struct engine_stats {
 	int64_t frames_in, packets_in, bytes_in; /* of all inputs */
@@ -116,6 +130,8 @@ struct engine_stats {
 	} thumb[THUMBS_MAX];
 	int rungs;
 	struct engine_rung_stats rung[LADDER_MAX];
+	int sounds;
+	struct engine_sound_stats sound[SOUNDS_MAX];
 };
 
 /* Starts the threads. conf is copied, but not what the sources' pointers point to. 0, or a negative errno with one line in err

@@ -54,8 +54,8 @@ static void deliver_one(struct engine *e, struct out *o)
 		break;
 	case EVENT_ALERT:
 		if (e->ev.alert)
-			e->ev.alert(e->arg, (int)(o->n / 2 / FAILOVER_FAULTS),
-				    (enum failover_fault)(o->n / 2 % FAILOVER_FAULTS), o->n & 1);
+			e->ev.alert(e->arg, (int)(o->n / 2 / ENGINE_ALERTS),
+				    (int)(o->n / 2 % ENGINE_ALERTS), o->n & 1);
 		break;
 	case EVENT_START:
 		e->ev.start(e->arg, o->info);

@@ -1,6 +1,8 @@
-/* What an input that is off the air for a fault of its picture looks like: its key frames are decoded, one at a time, on its
- * own thread, so that it is known when it is good again. An input without such a fault costs nothing here. */
+/* What an input that is off the air for a fault looks or sounds like: of its picture the key frames are decoded, one at a time,
+ * of its sound all of the default rendition, on its own thread, so that it is known when it is good again. An input without
+ * such a fault costs nothing here. */
 #include "media/pipeline.h"
+#include "media/silence.h"
 
 static void close_idle(struct input *in)
 {
@@ -34,14 +36,58 @@ static void tell(struct input *in, unsigned has)
 		engine_fault(in->e, in->index, FAULT_FROZEN, has >> FAULT_FROZEN & 1);
 }
 
+static void close_ear(struct input *in)
+{
+	avcodec_free_context(&in->idle_ear);
+	media_info_unref(in->idle_ear_info);
+	in->idle_ear_info = NULL;
+}
+
+static void listen_to(struct input *in, AVPacket *pkt, AVFrame *f, const struct work *w)
+{
+	char err[MEDIA_ERR];
+
+	if (in->idle_ear_info != w->info) {
+		close_ear(in);
+		in->idle_ear = engine_decoder(&w->info->track[w->track], err);
+		in->idle_ear_info = media_info_ref(w->info);
+	}
+	mav_packet_borrow(pkt, w->packet);
+	if (in->idle_ear && !avcodec_send_packet(in->idle_ear, pkt))
+		while (!avcodec_receive_frame(in->idle_ear, f))
+			engine_fault(in->e, in->index, FAULT_SILENT,
+				     silence_in(f, in->e->conf.silence_db));
+	av_packet_unref(pkt);
+}
+
+static void hear(struct input *in, const struct work *w)
+{
+	if (!(in->seen >> FAULT_SILENT & 1)) {
+		close_ear(in);
+		return;
+	}
+	if (!in->e->sound[w->voice].standard)
+		return;
+	AVPacket *pkt = av_packet_alloc();
+	AVFrame *f = av_frame_alloc();
+	if (pkt && f)
+		listen_to(in, pkt, f, w);
+	av_packet_free(&pkt);
+	av_frame_free(&f);
+}
+
 void idle_look(struct input *in, const struct work *w, bool key)
 {
+	if (w->voice >= 0) {
+		hear(in, w);
+		return;
+	}
 	if (!(in->seen & WATCH_FAULTS)) {
 		if (in->idle_info)
 			close_idle(in);
 		return;
 	}
-	if (!key || w->info->track[w->track].kind != MEDIA_VIDEO || !open_idle(in, w))
+	if (!key || !open_idle(in, w))
 		return;
 	AVPacket *pkt = av_packet_alloc();
 	AVFrame *f = av_frame_alloc();
@@ -63,5 +109,6 @@ void idle_look(struct input *in, const struct work *w, bool key)
 
 void idle_end(struct input *in)
 {
+	close_ear(in);
 	close_idle(in);
 }

@@ -1,3 +1,4 @@
+#include "media/language.h"
 #include "media/media.h"
 
 #include <stdatomic.h>
@@ -33,6 +34,11 @@ const struct media_track *media_info_find(const struct media_info *i, const char
 			return &i->track[k];
 	for (int k = 0; k < i->n; k++)
 		if (!strcmp(name, i->track[k].kind == MEDIA_VIDEO ? "video" : "audio"))
+			return &i->track[k];
+	char lang[4];
+	bool is_language = language_code(lang, name);
+	for (int k = 0; is_language && k < i->n; k++)
+		if (i->track[k].kind == MEDIA_AUDIO && !strcmp(i->track[k].lang, lang))
 			return &i->track[k];
 	return NULL;
 }

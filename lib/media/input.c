@@ -22,20 +22,16 @@ static bool sleep_until(struct engine *e, int64_t until_us)
 	return !e->cancel;
 }
 
-static bool push(struct engine *e, enum media_kind kind, struct work *w)
+static bool push_work(struct engine *e, struct work *w)
 {
-	if (queue_push(kind == MEDIA_VIDEO ? &e->video_queue : &e->audio_queue, w))
+	if (queue_push(w->voice < 0 ? &e->video_queue : &e->audio_queue, w))
 		return true;
 	work_destroy(w);
 	return false;
 }
 
-static bool push_work(struct engine *e, struct work *w)
-{
-	return push(e, w->info->track[w->track].kind, w);
-}
-
-static struct work *new_work(const struct input *in, struct media_info *info, int track,
+/* Takes p. */
+static struct work *new_work(const struct input *in, struct media_info *info, int track, int voice,
 			     struct media_packet *p)
 {
 	struct work *w = calloc(1, sizeof(*w));
@@ -48,17 +44,21 @@ static struct work *new_work(const struct input *in, struct media_info *info, in
 	w->input = in->index;
 	w->info = media_info_ref(info);
 	w->track = track;
+	w->voice = voice;
 	w->packet = p;
 	w->out_us = TIMELINE_NONE;
 	return w;
 }
 
-/* Tells a decoder what comes next. */
-static bool push_track(struct input *in, struct media_info *info, int track)
+/* Tells a decoder what comes next: a voice, or (-1) that of the pictures. */
+static bool push_track(struct input *in, struct media_info *info, int track, int voice)
 {
-	struct work *w = track < 0 ? NULL : new_work(in, info, track, NULL);
+	struct work *w;
 
-	return track < 0 || (w && push_work(in->e, w));
+	if (track < 0 && voice < 0)
+		return true;
+	w = new_work(in, info, track, voice, NULL);
+	return w && push_work(in->e, w);
 }
 
 static int first_of(const struct media_info *info, enum media_kind kind)
@@ -73,11 +73,36 @@ static int first_of(const struct media_info *info, enum media_kind kind)
 struct run {
 	struct media_demux *d;
 	struct media_info *info;
-	int video, audio;
+	int video;
+	int audio[SOUNDS_MAX]; /* of each voice; -1: it has none */
+	int lead;	       /* the sound by which time is told, -1: none */
 	bool key_seen;
 	int64_t due_us,
 	    due_mono_us; /* a time of the source, and when it was due; NEVER_US: none yet */
 };
+
+/* The renditions of sound there will be, and what they leave to the source. Under the lock. */
+static void choose_sounds(struct engine *e, const struct media_info *info)
+{
+	int to[SOUNDS_MAX];
+
+	e->sounds = e->conf.sounds;
+	memcpy(e->sound, e->conf.sound, sizeof(e->sound));
+	if (!e->conf.like.bitrate || (!e->live && first_of(info, MEDIA_AUDIO) < 0))
+		e->sounds = 0;
+	else if (!e->sounds)
+		e->sounds = sounds_default(e->sound, &e->conf.like, info);
+	sounds_match(e->sound, e->sounds, info, to);
+	for (int i = 0; i < e->sounds; i++) {
+		struct sound *s = &e->sound[i];
+		const struct media_track *t = to[i] < 0 ? NULL : &info->track[to[i]];
+
+		if (t && !*s->lang)
+			str_copy(s->lang, sizeof(s->lang), t->lang);
+		if (t && !*s->label)
+			str_copy(s->label, sizeof(s->label), t->label);
+	}
+}
 
 /* What comes by the segment waits for its time, as if it came frame by frame. */
 static void spread(struct input *in, struct run *r, const struct media_packet *p)
@@ -108,7 +133,7 @@ static void begin(struct engine *e, const struct run *r)
 		e->fps = fps.num ? fps : (struct ratio){30, 1};
 		e->gop = grid_gop(e->fps, e->conf.gop_us);
 		e->no_picture = r->video < 0;
-		e->no_sound = r->audio < 0 || !e->conf.audio_bitrate;
+		choose_sounds(e, r->info);
 		e->begun = true;
 		pthread_cond_broadcast(&e->changed);
 	}
@@ -160,9 +185,11 @@ static void keep(struct input *in, struct work *w, bool key)
 /* It is active now: the decoders get its tracks and what was kept. */
 static bool feed(struct input *in, const struct run *r)
 {
-	bool ok = push_track(in, r->info, r->video) && push_track(in, r->info, r->audio);
+	bool ok = push_track(in, r->info, r->video, -1);
 	struct work *w, *tmp;
 
+	for (int i = 0; i < in->e->sounds; i++)
+		ok = ok && push_track(in, r->info, r->audio[i], i);
 	list_for_safe (w, tmp, &in->cache, node) {
 		list_remove(&w->node);
 		if (ok)
@@ -194,7 +221,7 @@ static bool is_active(struct input *in, bool counts, bool key)
 /* Takes w. False: the engine is being closed. */
 static bool route(struct input *in, struct run *r, struct work *w)
 {
-	bool counts = w->track == (r->video >= 0 ? r->video : r->audio);
+	bool counts = w->track == (r->video >= 0 ? r->video : r->lead);
 	bool key = counts && (r->video < 0 || w->packet->key);
 
 	bool active = is_active(in, counts, key);
@@ -213,14 +240,29 @@ static bool route(struct input *in, struct run *r, struct work *w)
 
 /* ---- reading ---- */
 
-/* The UTC of a packet. */
-static int64_t map(struct input *in, const struct media_track *t, const struct media_packet *p)
+/* Which of the timeline's tracks it is: the leading sound is the first, those after it count on. */
+static int timeline_track(const struct run *r, int track)
 {
+	int n = MEDIA_AUDIO;
+
+	if (r->info->track[track].kind == MEDIA_VIDEO)
+		return MEDIA_VIDEO;
+	if (track == r->lead)
+		return n;
+	for (int i = 0; i <= track; i++)
+		n += r->info->track[i].kind == MEDIA_AUDIO && i != r->lead;
+	return MIN(n, TIMELINE_TRACKS - 1);
+}
+
+/* The UTC of a packet. */
+static int64_t map(struct input *in, const struct run *r, const struct media_packet *p)
+{
+	const struct media_track *t = &r->info->track[p->track];
 	struct ratio us = {1, SEC_US};
 
 	share_start(in);
-	int64_t out = timeline_map(&in->timeline, t->kind, base_rescale(p->dts, t->tb, us),
-				   base_rescale(p->pts, t->tb, us),
+	int64_t out = timeline_map(&in->timeline, timeline_track(r, p->track),
+				   base_rescale(p->dts, t->tb, us), base_rescale(p->pts, t->tb, us),
 				   base_rescale(p->duration, t->tb, us), engine_utc_us(in->e));
 	share_start(in);
 	for (int i = 0; i < TIMELINE_REPAIRS; i++)
@@ -228,37 +270,71 @@ static int64_t map(struct input *in, const struct media_track *t, const struct m
 	return out;
 }
 
+static bool is_heard(const struct input *in, const struct run *r, int track)
+{
+	for (int i = 0; i < in->e->sounds; i++)
+		if (r->audio[i] == track)
+			return true;
+	return false;
+}
+
+/* To a voice, or (-1) the pictures' decoder. False: the engine is being closed. */
+static bool route_to(struct input *in, struct run *r, struct media_packet *p, int voice,
+		     int64_t out_us)
+{
+	struct work *w = new_work(in, r->info, p->track, voice, media_packet_ref(p));
+
+	if (!w)
+		return true;
+	w->out_us = out_us;
+	return route(in, r, w);
+}
+
+static void alert(struct input *in, const struct run *r, const struct media_packet *p)
+{
+	const struct media_track *t = &r->info->track[p->track];
+	struct ratio us = {1, SEC_US};
+
+	if (p->track != r->video)
+		alerts_sound(&in->packets, p->size);
+	else
+		engine_packet_alerts(in->e, in->index,
+				     alerts_frame(&in->packets, p->key,
+						  base_rescale(p->dts, t->tb, us),
+						  base_rescale(p->pts, t->tb, us), p->size));
+}
+
 /* Takes p. False: the engine is being closed. */
 static bool pass_on(struct input *in, struct run *r, struct media_packet *p)
 {
 	struct engine *e = in->e;
-	const struct media_track *t = &r->info->track[p->track];
-	struct work *w;
+	bool picture = p->track == r->video, ok = true;
 
 	e->packets_in++;
 	e->bytes_in += (long long)p->size;
-	bool wanted = p->track == r->video ? (r->key_seen |= p->key) : p->track == r->audio;
-	if (!wanted) {
+	bool wanted = picture ? (r->key_seen |= p->key) : is_heard(in, r, p->track);
+	if (wanted && media_demux_bursts(r->d))
+		spread(in, r, p);
+	int64_t out_us = wanted ? map(in, r, p) : TIMELINE_NONE;
+	if (!wanted || (out_us == TIMELINE_NONE && !picture)) {
 		media_packet_unref(p);
 		return true;
 	}
-	if (!(w = new_work(in, r->info, p->track, p)))
-		return true;
-	e->frames_in += p->track == r->video;
-	if (media_demux_bursts(r->d))
-		spread(in, r, p);
-	w->out_us = map(in, t, p);
-	if (w->out_us == TIMELINE_NONE && t->kind == MEDIA_AUDIO) {
-		work_destroy(w);
-		return true;
-	}
+	e->frames_in += picture;
+	alert(in, r, p);
 	if (e->live || in->source.paced) {
-		int64_t ahead = timeline_ahead(&in->timeline, w->out_us, engine_utc_us(e));
+		int64_t ahead = timeline_ahead(&in->timeline, out_us, engine_utc_us(e));
 
 		if (ahead)
 			sleep_until(e, os_mono_us() + ahead);
 	}
-	return route(in, r, w);
+	if (picture)
+		ok = route_to(in, r, p, -1, out_us);
+	for (int i = 0; i < e->sounds && !picture && ok; i++)
+		if (r->audio[i] == p->track)
+			ok = route_to(in, r, p, i, out_us);
+	media_packet_unref(p);
+	return ok;
 }
 
 /* Reads until the source fails or ends. */
@@ -276,8 +352,10 @@ static int run_source(struct input *in, struct run *r)
 			media_info_unref(r->info);
 			r->info = media_info_ref(media_demux_info(r->d));
 			/* Parameter sets of H.264 come in-band too; those of AAC do not. */
-			if (in->fed && p->track == r->audio && !push_track(in, r->info, r->audio))
-				rc = -EINTR;
+			for (int i = 0; i < e->sounds && in->fed && !rc; i++)
+				if (p->track == r->audio[i] &&
+				    !push_track(in, r->info, p->track, i))
+					rc = -EINTR;
 		}
 		if (!pass_on(in, r, p) || rc)
 			return -EINTR;
@@ -308,11 +386,15 @@ static void say_opened(const struct input *in, const struct run *r)
 			      t->codec_name, t->width, t->height,
 			      t->fps.num ? (double)t->fps.num / (double)t->fps.den : 0.0);
 	}
-	if (r->audio >= 0 && n < (int)sizeof(what)) {
-		const struct media_track *t = &r->info->track[r->audio];
+	for (int i = 0; i < r->info->n && n < (int)sizeof(what); i++) {
+		const struct media_track *t = &r->info->track[i];
 
-		snprintf(what + n, sizeof(what) - (size_t)n, "%s%s %d Hz, %d channels",
-			 r->video >= 0 ? ", " : "", t->codec_name, t->sample_rate, t->channels);
+		if (t->kind == MEDIA_AUDIO)
+			n += snprintf(
+			    what + n, sizeof(what) - (size_t)n, "%s%s%s%s %d Hz, %d channels",
+			    r->video >= 0 || i > first_of(r->info, MEDIA_AUDIO) ? ", " : "",
+			    t->lang, *t->lang ? " " : "", t->codec_name, t->sample_rate,
+			    t->channels);
 	}
 	engine_emit(in->e, EVENT_OPENED, NULL, in->index, what);
 }
@@ -323,11 +405,14 @@ static void new_connection(struct input *in, struct run *r)
 
 	r->info = media_info_ref(media_demux_info(r->d));
 	r->video = first_of(r->info, MEDIA_VIDEO);
-	r->audio = first_of(r->info, MEDIA_AUDIO);
 	begin(e, r);
 	/* A later source may have what the first had not; the output cannot. */
 	r->video = e->no_picture ? -1 : r->video;
-	r->audio = e->no_sound ? -1 : r->audio;
+	sounds_match(e->sound, e->sounds, r->info, r->audio);
+	r->lead = -1;
+	for (int i = 0; i < e->sounds; i++)
+		if (r->audio[i] >= 0 && (r->lead < 0 || e->sound[i].standard))
+			r->lead = r->audio[i];
 	if (!in->timed)
 		timeline_init(&in->timeline, in->source.live, e->fps, e->gop);
 	in->timed = true;
@@ -336,6 +421,7 @@ static void new_connection(struct input *in, struct run *r)
 	in->present = true;
 	say_opened(in, r);
 	timeline_source(&in->timeline, r->info->utc, r->video >= 0);
+	alerts_source(&in->packets);
 }
 
 static int one_connection(struct input *in, char *err)

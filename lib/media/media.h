@@ -42,7 +42,9 @@ struct media_track {
 	char codec_name[24]; /* as FFmpeg names it */
 	char name[32];	 /* rung or language track: "720p", "audio"; made from the height when the
 			    container has none */
-	char lang[8];	 /* ISO 639-2, or empty */
+	char lang[8];	 /* ISO 639-2/T, or empty */
+	char label[64];	 /* what people are shown instead of the name; or empty */
+	bool standard;	 /* of several of sound: the one for who does not choose */
 	struct ratio tb; /* seconds a timestamp unit */
 	int64_t bitrate; /* bit/s, 0: not known */
 	/* video */
@@ -70,7 +72,7 @@ struct media_info {
 struct media_info *media_info_create(void); /* zeroed, one reference; NULL without memory */
 struct media_info *media_info_ref(struct media_info *i);
 void media_info_unref(struct media_info *i); /* the last frees extra of all tracks */
-/* The track named, else NULL; "video"/"audio" match the first of the kind. */
+/* The track named, else NULL; "video"/"audio" match the first of the kind, a language ("ko", "kor") the first sound in it. */
 const struct media_track *media_info_find(const struct media_info *i, const char *name);
 
 struct media_packet {

@@ -1,4 +1,4 @@
-/* The inside of the engine, shared by its stages: engine.c (life), events.c, input.c, video.c, rung.c, audio.c. */
+/* The inside of the engine, shared by its stages: engine.c (life), events.c, input.c, video.c, rung.c, audio.c, voice.c. */
 #ifndef GEX_MEDIA_PIPELINE_H
 #define GEX_MEDIA_PIPELINE_H
 
@@ -24,14 +24,14 @@
 	(32 << 20) /* of an input that is not active: what came since its last key frame */
 #define CACHE_WORKS 2000
 
-/* From an input to a decoder: a track's parameters (packet NULL), or a packet. */
+/* From an input to a decoder: a track's parameters (packet NULL; none, track -1: what it decodes is not there), or a packet. */
 struct work {
 	struct list node; /* while cached */
 	int input; /* a decoder takes packets of the input only whose track it was given last */
 	struct media_info *info;
 	struct media_packet *packet;
-	int track;
-	int64_t out_us; /* UTC of the packet's pts, or TIMELINE_NONE */
+	int track, voice; /* voice: the rendition of sound, -1: for the pictures */
+	int64_t out_us;	  /* UTC of the packet's pts, or TIMELINE_NONE */
 };
 void work_destroy(struct work *w);
 
@@ -81,11 +81,14 @@ struct input {
 	atomic_llong opened, repairs[TIMELINE_REPAIRS];
 	/* Bits by enum failover_fault, set by engine_fault: what was seen in it last, and what has lasted long enough to be told. */
 	atomic_uint seen, alerted;
-	atomic_llong alerts[FAILOVER_FAULTS];
+	atomic_llong alerts[ENGINE_ALERTS];
+	struct alerts packets;	  /* of what they tell */
 	AVCodecContext *idle_dec; /* idle.c */
 	struct media_info *idle_info;
 	struct watch idle_watch;
 	bool idle_known; /* it has seen a picture */
+	AVCodecContext *idle_ear;
+	struct media_info *idle_ear_info;
 };
 
 enum event {
@@ -117,7 +120,11 @@ struct engine {
 	struct queue video_queue, audio_queue;
 	struct stage rung[LADDER_MAX];
 	int rungs;
-	struct encoder audio_enc;
+	struct encoder sound_enc[SOUNDS_MAX];
+	struct sound_figures {
+		atomic_int momentary, short_term, integrated, gain; /* 0.01 LUFS, 0.01 dB */
+		atomic_llong limited;
+	} sound_figures[SOUNDS_MAX];
 	struct media_info *info;
 	int64_t
 	    utc_base_us; /* UTC - monotonic, fixed at the start: the clock may be set meanwhile */
@@ -129,10 +136,12 @@ struct engine {
 	struct failover failover;
 	bool begun; /* the first source has come; fps, gop and which tracks there are go by it */
 	struct ratio fps;
-	bool fields;		   /* twice as many pictures are made of it */
-	int64_t gop;		   /* frames */
-	bool built;		   /* encoders and info are there */
-	bool no_sound, no_picture; /* the first source has none */
+	bool fields;	 /* twice as many pictures are made of it */
+	int64_t gop;	 /* frames */
+	bool built;	 /* encoders and info are there */
+	bool no_picture; /* the first source has none */
+	struct sound sound[SOUNDS_MAX];
+	int sounds;
 	bool no_picture_came;	   /* the source ended before one could be decoded */
 	int64_t start_us;	   /* NEVER_US until known */
 	struct overlays *overlays; /* NULL: none */
@@ -173,6 +182,8 @@ bool engine_built(struct engine *e);
 /* A decoder has looked at a picture, or a block of sound, of an input, and it has the fault or has it not. To be told of each
  * of them: failover decides, and what lasts is told as an alert. */
 void engine_fault(struct engine *e, int input, enum failover_fault kind, bool on);
+/* What an input's packets tell, as bits by enum alert. */
+void engine_packet_alerts(struct engine *e, int input, unsigned on);
 /* Ends everything with this reason. */
 void engine_fail(struct engine *e, int err, const char *reason);
 /* A decoder for a track; NULL and a reason. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "media/demux.h"
+#include "media/language.h"
 #include "media/upright.h"
 #include "os/os.h"
 
@@ -246,12 +247,23 @@ static int keep_early(struct media_demux *d)
 	return 0;
 }
 
+static bool has_sound(const struct media_info *info)
+{
+	for (int i = 0; i < info->n; i++)
+		if (info->track[i].kind == MEDIA_AUDIO)
+			return true;
+	return false;
+}
+
 static void name_track(struct media_info *info, struct media_track *t, const char *title)
 {
-	char made[24];
+	char made[24], tag[4];
 
+	language_tag(tag, t->lang);
 	if (t->kind == MEDIA_VIDEO)
 		snprintf(made, sizeof(made), "%dp", t->height);
+	else if (*tag && has_sound(info))
+		snprintf(made, sizeof(made), "audio-%s", tag);
 	else
 		snprintf(made, sizeof(made), "audio");
 	str_copy(t->name, sizeof(t->name), title && *title ? title : made);
@@ -275,6 +287,19 @@ static const char *tag(AVDictionary *d, const char *key)
 	const AVDictionaryEntry *e = av_dict_get(d, key, NULL, 0);
 
 	return e ? e->value : NULL;
+}
+
+/* Of a stream of this toolkit the title is the track's name; others tell by it what they have. */
+static void label_track(const struct media_demux *d, struct media_track *t, AVDictionary *said)
+{
+	const char *label = tag(said, "label");
+
+	if (!label && t->kind == MEDIA_AUDIO && !tag(d->fc->metadata, "gex_utc"))
+		label = tag(said, "title");
+	str_copy(t->label, sizeof(t->label), label ? label : "");
+	for (char *c = t->label; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == '"' || *c == 0x7f)
+			*c = ' ';
 }
 
 static void describe(struct media_demux *d, int i, struct media_info *info)
@@ -306,8 +331,10 @@ static void describe(struct media_demux *d, int i, struct media_info *info)
 	    st->codecpar->codec_id == AV_CODEC_ID_RAWVIDEO ? st->codecpar->codec_tag : 0;
 	t->sample_bits = st->codecpar->bits_per_coded_sample;
 	t->extra = s->extra ? buf_ref(s->extra) : NULL;
-	if (lang && strcmp(lang, "und"))
-		str_copy(t->lang, sizeof(t->lang), lang);
+	if (lang)
+		language_code(t->lang, lang);
+	t->standard = st->disposition & AV_DISPOSITION_DEFAULT;
+	label_track(d, t, st->metadata);
 	name_track(info, t, tag(st->metadata, "title"));
 	info->n++;
 }

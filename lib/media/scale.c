@@ -5,6 +5,8 @@
 #include <libavutil/pixdesc.h>
 #include <zimg.h>
 
+#include "media/tone.h"
+
 #define ALIGN 64
 
 struct scaler {
@@ -14,15 +16,18 @@ struct scaler {
 	AVRational in_sar;
 	enum AVColorRange in_range;
 	enum AVColorSpace in_space;
+	enum AVColorTransferCharacteristic in_trc;
 	bool direct; /* the source is what is wanted */
 	bool keep;
 	zimg_filter_graph *graph;
 	void *tmp;
-	int x, y, w, h;	  /* where the picture goes */
-	AVFrame *picture; /* width x height */
-	AVFrame *inner;	  /* w x h, when there are bars */
-	AVFrame *aligned; /* a copy of the source, when its rows are not aligned as zimg wants */
-	AVFrame *plain;	  /* the source plane by plane, when it is not */
+	int x, y, w, h;	   /* where the picture goes */
+	AVFrame *picture;  /* width x height */
+	AVFrame *inner;	   /* w x h, when there are bars */
+	struct tone *tone; /* NULL: the source has no high dynamic range */
+	AVFrame *deep;	   /* w x h, 10 bits, what is toned */
+	AVFrame *aligned;  /* a copy of the source, when its rows are not aligned as zimg wants */
+	AVFrame *plain;	   /* the source plane by plane, when it is not */
 	uint16_t *line;
 };
 
@@ -52,6 +57,9 @@ static void forget(struct scaler *s)
 	s->tmp = NULL;
 	av_frame_free(&s->picture);
 	av_frame_free(&s->inner);
+	av_frame_free(&s->deep);
+	tone_destroy(s->tone);
+	s->tone = NULL;
 	av_frame_free(&s->aligned);
 	s->in_format = AV_PIX_FMT_NONE;
 }
@@ -172,6 +180,7 @@ static AVFrame *unpack(struct scaler *s, AVFrame *in)
 		return NULL;
 	s->plain->sample_aspect_ratio = in->sample_aspect_ratio;
 	s->plain->color_range = in->color_range;
+	s->plain->color_trc = in->color_trc;
 	s->plain->colorspace = d->nb_components < 3 ? AVCOL_SPC_BT709 : in->colorspace;
 	for (int c = 0; c < 3; c++)
 		unpack_plane(s, in, c);
@@ -233,20 +242,20 @@ static bool describe(const AVFrame *f, zimg_image_format *z)
 	return true;
 }
 
-/* BT.709 for what comes as RGB; else the colours stay what they are. */
+/* BT.709 for what comes as RGB; else the colours stay what they are. What is toned later keeps its depth until then. */
 static zimg_image_format wanted(const struct scaler *s, const zimg_image_format *in)
 {
 	zimg_image_format z = *in;
 
 	z.width = (unsigned)s->w;
 	z.height = (unsigned)s->h;
-	z.depth = 8;
-	z.pixel_type = ZIMG_PIXEL_BYTE;
+	z.depth = s->tone ? 10 : 8;
+	z.pixel_type = s->tone ? ZIMG_PIXEL_WORD : ZIMG_PIXEL_BYTE;
 	z.subsample_w = z.subsample_h = 1;
 	z.color_family = ZIMG_COLOR_YUV;
 	z.pixel_range = ZIMG_RANGE_LIMITED;
 	if (in->color_family == ZIMG_COLOR_RGB)
-		z.matrix_coefficients = ZIMG_MATRIX_709;
+		z.matrix_coefficients = s->tone ? ZIMG_MATRIX_2020_NCL : ZIMG_MATRIX_709;
 	return z;
 }
 
@@ -264,6 +273,8 @@ static int build(struct scaler *s, const AVFrame *in, char *err)
 		       -ENOTSUP;
 	}
 	fit(s, in);
+	if (tone_wanted(in) && tone_create(&s->tone, in->color_trc, tone_peak(in)))
+		return mav_say(err, "out of memory"), -ENOMEM;
 	to = wanted(s, &from);
 	zimg_graph_builder_params_default(&params, ZIMG_API_VERSION);
 	params.resample_filter = params.resample_filter_uv = ZIMG_RESIZE_BICUBIC;
@@ -277,20 +288,23 @@ static int build(struct scaler *s, const AVFrame *in, char *err)
 	bool bars = s->w != s->width || s->h != s->height;
 	if (bars)
 		s->inner = make_frame(AV_PIX_FMT_YUV420P, s->w, s->h);
-	if (!s->tmp || !s->picture || (bars && !s->inner))
+	if (s->tone)
+		s->deep = make_frame(AV_PIX_FMT_YUV420P10, s->w, s->h);
+	if (!s->tmp || !s->picture || (bars && !s->inner) || (s->tone && !s->deep))
 		return mav_say(err, "out of memory"), -ENOMEM;
 	ptrdiff_t rows[4] = {s->picture->linesize[0], s->picture->linesize[1],
 			     s->picture->linesize[2]};
 	av_image_fill_black(s->picture->data, rows, AV_PIX_FMT_YUV420P, AVCOL_RANGE_MPEG, s->width,
 			    s->height);
-	s->direct = !s->keep && !bars && in->format == AV_PIX_FMT_YUV420P && !is_full_range(in) &&
-		    in->width == s->width && in->height == s->height;
+	s->direct = !s->keep && !s->tone && !bars && in->format == AV_PIX_FMT_YUV420P &&
+		    !is_full_range(in) && in->width == s->width && in->height == s->height;
 	s->in_width = in->width;
 	s->in_height = in->height;
 	s->in_format = in->format;
 	s->in_sar = in->sample_aspect_ratio;
 	s->in_range = in->color_range;
 	s->in_space = in->colorspace;
+	s->in_trc = in->color_trc;
 	return 0;
 }
 
@@ -298,7 +312,8 @@ static bool built_for(const struct scaler *s, const AVFrame *in)
 {
 	return s->in_format == in->format && s->in_width == in->width &&
 	       s->in_height == in->height && s->in_range == in->color_range &&
-	       s->in_space == in->colorspace && !av_cmp_q(s->in_sar, in->sample_aspect_ratio);
+	       s->in_space == in->colorspace && s->in_trc == in->color_trc &&
+	       !av_cmp_q(s->in_sar, in->sample_aspect_ratio);
 }
 
 /* in, or a copy of it whose rows zimg can take. */
@@ -371,8 +386,11 @@ int scaler_run(struct scaler *s, AVFrame *in, AVFrame **out, char *err)
 	const AVFrame *from = aligned(s, in);
 	if (!from)
 		return mav_say(err, "out of memory"), -ENOMEM;
-	if ((rc = process(s, from, s->inner ? s->inner : s->picture)))
+	AVFrame *to = s->inner ? s->inner : s->picture;
+	if ((rc = process(s, from, s->deep ? s->deep : to)))
 		return zimg_get_last_error(err, MEDIA_ERR), rc;
+	if (s->tone)
+		tone_run(s->tone, s->deep, to);
 	if (s->inner)
 		place(s);
 	*out = s->picture;

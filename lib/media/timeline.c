@@ -123,9 +123,12 @@ static void enter(struct timeline *t, struct timeline_track *k, int64_t pts_us, 
 
 /* ---- jumps ---- */
 
-static const struct timeline_track *other(const struct timeline *t, enum media_kind kind)
+/* The one that a track is measured by: the first sound for the picture, the picture (or the first sound) for a sound. */
+static const struct timeline_track *other(const struct timeline *t, int kind)
 {
-	return &t->track[kind == MEDIA_VIDEO ? MEDIA_AUDIO : MEDIA_VIDEO];
+	return &t->track[kind == MEDIA_VIDEO || (kind > MEDIA_AUDIO && !t->has_video)
+			     ? MEDIA_AUDIO
+			     : MEDIA_VIDEO];
 }
 
 /* Where a packet at dts_us is to stand when time has gone on. */
@@ -138,8 +141,7 @@ static int64_t wanted(const struct timeline *t, const struct timeline_track *k, 
 }
 
 /* The other track's offset fits, and this one's does not (any more): the tracks are of one clock. */
-static bool rejoin(struct timeline *t, enum media_kind kind, int64_t dts_us, int64_t want_us,
-		   int64_t near_us)
+static bool rejoin(struct timeline *t, int kind, int64_t dts_us, int64_t want_us, int64_t near_us)
 {
 	struct timeline_track *k = &t->track[kind];
 	const struct timeline_track *o = other(t, kind);
@@ -164,8 +166,7 @@ static bool jumped(const struct timeline *t, const struct timeline_track *k, int
 	return !t->live || llabs(step - (arrival_us - k->arrival_us)) > PASSED_US;
 }
 
-static void jump(struct timeline *t, enum media_kind kind, int64_t dts_us, int64_t want_us,
-		 int64_t arrival_us)
+static void jump(struct timeline *t, int kind, int64_t dts_us, int64_t want_us, int64_t arrival_us)
 {
 	struct timeline_track *k = &t->track[kind];
 
@@ -253,7 +254,7 @@ static void end_window(struct timeline *t, int64_t arrival_us)
 }
 
 /* A packet ahead of the clock: by_us, which is negative, puts it right. */
-static void skip(struct timeline *t, enum media_kind kind, int64_t by_us, int64_t arrival_us)
+static void skip(struct timeline *t, int kind, int64_t by_us, int64_t arrival_us)
 {
 	struct timeline_track *k = &t->track[kind];
 	const struct timeline_track *o = other(t, kind);
@@ -270,7 +271,7 @@ static void skip(struct timeline *t, enum media_kind kind, int64_t by_us, int64_
 	forget_delays(t, arrival_us);
 }
 
-static void compare(struct timeline *t, enum media_kind kind, int64_t pts_us, int64_t arrival_us)
+static void compare(struct timeline *t, int kind, int64_t pts_us, int64_t arrival_us)
 {
 	struct timeline_track *k = &t->track[kind];
 	/* A source that has just come back settles as the first did, but in the open. */
@@ -287,8 +288,8 @@ static void compare(struct timeline *t, enum media_kind kind, int64_t pts_us, in
 }
 
 /* Is it sound that was there before, or may it be? */
-static bool again(struct timeline *t, enum media_kind kind, int64_t dts_us, int64_t pts_us,
-		  int64_t duration_us, int64_t arrival_us)
+static bool again(struct timeline *t, int kind, int64_t dts_us, int64_t pts_us, int64_t duration_us,
+		  int64_t arrival_us)
 {
 	struct timeline_track *k = &t->track[kind];
 
@@ -303,8 +304,8 @@ static bool again(struct timeline *t, enum media_kind kind, int64_t dts_us, int6
 }
 
 /* A track goes on. False: what comes is not to be used. */
-static bool go_on(struct timeline *t, enum media_kind kind, int64_t dts_us, int64_t pts_us,
-		  int64_t duration_us, int64_t arrival_us)
+static bool go_on(struct timeline *t, int kind, int64_t dts_us, int64_t pts_us, int64_t duration_us,
+		  int64_t arrival_us)
 {
 	struct timeline_track *k = &t->track[kind];
 	int64_t want = wanted(t, k, duration_us, arrival_us);
@@ -323,7 +324,7 @@ static bool go_on(struct timeline *t, enum media_kind kind, int64_t dts_us, int6
 	return true;
 }
 
-int64_t timeline_map(struct timeline *t, enum media_kind kind, int64_t dts_us, int64_t pts_us,
+int64_t timeline_map(struct timeline *t, int kind, int64_t dts_us, int64_t pts_us,
 		     int64_t duration_us, int64_t arrival_us)
 {
 	struct timeline_track *k = &t->track[kind];

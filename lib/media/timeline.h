@@ -27,6 +27,7 @@
 
 #define TIMELINE_NONE INT64_MIN /* not to be shown */
 #define TIMELINE_SKIP_MAX_US (3 * SEC_US)
+#define TIMELINE_TRACKS 9 /* 0: the picture (MEDIA_VIDEO), 1 (MEDIA_AUDIO) and more: sounds */
 
 enum timeline_repair {
 	REPAIR_JUMP,
@@ -63,7 +64,7 @@ struct timeline {
 	/* The output's first instant, a multiple of the GOP; NEVER_US until it is known. The caller may set it: another source
 	 * has begun. */
 	int64_t start_us;
-	struct timeline_track track[2]; /* by enum media_kind */
+	struct timeline_track track[TIMELINE_TRACKS];
 
 	int64_t window_us; /* the end of this window of arrivals */
 	int late_windows;  /* one after the other */
@@ -82,7 +83,7 @@ void timeline_init(struct timeline *t, bool live, struct ratio fps, int64_t gop)
 /* A source begins (again): the next time has nothing to do with those before. utc: it counts since the epoch. */
 void timeline_source(struct timeline *t, bool utc, bool has_video);
 /* One packet, in the order of arrival; video from a key frame on. The UTC time of its pts, or TIMELINE_NONE. */
-int64_t timeline_map(struct timeline *t, enum media_kind kind, int64_t dts_us, int64_t pts_us,
+int64_t timeline_map(struct timeline *t, int track, int64_t dts_us, int64_t pts_us,
 		     int64_t duration_us, int64_t arrival_us);
 /* How long a packet mapped to out_us should be held back, for a source that is faster than time. */
 int64_t timeline_ahead(const struct timeline *t, int64_t out_us, int64_t now_us);

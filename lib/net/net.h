@@ -52,6 +52,18 @@ socklen_t net_addr_to_sockaddr(const struct net_addr *a, struct sockaddr_storage
 /* For sendto(2) on an AF_INET6 socket for both families: IPv4 is mapped. */
 socklen_t net_addr_to_sockaddr6(const struct net_addr *a, struct sockaddr_storage *out);
 
+/* ---- networks ---- */
+
+struct net_block {
+	struct net_addr addr;
+	uint8_t bits; /* of the address that count, from the left */
+};
+
+/* "192.0.2.0/24", "2001:db8::/32"; an address alone is a network of one. Returns 0; -EINVAL, also when bits
+ * are set that do not count; -ERANGE. */
+int net_block_parse(const char *s, struct net_block *out) MUST_USE;
+bool net_block_has(const struct net_block *b, const struct net_addr *a);
+
 /* ---- names ---- */
 
 struct net_host {

@@ -37,6 +37,19 @@ static int no_such(const struct media_info *in, const char *name, char *err)
 	return -ENOENT;
 }
 
+/* At most so many of them, as a mask; the standard one first. */
+static uint32_t sounds(const struct media_info *in, int max)
+{
+	uint32_t want = 0;
+
+	for (int standard = 1; standard >= 0; standard--)
+		for (int i = 0; i < in->n; i++)
+			if (in->track[i].kind == MEDIA_AUDIO && in->track[i].standard == standard &&
+			    max-- > 0)
+				want |= 1u << i;
+	return want;
+}
+
 /* Which tracks are wanted, as a mask. */
 static int choose(const struct media_info *in, char *const *names, size_t n, int max_audio,
 		  uint32_t *want, char *err)
@@ -56,9 +69,8 @@ static int choose(const struct media_info *in, char *const *names, size_t n, int
 	}
 	if (!video && best >= 0)
 		*want |= 1u << best;
-	for (int i = 0; i < in->n && !audio; i++)
-		if (in->track[i].kind == MEDIA_AUDIO && max_audio-- > 0)
-			*want |= 1u << i;
+	if (!audio)
+		*want |= sounds(in, max_audio);
 	return 0;
 }
 

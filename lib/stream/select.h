@@ -10,7 +10,7 @@ struct stream_select {
 };
 
 /* Chooses the tracks of `from` that are named; of video the largest when no video is named (by height, then rate), of audio
- * all (at most max_audio) when none is named. 0, -ENOMEM, or -ENOENT with a line in err (MEDIA_ERR bytes) that says what
+ * all when none is named (at most max_audio, the standard one before others). 0, -ENOMEM, or -ENOENT with a line in err (MEDIA_ERR bytes) that says what
  * there is; then s chooses nothing. */
 int stream_select_start(struct stream_select *s, struct media_info *from, char *const *names,
 			size_t n, int max_audio, char *err) MUST_USE;

@@ -5,6 +5,7 @@
 #define ACK_EVERY 10
 #define ACK_NEW 100
 #define LEISURE_MAX_US (100 * MS_US)
+#define HEAVY_US SEC_US /* who sends much wants to know how long its queue is */
 
 int64_t tn_ack_leisure(const struct tn_path *p)
 {
@@ -50,15 +51,19 @@ uint64_t tn_ack_put(const struct tn_path *p, struct wr *w, bool here, int64_t no
 {
 	const struct tn_spans *s = &p->recv;
 	uint64_t largest;
+	bool timed;
 	size_t n;
 
 	if (s->n == 0 || wr_left(w) < 40)
 		return 0;
+	timed = here && p->heavy && now_us - p->heavy_us < HEAVY_US;
 	largest = s->at[s->n - 1].hi - 1;
 	n = MIN(s->n, 1 + (wr_left(w) - 40) / 8);
-	wr_u8(w, here ? TN_F_ACK_HERE : TN_F_ACK);
+	wr_u8(w, timed ? TN_F_ACK_TIMED : here ? TN_F_ACK_HERE : TN_F_ACK);
 	if (!here)
 		wr_varint(w, p->number);
+	if (timed)
+		wr_varint(w, (uint64_t)p->recv_us / TN_CLOCK_UNIT_US % (1 << TN_CLOCK_BITS));
 	wr_varint(w, largest);
 	wr_varint(w, (uint64_t)MAX(now_us - p->recv_us, 0) / TN_ACK_UNIT_US);
 	wr_varint(w, n - 1);

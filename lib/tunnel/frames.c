@@ -79,7 +79,9 @@ static int malformed(struct tunnel *t)
 static int take_ack(struct tunnel *t, struct tn_path *p, unsigned type, struct rd *r)
 {
 	struct tn_span range[TN_ACK_RANGES];
+	struct tn_ack_time time = {.timed = type == TN_F_ACK_TIMED};
 	uint64_t path = type == TN_F_ACK ? rd_varint(r) : p->number;
+	uint64_t clock = time.timed ? rd_varint(r) : 0;
 	uint64_t largest = rd_varint(r), delay = rd_varint(r);
 	uint64_t more = rd_varint(r), len = rd_varint(r);
 
@@ -95,8 +97,10 @@ static int take_ack(struct tunnel *t, struct tn_path *p, unsigned type, struct r
 		range[i].hi = lo - gap - 1;
 		range[i].lo = range[i].hi - 1 - len;
 	}
-	return tn_acked(t, t->path[path], range, more + 1,
-			(int64_t)MIN(delay, TIME_MAX) * TN_ACK_UNIT_US, p == t->path[path]);
+	time.delay_us = (int64_t)MIN(delay, TIME_MAX) * TN_ACK_UNIT_US;
+	time.same_way = p == t->path[path];
+	time.clock = clock % (1 << TN_CLOCK_BITS);
+	return tn_acked(t, t->path[path], range, more + 1, &time);
 }
 
 static int take_stream(struct tunnel *t, unsigned type, struct rd *r)
@@ -261,6 +265,7 @@ static int take(struct tunnel *t, struct tn_path *p, const struct tn_where *from
 		return 0;
 	case TN_F_ACK:
 	case TN_F_ACK_HERE:
+	case TN_F_ACK_TIMED:
 		return take_ack(t, p, type, r);
 	case TN_F_LOSS:
 		return tn_loss_take(t, r) < 0 ? malformed(t) : 0;
@@ -294,8 +299,8 @@ static enum tn_wants wants_of(unsigned type)
 {
 	if (type >> 3 == TN_F_FLOW >> 3)
 		return TN_WANTS_LAZY;
-	if (type == TN_F_ACK || type == TN_F_ACK_HERE || type == TN_F_PADDING ||
-	    type == TN_F_CLOSE || type == TN_F_LOSS || type == TN_F_KEEP ||
+	if (type == TN_F_ACK || type == TN_F_ACK_HERE || type == TN_F_ACK_TIMED ||
+	    type == TN_F_PADDING || type == TN_F_CLOSE || type == TN_F_LOSS || type == TN_F_KEEP ||
 	    type >> 3 == TN_F_REPAIR >> 3)
 		return TN_WANTS_NO_ACK;
 	return TN_WANTS_SOON;

@@ -29,7 +29,8 @@ enum {
 	TN_F_PADDING = 0x00,
 	TN_F_PING = 0x01,
 	TN_F_ACK = 0x02,
-	TN_F_ACK_HERE = 0x0c, /* the same of the path that it is on */
+	TN_F_ACK_HERE = 0x0c,  /* the same of the path that it is on */
+	TN_F_ACK_TIMED = 0x0d, /* and with the time when the highest number came */
 	TN_F_MAX_DATA = 0x03,
 	TN_F_MAX_STREAM = 0x04,
 	TN_F_RESET = 0x05,
@@ -57,7 +58,9 @@ enum {
 #define TN_STREAM_CREDIT (1024 * 1024)
 #define TN_TUNNEL_CREDIT (8 * 1024 * 1024)
 #define TN_ACK_RANGES 32
-#define TN_ACK_UNIT_US 8     /* of its delay */
+#define TN_ACK_UNIT_US 8    /* of its delay */
+#define TN_CLOCK_UNIT_US 64 /* of the time in it, which goes round */
+#define TN_CLOCK_BITS 14
 #define TN_ID_GAPS 4096	     /* stream ids skipped by the peer */
 #define TN_STREAM_GAPS 16384 /* holes in one stream */
 #define TN_DATA_FRAMES 16    /* STREAM and FLOW in a packet; ours have TN_REFS at most */
@@ -203,6 +206,9 @@ struct tn_path {
 
 	int64_t srtt_us, rttvar_us, latest_us;
 	int64_t min_rtt_us, min_next_us, min_since_us; /* window; the next window's; since */
+	/* The way there by the peer's clock and ours, which do not agree: the newest; NEVER_US: none;
+	 * lowest ones as of min_rtt_us. */
+	int64_t there_us, min_there_us, next_there_us;
 
 	uint64_t delivered, lost_bytes;
 	int64_t delivered_us, first_us;
@@ -464,6 +470,9 @@ void tn_path_finish(struct tn_path *p);
 /* Sends at that rate from now on; 0: found out anew. */
 void tn_path_rate(struct tn_path *p, int64_t rate_bps);
 void tn_path_rtt(struct tn_path *p, int64_t rtt_us, int64_t delay_us, int64_t now_us);
+/* What was sent at sent_us was there at that time of the peer's clock. Returns what the newest round
+ * trip would be without a queue on the way back. */
+int64_t tn_path_there(struct tn_path *p, int64_t sent_us, unsigned clock);
 void tn_path_fill(struct tn_path *p, int64_t now_us);
 int64_t tn_path_burst(const struct tn_path *p);
 
@@ -537,9 +546,15 @@ void tn_sent_give(struct tunnel *t, struct tn_path *p);
 /* When the oldest packet was sent that should prove that the path lives and did not yet; NEVER_US:
  * none. */
 int64_t tn_sent_suspect(struct tn_path *p);
-/* An ACK of packets of p. same_way: it came on p, so that its time is p's round trip. */
+/* An ACK of packets of p. */
+struct tn_ack_time {
+	int64_t delay_us;
+	bool same_way; /* it came on p, so that its time is p's round trip */
+	bool timed;    /* clock: when the highest number came there */
+	unsigned clock;
+};
 int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, size_t n,
-	     int64_t delay_us, bool same_way);
+	     const struct tn_ack_time *time);
 int64_t tn_pto(const struct tn_path *p);
 int64_t tn_pto_due(const struct tn_path *p);
 void tn_recover_timers(struct tunnel *t, struct tn_path *p);

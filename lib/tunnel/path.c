@@ -46,6 +46,7 @@ void tn_path_begin(struct tn_path *p, const struct tunnel_conf *conf, const stru
 	p->srtt_us = p->latest_us = RTT_GUESS_US;
 	p->rttvar_us = RTT_GUESS_US / 4;
 	p->min_rtt_us = p->min_next_us = NEVER_US;
+	p->there_us = p->min_there_us = p->next_there_us = NEVER_US;
 	p->min_since_us = now_us;
 	p->delivered_us = p->first_us = p->last_sent_us = now_us;
 	p->loss_us = p->ack_us = p->suspect_us = NEVER_US;
@@ -83,6 +84,8 @@ static void min_rtt(struct tn_path *p, int64_t rtt_us, int64_t now_us)
 		p->min_rtt_us = p->min_next_us;
 		p->min_next_us = NEVER_US;
 		p->min_since_us = now_us;
+		p->min_there_us = p->next_there_us;
+		p->next_there_us = NEVER_US;
 	}
 	p->min_next_us = MIN(p->min_next_us, rtt_us);
 	p->min_rtt_us = MIN(p->min_rtt_us, rtt_us);
@@ -105,6 +108,24 @@ void tn_path_rtt(struct tn_path *p, int64_t rtt_us, int64_t delay_us, int64_t no
 	}
 	p->rttvar_us += (llabs(p->srtt_us - rtt_us) - p->rttvar_us) / 4;
 	p->srtt_us += (rtt_us - p->srtt_us) / 8;
+}
+
+/* Each time differs from the one before by less than half a turn of the clock. Of the first it is not
+ * known whose queue it had to wait in. */
+int64_t tn_path_there(struct tn_path *p, int64_t sent_us, unsigned clock)
+{
+	int64_t turn = (int64_t)TN_CLOCK_UNIT_US << TN_CLOCK_BITS;
+	int64_t at = (int64_t)clock * TN_CLOCK_UNIT_US - sent_us % turn,
+		over = p->latest_us - p->min_rtt_us;
+
+	if (p->there_us == NEVER_US)
+		p->there_us = at;
+	p->there_us += ((at - p->there_us) % turn + turn + turn / 2) % turn - turn / 2;
+	if (p->min_there_us == NEVER_US)
+		p->min_there_us = p->there_us - over;
+	p->next_there_us = MIN(p->next_there_us, p->there_us);
+	p->min_there_us = MIN(p->min_there_us, p->there_us);
+	return p->min_rtt_us + CLAMP(p->there_us - p->min_there_us, (int64_t)0, over);
 }
 
 /* The token bucket is deep enough for a timer that comes late by some ms. */

@@ -17,6 +17,7 @@ static void take_rtt(struct tn_rate_meter *m, const struct tn_rate_sample *s)
 		m->bin_n = 1;
 		m->bin_since_us = s->now_us;
 	}
+	m->back_us = MAX(s->back_us, m->back_us - m->back_us / 32);
 	m->bin_us[1] = MIN(m->bin_us[1], s->rtt_us);
 	m->queue_us = MAX(MIN(m->bin_us[0], m->bin_us[1]) - m->min_rtt_us, 0);
 	m->round_queue_us = MIN(m->round_queue_us, m->queue_us);

@@ -13,7 +13,8 @@
 /* One ACK's worth of news; rates as in draft-cheng-iccrg-delivery-rate-estimation. */
 struct tn_rate_sample {
 	int64_t now_us;
-	int64_t rtt_us;	    /* of the newest packet acknowledged, 0: none usable */
+	int64_t rtt_us;	    /* of the newest packet acknowledged, 0: none usable; and so much */
+	int64_t back_us;    /* more, by a queue on the way back */
 	int64_t min_rtt_us; /* of the path, windowed; 0: none yet */
 	uint64_t acked, lost;
 	uint64_t in_flight; /* after */
@@ -33,6 +34,7 @@ struct tn_rate_meter {
 	    bin_since_us; /* lowest round trip of the last bin of samples, this one */
 	unsigned bin_n;
 	int64_t queue_us; /* the lowest of both over min_rtt_us: jitter passes, a queue stays */
+	int64_t back_us;  /* acknowledgements wait so long */
 
 	uint64_t goodput;	       /* the highest of the last rounds, bytes a second */
 	uint64_t best[TN_RATE_ROUNDS]; /* each round's highest */

@@ -351,6 +351,12 @@ static uint64_t shared_cwnd(const struct tn_rate *r)
 	return bdp(r, bw) * pct / 100 + MAX(20 * MSS, bw * BATCH_US / SEC_US);
 }
 
+/* What arrived and is not yet known to have, since acknowledgements queue. */
+static uint64_t behind(const struct tn_rate *r)
+{
+	return r->a.bw * (uint64_t)r->m.back_us / SEC_US;
+}
+
 static uint64_t auto_cwnd(const struct tn_rate *r)
 {
 	uint64_t pipe = bdp(r, r->a.bw);
@@ -359,8 +365,9 @@ static uint64_t auto_cwnd(const struct tn_rate *r)
 	case TN_RATE_STARTUP:
 		return MAX(CWND_INIT, pipe * PCT_STARTUP / 100) + r->a.bw * BATCH_US / SEC_US;
 	case TN_RATE_SHARED:
-		return MAX(shared_cwnd(r), CWND_MIN);
+		return MAX(shared_cwnd(r) + behind(r), CWND_MIN);
 	default:
+		pipe += behind(r);
 		return MAX(pipe * 5 / 4 + r->a.bw * SLACK_US / SEC_US + 10 * MSS, CWND_MIN);
 	}
 }

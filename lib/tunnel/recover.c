@@ -258,7 +258,7 @@ static void tell_rate(struct tunnel *t, struct tn_path *p, struct news *n)
 
 /* The ranges come highest first and do not overlap (the parser saw to that). */
 int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, size_t n,
-	     int64_t delay_us, bool same_way)
+	     const struct tn_ack_time *time)
 {
 	struct news news = {0};
 	struct tn_span gap;
@@ -270,12 +270,14 @@ int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, s
 
 		p->largest_acked = range[0].hi;
 		s = tn_sent_slot(p, range[0].hi - 1);
-		if (range[0].hi > p->low && same_way && !s->crossed && s->left_us &&
+		if (range[0].hi > p->low && time->same_way && !s->crossed && s->left_us &&
 		    (s->state == TN_SENT_FLIGHT || s->state == TN_SENT_GIVEN ||
 		     s->state == TN_SENT_NONE)) {
-			tn_path_rtt(p, t->now_us - s->left_us, MIN(delay_us, DELAY_TOLD_MAX_US),
-				    t->now_us);
-			news.rate.rtt_us = p->latest_us;
+			tn_path_rtt(p, t->now_us - s->left_us,
+				    MIN(time->delay_us, DELAY_TOLD_MAX_US), t->now_us);
+			news.rate.rtt_us =
+			    time->timed ? tn_path_there(p, s->left_us, time->clock) : p->latest_us;
+			news.rate.back_us = p->latest_us - news.rate.rtt_us;
 		}
 	}
 	for (size_t i = 0; i < n; i++) {

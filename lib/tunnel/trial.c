@@ -73,6 +73,7 @@ static void move(struct tunnel *t, struct tn_path *p)
 	p->min_rtt_us = p->min_next_us;
 	p->min_next_us = NEVER_US;
 	p->min_since_us = t->now_us;
+	p->there_us = p->min_there_us = p->next_there_us = NEVER_US;
 	p->n.moved++;
 	t->stats.moved++;
 	tn_event(t, &p->ev, TUNNEL_EV_PATH);

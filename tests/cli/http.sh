@@ -77,6 +77,14 @@ step "HEAD has the length and no body" test "$(curl -sSI "$url/live/hls.min.js" 
 etag=$(curl -sSI "$url/live/hls.min.js" | tr -d '\r' | sed -n 's/^ETag: //p')
 step "the same again is 304" test "$(curl -sS -o /dev/null -H "If-None-Match: $etag" -w '%{http_code}' "$url/live/hls.min.js")" = 304
 step "another is 200" test "$(curl -sS -o /dev/null -H 'If-None-Match: "x"' -w '%{http_code}' "$url/live/hls.min.js")" = 200
+date=$(curl -sSI "$url/live/hls.min.js" | tr -d '\r' | sed -n 's/^Last-Modified: //p')
+step "not modified since" test "$(curl -sS -o /dev/null -H "If-Modified-Since: $date" -w '%{http_code}' "$url/live/hls.min.js")" = 304
+step "modified since" test "$(curl -sS -o /dev/null -H 'If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT' -w '%{http_code}' "$url/live/hls.min.js")" = 200
+step "a tag goes before a date" test "$(curl -sS -o /dev/null -H "If-Modified-Since: $date" -H 'If-None-Match: "x"' -w '%{http_code}' "$url/live/hls.min.js")" = 200
+step "several ranges are the whole" test "$(curl -sS -o /dev/null -H 'Range: bytes=0-1,5-9' -w '%{http_code} %{size_download}' "$url/live/hls.min.js")" = "200 100000"
+step "a range of another version is the whole" test "$(curl -sS -o /dev/null -r 0-9 -H 'If-Range: "x"' -w '%{http_code}' "$url/live/hls.min.js")" = 200
+step "of this one it is the range" test "$(curl -sS -o /dev/null -r 0-9 -H "If-Range: $etag" -w '%{http_code}' "$url/live/hls.min.js")" = 206
+step "a weak tag is no tag of a range" test "$(curl -sS -o /dev/null -r 0-9 -H "If-Range: W/$etag" -w '%{http_code}' "$url/live/hls.min.js")" = 200
 step "OPTIONS" test "$(curl -sS -o /dev/null -X OPTIONS -w '%{http_code}' "$url/live/time")" = 204
 step "CORS" grep -qi '^access-control-allow-origin: \*' <(curl -sSI "$url/live/time")
 step "the root leads to the page" test "$(curl -sSL "$url/")" = "this is player.html"

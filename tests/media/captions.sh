@@ -35,4 +35,4 @@ through() {
 echo 'leak:libx265' >"$TMP/suppressions"
 export LSAN_OPTIONS=suppressions=$TMP/suppressions:print_suppressions=0${LSAN_OPTIONS:+:$LSAN_OPTIONS}
 through 30 120
-through 60 120
+through 60 60

@@ -19,6 +19,7 @@ static const struct scenario scenarios[] = {
     {"heavy", "10 MB at 20 Mbit/s, 200 ms, 10 %", heavy_set, heavy_check, 60 * SEC_US, 40},
     {"burst", "20 MB at 50 Mbit/s, 150 ms, 3 % in bursts", burst_set, burst_check, 60 * SEC_US, 40},
     {"queue", "100 Mbit/s, 50 ms, 200 ms of queue", queue_set, queue_check, 60 * SEC_US, 200},
+    {"back", "a download beside another's uploads", back_set, back_check, 60 * SEC_US, 200},
     {"steps", "50, 10, 50 Mbit/s", main_set, steps_check, 60 * SEC_US, 200},
     {"fixed", "15 Mbit/s by hand, 5 % lost", fixed_set, fixed_check, 60 * SEC_US, 20},
     {"request", "1 KB fetches on the main line", main_set, request_check, 20 * SEC_US, 4},

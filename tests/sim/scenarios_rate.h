@@ -108,6 +108,37 @@ static void queue_check(struct sim *m)
 	close_both(m);
 }
 
+/* Another's uploads fill and drain the queue of the way back, 80 ms of it every two seconds: no reason
+ * to slow the download, nor to queue. */
+static void back_set(struct sim *m)
+{
+	lines(m,
+	      (struct way){.rate_bps = 100000000, .queue_us = 200 * MS_US, .delay_us = 25 * MS_US});
+	connect_ends(m, NULL, 0);
+}
+
+static void back_check(struct sim *m)
+{
+	uint64_t before = 0;
+	double queue = 0, got;
+
+	run(m, m->now_us + 2 * SEC_US, NULL);
+	plan_add(m, (struct plan){.up = 100, .down = 400 << 20});
+	open_all(m);
+	for (int i = 0; i < 1000; i++) {
+		m->link->way[1].delay_us = (25 + (i < 100 ? 0 : i % 100 * 8 / 10)) * MS_US;
+		run(m, m->now_us + 20 * MS_US, NULL);
+		if (i == 200)
+			before = m->end[0][0]->got;
+		if (i > 200)
+			queue += (double)MAX(m->link->way[0].free_us - m->now_us, 0) / 1e3;
+	}
+	got = (double)(m->end[0][0]->got - before) * 8 / 16e6;
+	figure(0, "goodput, Mbit/s", got);
+	figure(1, "mean queue of ours, ms", queue / 800);
+	CHECK(m, got >= 90 && queue / 800 <= 16);
+}
+
 /* The line becomes five times slower, then as it was. */
 static void steps_check(struct sim *m)
 {

@@ -70,6 +70,7 @@ static struct media_info *ladder(struct ratio fps)
 	feed_audio(&i->track[2], "audio", 48000);
 	feed_audio(&i->track[3], "korean", 48000);
 	str_copy(i->track[3].lang, sizeof(i->track[3].lang), "kor");
+	str_copy(i->track[3].label, sizeof(i->track[3].label), "한국어 <R&D>");
 	return i;
 }
 

@@ -32,7 +32,7 @@ static int parse_mark(void *base, const char *value, char *err, size_t cap)
 
 static const struct conf_key keys[] = {
     {"tunnel", "key_file", CONF_STR, offsetof(struct root, key_file), NULL, 0, 0, 0, NULL},
-    {"tunnel", "rate", CONF_RATE, offsetof(struct root, rate), "10M", 0, 0, 0, NULL},
+    {"tunnel", "rate", CONF_RATE, offsetof(struct root, rate), "10M", 0, 0, CONF_RELOAD, NULL},
     {"tunnel", "idle", CONF_DURATION, offsetof(struct root, idle_us), "30s", 1000000, 60000000, 0,
      NULL},
     {"tunnel", "on", CONF_BOOL, offsetof(struct root, on), "yes", 0, 0, 0, NULL},

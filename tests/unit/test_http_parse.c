@@ -273,6 +273,69 @@ static void test_etags(void **state)
 	assert_true(http_etag_match((struct http_text){"*", 1}, "\"c\""));
 }
 
+static enum http_coding choose(const char *accept)
+{
+	return http_coding_choose((struct http_text){accept, strlen(accept)});
+}
+
+static void test_codings(void **state)
+{
+	assert_int_equal(choose(""), HTTP_IDENTITY);
+	assert_int_equal(choose("gzip"), HTTP_GZIP);
+	assert_int_equal(choose("gzip, deflate, br"), HTTP_BROTLI);
+	assert_int_equal(choose("x-gzip"), HTTP_GZIP);
+	assert_int_equal(choose("GZIP;q=0.5 , br;q=0.4"), HTTP_GZIP);
+	assert_int_equal(choose("br;q=0, gzip;q=0"), HTTP_IDENTITY);
+	assert_int_equal(choose("br;q=0, *"), HTTP_GZIP);
+	assert_int_equal(choose("*;q=0"), HTTP_IDENTITY);
+	assert_int_equal(choose("identity, gzip;q=0.9"), HTTP_IDENTITY);
+	assert_int_equal(choose("identity;q=0.5, gzip;q=0.501"), HTTP_GZIP);
+	assert_int_equal(choose("deflate, zstd"), HTTP_IDENTITY);
+	assert_int_equal(choose("br;q=2, gzip;q=x, gzip;q=0.1234, gzip;z=1"), HTTP_IDENTITY);
+	assert_int_equal(choose(",,;,gzip;q=1.000,"), HTTP_GZIP);
+}
+
+static void test_dates(void **state)
+{
+	const char *text = "Sun, 06 Nov 1994 08:49:37 GMT";
+
+	assert_int_equal(http_date_parse((struct http_text){text, strlen(text)}), 784111777);
+	assert_int_equal(http_date_parse((struct http_text){text, strlen(text) - 1}), -1);
+	assert_int_equal(http_date_parse((struct http_text){"", 0}), -1);
+}
+
+/* What a page holds is the text, whatever its coding; what does not get shorter stays as it is. */
+static void test_page(void **state)
+{
+	struct buf *text = buf_create(4000), *noise = buf_create(4000), *small = buf_copy("abc", 3);
+	struct http_page page = {0};
+	enum http_coding c;
+
+	memset(text->data, 'x', text->len);
+	for (uint32_t i = 0, r = 1; i < noise->len; i++)
+		noise->data[i] = (uint8_t)((r = r * 1664525 + 1013904223) >> 24);
+	http_page_set(&page, text);
+	for (c = HTTP_GZIP; c < HTTP_CODINGS; c++) {
+		enum http_coding got = c;
+		struct buf *b = http_page_get(&page, &got);
+
+		assert_int_equal(got, c);
+		assert_true(b->len < 200);
+		assert_ptr_equal(http_page_get(&page, &got), b);
+	}
+	http_page_set(&page, noise);
+	c = HTTP_GZIP;
+	assert_ptr_equal(http_page_get(&page, &c), noise);
+	assert_int_equal(c, HTTP_IDENTITY);
+	http_page_set(&page, small);
+	c = HTTP_BROTLI;
+	assert_ptr_equal(http_page_get(&page, &c), small);
+	http_page_finish(&page);
+	buf_unref(text);
+	buf_unref(noise);
+	buf_unref(small);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +344,8 @@ int main(void)
 	    cmocka_unit_test(test_trickle),  cmocka_unit_test(test_limits),
 	    cmocka_unit_test(test_paths),    cmocka_unit_test(test_query),
 	    cmocka_unit_test(test_ranges),   cmocka_unit_test(test_etags),
+	    cmocka_unit_test(test_codings),  cmocka_unit_test(test_dates),
+	    cmocka_unit_test(test_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

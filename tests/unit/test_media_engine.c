@@ -168,7 +168,8 @@ static const struct engine_events events = {on_opened, on_lost, on_switched, on_
 
 static void play(struct run *r)
 {
-	struct engine_conf conf = {.gop_us = SEC_US, .audio_bitrate = 64000, .rungs = 2};
+	struct engine_conf conf = {
+	    .gop_us = SEC_US, .like = {.bitrate = 64000, .channels = 2}, .rungs = 2};
 	char err[MEDIA_ERR];
 
 	conf.sources = 1;
@@ -255,7 +256,8 @@ static void it_can_be_destroyed_at_any_time(void **state)
 	}
 	for (int i = 0; i < 5; i++) {
 		struct run r = {0};
-		struct engine_conf conf = {.gop_us = SEC_US, .audio_bitrate = 64000};
+		struct engine_conf conf = {.gop_us = SEC_US,
+					   .like = {.bitrate = 64000, .channels = 2}};
 		char err[MEDIA_ERR];
 
 		conf.sources = 1;

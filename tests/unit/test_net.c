@@ -162,12 +162,46 @@ static void test_specs(void **state)
 	assert_non_null(strstr(err, "range"));
 }
 
+static bool holds(const char *block, const char *ip)
+{
+	struct net_block b;
+	struct net_addr a;
+
+	assert_int_equal(net_block_parse(block, &b), 0);
+	assert_int_equal(net_addr_parse_ip(ip, &a), 0);
+	return net_block_has(&b, &a);
+}
+
+static void test_blocks(void **state)
+{
+	struct net_block b;
+
+	assert_true(holds("192.0.2.0/24", "192.0.2.255"));
+	assert_false(holds("192.0.2.0/24", "192.0.3.0"));
+	assert_true(holds("192.0.2.128/25", "192.0.2.128"));
+	assert_false(holds("192.0.2.128/25", "192.0.2.127"));
+	assert_true(holds("192.0.2.1", "192.0.2.1"));
+	assert_false(holds("192.0.2.1", "192.0.2.2"));
+	assert_true(holds("0.0.0.0/0", "203.0.113.9"));
+	assert_false(holds("0.0.0.0/0", "2001:db8::1"));
+	assert_true(holds("2001:db8::/33", "2001:db8:7fff::1"));
+	assert_false(holds("2001:db8::/33", "2001:db8:8000::1"));
+	assert_true(holds("::1", "::1"));
+	assert_int_equal(net_block_parse("192.0.2.1/24", &b), -EINVAL);
+	assert_int_equal(net_block_parse("192.0.2.0/33", &b), -ERANGE);
+	assert_int_equal(net_block_parse("192.0.2.0/", &b), -EINVAL);
+	assert_int_equal(net_block_parse("192.0.2.0/-1", &b), -EINVAL);
+	assert_int_equal(net_block_parse("example.org/8", &b), -EINVAL);
+	assert_int_equal(net_block_parse("", &b), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_addresses), cmocka_unit_test(test_bad_addresses),
 	    cmocka_unit_test(test_ip_alone),  cmocka_unit_test(test_hash),
 	    cmocka_unit_test(test_hosts),     cmocka_unit_test(test_specs),
+	    cmocka_unit_test(test_blocks),
 	};
 
 	return cmocka_run_group_tests_name("net", tests, NULL, NULL);

@@ -150,7 +150,7 @@ static void write_bmp(char *path, int w, int h, const uint8_t bgr[3])
 	int size = w * 3 * h, fd = mkstemp(path);
 
 	assert_true(fd >= 0 && w % 4 == 0);
-	*(uint32_t *)(void *)(head + 2) = (uint32_t)(54 + size);
+	memcpy(head + 2, &(uint32_t){(uint32_t)(54 + size)}, 4);
 	head[10] = 54;
 	head[14] = 40;
 	head[18] = (uint8_t)w;

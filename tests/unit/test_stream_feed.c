@@ -32,6 +32,8 @@ static struct media_info *ladder(void)
 	add(i, MEDIA_VIDEO, "720p", 720, 2);
 	add(i, MEDIA_VIDEO, "720p-high", 720, 3);
 	add(i, MEDIA_AUDIO, "audio-ko", 0, 0);
+	str_copy(i->track[1].lang, sizeof(i->track[1].lang), "eng");
+	str_copy(i->track[4].lang, sizeof(i->track[4].lang), "kor");
 	return i;
 }
 
@@ -78,6 +80,9 @@ static void test_select(void **state)
 	choose("360p", NULL, 1, "360p audio ");
 	choose("360p", "audio-ko", 1, "360p audio-ko ");
 	choose("720p", "360p", 0, "360p 720p ");
+	/* Sound by its language; and the standard one where there is room for one only. */
+	choose("ko", NULL, 1, "720p-high audio-ko ");
+	choose("720p", "eng", 1, "audio 720p ");
 }
 
 static void test_select_packets(void **state)

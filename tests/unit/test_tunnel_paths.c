@@ -478,6 +478,47 @@ static void test_frames(void **state_)
 	pair_destroy(&p);
 }
 
+/* A packet leaves when `now`, waits so long in queues there and back, and is acknowledged: what is said
+ * of the queue there. The peer's clock begins anywhere. */
+static int64_t there(struct tn_path *p, int64_t now_us, int64_t out_us, int64_t back_us)
+{
+	int64_t clock = now_us + 25 * MS_US + out_us + 987654321;
+
+	tn_path_rtt(p, 50 * MS_US + out_us + back_us, 0, now_us + 50 * MS_US + out_us + back_us);
+	return tn_path_there(p, now_us,
+			     (unsigned)(clock / TN_CLOCK_UNIT_US % (1 << TN_CLOCK_BITS))) -
+	       p->min_rtt_us;
+}
+
+static void test_there(void **state_)
+{
+	struct tunnel_conf conf;
+	struct tn_path p = {0};
+	struct tn_where at = {0};
+	int64_t now = 5 * SEC_US, unit = TN_CLOCK_UNIT_US;
+
+	tunnel_conf_default(&conf);
+	tn_path_begin(&p, &conf, &at, now);
+	assert_in_range(there(&p, now, 0, 0), 0, unit);
+	/* Each way's queue is told from the other's, however often the clock goes round. */
+	for (int64_t i = 0; i < 300; i++) {
+		int64_t out = i * 7 % 90 * MS_US, back = i * 11 % 130 * MS_US;
+
+		now += 33 * MS_US;
+		assert_in_range(there(&p, now, out, back), MAX(out - unit, 0), out + unit);
+	}
+	/* Of the first time of all, nothing is known but the round trip. */
+	p.there_us = p.min_there_us = p.next_there_us = NEVER_US;
+	assert_in_range(there(&p, now, 0, 40 * MS_US), 40 * MS_US - unit, 40 * MS_US);
+	/* In two windows it is. */
+	for (int64_t i = 0; i < 25; i++) {
+		now += SEC_US;
+		there(&p, now, 0, i % 2 ? 40 * MS_US : 0);
+	}
+	assert_in_range(there(&p, now, 0, 40 * MS_US), 0, unit);
+	tn_path_finish(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -487,6 +528,7 @@ int main(void)
 	    cmocka_unit_test(test_resume),    cmocka_unit_test(test_frames),
 	    cmocka_unit_test(test_memory),    cmocka_unit_test(test_farewell),
 	    cmocka_unit_test(test_impatient), cmocka_unit_test(test_standby),
+	    cmocka_unit_test(test_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
