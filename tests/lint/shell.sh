@@ -16,8 +16,8 @@ step "shellcheck of ${#scripts[@]} scripts" shellcheck -x -P SCRIPTDIR -S warnin
 mapfile -t tests < <(find tests/browser tests/cli tests/llhls tests/media tests/net -name '*.sh')
 in_a_hurry() {
 	grep -nE '(^|[^-_a-z])timeout (-k [0-9]+ )?[0-9]+ ' "$@"
-	grep -nE '^# timeout: *([0-9]{1,2}|[123][0-9]{2})$' "$@"
+	grep -nE '^# timeout: *[0-9]{1,3}$' "$@"
 }
 found=$(in_a_hurry "${tests[@]}" || true)
-[ -z "$found" ] || fail "patiently instead, and no less than 400 s: $found"
+[ -z "$found" ] || fail "patiently instead, and no less than 1000 s: $found"
 echo "ok - nothing is in a hurry"
