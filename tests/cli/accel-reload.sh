@@ -21,7 +21,7 @@ hup() { # hup NAME: it has read its files again
 asks() { # asks PORT: a short conversation there succeeds
 	patiently 20 "$PEER" many 127.0.0.1 "$1" 1 100
 }
-closed() { # gone PORT: nobody listens there
+closed() { # closed PORT: nobody listens there
 	! patiently 20 "$PEER" many 127.0.0.1 "$1" 1 100 2>/dev/null
 }
 there() { # there RATE WEB [MORE]: the endpoint's file

@@ -1,5 +1,4 @@
 #!/bin/bash
-# timeout: 60
 # Who may watch: tokens made by openssl as gex-package(1) tells, by query, header and cookie, handed on to all addresses;
 # lists of networks; keys replaced by a reload. And playlists compressed as curl and brotli read them.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
@@ -43,7 +42,7 @@ spawn encoder ffmpeg -hide_banner -nostdin -loglevel warning -re -f lavfi -i tes
 	"udp://127.0.0.1:$udp?pkt_size=1316"
 
 code() {
-	curl -sS -m 8 -o "$TMP/body" -w '%{http_code}' "$@"
+	curl -sS -m 60 -o "$TMP/body" -w '%{http_code}' "$@"
 }
 refused() {
 	step "$1 is 403" test "$(code "${@:2}")" = 403
@@ -77,8 +76,8 @@ curl -sS "$url/$video/index.m3u8?token=$token" >"$TMP/media"
 step "and of a media playlist" test "$(grep -cE '\.(m4s|mp4|m3u8)' "$TMP/media")" = "$(grep -cF "token=$token" "$TMP/media")"
 curl -sS -H "Authorization: Bearer $token" "$url/$video/index.m3u8" >"$TMP/media"
 step "not where it came by a header" test "$(grep -c token "$TMP/media" || true)" = 0
-step "ffmpeg plays HLS by it" timeout 15 ffmpeg -nostdin -v error -i "$url/index.m3u8?token=$token" -t 1 -f null -
-step "ffprobe reads DASH by it" timeout 15 ffprobe -v error "$url/manifest.mpd?token=$token"
+step "ffmpeg plays HLS by it" patiently 15 ffmpeg -nostdin -v error -i "$url/index.m3u8?token=$token" -t 1 -f null -
+step "ffprobe reads DASH by it" patiently 15 ffprobe -v error "$url/manifest.mpd?token=$token"
 
 # The page asks for what it needs without a token: it has a cookie from there.
 curl -sS -c "$TMP/jar" -o /dev/null "$url/?token=$token"

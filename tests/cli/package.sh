@@ -149,7 +149,12 @@ same_file "$TMP/trickled" "$TMP/later"
 step "time for UTCTiming" grep -Eqx '20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z' <(curl -sS "$url/time" && echo)
 
 # ---- one file without an end ----
-timeout 4 curl -sS -N -o "$TMP/live.mp4" "$url/live.mp4?rendition=$video" || true
+spawn endless curl -sS -N -o "$TMP/live.mp4" "$url/live.mp4?rendition=$video"
+larger() {
+	[ "$(stat -c %s "$TMP/live.mp4")" -gt "$1" ]
+}
+retry 15 larger 130000 || fail "live.mp4 does not go on"
+stop endless
 step "live.mp4 has picture and sound" test "$(ffprobe -v error -show_entries stream=codec_name -of csv=p=0 "$TMP/live.mp4" | tr '\n' ' ')" = "h264 aac "
 step "from a key frame on" grep -q K <(ffprobe -v error -select_streams v -show_entries packet=flags -of csv=p=0 "$TMP/live.mp4" | head -1)
 ffmpeg -nostdin -v error -i "$TMP/live.mp4" -f null - 2>"$TMP/probe" || fail "live.mp4 does not decode"

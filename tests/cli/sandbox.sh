@@ -67,7 +67,7 @@ told() {
 	spawn -r tool "$BUILD/gex-transcode" -v -i "$TMP/in.ts?realtime=1&loop=1" -r 144p -o "$TMP/told.nut" \
 		-m "127.0.0.1:$mport" "$@"
 	wait_ready tool
-	curl -sf --max-time 5 "http://127.0.0.1:$mport/metrics" | sed -n 's/^gex_transcode_sandbox //p' >"$TMP/abi"
+	curl -sf --max-time 20 "http://127.0.0.1:$mport/metrics" | sed -n 's/^gex_transcode_sandbox //p' >"$TMP/abi"
 	stop tool
 	[ "$(grep -c 'andlock' "$TMP/tool.log")" = "$want" ]
 }

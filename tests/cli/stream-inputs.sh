@@ -26,15 +26,15 @@ refused() {
 # ---- two inputs at one port ----
 port=$(free_port udp)
 mport=$(free_port tcp)
-to="srt://127.0.0.1:$port?connect_timeout=2000"
+to="srt://127.0.0.1:$port?connect_timeout=20000"
 spawn -r two "$BUILD/gex-transcode" -i "srt://:$port?streamid=one&passphrase_file=$TMP/one" \
 	-i "srt://:$port?streamid=two&passphrase_file=$TMP/two" -r 144p -o "$TMP/two.nut" -m "127.0.0.1:$mport"
 wait_ready two
 up() {
-	curl -sf --max-time 2 "http://127.0.0.1:$mport/metrics" | grep "^gex_transcode_input_up{input=\"$1\"} 1" >/dev/null
+	curl -sf --max-time 20 "http://127.0.0.1:$mport/metrics" | grep "^gex_transcode_input_up{input=\"$1\"} 1" >/dev/null
 }
 down() {
-	curl -sf --max-time 2 "http://127.0.0.1:$mport/metrics" | grep "^gex_transcode_input_up{input=\"$1\"} 0" >/dev/null
+	curl -sf --max-time 20 "http://127.0.0.1:$mport/metrics" | grep "^gex_transcode_input_up{input=\"$1\"} 0" >/dev/null
 }
 refused "a stream id that nobody has" "streamid=three&passphrase=passphrase-of-one"
 refused "the other's passphrase" "streamid=two&passphrase=passphrase-of-one"

@@ -51,14 +51,14 @@ step "stands upright" test "$(ffprobe -v quiet -select_streams v -show_entries s
 
 # ---- what is made ----
 
-# libx265 3.5 does not give back all it has at its end.
+# libx265 3.5 does not give back all it has at its end; the file that says so is read behind the sandbox.
 echo 'leak:libx265' >"$TMP/suppressions"
 export LSAN_OPTIONS=suppressions=$TMP/suppressions:print_suppressions=0${LSAN_OPTIONS:+:$LSAN_OPTIONS}
 
 # make CODEC WANTED: a rung of this codec has all frames, key frames on the seconds of the epoch only, and can be decoded.
 make() {
 	local out=$TMP/$1.nut
-	"$bin" -q -i "$TMP/long.ts" -r "low=160x90@25,150k,codec=$1,preset=ultrafast" -S audio.codec=opus -o "$out" || fail "$1 is not made"
+	"$bin" -q -S process.sandbox=no -i "$TMP/long.ts" -r "low=160x90@25,150k,codec=$1,preset=ultrafast" -S audio.codec=opus -o "$out" || fail "$1 is not made"
 	ffprobe -v quiet -count_packets -show_entries stream=codec_name,nb_read_packets -of csv=p=0 "$out" >"$TMP/got"
 	grep -qx "$2,60" "$TMP/got" || fail "$1: $(cat "$TMP/got")"
 	grep -qE '^opus,12[0-9]$' "$TMP/got" || fail "$1: $(cat "$TMP/got")"

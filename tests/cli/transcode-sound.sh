@@ -1,5 +1,4 @@
 #!/bin/bash
-# timeout: 60
 # gex-transcode's sound: several languages through a change of source, to players too; channels mixed and picked.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"

@@ -32,7 +32,7 @@ serve() {
 	wait_bound tcp "$port"
 }
 serve
-spawn encoder ffmpeg -nostdin -v error -re -f lavfi -i testsrc2=s=320x180:r=25 -f lavfi -i sine=r=48000 -t 100 -c:v libx264 \
+spawn encoder ffmpeg -nostdin -v error -re -f lavfi -i testsrc2=s=320x180:r=25 -f lavfi -i sine=r=48000 -t 900 -c:v libx264 \
 	-preset ultrafast -g 25 -c:a aac -f hls -hls_time 1 -hls_list_size 8 -hls_flags delete_segments+temp_file "$TMP/www/hls/live.m3u8"
 enough() {
 	[ "$(grep -c '\.ts$' "$TMP/www/hls/live.m3u8")" -ge 4 ]
@@ -40,7 +40,7 @@ enough() {
 retry 30 enough || fail "no playlist"
 
 metric() {
-	curl -sf --max-time 2 "http://127.0.0.1:$mport/metrics" | awk -v n="gex_transcode_$1" \
+	curl -sf --max-time 20 "http://127.0.0.1:$mport/metrics" | awk -v n="gex_transcode_$1" \
 		'index($1, n) == 1 && $1 ~ "^" n "({|$)" { s += $2 } END { print s + 0 }'
 }
 beyond() {

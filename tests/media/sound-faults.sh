@@ -1,5 +1,4 @@
 #!/bin/bash
-# timeout: 100
 # gex-transcode listens to its source: silence is told and, where that is asked for, left for a backup; the source is taken back
 # when there is sound again. And what packets tell of an encoder.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
@@ -15,7 +14,7 @@ source_of() {
 		-preset ultrafast -tune zerolatency -g 12 -c:a aac -f mpegts -muxdelay 0 -flush_packets 1 -y "$TMP/$1.ts"
 }
 metric() {
-	curl -sf --max-time 2 "http://127.0.0.1:$mport/metrics" | awk -v n="gex_transcode_$1" '$1 == n { print $2 }'
+	curl -sf --max-time 20 "http://127.0.0.1:$mport/metrics" | awk -v n="gex_transcode_$1" '$1 == n { print $2 }'
 }
 is() {
 	[ "$(metric "$1")" = "$2" ]
