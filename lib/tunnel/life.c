@@ -3,6 +3,7 @@
  * up the tunnel is resuming: everything waits for the first that answers. */
 #include "tunnel/internal.h"
 
+#define STANDBY_US (15 * SEC_US) /* between signs of life of a connection that stands by */
 #define PROBE_US (250 * MS_US)
 #define PROBE_HEARD_US (20 * MS_US)  /* at a sign of life, when the last probe is older than that */
 #define HEARD_AGAIN_US (500 * MS_US) /* so long nothing came before what ends an outage */
@@ -11,6 +12,7 @@
  * when another can take its place at once; when all that there is is a connection that stands by, worse
  * on any line that loses; when there is nothing else to go to. What TCP sends again takes its time. */
 #define ASK_MIN_US (10 * MS_US)
+#define ASK_ALONE_MIN_US (5 * MS_US)
 #define ASKS 3
 #define ASKS_ALONE 10
 #define SILENCE_MIN_US (120 * MS_US)
@@ -98,7 +100,8 @@ static int64_t silence(const struct tunnel *t, const struct tn_path *p)
 }
 
 /* When an unanswered path is asked for a sign of life, beside probe timeouts: soon where another can
- * take its place, otherwise often, until it is too late for an answer. */
+ * take its place, otherwise often, until it is too late for an answer; and there not before the next
+ * ACK at leisure should have come, too, or each that is lost costs more than it saved. */
 static int64_t ask_due(const struct tunnel *t, struct tn_path *p)
 {
 	int64_t oldest = tn_sent_suspect(p), late, first, step = ASK_MIN_US;
@@ -107,12 +110,14 @@ static int64_t ask_due(const struct tunnel *t, struct tn_path *p)
 	if (oldest == NEVER_US)
 		return NEVER_US;
 	late = silence(t, p) - p->srtt_us - ASK_MIN_US;
-	first = MAX(MIN(late, p->srtt_us + 2 * p->rttvar_us), p->srtt_us + ASK_MIN_US);
+	first = p->srtt_us + 2 * p->rttvar_us;
 	if (others(t, p) != OTHERS_LIKE) {
 		most = ASKS_ALONE;
+		first += p->suspect_lazy ? 2 * tn_ack_leisure(p) : 0;
 		first = MAX(first, silence(t, p) / 3);
-		step = MAX((late - first) / (ASKS_ALONE - 1), step);
+		step = MAX((late - MIN(first, late)) / (ASKS_ALONE - 1), ASK_ALONE_MIN_US);
 	}
+	first = MAX(MIN(late, first), p->srtt_us + ASK_MIN_US);
 	return asked < most ? oldest + first + asked * step : NEVER_US;
 }
 
@@ -180,13 +185,23 @@ static void probe(struct tunnel *t, struct tn_path *p)
 	p->probe_us = long_dead ? NEVER_US : t->now_us + PROBE_US;
 }
 
+/* When a path that is up is asked because nothing was. One that stands by is asked seldom: nothing
+ * that came in the meantime waits for its answer. */
+static int64_t keepalive_due(const struct tunnel *t, const struct tn_path *p)
+{
+	bool stands_by = tn_reliable(p) && others(t, p) == OTHERS_LIKE;
+
+	return p->plain_us +
+	       (stands_by ? MAX(t->conf.keepalive_us, STANDBY_US) : t->conf.keepalive_us);
+}
+
 void tn_life_timers(struct tunnel *t, struct tn_path *p)
 {
 	if (p->state == TN_PATH_UP && down_due(t, p) <= t->now_us)
 		down(t, p);
 	if (p->state == TN_PATH_UP) {
 		ask(t, p);
-		if (t->now_us >= p->plain_us + t->conf.keepalive_us) {
+		if (t->now_us >= keepalive_due(t, p)) {
 			p->ping = true;
 			tn_sent_trim(p);
 		}
@@ -199,7 +214,7 @@ int64_t tn_life_wake(const struct tunnel *t, struct tn_path *p)
 {
 	if (p->state == TN_PATH_UP)
 		return MIN(MIN(down_due(t, p), ask_due(t, p)),
-			   tn_held(p) ? NEVER_US : p->plain_us + t->conf.keepalive_us);
+			   tn_held(p) ? NEVER_US : keepalive_due(t, p));
 	return p->proven ? p->probe_us : NEVER_US;
 }
 

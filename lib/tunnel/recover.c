@@ -388,6 +388,7 @@ int64_t tn_sent_suspect(struct tn_path *p)
 		if (!is_plain(s))
 			continue;
 		p->suspect_us = s->sent_us;
+		p->suspect_lazy = s->lazy;
 		break;
 	}
 	return p->suspect_us;

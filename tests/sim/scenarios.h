@@ -59,6 +59,7 @@ static const struct scenario scenarios[] = {
     {"stripe", "40 and 20 Mbit/s, 40 and 160 ms, as one", two_set, stripe_check, 60 * SEC_US, 200},
     {"standby", "echoes beside a transfer, 200 ms, 5 %, tls stands by", standby_set, standby_check,
      60 * SEC_US, 40},
+    {"spare", "30 Hz UDP echo, tls stands by", spare_set, spare_check, 60 * SEC_US, 40},
     {"lone", "a line that loses 15 %, and one with bursts", lone_set, lone_check, 60 * SEC_US, 20},
     {"pairs", "any two lines as one", pairs_set, pairs_check, 90 * SEC_US, 200},
 };

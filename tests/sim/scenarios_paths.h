@@ -314,11 +314,8 @@ static void stripe_check(struct sim *m)
 
 /* ---- a connection of TCP stands by ---- */
 
-static void standby_set(struct sim *m)
+static void beside_tls(struct sim *m, struct way w)
 {
-	struct way w = line_2;
-
-	w.rate_bps = 20000000;
 	line(m, 0, w);
 	w.reliable = true;
 	w.queue_us = SEC_US;
@@ -327,6 +324,14 @@ static void standby_set(struct sim *m)
 	m->addr[1][1].len |= TUNNEL_ADDR_RELIABLE;
 	connect_ends(m, NULL, 0);
 	CHECK(m, tunnel_path_add(m->client, 1, &m->addr[1][1]) == 1);
+}
+
+static void standby_set(struct sim *m)
+{
+	struct way w = line_2;
+
+	w.rate_bps = 20000000;
+	beside_tls(m, w);
 }
 
 /* Both kinds of echoes for so long. */
@@ -382,6 +387,36 @@ static void standby_check(struct sim *m)
 	CHECK(m, m->n_rtt * 1000 >= (m->echo_sent + m->flow_sent) * 995);
 	CHECK(m, m->rtt_ms[m->n_rtt - 1] <= (dies ? 3000 : 1000));
 	CHECK(m, dies || (deaths(m, 0) == 0 && m->rtt_ms[m->n_rtt * 99 / 100] <= 350));
+}
+
+/* Datagrams alone: what standing by costs on the wire. */
+static void spare_set(struct sim *m)
+{
+	const struct way *of[] = {&line_1, &line_2, &line_3};
+
+	beside_tls(m, *of[m->seed % 3]);
+}
+
+static void spare_check(struct sim *m)
+{
+	struct sim *lone = sim_new(m->sc, m->seed);
+	struct echoes without, with;
+	uint64_t before;
+
+	line(lone, 0, m->link[0].way[0]);
+	connect_ends(lone, NULL, 0);
+	without = echo_count(lone, false, 300);
+	sim_destroy(lone);
+	run(m, m->now_us + 5 * SEC_US, NULL);
+	CHECK(m, both_up(m));
+	before = deaths(m, 0) + deaths(m, 1);
+	with = echo_count(m, false, 300);
+	figure(0, "bytes, % of plain", with.bytes);
+	figure(1, "standing by costs, %", 100 * (with.bytes / without.bytes - 1));
+	figure(2, "deaths", (double)(deaths(m, 0) + deaths(m, 1) - before));
+	CHECK(m, both_up(m) && deaths(m, 0) + deaths(m, 1) == before);
+	CHECK(m, with.bytes <= 1.02 * without.bytes);
+	CHECK(m, with.lost <= 0.2 && with.p98_ms <= 60);
 }
 
 /* ---- a line that loses much is not dead, and one that was is there at once ---- */

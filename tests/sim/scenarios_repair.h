@@ -39,13 +39,21 @@ static int by_float(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* On the wire: with UDP and IP, or with TLS, TCP and IP and TCP's own ACK. */
+static uint64_t path_bytes(const struct tunnel *t, unsigned number)
+{
+	struct tunnel_path_stats p;
+
+	if (!tunnel_path_stats(t, number, &p))
+		return 0;
+	return p.bytes_sent +
+	       p.packets_sent * (p.peer.len & TUNNEL_ADDR_RELIABLE ? 24 + 52 + 52 : 28);
+}
+
 static uint64_t wire_bytes(const struct sim *m)
 {
-	struct tunnel_stats c, s;
-
-	tunnel_stats(m->client, &c);
-	tunnel_stats(m->server, &s);
-	return c.bytes_sent + s.bytes_sent + 28 * (c.packets_sent + s.packets_sent);
+	return path_bytes(m->client, 0) + path_bytes(m->client, 1) + path_bytes(m->server, 0) +
+	       path_bytes(m->server, 1);
 }
 
 /* What echoes came to: lost and bytes in percent of the plain exchange, percentiles over the line's
@@ -54,7 +62,7 @@ struct echoes {
 	double lost, bytes, p98_ms, p99_ms;
 };
 
-static struct echoes echo_run(struct sim *m, bool stream, int64_t seconds_long)
+static struct echoes echo_count(struct sim *m, bool stream, int64_t seconds_long)
 {
 	double rtt = (double)(m->link->way[0].delay_us + m->link->way[1].delay_us) / 1e3;
 	struct echoes e;
@@ -78,6 +86,13 @@ static struct echoes echo_run(struct sim *m, bool stream, int64_t seconds_long)
 	qsort(m->rtt_ms, m->n_rtt, sizeof(*m->rtt_ms), by_float);
 	e.p98_ms = (double)m->rtt_ms[m->n_rtt * 98 / 100] - rtt;
 	e.p99_ms = (double)m->rtt_ms[m->n_rtt * 99 / 100] - rtt;
+	return e;
+}
+
+static struct echoes echo_run(struct sim *m, bool stream, int64_t seconds_long)
+{
+	struct echoes e = echo_count(m, stream, seconds_long);
+
 	figure(0, "lost, %", e.lost);
 	figure(1, "bytes, % of plain", e.bytes);
 	figure(2, "p99 over RTT, ms", e.p99_ms);
