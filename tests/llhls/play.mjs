@@ -181,7 +181,7 @@ export class Player {
 	forgiving(say) {
 		const forgets = this.mayForget && this.refusedAt && performance.now() - this.refusedAt < 2 * this.restart_ms;
 
-		return (rule, what) => (forgets && ['window', 'msn-old', 'stays', 'continuous'].includes(rule) ? null : say(rule, what));
+		return (rule, what) => (forgets && ['window', 'msn-old', 'stays', 'continuous', 'skip'].includes(rule) ? null : say(rule, what));
 	}
 
 	pace(r, list, a, say) {
@@ -400,7 +400,7 @@ export class Player {
 	}
 
 	delta(r, old, list, offered) {
-		const say = this.say(r.name);
+		const say = this.forgiving(this.say(r.name));
 		const long = old.segments.reduce((t, s) => t + (s.duration ?? 0), 0);
 
 		check.one(list, say);
