@@ -1,5 +1,4 @@
 #!/bin/bash
-# timeout: 100
 # Broken and hostile streams, one after the other: gex-transcode goes on, and so does its output. SOAK_SECONDS for longer than
 # the check's few seconds, SOAK_SEED for other damage; `make soak` is both.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
@@ -41,7 +40,7 @@ spawn -r tool "$BUILD/gex-transcode" -i "$TMP/in" -r 'tiny=96x54@25,50k,preset=u
 wait_ready tool
 # feed COMMAND...: into the FIFO. Who does not read in time is left alone: that is the tool's matter.
 feed() {
-	timeout 20 "$@" >"$TMP/in" || true
+	patiently 3 "$@" >"$TMP/in" || true
 }
 # Of what comes at once 3 s are left out.
 feed cat "$TMP/good.ts"
