@@ -185,7 +185,7 @@ struct tn_path {
 	uint64_t suspect; /* the first after it; suspect_us: when it was sent, NEVER_US: none */
 	int64_t suspect_us;
 	bool suspect_lazy; /* its ACK may wait */
-	bool relay_ack; /* what came here is acknowledged on another path as well */
+	bool relay_ack;	   /* what came here is acknowledged on another path as well */
 	struct {
 		uint64_t packets_sent, bytes_sent, packets_received, bytes_received;
 		uint64_t packets_lost, deaths, moved;
