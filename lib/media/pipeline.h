@@ -161,7 +161,9 @@ struct engine {
 	struct failover failover;
 	bool begun; /* the first source has come; fps, gop and which tracks there are go by it */
 	struct ratio fps;
-	bool fields;	 /* twice as many pictures are made of it */
+	bool fields; /* twice as many pictures are made of it */
+	int64_t
+	    video_bitrate; /* the video thread's: of what came before the rungs were made; 0: too little came */
 	int64_t gop;	 /* frames */
 	bool built;	 /* encoders and info are there */
 	bool no_picture; /* the first source has none */

@@ -1,5 +1,4 @@
 #!/bin/bash
-# timeout: 60
 # Memory stays as it is: a clip again and again, as fast as it goes. SOAK_SECONDS for longer than the check's few.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
