@@ -75,6 +75,12 @@ static void on_opened(void *arg, struct media_info *info)
 	stream_feed_start(a->feed, a->select.info);
 }
 
+/* Those have time: whoever writes there waits, or chooses what to leave out. Of what is live the newest counts. */
+static bool can_wait(const struct stream_url *u)
+{
+	return u->scheme == STREAM_FILE || u->scheme == STREAM_PIPE;
+}
+
 static void on_packet(void *arg, struct media_packet *p)
 {
 	struct app *a = arg;
@@ -82,8 +88,7 @@ static void on_packet(void *arg, struct media_packet *p)
 	if (stream_select_packet(&a->select, p))
 		stream_feed_write(a->feed, p);
 	media_packet_unref(p);
-	/* A file has time; of what is live, the newest counts. */
-	if (a->conf.url.scheme == STREAM_FILE && writer_is_behind(a->writer)) {
+	if (can_wait(&a->conf.url) && writer_is_behind(a->writer)) {
 		stream_input_pause(a->input, true);
 		loop_timer_in(&a->pause, PAUSE_US);
 	}

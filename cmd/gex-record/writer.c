@@ -16,7 +16,8 @@
 #define RETRY_MIN_US (1 * SEC_US)
 #define RETRY_MAX_US (30 * SEC_US)
 #define JOIN_S 5
-#define BEHIND 200
+#define BEHIND 300 /* packets: some seconds, far less than the queue holds */
+#define BEHIND_BYTES (32 << 20)
 #define JUMP_BACK_US (10 * SEC_US)
 
 struct writer {
@@ -300,7 +301,9 @@ bool writer_destroy(struct writer *w)
 
 bool writer_is_behind(struct writer *w)
 {
-	return stream_tap_stats(w->tap).items > BEHIND;
+	struct fan_stats s = stream_tap_stats(w->tap);
+
+	return s.items > BEHIND || s.bytes > BEHIND_BYTES;
 }
 
 void writer_status(struct writer *w, char *out, size_t cap)

@@ -99,6 +99,7 @@ GETTER(get_frames, f->now.frames_in)
 GETTER(get_bytes, f->now.bytes_in)
 GETTER(get_damaged, f->now.damaged)
 GETTER(get_undecoded, f->now.undecoded)
+GETTER(get_skipped, f->now.skipped)
 GETTER(get_broken, f->now.broken)
 GETTER(get_switches, f->now.switches[i])
 GETTER(get_slates, f->now.slates)
@@ -169,6 +170,8 @@ void figures_engine(struct figures *f, struct engine *e)
 	    get_decode, 0);
 	add(f, false, "gex_transcode_queued_packets", "Packets waiting to be decoded.", NULL,
 	    get_queued, 0);
+	add(f, true, "gex_transcode_skipped_total",
+	    "Pictures not decoded because the machine lagged.", NULL, get_skipped, 0);
 	add(f, true, "gex_transcode_broken_total", "Pictures left out because of damage.", NULL,
 	    get_broken, 0);
 	add(f, true, "gex_transcode_slates_total", "How often the slate came.", NULL, get_slates,

@@ -390,6 +390,7 @@ void engine_stats(struct engine *e, struct engine_stats *st)
 				    .bytes_in = e->bytes_in,
 				    .damaged = e->damaged,
 				    .undecoded = e->undecoded,
+				    .skipped = e->skipped,
 				    .broken = e->broken,
 				    .slates = e->slates,
 				    .slate = e->slated,

@@ -119,7 +119,8 @@ struct engine_sound_stats {
 struct engine_stats {
 	int64_t frames_in, packets_in, bytes_in; /* of all inputs */
 	int64_t damaged, undecoded;
-	int64_t broken; /* pictures left out because of damage before or in them */
+	int64_t skipped; /* pictures that were not decoded, since the machine lagged */
+	int64_t broken;	 /* pictures left out because of damage before or in them */
 	int64_t repairs[TIMELINE_REPAIRS]; /* of all inputs */
 	int64_t switches[FAILOVER_WHYS];   /* how often another input came */
 	int64_t slates;			   /* and the slate */

@@ -24,6 +24,8 @@ static bool sleep_until(struct engine *e, int64_t until_us)
 
 static bool push_work(struct engine *e, struct work *w)
 {
+	w->since_us = os_mono_us();
+	e->keys_waiting += w->voice < 0 && w->packet && w->packet->key;
 	if (queue_push(w->voice < 0 ? &e->video_queue : &e->audio_queue, w))
 		return true;
 	work_destroy(w);

@@ -40,6 +40,7 @@ struct work {
 	struct media_packet *packet;
 	int track, voice; /* voice: the rendition of sound, -1: for the pictures */
 	int64_t out_us;	  /* UTC of the packet's pts, or TIMELINE_NONE */
+	int64_t since_us; /* it waits for its decoder (monotonic) */
 };
 void work_destroy(struct work *w);
 
@@ -141,6 +142,7 @@ struct engine {
 	bool
 	    live; /* gaps are filled; frames are dropped when the machine lags, and the source is not held up */
 	struct queue video_queue, audio_queue;
+	atomic_int keys_waiting; /* key frames in the video queue */
 	struct stage rung[LADDER_MAX];
 	int rungs;
 	struct encoder sound_enc[SOUNDS_MAX];
@@ -188,7 +190,7 @@ struct engine {
 	bool posted;
 
 	atomic_bool cancel, slated;
-	atomic_llong frames_in, packets_in, bytes_in, damaged, undecoded, broken, slates;
+	atomic_llong frames_in, packets_in, bytes_in, damaged, undecoded, skipped, broken, slates;
 	atomic_llong side_packets, side_dropped, silence, cut, overrun, decode_us;
 };
 

@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "log/log.h"
+#include "media/lag.h"
 #include "media/pipeline.h"
 #include "media/slate.h"
 #include "media/upright.h"
@@ -32,6 +33,8 @@ struct video {
 	bool copies;		 /* no rung is encoded, so nothing is decoded */
 	struct media_info *info; /* of what is decoded */
 	int track;
+	struct lag lag;
+	struct log_limit lags;
 	bool lost;	   /* packets are missing before what is decoded */
 	int64_t broken_us; /* of the first picture left out, NEVER_US: all is well */
 	int64_t shown_us;  /* of the last picture of a source */
@@ -269,6 +272,39 @@ static void pass_through(struct video *v, const struct work *w)
 			copy_packet(&e->rung[i], w);
 }
 
+static int64_t is_key_frame(const void *work)
+{
+	const struct work *w = work;
+
+	return w->packet && w->packet->key;
+}
+
+/* Does the machine lag so far behind a source that does not wait that this is not to be decoded? */
+static bool leave_out(struct video *v, const struct work *w)
+{
+	struct engine *e = v->e;
+	const struct media_packet *p = w->packet;
+	int64_t now = os_mono_us();
+	struct lag_packet l = {
+	    .waited_us = now - w->since_us, .key = p->key, .keys_behind = e->keys_waiting};
+
+	if (engine_waits(e))
+		return false;
+	/* Only where it may matter: it is looked for. */
+	if (l.waited_us > LAG_SOME_US)
+		l.disposable = p->key ? queue_first(&e->video_queue, is_key_frame) == 1
+				      : lag_disposable(&v->info->track[v->track], p);
+	if (!lag_leaves_out(&v->lag, &l))
+		return false;
+	e->skipped++;
+	/* The source is there, and its last picture better than the slate. */
+	v->shown_us = MAX(v->shown_us, w->out_us);
+	if (log_allow(&v->lags, 1, 10 * SEC_US, now))
+		log_warn("video", "decoding is %.1f s late: pictures are left out",
+			 (double)l.waited_us / 1e6);
+	return true;
+}
+
 /* How much the source sends, as long as a ladder may want to know it. */
 static void measure(struct video *v, const struct work *w)
 {
@@ -292,7 +328,7 @@ static void decode(struct video *v, const struct work *w)
 		return;
 	measure(v, w);
 	pass_through(v, w);
-	if (v->copies)
+	if (v->copies || leave_out(v, w))
 		return;
 	v->lost = (v->lost || w->packet->loss) && !w->packet->key;
 	mav_packet_borrow(v->pkt, w->packet);
@@ -392,10 +428,12 @@ void *video_main(void *arg)
 	while (!ended) {
 		struct work *w = queue_pop(&e->video_queue, due(e), &ended);
 
-		if (w && w->packet)
+		if (w && w->packet) {
+			e->keys_waiting -= w->packet->key;
 			decode(&v, w);
-		else if (w)
+		} else if (w) {
 			new_source(&v, w);
+		}
 		work_destroy(w);
 		if (!ended && !queue_len(&e->video_queue))
 			fill(&v);

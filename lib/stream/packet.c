@@ -1,5 +1,7 @@
 #include "stream/packet.h"
 
+#include "media/lag.h"
+
 static void *ref_packet(void *p)
 {
 	return media_packet_ref(p);
@@ -12,22 +14,6 @@ static void unref_packet(void *p)
 
 const struct fan_ops stream_packet_ops = {ref_packet, unref_packet};
 
-/* H.264 tells in its first slice header's NAL unit that no other picture refers to this one (nal_ref_idc 0, ISO/IEC
- * 14496-10, 7.4.1). */
-static bool is_disposable(const struct media_packet *p)
-{
-	for (size_t i = 0; i + 3 < p->size && i < 4096; i++) {
-		int type;
-
-		if (p->data[i] || p->data[i + 1] || p->data[i + 2] != 1)
-			continue;
-		type = p->data[i + 3] & 31;
-		if (type >= 1 && type <= 5)
-			return !(p->data[i + 3] >> 5 & 3);
-	}
-	return false;
-}
-
 struct fan_item stream_packet_item(const struct media_info *info, struct media_packet *p)
 {
 	const struct media_track *t = &info->track[p->track];
@@ -38,7 +24,7 @@ struct fan_item stream_packet_item(const struct media_info *info, struct media_p
 	    .us = media_packet_us(info, p),
 	    .track = p->track,
 	    .key = p->key,
-	    .disposable = t->codec == MEDIA_H264 && !p->key && is_disposable(p),
+	    .disposable = !p->key && lag_disposable(t, p),
 	};
 }
 

@@ -123,3 +123,9 @@ refuse "a text file as video" 65 "$BUILD/gex-record" -i "$TMP/text" -d "$TMP/tex
 refuse "a missing input file" 69 "$BUILD/gex-record" -i "$TMP/none.ts" -d "$TMP/none.d"
 printf '[record]\ninput = -\ndir = %s\nfragment = 1ms\n' "$TMP/x" >"$TMP/bad.ini"
 refuse "a fragment that is too short" 78 "$BUILD/gex-record" -c "$TMP/bad.ini"
+
+# ---- a pipe that is faster than the disk ----
+ffmpeg -nostdin -v error -f lavfi -i testsrc2=s=64x48:r=25 -t 200 -c:v libx264 -threads 1 -preset ultrafast -g 25 "$TMP/long.ts"
+# shellcheck disable=SC2002 # a pipe it has to be
+cat "$TMP/long.ts" | patiently 30 "$BUILD/gex-record" -i - -d "$TMP/piped" 2>/dev/null
+step "all of a pipe that does not wait" test "$(frames "$(newest "$TMP/piped")")" = 5000
