@@ -105,7 +105,7 @@ struct cached {
 };
 
 struct rendition {
-	struct cached playlist, delta;
+	struct cached playlist, delta, iframes;
 	struct list held;     /* hold.c: requests, by their links */
 	struct list trickled; /* the same, of segments in progress */
 	int64_t latency_us;   /* now - the instant of the newest frame of the last part */
@@ -164,7 +164,7 @@ void package_drain(struct package *p);
 void package_status(struct package *p, char *line, size_t cap);
 
 /* text.c */
-enum text { TEXT_MULTIVARIANT, TEXT_MEDIA, TEXT_DELTA, TEXT_MPD };
+enum text { TEXT_MULTIVARIANT, TEXT_MEDIA, TEXT_DELTA, TEXT_IFRAMES, TEXT_MPD };
 void text_send(struct package *p, struct http_request *r, struct cached *at, enum text what,
 	       const struct cmaf_track *t, const char *cache);
 /* The token by which r came and which its answer's addresses are to carry; "": none. */

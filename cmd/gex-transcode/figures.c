@@ -119,6 +119,7 @@ GETTER(get_thumbs_failed, f->now.thumb[i].failed)
 GETTER(get_rung_frames, f->now.rung[i].frames)
 GETTER(get_rung_dropped, f->now.rung[i].dropped)
 GETTER(get_rung_repeated, f->now.rung[i].repeated)
+GETTER(get_rung_instead, f->now.rung[i].instead)
 GETTER(get_rung_captioned, f->now.rung[i].captioned)
 GETTER(get_rung_ready, f->now.rung[i].ready)
 GETTER(get_rung_scale, f->now.rung[i].scale_us / 1e6)
@@ -298,6 +299,9 @@ void figures_start(struct figures *f, struct media_info *info)
 		    label, get_rung_repeated, i);
 		add(f, true, "gex_transcode_captioned_total", "Frames with captions.", label,
 		    get_rung_captioned, i);
+		add(f, false, "gex_transcode_fallback",
+		    "1 where the processor encodes because the card could not be had.", label,
+		    get_rung_instead, i);
 		add(f, false, "gex_transcode_scaled_frames", "Scaled frames before the encoder.",
 		    label, get_rung_ready, i);
 		add(f, true, "gex_transcode_scale_seconds_total", "Time spent in scaling.", label,

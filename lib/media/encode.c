@@ -49,79 +49,7 @@ static int alloc(struct encoder *e, const char *name, struct media_track *t, int
 	return e->cc ? 0 : -ENOMEM;
 }
 
-/* ---- what each encoder is told: no delay, one thread, key frames where the grid wants them and nowhere else ---- */
-
-static void tell_x264(AVDictionary **o, const struct rung *r)
-{
-	av_dict_set(o, "preset", *r->preset ? r->preset : "veryfast", 0);
-	av_dict_set(o, "tune", "zerolatency", 0);
-	av_dict_set(o, "profile", "high", 0);
-	av_dict_set(o, "forced-idr", "1", 0);
-	av_dict_set(o, "x264-params", "keyint=infinite:scenecut=0:open-gop=0", 0);
-}
-
-static void tell_x265(AVDictionary **o, const struct rung *r)
-{
-	av_dict_set(o, "preset", *r->preset ? r->preset : "veryfast", 0);
-	av_dict_set(o, "tune", "zerolatency", 0);
-	av_dict_set(o, "forced-idr", "1", 0);
-	av_dict_set(o, "x265-params",
-		    "keyint=-1:scenecut=0:open-gop=0:pools=none:frame-threads=1:log-level=error",
-		    0);
-}
-
-/* Not SVT-AV1: it takes no key frames at our word, and holds frames back. */
-static void tell_aom(AVDictionary **o, const struct rung *r)
-{
-	av_dict_set(o, "usage", "realtime", 0);
-	av_dict_set_int(o, "cpu-used", 8 - rung_effort(r) / 2, 0);
-	av_dict_set(o, "lag-in-frames", "0", 0);
-}
-
-static void tell_vpx(AVDictionary **o, const struct rung *r)
-{
-	av_dict_set(o, "deadline", "realtime", 0);
-	av_dict_set_int(o, "cpu-used", 9 - MAX(rung_effort(r), 1), 0);
-	av_dict_set(o, "lag-in-frames", "0", 0);
-}
-
-static void tell_nvenc(AVDictionary **o, const struct rung *r)
-{
-	char preset[8];
-
-	snprintf(preset, sizeof(preset), "p%d", (1 + rung_effort(r) * 6 / 8) & 7);
-	av_dict_set(o, "preset", preset, 0);
-	av_dict_set(o, "tune", "ull", 0);
-	av_dict_set(o, "rc", "cbr", 0);
-	av_dict_set(o, "forced-idr", "1", 0);
-	av_dict_set(o, "zerolatency", "1", 0);
-	av_dict_set(o, "no-scenecut", "1", 0);
-}
-
-static const struct kind {
-	const char *codec, *encoder, *name;
-	enum media_codec id;
-	void (*tell)(AVDictionary **o, const struct rung *r);
-	const char *instead; /* when it cannot be opened: a card that is not there */
-	bool vbv;	     /* takes a maximum and a buffer beside the rate */
-} kinds[] = {
-    {"h264", "libx264", "h264", MEDIA_H264, tell_x264, NULL, true},
-    {"hevc", "libx265", "hevc", MEDIA_HEVC, tell_x265, NULL, true},
-    {"av1", "libaom-av1", "av1", MEDIA_AV1, tell_aom, NULL, true},
-    {"vp9", "libvpx-vp9", "vp9", MEDIA_VP9, tell_vpx, NULL, true},
-    {"h264_nvenc", "h264_nvenc", "h264", MEDIA_H264, tell_nvenc, "h264", true},
-    {"hevc_nvenc", "hevc_nvenc", "hevc", MEDIA_HEVC, tell_nvenc, "hevc", true},
-};
-
-static const struct kind *kind_of(const char *codec)
-{
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		if (!strcmp(kinds[i].codec, codec))
-			return &kinds[i];
-	return &kinds[0];
-}
-
-static void set_picture(struct encoder *e, const struct rung *r, const AVFrame *like, bool vbv)
+static void set_picture(struct encoder *e, const struct rung *r, const AVFrame *like)
 {
 	AVCodecContext *cc = e->cc;
 
@@ -132,8 +60,8 @@ static void set_picture(struct encoder *e, const struct rung *r, const AVFrame *
 	cc->framerate = mav_ratio(r->fps);
 	cc->time_base = av_inv_q(cc->framerate);
 	cc->bit_rate = r->bitrate;
-	cc->rc_max_rate = vbv ? r->bitrate : 0;
-	cc->rc_buffer_size = vbv ? (int)(r->bitrate * 3 / 4) : 0;
+	cc->rc_max_rate = r->bitrate;
+	cc->rc_buffer_size = (int)(r->bitrate * 3 / 4);
 	cc->gop_size = INT16_MAX;
 	cc->max_b_frames = 0;
 	cc->thread_count = 1;
@@ -150,8 +78,8 @@ static void set_picture(struct encoder *e, const struct rung *r, const AVFrame *
 	e->ticks = e->track->tb.den * r->fps.den / r->fps.num;
 }
 
-static int open_kind(struct encoder *e, const struct kind *k, const struct rung *r,
-		     const AVFrame *like, struct media_track *t, int index, char *err)
+static int open_as(struct encoder *e, const struct codec *k, const struct rung *r,
+		   const AVFrame *like, struct media_track *t, int index, char *err)
 {
 	AVDictionary *o = NULL;
 	const AVCodec *c;
@@ -164,12 +92,14 @@ static int open_kind(struct encoder *e, const struct kind *k, const struct rung 
 				  .height = r->height,
 				  .sar = {1, 1},
 				  .fps = r->fps};
-	str_copy(t->codec_name, sizeof(t->codec_name), k->name);
+	str_copy(t->codec_name, sizeof(t->codec_name), k->title);
 	str_copy(t->name, sizeof(t->name), r->name);
 	int rc = alloc(e, k->encoder, t, index, &c, err);
 	if (rc)
 		return rc;
-	set_picture(e, r, like, k->vbv);
+	set_picture(e, r, like);
+	if ((rc = card_open(&e->card, k->wants, e->cc, err)))
+		return rc;
 	e->writes_captions = !strcmp(k->encoder, "libx265");
 	k->tell(&o, r);
 	return open_codec(e, c, &o, err);
@@ -178,14 +108,16 @@ static int open_kind(struct encoder *e, const struct kind *k, const struct rung 
 int encoder_open_video(struct encoder *e, const struct rung *r, const AVFrame *like,
 		       struct media_track *t, int index, char *err)
 {
-	const struct kind *k = kind_of(r->codec);
-	int rc = open_kind(e, k, r, like, t, index, err);
+	const struct codec *k = codec_named(r->codec);
+	int rc = open_as(e, k, r, like, t, index, err);
 
 	if (!rc || !k->instead)
 		return rc;
-	log_warn(r->name, "%s; %s is encoded by the processor", err, k->instead);
+	log_warn(r->name, "%s: %s; the processor encodes %s instead", k->name, err, k->instead);
 	encoder_close(e);
-	return open_kind(e, kind_of(k->instead), r, like, t, index, err);
+	rc = open_as(e, codec_named(k->instead), r, like, t, index, err);
+	e->instead = true;
+	return rc;
 }
 
 int encoder_open_audio(struct encoder *e, const struct sound *s, struct media_track *t, int index,
@@ -236,7 +168,8 @@ int encoder_send(struct encoder *e, AVFrame *f)
 		memcpy(e->said, said->data, said->size);
 		e->said_size = said->size;
 	}
-	int rc = avcodec_send_frame(e->cc, f);
+	AVFrame *as = f ? card_picture(&e->card, f) : NULL;
+	int rc = f && !as ? AVERROR(ENOMEM) : avcodec_send_frame(e->cc, as);
 	if (f)
 		f->pts = pts;
 	return rc < 0 ? mav_errno(rc) : 0;
@@ -266,4 +199,5 @@ void encoder_close(struct encoder *e)
 {
 	avcodec_free_context(&e->cc);
 	av_packet_free(&e->pkt);
+	card_close(&e->card);
 }

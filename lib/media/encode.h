@@ -1,10 +1,9 @@
-/* Encoders of the engine: H.264, HEVC, AV1, VP9 frame by frame, AAC and Opus. Not for other modules. */
+/* Encoders of the engine at work: pictures frame by frame, sound. Not for other modules. */
 #ifndef GEX_MEDIA_ENCODE_H
 #define GEX_MEDIA_ENCODE_H
 
-#include "media/av.h"
 #include "media/caption.h"
-#include "media/ladder.h"
+#include "media/codec.h"
 #include "media/sound.h"
 #include "media/splice.h"
 
@@ -18,6 +17,8 @@ struct encoder {
 	struct media_track *track; /* whose time base packets get */
 	int index;		   /* of the track */
 	int64_t base;		   /* what was subtracted from pts: codecs count from 0 */
+	struct card card;
+	bool instead; /* of the one that was asked for */
 	/* Captions that the encoder does not write itself, of the frame whose packet comes next. */
 	bool writes_captions;
 	uint8_t said[CAPTION_FRAME * 3];

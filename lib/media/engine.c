@@ -121,8 +121,12 @@ AVCodecContext *engine_decoder(const struct media_track *t, char *err)
 
 static void ladder_for(struct engine *e, const AVFrame *first, const struct media_track *source)
 {
-	struct media_track like = {
-	    .width = source->width, .height = source->height, .sar = source->sar, .fps = e->fps};
+	struct media_track like = {.codec = source->codec,
+				   .width = source->width,
+				   .height = source->height,
+				   .sar = source->sar,
+				   .fps = e->fps,
+				   .bitrate = source->bitrate ? source->bitrate : e->video_bitrate};
 
 	if (e->fields)
 		like.fps.num *= 2;
@@ -133,8 +137,9 @@ static void ladder_for(struct engine *e, const AVFrame *first, const struct medi
 	}
 	if (!like.sar.num)
 		like.sar = (struct ratio){1, 1};
-	if (!e->conf.rungs)
-		e->conf.rungs = ladder_default(e->conf.rung, &like);
+	struct rung asked[LADDER_MAX];
+	memcpy(asked, e->conf.rung, sizeof(asked));
+	e->conf.rungs = ladder_expand(e->conf.rung, asked, e->conf.rungs, &like);
 	for (int i = 0; i < e->conf.rungs; i++) {
 		struct stage *s = &e->rung[i];
 
@@ -420,6 +425,7 @@ void engine_stats(struct engine *e, struct engine_stats *st)
 		    .encode_us = s->encode_us,
 		    .ready = s->ready.made ? (int)queue_len(&s->ready) : 0,
 		    .captioned = s->captioned,
+		    .instead = s->enc.instead,
 		    .queued = s->queue.made ? (int)queue_len(&s->queue) : 0};
 	}
 }

@@ -68,8 +68,9 @@ struct engine_conf {
 	const char *slate_file; /* NULL: a picture with slate_text; both for engine_create only */
 	const char *slate_text;
 	struct rung rung[LADDER_MAX];
-	int rungs;    /* 0: ladder_default */
-	bool cascade; /* smaller rungs are scaled from larger ones */
+	int rungs;	 /* 0: as one that is automatic */
+	bool sound_only; /* no pictures, whatever the source has */
+	bool cascade;	 /* smaller rungs are scaled from larger ones */
 	int64_t gop_us;
 	struct sound sound[SOUNDS_MAX];
 	int sounds;	   /* 0: one for each track of the first source, */
@@ -99,6 +100,7 @@ struct engine_events {
 struct engine_rung_stats {
 	int64_t frames, dropped, repeated;
 	int64_t captioned;	     /* frames with captions */
+	bool instead;		     /* by the processor, since the card could not be had */
 	int queued;		     /* at the door */
 	int ready;		     /* scaled, before the encoder */
 	int64_t scale_us, encode_us; /* spent in both */

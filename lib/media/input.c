@@ -412,7 +412,7 @@ static void new_connection(struct input *in, struct run *r)
 
 	media_demux_sides(r->d);
 	r->info = media_info_ref(media_demux_info(r->d));
-	r->video = first_of(r->info, MEDIA_VIDEO);
+	r->video = e->conf.sound_only ? -1 : first_of(r->info, MEDIA_VIDEO);
 	begin(e, r);
 	/* A later source may have what the first had not; the output cannot. */
 	r->video = e->no_picture ? -1 : r->video;

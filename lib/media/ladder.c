@@ -6,13 +6,17 @@
 #define SIDE_MIN 16
 #define SIDE_MAX 7680
 #define FPS_MAX 240
+#define RATE_MIN 100000 /* of what is chosen here */
+#define FITTING 4	/* rungs of an automatic ladder */
 
 static const int heights[] = {1080, 720, 480, 360, 240, 144};
 
 static const char *const presets[] = {"ultrafast", "superfast", "veryfast", "faster",  "fast",
 				      "medium",	   "slow",	"slower",   "veryslow"};
 
-static const char *const codecs[] = {"h264", "hevc", "av1", "vp9", "h264_nvenc", "hevc_nvenc"};
+static const char *const codecs[] = {"h264",	   "hevc",	 "av1",	     "vp9",
+				     "h264_nvenc", "hevc_nvenc", "h264_qsv", "hevc_qsv",
+				     "h264_vaapi", "hevc_vaapi"};
 
 static int bad(char *err, const char *what, const char *text)
 {
@@ -60,7 +64,8 @@ int rung_set_codec(struct rung *r, const char *text, char *err)
 			return 0;
 		}
 	}
-	return bad(err, "no codec (h264 hevc av1 vp9 h264_nvenc hevc_nvenc)", text);
+	return bad(err, "no codec (h264 hevc av1 vp9, or h264_ and hevc_ with nvenc qsv vaapi)",
+		   text);
 }
 
 int rung_set_fps(struct rung *r, const char *text, char *err)
@@ -140,11 +145,12 @@ int rung_parse(struct rung *r, const char *text, char *err)
 	char *first = strsep(&rest, ","), *is = strchr(first, '=');
 	int rc;
 	r->copy = !strcmp(is ? is + 1 : first, "copy");
+	r->automatic = !strcmp(first, "auto");
 	if (r->copy && rest)
 		return bad(err, "copy has no settings", text);
-	if (is || r->copy) {
+	if (is || r->copy || r->automatic) {
 		rc = set_name(r, first, is ? (size_t)(is - first) : strlen(first), err);
-		if (!rc && !r->copy)
+		if (!rc && !r->copy && !r->automatic)
 			rc = set_shape(r, is + 1, err);
 	} else {
 		rc = set_preset_name(r, first, err);
@@ -171,8 +177,22 @@ int64_t ladder_bitrate(int width, int height, struct ratio fps)
 	int64_t rate = points[i].rate + (points[i + 1].rate - points[i].rate) *
 					    (pixels - points[i].pixels) /
 					    (points[i + 1].pixels - points[i].pixels);
-	rate = MAX(rate, 100000);
+	rate = MAX(rate, RATE_MIN);
 	return fps.num > 40 * fps.den ? rate * 3 / 2 : rate;
+}
+
+/* What a codec needs of the bits of H.264 for the same picture, in per cent. */
+static int need(enum media_codec codec)
+{
+	return codec == MEDIA_AV1 ? 55 : codec == MEDIA_HEVC || codec == MEDIA_VP9 ? 65 : 100;
+}
+
+static enum media_codec codec_of(const struct rung *r)
+{
+	return str_starts(r->codec, "hevc") ? MEDIA_HEVC
+	       : !strcmp(r->codec, "av1")   ? MEDIA_AV1
+	       : !strcmp(r->codec, "vp9")   ? MEDIA_VP9
+					    : MEDIA_H264;
 }
 
 static int even(int64_t v)
@@ -192,7 +212,7 @@ void rung_fit(struct rung *r, const struct media_track *source)
 	if (!r->fps.num)
 		r->fps = source->fps.num ? source->fps : (struct ratio){30, 1};
 	if (!r->bitrate)
-		r->bitrate = ladder_bitrate(r->width, r->height, r->fps);
+		r->bitrate = ladder_bitrate(r->width, r->height, r->fps) * need(codec_of(r)) / 100;
 }
 
 /* Well above the next preset below it, and not above all of them. */
@@ -204,22 +224,81 @@ static bool between_rungs(int height)
 	return true;
 }
 
-int ladder_default(struct rung out[LADDER_MAX], const struct media_track *source)
+int ladder_share(const struct media_track *source)
 {
-	int n = 0;
+	static const int steps[] = {35, 50, 75};
+	int64_t usual =
+	    ladder_bitrate(source->width, source->height, source->fps) * need(source->codec) / 100;
 
-	if (between_rungs(source->height)) {
-		out[n] = (struct rung){.fps = {0, 1}};
-		snprintf(out[n++].name, sizeof(out->name), "%dp", source->height);
-	}
-	for (size_t i = 0; i < ARRAY_LEN(heights) && n < 4; i++) {
-		/* A source of 1088 or 716 lines is meant to be 1080 or 720. */
+	for (size_t i = 0; source->bitrate && i < ARRAY_LEN(steps); i++)
+		if (source->bitrate <= usual * steps[i] / 100)
+			return steps[i];
+	return 100;
+}
+
+static bool is_named(const struct rung *r, int n, const char *name)
+{
+	for (int i = 0; i < n; i++)
+		if (!strcmp(r[i].name, name))
+			return true;
+	return false;
+}
+
+/* One that suits the source, with the settings of the automatic one. Returns how many there are then. */
+static int add_fitting(struct rung *out, int n, const struct rung *like, int height,
+		       const struct media_track *source)
+{
+	struct rung r = *like;
+	/* A source of 1088 or 716 lines is meant to be 1080 or 720. */
+	int lines = height ? height : source->height;
+
+	r.automatic = false;
+	r.bitrate = 0;
+	r.height = height;
+	snprintf(r.name, sizeof(r.name), "%dp", lines);
+	if (n == LADDER_MAX || is_named(out, n, r.name))
+		return n;
+	r.fps = source->fps;
+	if (lines < 720 && r.fps.num > 40 * r.fps.den)
+		r.fps.den *= 2;
+	rung_fit(&r, source);
+	r.bitrate = MAX(r.bitrate * ladder_share(source) / 100, RATE_MIN);
+	if (like->bitrate)
+		r.bitrate = MIN(r.bitrate, like->bitrate);
+	out[n] = r;
+	return n + 1;
+}
+
+static int add_all(struct rung *out, int n, const struct rung *like,
+		   const struct media_track *source)
+{
+	int left = between_rungs(source->height) ? FITTING - 1 : FITTING;
+
+	if (left < FITTING)
+		n = add_fitting(out, n, like, 0, source);
+	for (size_t i = 0; i < ARRAY_LEN(heights) && left; i++) {
 		if (heights[i] > source->height + 8)
 			continue;
-		out[n] = (struct rung){.height = heights[i], .fps = {0, 1}};
-		snprintf(out[n++].name, sizeof(out->name), "%dp", heights[i]);
+		n = add_fitting(out, n, like, heights[i], source);
+		left--;
 	}
-	for (int i = 0; i < n; i++)
-		rung_fit(&out[i], source);
 	return n;
+}
+
+int ladder_expand(struct rung out[LADDER_MAX], const struct rung *in, int n,
+		  const struct media_track *source)
+{
+	static const struct rung automatic = {.fps = {0, 1}, .automatic = true};
+	int made = 0;
+
+	if (!n)
+		return add_all(out, 0, &automatic, source);
+	/* Those that are asked for by name come first where names are the same. */
+	for (int i = 0; i < n; i++)
+		if (!in[i].automatic)
+			out[made++] = in[i];
+	for (int i = 0; i < n; i++)
+		if (in[i].automatic)
+			made = add_all(out, made, &in[i], source);
+	return made;
 }

@@ -2,8 +2,9 @@
  *
  *   RUNG = PRESET | NAME=[WIDTHxHEIGHT][@FPS][,RATE][,preset=P][,codec=C]
  *        | [NAME=]copy                      the source's pictures as they are
+ *        | auto[,RATE][,preset=P][,codec=C] those that suit the source, none above RATE
  *   PRESET = (1080p | 720p | 480p | 360p | 240p | 144p) [60] [,RATE][,preset=P][,codec=C]
- *   C = h264 | hevc | av1 | vp9 | h264_nvenc | hevc_nvenc
+ *   C = h264 | hevc | av1 | vp9 | (h264 | hevc)_(nvenc | qsv | vaapi)
  *
  * What is not said comes from the source when it is there: the width by the picture's shape, the frame rate. */
 #ifndef GEX_MEDIA_LADDER_H
@@ -21,6 +22,7 @@ struct rung {
 	char preset[16];   /* named as those of x264, for all codecs; "" the default */
 	char codec[16];	   /* "": h264 */
 	bool copy;	   /* not encoded */
+	bool automatic;	   /* stands for those that suit the source */
 };
 
 /* 0, or -EINVAL with a reason in err (MEDIA_ERR bytes). */
@@ -32,12 +34,18 @@ int rung_set_codec(struct rung *r, const char *text, char *err) MUST_USE;
 /* 0 for the fastest preset to 8 for the best. */
 int rung_effort(const struct rung *r);
 int rung_set_preset(struct rung *r, const char *text, char *err) MUST_USE;
-/* The rungs for a source when none are asked for: those of 1080p, 720p, 480p, 360p, 240p, 144p that are not above it, and
- * the source's own size when it lies well between two of them or below all; at most four. Returns how many. */
-int ladder_default(struct rung out[LADDER_MAX], const struct media_track *source);
+/* In place of each automatic rung of in (n; none at all: as one) those of 1080p, 720p, 480p, 360p, 240p, 144p that are not above
+ * the source, and its own size when it lies well between two of them or below all: at most four, and none whose name is there
+ * already. Of a source with more than 40 frames a second those below 720p have half as many. Where its bit rate is known and
+ * less than usual, its pictures are simple, and the rungs get less in proportion (ladder_share). Returns how many there are. */
+int ladder_expand(struct rung out[LADDER_MAX], const struct rung *in, int n,
+		  const struct media_track *source);
+/* Of the usual rate, in per cent: 100, 75, 50 or 35, the least that is not below the source's share of what is usual for
+ * it; in few steps, so that two who measure the same source agree. */
+int ladder_share(const struct media_track *source);
 /* Fills in what a rung leaves to the source. */
 void rung_fit(struct rung *r, const struct media_track *source);
-/* A bit rate for a size and frame rate. */
+/* A bit rate for a size and frame rate, in H.264. */
 int64_t ladder_bitrate(int width, int height, struct ratio fps);
 
 #endif

@@ -26,6 +26,7 @@
 #define READY_MAX 2	/* scaled pictures that wait for an encoder */
 #define SCALERS_MAX 4
 #define OUT_BYTES_MAX (32 << 20)
+#define OUT_BYTES_WAIT (2 << 20) /* of a source that waits */
 
 #define CACHE_BYTES \
 	(32 << 20) /* of an input that is not active: what came since its last key frame */
@@ -158,7 +159,9 @@ struct engine {
 	struct failover failover;
 	bool begun; /* the first source has come; fps, gop and which tracks there are go by it */
 	struct ratio fps;
-	bool fields;	 /* twice as many pictures are made of it */
+	bool fields; /* twice as many pictures are made of it */
+	int64_t
+	    video_bitrate; /* the video thread's: of what came before the rungs were made; 0: too little came */
 	int64_t gop;	 /* frames */
 	bool built;	 /* encoders and info are there */
 	bool no_picture; /* the first source has none */

@@ -9,6 +9,9 @@
 #define HOLE_MAX \
 	60 /* frames that may be missing between the output's start and the first picture */
 
+#define MEASURE_US \
+	(500 * MS_US) /* tell how much a source sends; less would be its first key frame */
+
 #define BROKEN_US \
 	(1500 * \
 	 MS_US) /* pictures that may be damaged are left out for so long; then they are better than none */
@@ -32,7 +35,9 @@ struct video {
 	bool lost;	   /* packets are missing before what is decoded */
 	int64_t broken_us; /* of the first picture left out, NEVER_US: all is well */
 	int64_t shown_us;  /* of the last picture of a source */
-	AVFrame *slate;	   /* made or lent by the engine */
+	int64_t bytes,
+	    since_us;	/* of the source before the rungs are made; NEVER_US: nothing has come */
+	AVFrame *slate; /* made or lent by the engine */
 };
 
 static bool counts(const void *picture)
@@ -223,6 +228,8 @@ static void new_source(struct video *v, const struct work *w)
 	v->input = w->input;
 	v->broken_us = NEVER_US;
 	v->lost = false;
+	v->bytes = 0;
+	v->since_us = NEVER_US;
 	v->turn = w->info->track[w->track].turn;
 	upright_finish(&v->upright);
 	watch_begin(&v->watch);
@@ -262,12 +269,28 @@ static void pass_through(struct video *v, const struct work *w)
 			copy_packet(&e->rung[i], w);
 }
 
+/* How much the source sends, as long as a ladder may want to know it. */
+static void measure(struct video *v, const struct work *w)
+{
+	int64_t us =
+	    base_rescale(w->packet->dts, w->info->track[w->track].tb, (struct ratio){1, SEC_US});
+
+	if (v->e->rungs)
+		return;
+	if (v->since_us == NEVER_US)
+		v->since_us = us;
+	if (us - v->since_us >= MEASURE_US)
+		v->e->video_bitrate = base_scale(v->bytes * 8, SEC_US, us - v->since_us);
+	v->bytes += (int64_t)w->packet->size;
+}
+
 static void decode(struct video *v, const struct work *w)
 {
 	int64_t since = os_mono_us();
 
 	if (w->input != v->input)
 		return;
+	measure(v, w);
 	pass_through(v, w);
 	if (v->copies)
 		return;
@@ -350,6 +373,7 @@ void *video_main(void *arg)
 	struct video v = {.e = arg,
 			  .input = -1,
 			  .broken_us = NEVER_US,
+			  .since_us = NEVER_US,
 			  .pkt = av_packet_alloc(),
 			  .frame = av_frame_alloc(),
 			  .second = av_frame_alloc()};

@@ -67,7 +67,7 @@ wait_log listen 'tunnel.*: up after'
 step "a conversation" asks "$L"
 
 # A download that takes six minutes at 1 Mbit/s, through all that follows.
-timeout 340 "$PEER" pull 127.0.0.1 "$D" 45000000 >"$TMP/pull" &
+patiently 45 "$PEER" pull 127.0.0.1 "$D" 45000000 >"$TMP/pull" &
 pull=$!
 there 1M "$A" "$B"
 hup endpoint
@@ -111,7 +111,7 @@ hup endpoint
 wait "$pull" || fail "a download did not outlive the reloads, or the new rate was not taken"
 [ "$(grep -c 'up after' "$TMP/listen.log")" = 1 ] || fail "there was another tunnel"
 
-timeout 340 "$PEER" pull 127.0.0.1 "$D" 1000000000000 >/dev/null 2>&1 &
+patiently 45 "$PEER" pull 127.0.0.1 "$D" 1000000000000 >/dev/null 2>&1 &
 pull=$!
 busy() {
 	grep -q . "/proc/$pull/stat" && [ "$(ss -Htn state established "sport = :$S" | wc -l)" -gt 0 ]

@@ -71,6 +71,8 @@ static void what_is_wrong_is_named(void **state)
 	    {"x=640x360,preset=fastest", "preset"},
 	    {"x=640x360,codec=h266", "codec"},
 	    {"x=640x360,", "bit rate"},
+	    {"x=auto", "not a size"},
+	    {"auto,640x360", "bit rate"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -116,32 +118,91 @@ static void the_default_ladder_is_never_above_the_source(void **state)
 	struct rung r[LADDER_MAX];
 	struct media_track t = hd;
 
-	assert_int_equal(ladder_default(r, &t), 4);
+	assert_int_equal(ladder_expand(r, NULL, 0, &t), 4);
 	assert_string_equal(r[0].name, "1080p");
 	assert_string_equal(r[3].name, "360p");
 	t.width = 640, t.height = 360;
-	assert_int_equal(ladder_default(r, &t), 3);
+	assert_int_equal(ladder_expand(r, NULL, 0, &t), 3);
 	assert_string_equal(r[0].name, "360p");
 	t.width = 1920, t.height = 1088;
-	assert_int_equal(ladder_default(r, &t), 4);
+	assert_int_equal(ladder_expand(r, NULL, 0, &t), 4);
 	assert_string_equal(r[0].name, "1080p");
 	t.width = 1600, t.height = 900;
-	assert_int_equal(ladder_default(r, &t), 4);
+	assert_int_equal(ladder_expand(r, NULL, 0, &t), 4);
 	assert_string_equal(r[0].name, "900p");
 	assert_int_equal(r[0].width, 1600);
 	assert_string_equal(r[1].name, "720p");
 	t.width = 98, t.height = 54;
-	assert_int_equal(ladder_default(r, &t), 1);
+	assert_int_equal(ladder_expand(r, NULL, 0, &t), 1);
 	assert_int_equal(r[0].height, 54);
 	assert_int_equal(r[0].width, 98);
 	for (t.height = 16; t.height < 3000; t.height += 7) {
 		t.width = t.height * 16 / 9;
-		for (int i = ladder_default(r, &t); i--;) {
+		for (int i = ladder_expand(r, NULL, 0, &t); i--;) {
 			assert_true(r[i].height <= t.height + 8);
 			assert_true(r[i].width % 2 == 0 && r[i].height % 2 == 0 &&
 				    r[i].bitrate >= 100000);
 		}
 	}
+}
+
+static void an_automatic_rung_becomes_several(void **state)
+{
+	struct media_track t = hd;
+	struct rung r[LADDER_MAX],
+	    in[3] = {parsed("auto,2M,codec=hevc,preset=fast"), parsed("480p,900k"), parsed("copy")};
+
+	/* What is asked for by name stays, and is not made twice. */
+	assert_int_equal(ladder_expand(r, in, 3, &t), 5);
+	assert_string_equal(r[0].name, "480p");
+	assert_int_equal(r[0].bitrate, 900000);
+	assert_true(r[1].copy);
+	assert_string_equal(r[2].name, "1080p");
+	assert_int_equal(r[2].bitrate, 2000000);
+	assert_string_equal(r[3].name, "720p");
+	assert_int_equal(r[3].bitrate, 2800000 * 65 / 100);
+	assert_string_equal(r[4].name, "360p");
+	assert_string_equal(r[4].codec, "hevc");
+	assert_string_equal(r[4].preset, "fast");
+	for (int i = 0; i < 5; i++)
+		assert_false(r[i].automatic);
+	/* Of 50 frames a second the small ones have 25. */
+	t.fps = (struct ratio){60000, 1001};
+	assert_int_equal(ladder_expand(r, in, 1, &t), 4);
+	assert_int_equal(r[1].height, 720);
+	assert_int_equal(r[1].fps.den, 1001);
+	assert_int_equal(r[2].height, 480);
+	assert_int_equal(r[2].fps.num, 60000);
+	assert_int_equal(r[2].fps.den, 2002);
+	/* Never more than there may be. */
+	struct rung many[LADDER_MAX];
+	for (int i = 0; i < LADDER_MAX; i++)
+		many[i] = parsed("auto"), many[i].bitrate = 100000 * (i + 1);
+	assert_int_equal(ladder_expand(r, many, LADDER_MAX, &t), 4);
+}
+
+static void simple_pictures_get_less(void **state)
+{
+	struct media_track t = hd;
+	struct rung r[LADDER_MAX];
+
+	assert_int_equal(ladder_share(&t), 100);
+	for (int i = 0; i < 4; i++) {
+		static const struct {
+			int64_t bitrate;
+			int share;
+		} of[] = {{9000000, 100}, {3700000, 75}, {2400000, 50}, {300000, 35}};
+
+		t.bitrate = of[i].bitrate;
+		assert_int_equal(ladder_share(&t), of[i].share);
+		assert_int_equal(ladder_expand(r, NULL, 0, &t), 4);
+		assert_int_equal(r[0].bitrate, 5000000 * of[i].share / 100);
+		assert_int_equal(r[1].bitrate, 2800000 * of[i].share / 100);
+	}
+	/* The same bits say more in HEVC. */
+	t.codec = MEDIA_HEVC;
+	t.bitrate = 3300000;
+	assert_int_equal(ladder_share(&t), 100);
 }
 
 static void bit_rates_grow_with_the_picture(void **state)
@@ -163,6 +224,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_is_wrong_is_named),
     cmocka_unit_test(what_is_not_said_comes_from_the_source),
     cmocka_unit_test(the_default_ladder_is_never_above_the_source),
+    cmocka_unit_test(an_automatic_rung_becomes_several),
+    cmocka_unit_test(simple_pictures_get_less),
     cmocka_unit_test(bit_rates_grow_with_the_picture),
 };
 RUN_TESTS(tests)
