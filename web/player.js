@@ -14,6 +14,7 @@ const ways = {
 	mp4: { text: 'MP4', load: () => import('./by-mp4.js') },
 };
 const SHOW_MS = 250;
+const SERVER_MS = 3000;		// between looks at latency.json
 const RETRY_MS = 700, RETRY_MAX_MS = 5000;	// between attempts at a server that is away
 const FROZEN_MS = 4000;		// a picture that stands for so long is given up
 const FIRST_MS = 12000;		// and so the wait for the first one
@@ -209,6 +210,18 @@ function show() {
 	$('edge').classList.toggle('on', latency < 5);
 }
 
+// How late the source was when the server had it: that much of the latency is not the player's.
+async function askServer() {
+	try {
+		const answer = await fetch('latency.json'), { utc, renditions } = await answer.json();
+
+		$('server').textContent = utc ? seconds(renditions.find((r) => r.source)?.source.p50) : '–';
+	} catch {
+		$('server').textContent = '–';
+	}
+	setTimeout(askServer, SERVER_MS);
+}
+
 // ---- what may be pressed ----
 
 const wished = new URLSearchParams(location.search).get('player');
@@ -241,6 +254,7 @@ video.addEventListener('waiting', () => page.halted());
 const name = location.pathname.split('/').filter(Boolean).pop() ?? 'Live';
 document.title = $('name').textContent = decodeURIComponent(name);
 page.clock.keep();
+askServer();
 page.start();
 setInterval(() => page.watch(), SHOW_MS);
 setInterval(() => page.keepClose(), TURN_MS);

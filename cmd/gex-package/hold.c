@@ -30,6 +30,15 @@ static void on_gone(struct http_request *r)
 	let_go(r);
 }
 
+/* As let_go, for a request whose answer is there. */
+static void release(struct http_request *r)
+{
+	struct held *h = r->user;
+
+	delay_add(&h->p->hold[h->kind], loop_now_us(h->p->loop) - r->since_us);
+	let_go(r);
+}
+
 static bool keep(struct package *p, struct cmaf_track *t, struct http_request *r, struct list *list,
 		 struct held what)
 {
@@ -88,21 +97,23 @@ static void begin_waiting(struct package *p, struct cmaf_track *t, struct cmaf_s
 
 		if (h->kind != HOLD_SEGMENT || h->number != s->number)
 			continue;
-		let_go(r);
+		release(r);
 		trickle(p, t, s, r);
 	}
 }
 
 void hold_on_chunk(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
-		   struct buf *chunk)
+		   struct buf *chunk, int64_t age_us)
 {
 	struct http_request *r, *tmp;
 
 	list_for_safe (r, tmp, &p->rendition[t->index].trickled, link) {
 		struct held *h = r->user;
 
-		if (h->number == s->number)
-			send_chunk(r, chunk);
+		if (h->number != s->number)
+			continue;
+		delay_add(&p->rendition[t->index].sent, age_us);
+		send_chunk(r, chunk);
 	}
 	begin_waiting(p, t, s);
 }
@@ -125,12 +136,13 @@ bool hold_is_there(const struct cmaf_track *t, int64_t number, int part)
 	return true;
 }
 
-static void answer_part(const struct cmaf_track *t, const struct held *h, struct http_request *r)
+static void answer_part(struct package *p, const struct cmaf_track *t, const struct held *h,
+			struct http_request *r)
 {
 	const struct cmaf_segment *s = cmaf_segment(t, h->number);
 
 	if (s && h->part < (int)s->part.len)
-		serve_part(s, h->part, r);
+		serve_part(p, t, s, h->part, r);
 	else /* its segment ended before it: the hint was abandoned */
 		http_reply(r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
 }
@@ -144,9 +156,9 @@ void hold_on_part(struct package *p, struct cmaf_track *t)
 
 		if (h.kind == HOLD_SEGMENT || !hold_is_there(t, h.number, h.part))
 			continue;
-		let_go(r);
+		release(r);
 		if (h.kind == HOLD_PART)
-			answer_part(t, &h, r);
+			answer_part(p, t, &h, r);
 		else
 			serve_playlist(p, t, r, "public, max-age=6");
 	}

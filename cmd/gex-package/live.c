@@ -67,6 +67,15 @@ static void send_begun(struct http_request *r, struct live *v, int kind)
 		http_stream_write(r, &(struct slice){s->chunk.at[i], 0, s->chunk.at[i]->len});
 }
 
+static void seen(struct http_request *r)
+{
+	struct live *v = r->user;
+
+	for (int k = 0; k < KINDS; k++)
+		if (v->t[k])
+			viewers_seen(&v->p->viewers, r, v->t[k], loop_now_us(v->p->loop));
+}
+
 static struct buf *begin(struct live *v)
 {
 	const struct cmaf_track *t[KINDS];
@@ -107,7 +116,7 @@ void live_start(struct package *p, struct http_request *r)
 	http_stream_write(r, &(struct slice){head, 0, head->len});
 	for (int k = 0; k < KINDS; k++)
 		send_begun(r, v, k);
-	viewers_seen(&p->viewers, r, loop_now_us(p->loop));
+	seen(r);
 	buf_unref(head);
 	return;
 fail:
@@ -118,7 +127,7 @@ fail:
 }
 
 static void pass_on(struct http_request *r, int kind, const struct cmaf_segment *s,
-		    struct buf *chunk)
+		    struct buf *chunk, int64_t age_us)
 {
 	struct live *v = r->user;
 	bool first = s->chunk.len == 1;
@@ -128,21 +137,23 @@ static void pass_on(struct http_request *r, int kind, const struct cmaf_segment 
 		return;
 	}
 	v->begun[kind] |= first && (kind == AUDIO || s->independent);
-	if (v->begun[kind])
+	if (v->begun[kind]) {
+		delay_add(&v->p->rendition[v->t[kind]->index].sent, age_us);
 		http_stream_write(r, &(struct slice){chunk, 0, chunk->len});
+	}
 	if (first)
-		viewers_seen(&v->p->viewers, r, loop_now_us(v->p->loop));
+		seen(r);
 }
 
 void live_on_chunk(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
-		   struct buf *chunk)
+		   struct buf *chunk, int64_t age_us)
 {
 	struct http_request *r, *tmp;
 	int kind = t->kind == MEDIA_VIDEO ? VIDEO : AUDIO;
 
 	list_for_safe (r, tmp, &p->live_list, link)
 		if (((struct live *)r->user)->t[kind] == t)
-			pass_on(r, kind, s, chunk);
+			pass_on(r, kind, s, chunk, age_us);
 }
 
 void live_end(struct package *p)

@@ -12,8 +12,6 @@
 
 /* ---- the presentation ---- */
 
-static const double latency_bounds[] = {0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10};
-
 static double read_latency(void *arg)
 {
 	return (double)((struct rendition *)arg)->latency_us / 1e6;
@@ -22,6 +20,13 @@ static double read_latency(void *arg)
 static double read_count(void *arg)
 {
 	return (double)*(int64_t *)arg;
+}
+
+static double read_rendition_viewers(void *arg)
+{
+	struct rendition *r = arg;
+
+	return viewers_of(&r->p->viewers, r->t, loop_now_us(r->p->loop));
 }
 
 static void export_rendition(struct package *p, struct cmaf_track *t)
@@ -34,9 +39,19 @@ static void export_rendition(struct package *p, struct cmaf_track *t)
 	r->gauge = metrics_gauge_fn(p->metrics, "gex_package_latency_seconds",
 				    "Age of the newest frame of the last part when it was listed.",
 				    labels, read_latency, r);
-	r->histogram = metrics_histogram(p->metrics, "gex_package_part_latency_seconds",
-					 "Age of the newest frame of each part when it was listed.",
-					 labels, latency_bounds, ARRAY_LEN(latency_bounds));
+	delay_export(&r->source, p->metrics, "gex_package_source_latency_seconds",
+		     "Age of each frame when it came, of sources in UTC.", labels);
+	delay_export(&r->part, p->metrics, "gex_package_part_latency_seconds",
+		     "Age of the newest frame of each part when it was listed.", labels);
+	delay_export(&r->sent, p->metrics, "gex_package_sent_latency_seconds",
+		     "Age of the newest frame of each part or chunk when it was sent to a player.",
+		     labels);
+	r->p = p;
+	r->t = t;
+	r->viewers =
+	    metrics_gauge_fn(p->metrics, "gex_package_rendition_viewers",
+			     "Estimate of players, by the rendition that they last asked for.",
+			     labels, read_rendition_viewers, r);
 	r->frames = metrics_counter_fn(p->metrics, "gex_package_frames_total", "Frames packaged.",
 				       labels, read_count, &t->frames);
 	r->dropped = metrics_counter_fn(
@@ -49,19 +64,24 @@ static void unexport(struct package *p)
 {
 	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
 		struct rendition *r = &p->rendition[i];
-		struct metric *m[] = {r->gauge, r->histogram, r->frames, r->dropped};
+		struct metric *m[] = {r->gauge,		 r->source.histogram, r->part.histogram,
+				      r->sent.histogram, r->frames,	      r->dropped,
+				      r->viewers};
 
 		for (size_t k = 0; k < ARRAY_LEN(m); k++)
 			if (m[k])
 				metrics_remove(p->metrics, m[k]);
-		r->gauge = r->histogram = r->frames = r->dropped = NULL;
+		r->gauge = r->frames = r->dropped = r->viewers = NULL;
+		r->source = r->part = r->sent = (struct delay){0};
 	}
 }
 
 static void on_chunk(void *arg, struct cmaf_track *t, struct cmaf_segment *s, struct buf *chunk)
 {
-	hold_on_chunk(arg, t, s, chunk);
-	live_on_chunk(arg, t, s, chunk);
+	int64_t age_us = os_utc_us() - cmaf_us(t, s->end - t->frame);
+
+	hold_on_chunk(arg, t, s, chunk, age_us);
+	live_on_chunk(arg, t, s, chunk, age_us);
 }
 
 static void on_part(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
@@ -70,7 +90,7 @@ static void on_part(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 	struct rendition *r = &p->rendition[t->index];
 
 	r->latency_us = os_utc_us() - cmaf_us(t, s->end - t->frame);
-	metric_observe(r->histogram, (double)r->latency_us / 1e6);
+	delay_add(&r->part, r->latency_us);
 	hold_on_part(p, t);
 }
 
@@ -216,6 +236,9 @@ static void take(struct package *p, struct media_packet *pkt)
 		return;
 	if (!p->cmaf)
 		make_presentation(p, 0);
+	if (p->cmaf && p->info->utc && pkt->track < p->cmaf->n)
+		delay_add(&p->rendition[pkt->track].source,
+			  os_utc_us() - media_packet_us(p->info, pkt));
 	if (p->cmaf && cmaf_packet(p->cmaf, pkt, p->offset_us))
 		log_error("input", "out of memory: a frame is lost");
 }
@@ -344,6 +367,14 @@ static void export_package(struct package *p)
 
 	metrics_gauge_fn(m, "gex_package_held_requests",
 			 "Requests waiting for what is not yet there.", NULL, read_held, p);
+	static const char *kinds[HOLD_KINDS] = {"playlist", "part", "segment"};
+	for (int i = 0; i < HOLD_KINDS; i++) {
+		char labels[64] = "";
+
+		metrics_label(labels, sizeof(labels), "kind", kinds[i]);
+		delay_export(&p->hold[i], m, "gex_package_hold_seconds",
+			     "How long requests were held until their answer was there.", labels);
+	}
 	metrics_gauge_fn(m, "gex_package_viewers",
 			 "Estimate of players, by address and user agent.", NULL, read_viewers, p);
 	metrics_gauge_fn(m, "gex_package_stored_bytes", "Media in memory.", NULL, read_bytes, p);
@@ -490,6 +521,7 @@ void package_destroy(struct package *p)
 	drop_presentation(p);
 	http_server_destroy(p->server);
 	share_finish(&p->share);
+	http_page_finish(&p->delays);
 	access_destroy(p->access);
 	media_info_unref(p->info);
 	free(p);

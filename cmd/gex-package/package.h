@@ -6,6 +6,7 @@
  *   hold.c     requests that wait, and segments that are sent while they are made
  *   live.c     a rendition as one file without an end
  *   viewers.c  an estimate of how many watch
+ *   delay.c    how late media and answers are: histograms, and latency.json
  *   share.c    the player page's files
  *   conf.c     keys and flags;  main.c  start and end */
 #ifndef GEX_PACKAGE_H
@@ -40,11 +41,32 @@ struct viewers {
 	struct viewer {
 		uint64_t id;
 		int64_t seen_us;
+		int8_t rendition[2]; /* index of a video and of another; -1: none yet */
 	} slot[VIEWERS_SLOTS];
 	uint64_t key;
 };
-void viewers_seen(struct viewers *v, const struct http_request *r, int64_t now_us);
+/* t: what was asked for. */
+void viewers_seen(struct viewers *v, const struct http_request *r, const struct cmaf_track *t,
+		  int64_t now_us);
 int viewers_count(const struct viewers *v, int64_t now_us);
+/* Those of t; one that has changed counts where it is now. */
+int viewers_of(const struct viewers *v, const struct cmaf_track *t, int64_t now_us);
+
+/* ---- delays ---- */
+
+#define DELAY_KEPT 256
+/* The newest DELAY_KEPT of a kind, and a histogram over all. */
+struct delay {
+	struct metric *histogram; /* NULL: none */
+	int32_t us[DELAY_KEPT];
+	uint64_t n; /* ever */
+};
+void delay_add(struct delay *d, int64_t us);
+struct metric *delay_export(struct delay *d, struct metrics *m, const char *name, const char *help,
+			    const char *labels);
+struct package;
+/* latency.json: made anew once a second at most. */
+void delay_send(struct package *p, struct http_request *r);
 
 /* ---- share ---- */
 
@@ -67,6 +89,8 @@ void share_finish(struct share *s);
 
 /* ---- the packager ---- */
 
+enum hold_kind { HOLD_PLAYLIST, HOLD_PART, HOLD_SEGMENT, HOLD_KINDS };
+
 /* A text for all who ask for it, made once a version; and the same with a token in its addresses, for those
  * who brought one by their query. */
 #define TEXT_TOKENS 8
@@ -85,7 +109,12 @@ struct rendition {
 	struct list held;     /* hold.c: requests, by their links */
 	struct list trickled; /* the same, of segments in progress */
 	int64_t latency_us;   /* now - the instant of the newest frame of the last part */
-	struct metric *gauge, *histogram, *frames, *dropped;
+	/* Ages of frames: of each when it came (sources in UTC), of the newest in a part when that was
+	 * listed, of the newest in a part or chunk when that was sent. */
+	struct delay source, part, sent;
+	struct metric *gauge, *frames, *dropped, *viewers;
+	struct package *p;
+	struct cmaf_track *t;
 };
 
 struct package {
@@ -109,7 +138,10 @@ struct package {
 	int64_t last_packet_us, lost_us; /* monotonic; lost_us 0: there is a source */
 	bool refused;			 /* what came cannot be packaged: said once */
 	bool final, was_open;
-	int held;	       /* requests held now */
+	int held;		       /* requests held now */
+	struct delay hold[HOLD_KINDS]; /* how long each was when it was answered */
+	struct http_page delays;       /* latency.json, made at delays_us */
+	int64_t delays_us;
 	struct list live_list; /* live.c: requests, by their links */
 	int live;	       /* of them */
 	int64_t restarts, end_us;
@@ -146,18 +178,19 @@ void text_flush(struct package *p); /* forgets all */
 void serve(void *arg, struct http_request *r);
 void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
 		    const char *cache);
-void serve_part(const struct cmaf_segment *s, int part, struct http_request *r);
+void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
+		int part, struct http_request *r);
 
 /* live.c */
 /* Answers r by a file that goes on. */
 void live_start(struct package *p, struct http_request *r);
+/* age_us: of its newest frame. */
 void live_on_chunk(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
-		   struct buf *chunk);
+		   struct buf *chunk, int64_t age_us);
 /* The end of all such files: the presentation's, or ours. */
 void live_end(struct package *p);
 
 /* hold.c */
-enum hold_kind { HOLD_PLAYLIST, HOLD_PART, HOLD_SEGMENT };
 /* Keeps r until part `part` (-1: all) of segment `number` is there. */
 void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum hold_kind kind,
 	  int64_t number, int part);
@@ -165,7 +198,7 @@ void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum 
 void trickle(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
 	     struct http_request *r);
 void hold_on_chunk(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
-		   struct buf *chunk);
+		   struct buf *chunk, int64_t age_us);
 void hold_on_part(struct package *p, struct cmaf_track *t);
 void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segment *s);
 /* Is part `part` (-1: all) of segment `number` listed? A part beyond the last of a complete segment

@@ -1,6 +1,6 @@
 /* What a path means. All under /NAME/:
  *
- *   index.m3u8, manifest.mpd, live.mp4, time, "" (the page) and the page's files
+ *   index.m3u8, manifest.mpd, live.mp4, time, latency.json, "" (the page) and the page's files
  *   RENDITION/index.m3u8, RENDITION/init-HASH.mp4
  *   RENDITION/N.m4s (a segment), RENDITION/N.K.m4s (a part) */
 #include <errno.h>
@@ -13,6 +13,8 @@
 #include "package.h"
 
 #define FOREVER "public, max-age=86400, immutable"
+/* Playlists that anybody may get the newest of: an edge need not ask for every viewer. */
+#define BRIEFLY "public, max-age=0, s-maxage=1"
 #define PIECES 1024
 
 static void not_found(struct http_request *r)
@@ -106,13 +108,13 @@ static void media_playlist(struct package *p, struct cmaf_track *t, struct http_
 	int has_number = directive(r, "_HLS_msn", &number),
 	    has_part = directive(r, "_HLS_part", &part);
 
-	viewers_seen(&p->viewers, r, loop_now_us(p->loop));
+	viewers_seen(&p->viewers, r, t, loop_now_us(p->loop));
 	if (has_number < 0 || has_part < 0 || (has_part && !has_number)) {
 		bad_request(r);
 		return;
 	}
 	if (!has_number || p->cmaf->ended) {
-		serve_playlist(p, t, r, "no-cache");
+		serve_playlist(p, t, r, BRIEFLY);
 		return;
 	}
 	if (too_far(p->cmaf, t, number, part)) {
@@ -125,7 +127,7 @@ static void media_playlist(struct package *p, struct cmaf_track *t, struct http_
 	int next_part;
 	cmaf_next(t, &next, &next_part);
 	if (number + 1 < next) /* old: the whole playlist at once */
-		serve_playlist(p, t, r, "no-cache");
+		serve_playlist(p, t, r, BRIEFLY);
 	else if (hold_is_there(t, number, (int)part))
 		serve_playlist(p, t, r, "public, max-age=6");
 	else
@@ -147,9 +149,14 @@ static void send_chunks(const struct cmaf_segment *s, size_t first, size_t n,
 		   .status = 200, .type = "video/mp4", .cache = FOREVER, .body = piece, .n = n});
 }
 
-void serve_part(const struct cmaf_segment *s, int part, struct http_request *r)
+void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
+		int part, struct http_request *r)
 {
-	send_chunks(s, s->part.at[part].first, s->part.at[part].n, r);
+	const struct cmaf_part *a = &s->part.at[part];
+
+	delay_add(&p->rendition[t->index].sent,
+		  os_utc_us() - cmaf_us(t, a->start + a->dur - t->frame));
+	send_chunks(s, a->first, a->n, r);
 }
 
 static void get_part(struct package *p, struct cmaf_track *t, int64_t number, int64_t part,
@@ -161,7 +168,7 @@ static void get_part(struct package *p, struct cmaf_track *t, int64_t number, in
 
 	cmaf_next(t, &next, &next_part);
 	if (s && part < (int64_t)s->part.len)
-		serve_part(s, (int)part, r);
+		serve_part(p, t, s, (int)part, r);
 	else if (number == next && part == next_part && !p->cmaf->ended)
 		hold(p, t, r, HOLD_PART, number, (int)part); /* the one that was hinted */
 	else
@@ -177,7 +184,7 @@ static void get_segment(struct package *p, struct cmaf_track *t, int64_t number,
 	int64_t next;
 	int next_part;
 
-	viewers_seen(&p->viewers, r, loop_now_us(p->loop));
+	viewers_seen(&p->viewers, r, t, loop_now_us(p->loop));
 	cmaf_next(t, &next, &next_part);
 	int64_t clock = cmaf_grid_number(&p->cmaf->grid, SEC_US, os_utc_us());
 	if (s && s->complete && !s->gap)
@@ -360,10 +367,12 @@ void serve(void *arg, struct http_request *r)
 		rendition(p, path, r);
 	else if (!strcmp(path, "time"))
 		send_time(r);
+	else if (!strcmp(path, "latency.json"))
+		delay_send(p, r);
 	else if (!strcmp(path, "index.m3u8") && ready)
-		text_send(p, r, &p->multivariant, TEXT_MULTIVARIANT, NULL, "no-cache");
+		text_send(p, r, &p->multivariant, TEXT_MULTIVARIANT, NULL, BRIEFLY);
 	else if (!strcmp(path, "manifest.mpd") && ready)
-		text_send(p, r, &p->mpd, TEXT_MPD, NULL, "no-cache");
+		text_send(p, r, &p->mpd, TEXT_MPD, NULL, BRIEFLY);
 	else if (!strcmp(path, "live.mp4") && ready && !p->cmaf->ended)
 		live_start(p, r);
 	else if (!strcmp(path, "index.m3u8") || !strcmp(path, "manifest.mpd") ||

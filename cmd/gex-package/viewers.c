@@ -14,7 +14,14 @@ static uint64_t mix(uint64_t h, const char *s)
 	return h;
 }
 
-void viewers_seen(struct viewers *v, const struct http_request *r, int64_t now_us)
+static void note(struct viewer *w, const struct cmaf_track *t, int64_t now_us)
+{
+	w->seen_us = now_us;
+	w->rendition[t->kind != MEDIA_VIDEO] = (int8_t)t->index;
+}
+
+void viewers_seen(struct viewers *v, const struct http_request *r, const struct cmaf_track *t,
+		  int64_t now_us)
 {
 	char agent[256] = "";
 
@@ -28,13 +35,14 @@ void viewers_seen(struct viewers *v, const struct http_request *r, int64_t now_u
 		struct viewer *w = &v->slot[((id >> 20) + i) % VIEWERS_SLOTS];
 
 		if (w->id == id) {
-			w->seen_us = now_us;
+			note(w, t, now_us);
 			return;
 		}
 		if (!oldest || w->seen_us < oldest->seen_us)
 			oldest = w;
 	}
-	*oldest = (struct viewer){id, now_us};
+	*oldest = (struct viewer){id, now_us, {-1, -1}};
+	note(oldest, t, now_us);
 }
 
 int viewers_count(const struct viewers *v, int64_t now_us)
@@ -43,5 +51,18 @@ int viewers_count(const struct viewers *v, int64_t now_us)
 
 	for (size_t i = 0; i < VIEWERS_SLOTS; i++)
 		n += v->slot[i].id && now_us - v->slot[i].seen_us < AWAY_US;
+	return n;
+}
+
+int viewers_of(const struct viewers *v, const struct cmaf_track *t, int64_t now_us)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < VIEWERS_SLOTS; i++) {
+		const struct viewer *w = &v->slot[i];
+
+		n += w->id && now_us - w->seen_us < AWAY_US &&
+		     w->rendition[t->kind != MEDIA_VIDEO] == t->index;
+	}
 	return n;
 }

@@ -47,6 +47,27 @@ figure "fatal errors" "$(get fatal_errors)" at_most 0
 step "no request to another host" test "$(get foreign)" = 0
 mv "$TMP/page.log" "$TMP/first.log"
 
+# told EXPRESSION: it holds for latency.json as `it`.
+told() {
+	curl -sf "http://127.0.0.1:$port/live/latency.json" | node -e "
+		const it = JSON.parse(require('fs').readFileSync(0));
+		const video = it.renditions.find((r) => r.name === '240p');
+		process.exit($1 ? 0 : 1);"
+}
+step "latency.json knows of it" told 'it.utc && it.viewers >= 1 && video.viewers + it.renditions[1].viewers >= 1'
+step "and of the delays" told 'video.source.of > 1 && video.part.max >= video.source.p50 / 2 && it.hold.playlist.p50 > 0'
+
+for way in dash mp4; do
+	spawn page node "$watch" --seconds 3 --settle 1 "http://127.0.0.1:$port/live/?player=$way"
+	wait_exit page 60
+	step "the page plays by $way" test "$STATUS" = 0
+	at_least "frames" "$(get frames)" 2
+	figure "stalls" "$(get stalls)" at_most 0
+	figure "fatal errors" "$(get fatal_errors)" at_most 0
+	step "no request to another host" test "$(get foreign)" = 0
+done
+step "frames were sent to them" told 'it.renditions.some((r) => r.sent?.of > 1)'
+
 spawn page node "$watch" --seconds 600 --settle 4 --progress "http://127.0.0.1:$port/live/"
 shown() {
 	[ "$(grep -c 'latency_ms=[0-9]' "$TMP/page.log")" -ge 5 ]
