@@ -82,7 +82,7 @@ say = $(if $(V),,@printf '  %-5s%s\n' $(1) $@; )
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tools tests web npm install uninstall deps check check-run demo lint sim bench bench-accel bench-transcode bench-package bench-job bench-figures conform \
+.PHONY: all tools tests web npm install uninstall deps check check-run demo lint sim bench bench-accel bench-transcode bench-package bench-watch bench-job bench-figures conform \
 	soak fuzz fuzz-programs clean help
 
 ## all: the six tools and the player page, into build/ (SAN=address,undefined or SAN=thread: build/SAN/)
@@ -121,7 +121,7 @@ $(foreach p,$(FUZZ),$(eval $(call PROGRAM_RULE,$(p),-fsanitize=fuzzer)))
 
 tests: $(UNIT) $(SIM) $(AIDS)
 
-# What comes from npm (pinned in web/package.json): hls.js for the player page, playwright-core for tests.
+# What comes from npm (pinned in web/package.json): hls.js and dash.js for the player page, playwright-core and Shaka for tests.
 NPM := build/npm/installed
 
 npm: $(NPM)
@@ -132,14 +132,18 @@ $(NPM): web/package.json
 	npm install --prefix $(@D) --no-package-lock --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-# The player page: our files and hls.js from npm, where gex-package finds them beside itself.
-WEB := $(patsubst web/%,$(B)/share/%,$(wildcard web/*.html web/*.js web/*.css)) $(B)/share/hls.min.js
+# The player page: our files, hls.js and dash.js from npm, where gex-package finds them beside itself.
+WEB := $(patsubst web/%,$(B)/share/%,$(wildcard web/*.html web/*.js web/*.css)) $(B)/share/hls.min.js $(B)/share/dash.min.js
 
 web: $(WEB)
 
 $(B)/share/hls.min.js: $(NPM)
 	@mkdir -p $(@D)
 	cp build/npm/node_modules/hls.js/dist/hls.min.js $@
+
+$(B)/share/dash.min.js: $(NPM)
+	@mkdir -p $(@D)
+	cp build/npm/node_modules/dashjs/dist/modern/umd/dash.mediaplayer.min.js $@
 
 $(B)/share/%: web/%
 	@mkdir -p $(@D)
@@ -210,6 +214,10 @@ bench-transcode: tools tests
 ## bench-package: the origin beside nginx, and what a waiting player costs; ARGS='-d 3 -n 3 -p 2000' is seconds, runs, players
 bench-package: tools tests
 	@tests/bench/package.sh $(ARGS)
+
+## bench-watch: glass to glass by each player in Chromium; ARGS='-s 40 -n 3 -r hls,dash' is seconds, runs, rows
+bench-watch: all tests
+	@tests/bench/watch.sh $(ARGS)
 
 ## bench-job: the main job of tests/net with its figures enforced, on a machine that does nothing else
 bench-job: all tests

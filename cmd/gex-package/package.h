@@ -55,7 +55,7 @@ struct share_file {
 	char etag[24];
 };
 struct share {
-	struct share_file file[4];
+	struct share_file file[12];
 };
 /* Reads the page's files from dir, or where they are installed, or beside the program. Missing ones
  * are logged: the streams are served without the page. */
@@ -81,7 +81,7 @@ struct cached {
 };
 
 struct rendition {
-	struct cached playlist, delta;
+	struct cached playlist, delta, iframes;
 	struct list held;     /* hold.c: requests, by their links */
 	struct list trickled; /* the same, of segments in progress */
 	int64_t latency_us;   /* now - the instant of the newest frame of the last part */
@@ -132,7 +132,7 @@ void package_drain(struct package *p);
 void package_status(struct package *p, char *line, size_t cap);
 
 /* text.c */
-enum text { TEXT_MULTIVARIANT, TEXT_MEDIA, TEXT_DELTA, TEXT_MPD };
+enum text { TEXT_MULTIVARIANT, TEXT_MEDIA, TEXT_DELTA, TEXT_IFRAMES, TEXT_MPD };
 void text_send(struct package *p, struct http_request *r, struct cached *at, enum text what,
 	       const struct cmaf_track *t, const char *cache);
 /* The token by which r came and which its answer's addresses are to carry; "": none. */

@@ -251,6 +251,8 @@ static void rendition(struct package *p, const char *path, struct http_request *
 		not_yet(r);
 	else if (!strcmp(file, "index.m3u8"))
 		media_playlist(p, t, r);
+	else if (!strcmp(file, "iframes.m3u8") && t->kind == MEDIA_VIDEO)
+		text_send(p, r, &p->rendition[t->index].iframes, TEXT_IFRAMES, t, "no-cache");
 	else if (str_starts(file, "init-"))
 		get_init(t, file, r);
 	else if (!parse_media_name(file, &number, &part))

@@ -10,8 +10,16 @@
 static const struct share_file files[] = {
     {.name = "player.html", .type = "text/html; charset=utf-8"},
     {.name = "player.js", .type = "text/javascript; charset=utf-8"},
+    {.name = "by-hls.js", .type = "text/javascript; charset=utf-8"},
+    {.name = "by-dash.js", .type = "text/javascript; charset=utf-8"},
+    {.name = "by-mp4.js", .type = "text/javascript; charset=utf-8"},
+    {.name = "clock.js", .type = "text/javascript; charset=utf-8"},
+    {.name = "graph.js", .type = "text/javascript; charset=utf-8"},
+    {.name = "keep.js", .type = "text/javascript; charset=utf-8"},
+    {.name = "load.js", .type = "text/javascript; charset=utf-8"},
     {.name = "player.css", .type = "text/css; charset=utf-8"},
     {.name = "hls.min.js", .type = "text/javascript; charset=utf-8"},
+    {.name = "dash.min.js", .type = "text/javascript; charset=utf-8"},
 };
 
 #define FILE_MAX (8 << 20)

@@ -21,6 +21,7 @@ void text_flush(struct package *p)
 	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
 		forget(&p->rendition[i].playlist);
 		forget(&p->rendition[i].delta);
+		forget(&p->rendition[i].iframes);
 	}
 }
 
@@ -45,6 +46,8 @@ static struct buf *render(struct package *p, enum text what, const struct cmaf_t
 		cmaf_hls_multivariant(p->cmaf, f);
 	else if (what == TEXT_MEDIA || what == TEXT_DELTA)
 		cmaf_hls_media(p->cmaf, t, what == TEXT_DELTA, f);
+	else if (what == TEXT_IFRAMES)
+		cmaf_hls_iframes(p->cmaf, t, f);
 	else
 		cmaf_dash(p->cmaf, time_url, f);
 	bool bad = ferror(f);

@@ -187,6 +187,8 @@ void cmaf_bitrate(const struct cmaf_track *t, int64_t *peak, int64_t *mean);
  * nothing to leave out, or after the end). */
 void cmaf_hls_multivariant(const struct cmaf *c, FILE *f);
 void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, bool delta, FILE *f);
+/* The key frames at the beginnings of segments, for a video track: trick play (4.4.3.6). */
+void cmaf_hls_iframes(const struct cmaf *c, const struct cmaf_track *t, FILE *f);
 /* ISO/IEC 23009-1 with the DASH-IF low-latency profile. time_url: of UTCTiming. */
 void cmaf_dash(const struct cmaf *c, const char *time_url, FILE *f);
 

@@ -106,6 +106,29 @@ static void put_variant(const struct cmaf *c, const struct cmaf_track *t,
 	fprintf(f, "\n%s/index.m3u8\n", t->name);
 }
 
+static bool has_iframe(const struct cmaf_segment *s)
+{
+	return s->complete && s->independent && !s->gap && s->chunk.len;
+}
+
+/* The peak of what is fetched when every segment is: its first chunk. */
+static void put_iframe_variant(const struct cmaf_track *t, FILE *f)
+{
+	const struct cmaf_segment *s;
+	int64_t peak = 0;
+
+	list_for (s, &t->segments, link)
+		if (has_iframe(s) && s->end > s->start)
+			peak = MAX(peak, base_scale((int64_t)s->chunk.at[0]->len * 8, t->scale,
+						    s->end - s->start));
+	if (!peak)
+		return;
+	fprintf(f,
+		"#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=%" PRId64
+		",CODECS=\"%s\",RESOLUTION=%dx%d,URI=\"%s/iframes.m3u8\"\n",
+		peak, t->init ? t->init->codec : "avc1", t->width, t->height, t->name);
+}
+
 void cmaf_hls_multivariant(const struct cmaf *c, FILE *f)
 {
 	int standard = standard_sound(c);
@@ -123,23 +146,19 @@ void cmaf_hls_multivariant(const struct cmaf *c, FILE *f)
 	for (int i = 0; i < c->n; i++)
 		if (c->track[i]->kind == MEDIA_VIDEO || !video)
 			put_variant(c, c->track[i], video ? audio : c->track[i], f);
+	for (int i = 0; i < c->n; i++)
+		if (c->track[i]->kind == MEDIA_VIDEO)
+			put_iframe_variant(c->track[i], f);
 }
 
 /* ---- a media playlist ---- */
 
-static void put_header(const struct cmaf *c, const struct cmaf_track *t,
-		       const struct cmaf_segment *first, FILE *f)
+/* The numbers of the first segment that is listed. */
+static void put_sequence(const struct cmaf_track *t, const struct cmaf_segment *first, FILE *f)
 {
 	const struct cmaf_segment *s;
 	int64_t discontinuities = t->discontinuities;
 
-	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:%d\n", cmaf_target_s(c));
-	fprintf(f,
-		"#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=%d,PART-HOLD-BACK=%.6f,"
-		"HOLD-BACK=%d\n",
-		SKIP_UNTIL * cmaf_target_s(c), seconds(cmaf_part_hold_back_us(c)),
-		3 * cmaf_target_s(c));
-	fprintf(f, "#EXT-X-PART-INF:PART-TARGET=%.6f\n", seconds(c->part_target_us));
 	fprintf(f, "#EXT-X-MEDIA-SEQUENCE:%" PRId64 "\n", first ? first->number : 0);
 	list_for (s, &t->segments, link) {
 		if (s == first)
@@ -148,6 +167,19 @@ static void put_header(const struct cmaf *c, const struct cmaf_track *t,
 	}
 	if (discontinuities)
 		fprintf(f, "#EXT-X-DISCONTINUITY-SEQUENCE:%" PRId64 "\n", discontinuities);
+}
+
+static void put_header(const struct cmaf *c, const struct cmaf_track *t,
+		       const struct cmaf_segment *first, FILE *f)
+{
+	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:%d\n", cmaf_target_s(c));
+	fprintf(f,
+		"#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=%d,PART-HOLD-BACK=%.6f,"
+		"HOLD-BACK=%d\n",
+		SKIP_UNTIL * cmaf_target_s(c), seconds(cmaf_part_hold_back_us(c)),
+		3 * cmaf_target_s(c));
+	fprintf(f, "#EXT-X-PART-INF:PART-TARGET=%.6f\n", seconds(c->part_target_us));
+	put_sequence(t, first, f);
 	if (c->utc)
 		fprintf(f, "#EXT-X-INDEPENDENT-SEGMENTS\n");
 }
@@ -164,18 +196,25 @@ static void put_parts(const struct cmaf *c, const struct cmaf_track *t,
 	}
 }
 
-static void put_segment(const struct cmaf *c, const struct cmaf_track *t,
-			const struct cmaf_segment *s, bool parts, const struct cmaf_init **init,
-			FILE *f)
+/* What stands before a segment. *init: the one that holds there. */
+static void put_state(const struct cmaf_track *t, const struct cmaf_segment *s,
+		      const struct cmaf_init **init, FILE *f)
 {
-	if (!s->complete && !s->part.len)
-		return;
 	if (s->discontinuity)
 		fprintf(f, "#EXT-X-DISCONTINUITY\n");
 	if (s->init && s->init != *init)
 		fprintf(f, "#EXT-X-MAP:URI=\"%s\"\n", s->init->name);
 	*init = s->init ? s->init : *init;
 	put_date(t, s->start, f);
+}
+
+static void put_segment(const struct cmaf *c, const struct cmaf_track *t,
+			const struct cmaf_segment *s, bool parts, const struct cmaf_init **init,
+			FILE *f)
+{
+	if (!s->complete && !s->part.len)
+		return;
+	put_state(t, s, init, f);
 	if (s->gap)
 		fprintf(f, "#EXT-X-GAP\n");
 	if (parts)
@@ -246,4 +285,28 @@ void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, bool delta
 		fprintf(f, "#EXT-X-ENDLIST\n");
 	else if (last)
 		put_hint_and_reports(c, t, f);
+}
+
+/* ---- key frames alone ---- */
+
+void cmaf_hls_iframes(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
+{
+	const struct cmaf_segment *s = cmaf_listed(c, t), *last = cmaf_last(t);
+	const struct cmaf_init *init = NULL;
+
+	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:%d\n", cmaf_target_s(c));
+	put_sequence(t, s, f);
+	fprintf(f, "#EXT-X-I-FRAMES-ONLY\n");
+	for (; s && s->complete;
+	     s = s == last ? NULL : list_entry(s->link.next, struct cmaf_segment, link)) {
+		put_state(t, s, &init, f);
+		if (!has_iframe(s))
+			fprintf(f, "#EXT-X-GAP\n");
+		fprintf(f, "#EXTINF:%.6f,\n", seconds(cmaf_us(t, s->end - s->start)));
+		if (has_iframe(s))
+			fprintf(f, "#EXT-X-BYTERANGE:%zu@0\n", s->chunk.at[0]->len);
+		fprintf(f, "%" PRId64 ".m4s\n", s->number);
+	}
+	if (c->ended)
+		fprintf(f, "#EXT-X-ENDLIST\n");
 }

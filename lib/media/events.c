@@ -14,6 +14,12 @@ struct out {
 	char text[MEDIA_ERR];
 };
 
+/* What it takes of memory: of small packets of sound the most is not theirs. */
+static size_t weight(const struct media_packet *p)
+{
+	return p ? sizeof(struct out) + sizeof(*p) + p->size : 0;
+}
+
 static void out_destroy(struct out *o)
 {
 	media_packet_unref(o->packet);
@@ -81,7 +87,7 @@ static struct out *take(struct engine *e)
 	struct out *o = list_first(&e->out, struct out, node);
 	if (o) {
 		list_remove(&o->node);
-		e->out_bytes -= o->packet ? o->packet->size : 0;
+		e->out_bytes -= weight(o->packet);
 		pthread_cond_broadcast(&e->changed);
 	} else {
 		e->posted = false;
@@ -134,10 +140,10 @@ void engine_deliver(void *arg)
 	engine_free(e);
 }
 
-/* Only a source that can wait does. */
+/* Only a source that can wait does, and soon: it would be here long before its readers. */
 static void wait_for_room(struct engine *e)
 {
-	while (!e->live && e->out_bytes > OUT_BYTES_MAX && !e->closing)
+	while (!e->live && e->out_bytes > OUT_BYTES_WAIT && !e->closing)
 		pthread_cond_wait(&e->changed, &e->lock);
 }
 
@@ -170,7 +176,7 @@ void engine_emit(struct engine *e, enum event kind, struct media_packet *p, int6
 		return;
 	}
 	list_append(&e->out, &o->node);
-	e->out_bytes += p ? p->size : 0;
+	e->out_bytes += weight(p);
 	if (!e->posted)
 		post = e->posted = true;
 	/* Under the lock: engine_destroy must see a call as either made or never to be made. */

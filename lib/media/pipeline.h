@@ -26,6 +26,7 @@
 #define READY_MAX 2	/* scaled pictures that wait for an encoder */
 #define SCALERS_MAX 4
 #define OUT_BYTES_MAX (32 << 20)
+#define OUT_BYTES_WAIT (2 << 20) /* of a source that waits */
 
 #define CACHE_BYTES \
 	(32 << 20) /* of an input that is not active: what came since its last key frame */

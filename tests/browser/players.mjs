@@ -14,6 +14,13 @@ const dash = (url) => `
 	const player = window.gexPlayer = dashjs.MediaPlayer().create();
 	player.initialize(document.querySelector('video'), ${JSON.stringify(url)}, true);`;
 
+// Low latency and catching up are off unless they are asked for; the latency is then the MPD's.
+const shaka = (url) => `
+	const player = window.gexPlayer = new shaka.Player();
+	player.configure({ streaming: { lowLatencyMode: true, inaccurateManifestTolerance: 0, rebufferingGoal: 0.01,
+		liveSync: { enabled: true } } });
+	player.attach(document.querySelector('video')).then(() => player.load(${JSON.stringify(url)}));`;
+
 // A progressive fragmented MP4, appended as it comes and played at its edge: the floor of any player by MSE.
 const mp4 = (url, codecs) => `
 	const video = document.querySelector('video'), source = new MediaSource();
@@ -44,6 +51,7 @@ const mp4 = (url, codecs) => `
 const players = {
 	hls: { script: 'hls.js/dist/hls.min.js', start: hls },
 	dash: { script: 'dashjs/dist/modern/umd/dash.all.min.js', start: dash },
+	shaka: { script: 'shaka-player/dist/shaka-player.compiled.js', start: shaka },
 	mp4: { script: null, start: mp4 },
 };
 

@@ -51,7 +51,10 @@ function install(settleMs) {
 
 	function hook(player) {
 		hooked = player;
-		if (player.constructor.Events && player.on)	// hls.js
+		if (player.addEventListener && player.rebuilds !== undefined)	// the page of gex-package
+			player.addEventListener('error', (e) => probe.errors.push(
+				`${e.detail.fatal ? 'fatal ' : ''}${e.detail.text}`));
+		else if (player.constructor.Events && player.on)	// hls.js
 			player.on('hlsError', (_, e) => probe.errors.push(
 				`${e.fatal ? 'fatal ' : ''}${e.type}/${e.details}` +
 				(e.error?.message ? ` (${e.error.message})` : '')));

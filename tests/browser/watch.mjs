@@ -3,9 +3,10 @@
 //   node watch.mjs [options] URL
 //     --seconds N     watch for N seconds after the first frame (default 30); the first may take --start N (120)
 //     --settle N      latency and stalls count from N seconds after the first frame on (default 10)
-//     --player P      page: URL is a page with a <video> (default); hls, dash, mp4: URL is a playlist, an MPD, a
-//                     fragmented MP4 (--codecs C), played by a page of our own
+//     --player P      page: URL is a page with a <video> (default); hls, dash, shaka, mp4: URL is a playlist, an MPD,
+//                     an MPD, a fragmented MP4 (--codecs C), played by a page of our own
 //     --screenshot F  PNG of the page at the end
+//     --viewport WxH  of the page (default 800x600); --phone: with touch and a phone's density; --dark: at night
 //     --progress      four lines a second while it goes on; clock_ms is of the newest frame shown
 //
 // The page may set window.gexPlayer to its hls.js, dash.js or Shaka player: its errors are counted.
@@ -40,8 +41,8 @@ const chromiumFlags = [
 ];
 
 function usage() {
-	console.error('usage: watch.mjs [--seconds N] [--start N] [--settle N] [--player page|hls|dash|mp4] ' +
-		'[--codecs C] [--screenshot FILE] [--progress] URL');
+	console.error('usage: watch.mjs [--seconds N] [--start N] [--settle N] [--player page|hls|dash|shaka|mp4] ' +
+		'[--codecs C] [--screenshot FILE] [--viewport WxH] [--phone] [--dark] [--progress] URL');
 	process.exit(64);
 }
 
@@ -54,13 +55,15 @@ function parse() {
 			seconds: { type: 'string', default: '30' }, start: { type: 'string', default: '120' },
 			settle: { type: 'string', default: '10' }, player: { type: 'string', default: 'page' },
 			codecs: { type: 'string', default: 'avc1.64001e,mp4a.40.2' },
-			screenshot: { type: 'string' }, progress: { type: 'boolean', default: false },
+			screenshot: { type: 'string' }, viewport: { type: 'string', default: '800x600' },
+			phone: { type: 'boolean', default: false }, dark: { type: 'boolean', default: false },
+			progress: { type: 'boolean', default: false },
 		} });
 	} catch {
 		usage();
 	}
 	const { values: v, positionals: [url, ...rest] } = args;
-	if (!URL.canParse(url ?? '') || rest.length || (v.player !== 'page' && !players[v.player]))
+	if (!URL.canParse(url ?? '') || rest.length || !/^\d+x\d+$/.test(v.viewport) || (v.player !== 'page' && !players[v.player]))
 		usage();
 	return { ...v, url, seconds: number(v.seconds), start: number(v.start), settle: number(v.settle) };
 }
@@ -199,7 +202,7 @@ function killChildren() {
 }
 
 async function main() {
-	const opt = parse();
+	const opt = parse(), [width, height] = opt.viewport.split('x').map(Number);
 	const chromium = findPlaywright();
 	const scratch = mkdtempSync(path.join(os.tmpdir(), 'watch.'));
 	let status = 0, browser = null, end;
@@ -230,7 +233,8 @@ async function main() {
 		const context = await chromium.launchPersistentContext(path.join(scratch, 'profile'), {
 			executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true,
 			ignoreHTTPSErrors: true,
-			args: chromiumFlags, viewport: { width: 800, height: 600 }, timeout: 1000 * Math.max(30, opt.start),
+			args: chromiumFlags, viewport: { width, height }, hasTouch: opt.phone, isMobile: opt.phone,
+			deviceScaleFactor: opt.phone ? 2 : 1, colorScheme: opt.dark ? 'dark' : 'light', timeout: 1000 * Math.max(30, opt.start),
 			handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false,
 			env: { ...process.env, HOME: scratch, TMPDIR: scratch, XDG_CONFIG_HOME: scratch,
 				XDG_CACHE_HOME: scratch, XDG_RUNTIME_DIR: scratch, DBUS_SESSION_BUS_ADDRESS: 'disabled:' },

@@ -67,11 +67,12 @@ dropped=$(metric dropped_total)
 stop tool || fail "it does not end"
 step "status 0" test "$STATUS" = 0
 
-# What came out is one stream: every frame in its place, unless the machine was too slow for it, and a key frame each second.
+# What came out is one stream: every frame in its place, unless the machine was too slow for it (some may have been dropped
+# since they were counted), and a key frame each second.
 ffprobe -v quiet -select_streams v:0 -show_entries packet=pts_time,flags -of csv=p=0 "$TMP/out.nut" >"$TMP/packets"
 awk -F, -v dropped="$dropped" 'NR == 1 { first = $1 }
 	NR > 1 { d = ($1 - last) * 25; n = int(d + 0.5); missing += n - 1
 		if (n < 1 || d - n > 0.03 || n - d > 0.03) { print "a step of " d / 25 " s at frame " NR; bad = 1 } }
 	{ key = $2 ~ /K/; on = int($1 * 25 + 0.5) % 25 == 0; if (key != on) { print "key frame wrong at " $1; bad = 1 } last = $1 }
 	END { print NR " frames in " last - first " s, " missing + 0 " left out, " dropped " counted"
-		exit bad || NR < 25 || (missing && !dropped) }' "$TMP/packets" || fail "the output has a step"
+		exit bad || NR < 25 || missing > dropped + 5 }' "$TMP/packets" || fail "the output has a step"

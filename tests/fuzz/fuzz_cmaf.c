@@ -47,6 +47,7 @@ static void check(const struct cmaf *c)
 		}
 		FILE *f = fmemopen(text, sizeof(text), "w");
 		cmaf_hls_media(c, c->track[i], i & 1, f);
+		cmaf_hls_iframes(c, c->track[i], f);
 		fclose(f);
 	}
 	FILE *f = fmemopen(text, sizeof(text), "w");

@@ -2,7 +2,7 @@
 //
 // parse(text) gives, for a multivariant playlist, {variants, media}; for a media playlist:
 //   header     the tags that stand once: TARGETDURATION, SERVER-CONTROL, PART-INF, MEDIA-SEQUENCE, ...
-//   segments   [{msn, uri, duration, parts, date, gap, discontinuity, map, complete}], the last perhaps in progress
+//   segments   [{msn, uri, duration, parts, date, gap, discontinuity, map, range, complete}], the last perhaps in progress
 //   hints, reports, skip, ended, dateranges
 // and for both {faults, version}. Times are seconds; dates are milliseconds since the epoch.
 
@@ -32,7 +32,7 @@ const once = new Set(['VERSION', 'TARGETDURATION', 'SERVER-CONTROL', 'PART-INF',
 const listed = new Set(['SERVER-CONTROL', 'PART-INF', 'START']);
 
 function blank() {
-	return { parts: [], date: null, gap: false, discontinuity: false, map: null, key: null, complete: false,
+	return { parts: [], date: null, range: null, gap: false, discontinuity: false, map: null, key: null, complete: false,
 		uri: null, duration: null };
 }
 
@@ -87,7 +87,8 @@ class Parser {
 		case 'KEY': this.before(name); this.key = attributes(value, l.faults); break;
 		case 'DISCONTINUITY': this.before(name); n.discontinuity = true; break;
 		case 'GAP': n.gap = true; break;
-		case 'BITRATE': case 'BYTERANGE': break;
+		case 'BITRATE': break;
+		case 'BYTERANGE': n.range = value; break;
 		case 'SKIP':
 			l.skipped = attributes(value, l.faults);
 			l.skip = this.number(l.skipped['SKIPPED-SEGMENTS'], 'SKIPPED-SEGMENTS');

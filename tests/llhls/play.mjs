@@ -90,6 +90,7 @@ export class Player {
 			const url = new URL(uri, this.url).href;
 			return { name: path(url).split('/')[0], url, list: null, got: new Map(), due: null };
 		});
+		this.iframes = list.iframes.map((i) => new URL(i.URI ?? '', this.url).href);
 	}
 
 	headers(a, where) {
@@ -180,7 +181,7 @@ export class Player {
 	forgiving(say) {
 		const forgets = this.mayForget && this.refusedAt && performance.now() - this.refusedAt < 2 * this.restart_ms;
 
-		return (rule, what) => (forgets && ['window', 'msn-old', 'stays', 'continuous'].includes(rule) ? null : say(rule, what));
+		return (rule, what) => (forgets && ['window', 'msn-old', 'stays', 'continuous', 'skip'].includes(rule) ? null : say(rule, what));
 	}
 
 	pace(r, list, a, say) {
@@ -312,7 +313,7 @@ export class Player {
 	// ---- questions ----
 
 	async ask() {
-		const questions = [this.askMissing, this.askFar, this.askOld, this.askUnknown, this.askGzip, this.askSkip, this.askStays];
+		const questions = [this.askMissing, this.askFar, this.askOld, this.askUnknown, this.askGzip, this.askSkip, this.askIframes, this.askStays];
 
 		for (let i = 0; performance.now() < this.end - 500 && this.renditions.length; i++) {
 			await wait(150);
@@ -399,7 +400,7 @@ export class Player {
 	}
 
 	delta(r, old, list, offered) {
-		const say = this.say(r.name);
+		const say = this.forgiving(this.say(r.name));
 		const long = old.segments.reduce((t, s) => t + (s.duration ?? 0), 0);
 
 		check.one(list, say);
@@ -417,6 +418,34 @@ export class Player {
 		if (stays < offered - 2 * Number(old.header.TARGETDURATION))
 			say('skip', `${stays.toFixed(1)} s are left, nearer than ${offered} s must stay`);
 		check.two(old, whole, say);
+	}
+
+	// The newest key frame by its byte range, of each such playlist in turn.
+	async askIframes(r) {
+		const url = this.iframes.shift();
+		const a = url && await this.get(url);
+
+		if (!a)
+			return;
+		this.iframes.push(url);
+		const list = parse(a.body.toString()), say = this.say(path(url));
+		const s = list.segments.findLast((x) => !x.gap);
+		if (a.status !== 200 || list.faults.length || !('I-FRAMES-ONLY' in list.header) || !s?.range) {
+			say('iframes', `${a.status}, ${list.faults[0] ?? 'no EXT-X-I-FRAMES-ONLY, or no byte range'}`);
+			return;
+		}
+		const [n, from] = s.range.split('@').map(Number);
+		const frame = await this.get(new URL(s.uri, url).href, { headers: { range: `bytes=${from}-${from + n - 1}` } });
+		if (frame?.status !== 206 || frame.body.length !== n) {
+			say('iframes', `${frame?.status} and ${frame?.body.length} bytes for ${s.range} of ${s.uri}`);
+			return;
+		}
+		try {
+			if (!media(frame.body, await this.track({ url }, s.map)).sync)
+				say('iframes', `${s.range} of ${s.uri} begins with no sync sample`);
+		} catch (e) {
+			say('iframes', `${s.range} of ${s.uri}: ${e.message}`);
+		}
 	}
 
 	// Parts that have left the list, and the oldest segment of it, can still be had.

@@ -55,6 +55,7 @@ export const rules = {
 	'duration': 'EXTINF and DURATION are what the samples last',
 	'independent': 'what is told to be independent begins with a sync sample',
 	'continuous': 'media time goes on from part to part, save at a discontinuity or gap',
+	'iframes': 'playlists of key frames alone: each byte range is a chunk that begins with a sync sample (D 4.4.3.6)',
 	// LL-DASH
 	'mpd': 'what the MPD has to say (I 9.X.4)',
 	'mpd-constant': 'the MPD agrees with itself from one request to the next, whatever the coder does',

@@ -71,6 +71,7 @@ export const faults = {
 	'duration': swap(/#EXTINF:0\.|#EXTINF:1\./g, (m) => (m === '#EXTINF:1.' ? '#EXTINF:1.1' : '#EXTINF:0.1')),
 	'independent': media((t) => t.replace(/(\.2\.m4s")\n/g, '$1,INDEPENDENT=YES\n')),
 	'continuous': { answer: (a, r) => { if (/\.3\.m4s$/.test(r.url)) shift(a.body); } },
+	'iframes': media((t) => t.replace(/(BYTERANGE:)\d+@0/g, '$1100@0')),
 	'mpd': { mpd: (t) => t.replace(/availabilityTimeComplete="false"/g, '') },
 	'mpd-constant': { mpd: (t, key) => (turn(key, 2) ? t.replace('Resync type="0"', 'Resync type="1"') : t) },
 	'mpd-segment': { request: async (r) => { if (/\/\d+\.m4s$/.test(r.url)) await wait(4000); return null; } },

@@ -40,7 +40,7 @@ static void check(const char *name, const char *text)
 		fail_msg("%s is not what is made now:\n%s", path, text);
 }
 
-enum what { MULTI, MEDIA, DELTA, DASH };
+enum what { MULTI, MEDIA, DELTA, IFRAMES, DASH };
 
 static void golden(const char *name, const struct cmaf *c, enum what what, const char *track)
 {
@@ -52,6 +52,8 @@ static void golden(const char *name, const struct cmaf *c, enum what what, const
 		cmaf_hls_multivariant(c, f);
 	else if (what == MEDIA || what == DELTA)
 		cmaf_hls_media(c, cmaf_find(c, track), what == DELTA, f);
+	else if (what == IFRAMES)
+		cmaf_hls_iframes(c, cmaf_find(c, track), f);
 	else
 		cmaf_dash(c, "/live/time", f);
 	fclose(f);
@@ -158,6 +160,7 @@ static void test_cut_short(void **state)
 	feed_run(c, info, 30, T0 + 6 * SEC_US, T0 + 7300 * MS_US);
 	golden("short.m3u8", c, MEDIA, "360p");
 	golden("short-audio.m3u8", c, MEDIA, "audio");
+	golden("iframes.m3u8", c, IFRAMES, "360p");
 	cmaf_destroy(c);
 	media_info_unref(info);
 }
