@@ -1,131 +1,9 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "media/language.h"
 #include "transcode.h"
 
 /* ---- INI ---- */
-
-static int parse_size(void *base, const char *value, char *err, size_t cap)
-{
-	struct rung_conf *r = base;
-	char why[MEDIA_ERR];
-	int rc = rung_set_size(&r->rung, value, why);
-
-	if (rc)
-		snprintf(err, cap, "%s", why);
-	return rc;
-}
-
-static int parse_preset(void *base, const char *value, char *err, size_t cap)
-{
-	struct rung_conf *r = base;
-	char why[MEDIA_ERR];
-	int rc = rung_set_preset(&r->rung, value, why);
-
-	if (rc)
-		snprintf(err, cap, "%s", why);
-	return rc;
-}
-
-static int parse_codec(void *base, const char *value, char *err, size_t cap)
-{
-	struct rung_conf *r = base;
-	char why[MEDIA_ERR];
-	int rc = rung_set_codec(&r->rung, value, why);
-
-	if (rc)
-		snprintf(err, cap, "%s", why);
-	return rc;
-}
-
-static int set_audio_codec(struct audio_conf *a, const char *value, char *err, size_t cap)
-{
-	a->codec_set = true;
-	a->sound.opus = !strcmp(value, "opus");
-	if (a->sound.opus || !strcmp(value, "aac"))
-		return 0;
-	snprintf(err, cap, "aac or opus");
-	return -EINVAL;
-}
-
-static int set_map(struct audio_conf *a, const char *value, char *err, size_t cap)
-{
-	char why[MEDIA_ERR];
-	int rc = mix_parse(&a->sound.map, value, why);
-
-	if (rc)
-		snprintf(err, cap, "%s", why);
-	return rc;
-}
-
-/* What [audio] and [audio NAME] both have. */
-#define BOTH_AUDIOS(fn, set) \
-	static int fn(void *base, const char *value, char *err, size_t cap) \
-	{ \
-		return set(base, value, err, cap); \
-	} \
-	static int fn##_of_all(void *base, const char *value, char *err, size_t cap) \
-	{ \
-		struct conf *c = base; \
-		return set(&c->audio, value, err, cap); \
-	}
-BOTH_AUDIOS(parse_audio_codec, set_audio_codec)
-BOTH_AUDIOS(parse_map, set_map)
-
-/* "-60", "-60dB", "-23 LUFS": a level within these bounds. */
-static int parse_level(double *out, const char *value, double min, double max, char *err,
-		       size_t cap)
-{
-	char *end;
-	double v = strtod(value, &end);
-
-	end += strspn(end, " ");
-	if (end != value && (!*end || !strcasecmp(end, "dB") || !strcasecmp(end, "LUFS")) &&
-	    v >= min && v <= max) {
-		*out = v;
-		return 0;
-	}
-	snprintf(err, cap, "a level from %g to %g", min, max);
-	return -EINVAL;
-}
-
-static int set_loudness(struct audio_conf *a, const char *value, char *err, size_t cap)
-{
-	a->sound.loudness = 0;
-	a->loudness_set = true;
-	return !strcmp(value, "off") ? 0
-				     : parse_level(&a->sound.loudness, value, -40, -5, err, cap);
-}
-BOTH_AUDIOS(parse_loudness, set_loudness)
-
-static int parse_silence(void *base, const char *value, char *err, size_t cap)
-{
-	struct conf *c = base;
-
-	return parse_level(&c->silence_db, value, -120, -1, err, cap);
-}
-
-static int parse_lang(void *base, const char *value, char *err, size_t cap)
-{
-	struct audio_conf *a = base;
-
-	if (language_code(a->sound.lang, value))
-		return 0;
-	snprintf(err, cap, "%.20s is no language: ko, en, kor ...", value);
-	return -EINVAL;
-}
-
-static int parse_fps(void *base, const char *value, char *err, size_t cap)
-{
-	struct rung_conf *r = base;
-	char why[MEDIA_ERR];
-	int rc = rung_set_fps(&r->rung, value, why);
-
-	if (rc)
-		snprintf(err, cap, "%s", why);
-	return rc;
-}
 
 static int parse_deinterlace(void *base, const char *value, char *err, size_t cap)
 {
@@ -150,7 +28,7 @@ static const struct conf_key keys[] = {
     {"input", "black", CONF_DURATION, ROOT(black_us), "0", 0, 3600 * SEC_US, 0, NULL},
     {"input", "frozen", CONF_DURATION, ROOT(frozen_us), "0", 0, 3600 * SEC_US, 0, NULL},
     {"input", "silence", CONF_DURATION, ROOT(silent_us), "0", 0, 3600 * SEC_US, 0, NULL},
-    {"input", "silence_level", CONF_FN, 0, "-60dB", 0, 0, 0, parse_silence},
+    {"input", "silence_level", CONF_FN, 0, "-60dB", 0, 0, 0, silence_level},
     {"alerts", "black", CONF_DURATION, ROOT(alert_us[FAULT_BLACK]), "2s", 0, 3600 * SEC_US, 0,
      NULL},
     {"alerts", "frozen", CONF_DURATION, ROOT(alert_us[FAULT_FROZEN]), "10s", 0, 3600 * SEC_US, 0,
@@ -166,21 +44,22 @@ static const struct conf_key keys[] = {
     {"slate", "file", CONF_STR, ROOT(slate_file), NULL, 0, 0, 0, NULL},
     {"slate", "text", CONF_STR, ROOT(slate_text), "NO SIGNAL", 0, 0, 0, NULL},
     {"video", "cascade", CONF_BOOL, ROOT(cascade), "yes", 0, 0, 0, NULL},
+    {"video", "enabled", CONF_BOOL, ROOT(video), "yes", 0, 0, 0, NULL},
     {"video", "gop", CONF_DURATION, ROOT(gop_us), "1s", 200 * MS_US, 10 * SEC_US, 0, NULL},
-    {"audio", "bitrate", CONF_RATE, ROOT(audio.sound.bitrate), "128k", 0, 512000, 0, NULL},
-    {"audio", "codec", CONF_FN, 0, "aac", 0, 0, 0, parse_audio_codec_of_all},
+    {"audio", "bitrate", CONF_RATE, ROOT(audio.sound.bitrate), "128k", 0, SOUND_RATE_MAX, 0, NULL},
+    {"audio", "codec", CONF_FN, 0, "aac", 0, 0, 0, sound_codec_of_all},
     {"audio", "channels", CONF_INT, ROOT(audio.channels), "2", 1, 6, 0, NULL},
-    {"audio", "map", CONF_FN, 0, NULL, 0, 0, 0, parse_map_of_all},
-    {"audio", "loudness", CONF_FN, 0, "off", 0, 0, 0, parse_loudness_of_all},
+    {"audio", "map", CONF_FN, 0, NULL, 0, 0, 0, sound_map_of_all},
+    {"audio", "loudness", CONF_FN, 0, "off", 0, 0, 0, sound_loudness_of_all},
     {"audio *", "track", CONF_INT, AUDIO(track), NULL, 1, 64, 0, NULL},
-    {"audio *", "lang", CONF_FN, 0, NULL, 0, 0, 0, parse_lang},
+    {"audio *", "lang", CONF_FN, 0, NULL, 0, 0, 0, sound_lang},
     {"audio *", "title", CONF_STR, AUDIO(label), NULL, 0, 0, 0, NULL},
     {"audio *", "default", CONF_BOOL, AUDIO(sound.standard), NULL, 0, 0, 0, NULL},
-    {"audio *", "bitrate", CONF_RATE, AUDIO(sound.bitrate), NULL, 16000, 512000, 0, NULL},
-    {"audio *", "codec", CONF_FN, 0, NULL, 0, 0, 0, parse_audio_codec},
+    {"audio *", "bitrate", CONF_RATE, AUDIO(sound.bitrate), NULL, 16000, SOUND_RATE_MAX, 0, NULL},
+    {"audio *", "codec", CONF_FN, 0, NULL, 0, 0, 0, sound_codec},
     {"audio *", "channels", CONF_INT, AUDIO(channels), NULL, 1, 6, 0, NULL},
-    {"audio *", "map", CONF_FN, 0, NULL, 0, 0, 0, parse_map},
-    {"audio *", "loudness", CONF_FN, 0, NULL, 0, 0, 0, parse_loudness},
+    {"audio *", "map", CONF_FN, 0, NULL, 0, 0, 0, sound_map},
+    {"audio *", "loudness", CONF_FN, 0, NULL, 0, 0, 0, sound_loudness},
     {"video", "deinterlace", CONF_FN, 0, "frame", 0, 0, 0, parse_deinterlace},
     {"overlay *", "file", CONF_STR, DRAWN(file), NULL, 0, 0, 0, NULL},
     {"overlay *", "text", CONF_STR, DRAWN(text), NULL, 0, 0, 0, NULL},
@@ -199,12 +78,12 @@ static const struct conf_key keys[] = {
      NULL},
     {"output *", "url", CONF_STR, offsetof(struct output_conf, url_text), NULL, 0, 0, 0, NULL},
     {"process", "sandbox", CONF_BOOL, ROOT(sandbox), "yes", 0, 0, 0, NULL},
-    {"rung *", "size", CONF_FN, 0, NULL, 0, 0, 0, parse_size},
-    {"rung *", "fps", CONF_FN, 0, NULL, 0, 0, 0, parse_fps},
+    {"rung *", "size", CONF_FN, 0, NULL, 0, 0, 0, rung_size},
+    {"rung *", "fps", CONF_FN, 0, NULL, 0, 0, 0, rung_fps},
     {"rung *", "bitrate", CONF_RATE, offsetof(struct rung_conf, rung.bitrate), NULL, 10000,
      200000000, 0, NULL},
-    {"rung *", "codec", CONF_FN, 0, NULL, 0, 0, 0, parse_codec},
-    {"rung *", "preset", CONF_FN, 0, NULL, 0, 0, 0, parse_preset},
+    {"rung *", "codec", CONF_FN, 0, NULL, 0, 0, 0, rung_codec},
+    {"rung *", "preset", CONF_FN, 0, NULL, 0, 0, 0, rung_preset},
 };
 
 static void free_backups(struct conf *c)
@@ -240,42 +119,6 @@ static struct input_conf *find_backup(struct conf *c, const char *name, char *er
 	return made;
 }
 
-static void free_audios(struct conf *c)
-{
-	struct audio_conf **a;
-
-	vec_for (a, &c->audios) {
-		free((*a)->label);
-		free((*a)->name);
-		free(*a);
-	}
-	vec_free(&c->audios);
-}
-
-static struct audio_conf *find_audio(struct conf *c, const char *name, char *err, size_t cap)
-{
-	struct audio_conf **a, *made;
-
-	vec_for (a, &c->audios)
-		if (!strcmp((*a)->name, name))
-			return *a;
-	if (c->audios.len == SOUNDS_MAX || strlen(name) >= sizeof(made->sound.name)) {
-		snprintf(err, cap,
-			 c->audios.len == SOUNDS_MAX ? "more than %d renditions of sound"
-						     : "a name longer than 31 letters",
-			 SOUNDS_MAX);
-		return NULL;
-	}
-	made = calloc(1, sizeof(*made));
-	if (!made || conf_set_str(&made->name, name) || vec_push(&c->audios, made)) {
-		free(made ? made->name : NULL);
-		free(made);
-		return NULL;
-	}
-	str_copy(made->sound.name, sizeof(made->sound.name), name);
-	return made;
-}
-
 static struct output_conf *add_output(struct conf *c, const char *name)
 {
 	struct output_conf *o = calloc(1, sizeof(*o));
@@ -286,19 +129,6 @@ static struct output_conf *add_output(struct conf *c, const char *name)
 		return NULL;
 	}
 	return o;
-}
-
-static struct rung_conf *add_rung(struct conf *c, const char *name, const struct rung *rung)
-{
-	struct rung_conf *r = calloc(1, sizeof(*r));
-
-	if (!r || conf_set_str(&r->name, name) || vec_push(&c->rungs, r)) {
-		free(r ? r->name : NULL);
-		free(r);
-		return NULL;
-	}
-	r->rung = *rung;
-	return r;
 }
 
 static void *find_output(struct conf *c, const char *name, char *err, size_t cap)
@@ -315,35 +145,13 @@ static void *find_output(struct conf *c, const char *name, char *err, size_t cap
 	return add_output(c, name);
 }
 
-/* [rung 720p] begins as -r 720p does; any other name as the source's size. */
-static void *find_rung(struct conf *c, const char *name, char *err, size_t cap)
-{
-	struct rung_conf **r;
-	struct rung rung;
-	char why[MEDIA_ERR], text[64];
-
-	vec_for (r, &c->rungs)
-		if (!strcmp((*r)->name, name))
-			return *r;
-	if (c->rungs.len == LADDER_MAX) {
-		snprintf(err, cap, "more than %d rungs", LADDER_MAX);
-		return NULL;
-	}
-	snprintf(text, sizeof(text), "%.40s=", name);
-	if (strchr(name, ',') || (rung_parse(&rung, name, why) && rung_parse(&rung, text, why))) {
-		snprintf(err, cap, "%s", why);
-		return NULL;
-	}
-	return add_rung(c, name, &rung);
-}
-
 static const struct conf_table table;
 
 static void *find_section(void *root, const char *kind, const char *name, char *err, size_t cap)
 {
 	return !strcmp(kind, "rung")	    ? find_rung(root, name, err, cap)
 	       : !strcmp(kind, "backup")    ? (void *)find_backup(root, name, err, cap)
-	       : !strcmp(kind, "audio")	    ? (void *)find_audio(root, name, err, cap)
+	       : !strcmp(kind, "audio")	    ? find_audio(root, name, err, cap)
 	       : !strcmp(kind, "overlay")   ? find_overlay(root, &table, name, err, cap)
 	       : !strcmp(kind, "thumbnail") ? find_thumbnail(root, &table, name, err, cap)
 					    : (void *)find_output(root, name, err, cap);
@@ -364,17 +172,6 @@ static void free_outputs(struct conf *c)
 		free(*o);
 	}
 	vec_free(&c->outputs);
-}
-
-static void free_rungs(struct conf *c)
-{
-	struct rung_conf **r;
-
-	vec_for (r, &c->rungs) {
-		free((*r)->name);
-		free(*r);
-	}
-	vec_free(&c->rungs);
 }
 
 /* The first is the source, those after it its backups. */
@@ -410,26 +207,6 @@ static int flag_output(void *root, const char *value, char *err, size_t cap)
 	if (!o)
 		return *err ? -EINVAL : -ENOMEM;
 	return conf_set_str(&o->url_text, value);
-}
-
-static int flag_rung(void *root, const char *value, char *err, size_t cap)
-{
-	struct conf *c = root;
-	struct rung rung;
-	char why[MEDIA_ERR];
-
-	if (!c->rungs_flag)
-		free_rungs(c);
-	c->rungs_flag = true;
-	if (rung_parse(&rung, value, why)) {
-		snprintf(err, cap, "-r %.60s: %s", value, why);
-		return -EINVAL;
-	}
-	if (c->rungs.len == LADDER_MAX) {
-		snprintf(err, cap, "more than %d rungs", LADDER_MAX);
-		return -EINVAL;
-	}
-	return add_rung(c, rung.name, &rung) ? 0 : -ENOMEM;
 }
 
 static const struct conf_flag flags[] = {
@@ -498,95 +275,6 @@ static int check_backups(struct conf *c, char *err, size_t cap)
 	return 0;
 }
 
-static int check_names(const struct conf *c, char *err, size_t cap)
-{
-	for (size_t i = 0; i < c->rungs.len; i++) {
-		for (size_t k = 0; k < i; k++) {
-			if (strcmp(c->rungs.at[i]->rung.name, c->rungs.at[k]->rung.name))
-				continue;
-			snprintf(err, cap, "two rungs are named %s", c->rungs.at[i]->rung.name);
-			return -EINVAL;
-		}
-		if (!strcmp(c->rungs.at[i]->rung.name, "audio")) {
-			snprintf(err, cap, "a rung cannot be named audio: the sound is");
-			return -EINVAL;
-		}
-		for (size_t k = 0; k < c->audios.len; k++) {
-			if (strcmp(c->rungs.at[i]->rung.name, c->audios.at[k]->name))
-				continue;
-			snprintf(err, cap, "a rung and a sound are named %s",
-				 c->audios.at[k]->name);
-			return -EINVAL;
-		}
-	}
-	return 0;
-}
-
-static int check_channels(struct audio_conf *a, const char *name, char *err, size_t cap)
-{
-	int picks = a->sound.map.picks;
-
-	if (a->channels != 1 && a->channels != 2 && a->channels != 6)
-		snprintf(err, cap, "%s.channels: 1, 2 or 6", name);
-	else if (picks && picks != a->channels)
-		snprintf(err, cap, "%s.map: it has %d channels, and channels is %d", name, picks,
-			 (int)a->channels);
-	else
-		return a->sound.channels = (int)a->channels, 0;
-	return -EINVAL;
-}
-
-/* What a rendition of sound leaves open is as [audio] says. */
-static int check_audio(struct conf *c, struct audio_conf *a, char *err, size_t cap)
-{
-	const struct audio_conf *like = &c->audio;
-
-	a->sound.track = (int)a->track;
-	if (!a->sound.bitrate)
-		a->sound.bitrate = like->sound.bitrate;
-	if (!a->loudness_set)
-		a->sound.loudness = like->sound.loudness;
-	if (!a->codec_set)
-		a->sound.opus = like->sound.opus;
-	if (!a->sound.map.picks && (!a->channels || a->channels == like->channels))
-		a->sound.map = like->sound.map;
-	if (!a->channels)
-		a->channels = a->sound.map.picks ? a->sound.map.picks : like->channels;
-	str_copy(a->sound.label, sizeof(a->sound.label), a->label ? a->label : "");
-	if (strpbrk(a->sound.label, "\"\n")) {
-		snprintf(err, cap, "[audio %s]: a title without quotation marks", a->name);
-		return -EINVAL;
-	}
-	return check_channels(a, a->name, err, cap);
-}
-
-static int check_audios(struct conf *c, char *err, size_t cap)
-{
-	struct audio_conf **a;
-	int standards = 0, rc;
-
-	if (c->audio.sound.bitrate && c->audio.sound.bitrate < 16000) {
-		snprintf(err, cap, "audio.bitrate: 0 (no sound) or from 16k");
-		return -EINVAL;
-	}
-	if (c->audio.channels == 2 && c->audio.sound.map.picks)
-		c->audio.channels = c->audio.sound.map.picks;
-	if ((rc = check_channels(&c->audio, "audio", err, cap)))
-		return rc;
-	vec_for (a, &c->audios) {
-		if ((rc = check_audio(c, *a, err, cap)))
-			return rc;
-		standards += (*a)->sound.standard;
-	}
-	if (standards > 1) {
-		snprintf(err, cap, "two renditions of sound are the default");
-		return -EINVAL;
-	}
-	if (c->audios.len && !standards)
-		c->audios.at[0]->sound.standard = true;
-	return 0;
-}
-
 int conf_check(struct conf *c, char *err, size_t cap)
 {
 	int rc;
@@ -610,7 +298,12 @@ int conf_check(struct conf *c, char *err, size_t cap)
 	if ((rc = check_overlays(c, err, cap)) || (rc = check_thumbnails(c, err, cap)) ||
 	    (rc = check_audios(c, err, cap)))
 		return rc;
-	return check_names(c, err, cap);
+	c->video &= !c->rungs_flag || c->rungs.len; /* -r audio */
+	if (!c->video && !c->audio.sound.bitrate && !c->audios.len) {
+		snprintf(err, cap, "neither pictures nor sound are to be made");
+		return -EINVAL;
+	}
+	return check_rungs(c, err, cap);
 }
 
 void conf_sandbox(const struct conf *c, struct os_sandbox *s)

@@ -298,6 +298,7 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 {
 	struct engine_conf ec = {.gop_us = c->gop_us,
 				 .cascade = c->cascade,
+				 .sound_only = !c->video,
 				 .like = c->audio.sound,
 				 .silence_db = c->silence_db,
 				 .deinterlace = c->deinterlace,

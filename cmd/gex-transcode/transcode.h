@@ -1,5 +1,5 @@
 /* gex-transcode: one live source, a ladder of renditions on the UTC timeline. main.c: the process; conf.c: its keys and
- * flags, pictures.c: what is drawn on them; job.c: source, engine and sinks tied together; figures.c: metrics and the status line. */
+ * flags, rungs.c, sounds.c, pictures.c: those of renditions and of what is drawn on them; job.c: source, engine and sinks tied together; figures.c: metrics and the status line. */
 #ifndef GEX_TRANSCODE_H
 #define GEX_TRANSCODE_H
 
@@ -9,6 +9,7 @@
 #include "stream/stream.h"
 
 #define OUTPUTS_MAX 16
+#define SOUND_RATE_MAX 512000
 
 struct output_conf {
 	char *name, *url_text;
@@ -61,7 +62,7 @@ struct conf {
 	VEC(struct thumbnail_conf *) thumbnails;
 	bool outputs_flag,
 	    rungs_flag; /* given on the command line, which then replaces what the file has */
-	bool cascade;
+	bool cascade, video;
 	int64_t gop_us;
 	struct audio_conf audio; /* [audio]: what all are like */
 	VEC(struct audio_conf *) audios;
@@ -75,6 +76,31 @@ int conf_check(struct conf *c, char *err, size_t cap) MUST_USE;
 /* Names what the configuration touches. */
 void conf_sandbox(const struct conf *c, struct os_sandbox *s);
 void conf_free(struct conf *c);
+
+/* ---- rungs.c ---- */
+
+int rung_size(void *base, const char *value, char *err, size_t cap);
+int rung_fps(void *base, const char *value, char *err, size_t cap);
+int rung_codec(void *base, const char *value, char *err, size_t cap);
+int rung_preset(void *base, const char *value, char *err, size_t cap);
+int flag_rung(void *root, const char *value, char *err, size_t cap);
+void *find_rung(struct conf *c, const char *name, char *err, size_t cap);
+int check_rungs(const struct conf *c, char *err, size_t cap) MUST_USE;
+void free_rungs(struct conf *c);
+
+/* ---- sounds.c: keys of [audio NAME], and of all ---- */
+
+int sound_codec(void *base, const char *value, char *err, size_t cap);
+int sound_codec_of_all(void *base, const char *value, char *err, size_t cap);
+int sound_map(void *base, const char *value, char *err, size_t cap);
+int sound_map_of_all(void *base, const char *value, char *err, size_t cap);
+int sound_loudness(void *base, const char *value, char *err, size_t cap);
+int sound_loudness_of_all(void *base, const char *value, char *err, size_t cap);
+int sound_lang(void *base, const char *value, char *err, size_t cap);
+int silence_level(void *base, const char *value, char *err, size_t cap);
+void *find_audio(struct conf *c, const char *name, char *err, size_t cap);
+int check_audios(struct conf *c, char *err, size_t cap) MUST_USE;
+void free_audios(struct conf *c);
 
 /* ---- pictures.c ---- */
 

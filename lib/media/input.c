@@ -140,7 +140,10 @@ static void begin(struct engine *e, const struct run *r)
 		e->begun = true;
 		pthread_cond_broadcast(&e->changed);
 	}
+	bool nothing = e->no_picture && !e->sounds;
 	pthread_mutex_unlock(&e->lock);
+	if (nothing)
+		engine_fail(e, -EINVAL, "the source has nothing of what is to be made");
 }
 
 /* The first input whose time is known tells where the output starts. */

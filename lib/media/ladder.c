@@ -263,16 +263,23 @@ static int add_fitting(struct rung *out, int n, const struct rung *like, int hei
 		r.fps.den *= 2;
 	rung_fit(&r, source);
 	r.bitrate = MAX(r.bitrate * ladder_share(source) / 100, RATE_MIN);
-	if (like->bitrate)
-		r.bitrate = MIN(r.bitrate, like->bitrate);
 	out[n] = r;
 	return n + 1;
+}
+
+/* The first gets at most so much, the others less in proportion. */
+static void bound(struct rung *r, int n, int64_t most)
+{
+	int64_t top = n ? r->bitrate : 0;
+
+	for (int i = 0; most && top > most && i < n; i++)
+		r[i].bitrate = MAX(base_scale(r[i].bitrate, most, top), RATE_MIN);
 }
 
 static int add_all(struct rung *out, int n, const struct rung *like,
 		   const struct media_track *source)
 {
-	int left = between_rungs(source->height) ? FITTING - 1 : FITTING;
+	int from = n, left = between_rungs(source->height) ? FITTING - 1 : FITTING;
 
 	if (left < FITTING)
 		n = add_fitting(out, n, like, 0, source);
@@ -282,6 +289,7 @@ static int add_all(struct rung *out, int n, const struct rung *like,
 		n = add_fitting(out, n, like, heights[i], source);
 		left--;
 	}
+	bound(out + from, n - from, like->bitrate);
 	return n;
 }
 

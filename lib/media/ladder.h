@@ -2,7 +2,7 @@
  *
  *   RUNG = PRESET | NAME=[WIDTHxHEIGHT][@FPS][,RATE][,preset=P][,codec=C]
  *        | [NAME=]copy                      the source's pictures as they are
- *        | auto[,RATE][,preset=P][,codec=C] those that suit the source, none above RATE
+ *        | auto[,RATE][,preset=P][,codec=C] those that suit the source, the largest of RATE at most
  *   PRESET = (1080p | 720p | 480p | 360p | 240p | 144p) [60] [,RATE][,preset=P][,codec=C]
  *   C = h264 | hevc | av1 | vp9 | (h264 | hevc)_(nvenc | qsv | vaapi)
  *

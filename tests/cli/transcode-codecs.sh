@@ -82,4 +82,22 @@ instead() {
 [ -e /dev/nvidia0 ] || instead h264_nvenc h264
 [ -e /dev/dri ] || instead h264_vaapi h264
 [ -e /dev/dri ] || instead hevc_qsv hevc
+
+# ladder OPTIONS... : what is made of 160x90 at 50 frames a second, a line for each rendition
+ladder() {
+	"$bin" -q -i "$TMP/fast.ts" "$@" -o "$TMP/ladder.nut" || fail "no ladder by $*"
+	ffprobe -v quiet -show_entries stream=codec_name,width,height,r_frame_rate -of csv=p=0 "$TMP/ladder.nut" >"$TMP/got"
+}
+ffmpeg -nostdin -loglevel error -y -f lavfi -i testsrc2=s=320x180:r=50 -f lavfi -i sine -t 1.2 -c:v libx264 -preset ultrafast -c:a aac "$TMP/fast.ts"
+ladder -r auto,codec=hevc,preset=ultrafast
+step "the automatic ladder is the source's size and what is below, the small ones at half its rate" \
+	cmp "$TMP/got" <(printf '%s\n' hevc,320,180,50/2 hevc,256,144,50/2 aac,0/0)
+ladder -S rung.auto.preset=ultrafast -S rung.144p.fps=10
+step "it can be had in a file too, beside others" cmp "$TMP/got" <(printf '%s\n' h264,256,144,10/1 h264,320,180,50/2 aac,0/0)
+ladder -r audio,64k,codec=opus
+step "sound alone" cmp "$TMP/got" <(echo opus,0/0)
+ladder -S video.enabled=no
+step "sound alone, by the file" cmp "$TMP/got" <(echo aac,0/0)
+ffmpeg -nostdin -loglevel error -y -i "$TMP/fast.ts" -an -c copy "$TMP/mute.ts"
+refuse "sound of what has none" 65 "$bin" -i "$TMP/mute.ts" -r audio -o "$TMP/no.nut"
 refuse "AV1 in MPEG-TS" 65 "$bin" -q -i "$TMP/long.ts" -r low=160x90,codec=av1 -o "$TMP/no.ts"

@@ -35,7 +35,11 @@ no_stream "text under a format's name" "$TMP/text?format=nut" 'not a media strea
 refuse "a rung that is none" 64 "$bin" -i x.ts -r 721p -o y.nut
 one_line '721p: no preset'
 refuse "two rungs of a name" 64 "$bin" -i x.ts -r 360p -r 360p -o y.nut
-one_line 'two rungs are named 360p'
+one_line 'a rung cannot be named 360p: another rung is'
+refuse "nothing at all" 64 "$bin" -i x.ts -r audio -S audio.bitrate=0 -o y.nut
+one_line 'neither pictures nor sound'
+refuse "a rate of the sound that is none" 64 "$bin" -i x.ts -r audio,2M -o y.nut
+one_line '-r audio: neither a bit rate'
 refuse "copy with a size" 64 "$bin" -i x.ts -r copy,800k -o y.nut
 one_line 'copy has no settings'
 refuse "no output" 64 "$bin" -i x.ts

@@ -342,6 +342,47 @@ static void frame_rates_convert_evenly(void **state)
 	convert((struct ratio){25, 1}, (struct ratio){30, 1}, 1000, 200);
 	convert((struct ratio){30000, 1001}, (struct ratio){30, 1}, 1000, 1);
 	convert((struct ratio){60000, 1001}, (struct ratio){30000, 1001}, 500, 0);
+	convert((struct ratio){60000, 1001}, (struct ratio){30, 1}, 500, 0);
+	convert((struct ratio){60000, 1001}, (struct ratio){60, 1}, 1000, 1);
+	convert((struct ratio){30, 1}, (struct ratio){60, 1}, 1000, 1000);
+	convert((struct ratio){25, 1}, (struct ratio){60000, 1001}, 1000, 1397);
+	convert((struct ratio){24000, 1001}, (struct ratio){30000, 1001}, 1000, 250);
+}
+
+/* A camera that takes 12 to 60 frames a second as the light allows, and a screen that is sent when it changes: every place gets a
+ * picture that was true within a frame of it, or repeats the last, and none is put back. */
+static void a_frame_rate_that_varies_is_laid_on_the_grid(void **state)
+{
+	static const int64_t fps[] = {15, 25, 30, 60};
+	uint32_t seed = 1;
+
+	for (size_t k = 0; k < ARRAY_LEN(fps); k++) {
+		struct grid g = {.fps = {fps[k], 1}};
+		int64_t frame = grid_us(g.fps, 1), us = T0, last = -1, first = 0, n;
+		int64_t places = 0, unseen = 0, sent = 0;
+
+		for (; us < T0 + 60 * SEC_US; sent++) {
+			seed = seed * 1664525 + 1013904223;
+			/* Now and then nothing changes for half a second. */
+			us += seed >> 28 ? 16667 + (seed >> 8) % 66667 : 500 * MS_US;
+			if (!grid_place(&g, us, &n)) {
+				unseen++;
+				continue;
+			}
+			assert_true(n > last);
+			assert_true(llabs(grid_us(g.fps, n) - us) <= frame);
+			if (!g.begun)
+				first = n;
+			places = n - first + 1;
+			grid_taken(&g, n);
+			last = n;
+		}
+		/* As long as it lasted, and no picture is lost where there are places for all. */
+		assert_in_range(places, 60 * fps[k] - 2, 60 * fps[k] + 30);
+		if (fps[k] == 60)
+			assert_in_range(unseen, 0, sent / 50);
+		assert_true(unseen < sent);
+	}
 }
 
 static void instants_are_exact(void **state)
@@ -406,6 +447,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(utc_is_kept_as_it_is),
     cmocka_unit_test(a_file_begins_at_the_next_gop),
     cmocka_unit_test(frame_rates_convert_evenly),
+    cmocka_unit_test(a_frame_rate_that_varies_is_laid_on_the_grid),
     cmocka_unit_test(instants_are_exact),
 };
 RUN_TESTS(tests)
