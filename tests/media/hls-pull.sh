@@ -51,10 +51,10 @@ wait_ready pull
 step "it is pulled, by a redirect to the same server" retry 20 beyond frames_total 100
 echo "of $(metric frames_total) frames repeated: $(metric repeated_total), slates: $(metric slates_total)"
 landlock=$(metric sandbox)
+opened=$(metric input_opened_total)
 kill9 web
 step "the server is gone: the slate" retry 20 beyond slate 1
 serve
-opened=$(metric input_opened_total)
 step "it comes again" retry 20 beyond input_opened_total $((opened + 1))
 stop pull
 
