@@ -85,7 +85,7 @@ instead() {
 
 # ladder OPTIONS... : what is made of 160x90 at 50 frames a second, a line for each rendition
 ladder() {
-	"$bin" -q -i "$TMP/fast.ts" "$@" -o "$TMP/ladder.nut" || fail "no ladder by $*"
+	"$bin" -q -S process.sandbox=no -i "$TMP/fast.ts" "$@" -o "$TMP/ladder.nut" || fail "no ladder by $*"
 	ffprobe -v quiet -show_entries stream=codec_name,width,height,r_frame_rate -of csv=p=0 "$TMP/ladder.nut" >"$TMP/got"
 }
 ffmpeg -nostdin -loglevel error -y -f lavfi -i testsrc2=s=320x180:r=50 -f lavfi -i sine -t 1.2 -c:v libx264 -preset ultrafast -c:a aac "$TMP/fast.ts"
