@@ -3,7 +3,6 @@
  * change: the player asks again. Who reads too slowly is cut by lib/http. */
 #include <errno.h>
 
-#include "log/log.h"
 #include "package.h"
 
 enum { VIDEO, AUDIO, KINDS };
@@ -55,7 +54,8 @@ static bool choose(const struct package *p, const struct http_request *r, enum m
 	return n == -ENOENT || *found;
 }
 
-/* The two of a kind must be in step: a player of one file cannot wait for one of them alone. */
+/* What there is of the segment in progress, from its beginning; without a key frame there, and between two segments, the
+ * next one is waited for. */
 static void send_begun(struct http_request *r, struct live *v, int kind)
 {
 	struct cmaf_segment *s = v->t[kind] ? cmaf_last(v->t[kind]) : NULL;
