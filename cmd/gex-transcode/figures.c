@@ -15,7 +15,7 @@ struct reading {
 	(64 + 2 * THUMBS_MAX + 2 * INPUTS_MAX * ENGINE_ALERTS + 12 * LADDER_MAX + \
 	 4 * OUTPUTS_MAX + 5 * SOUNDS_MAX)
 
-#define TOOK_MAX 2048
+#define FRAMES_MAX 2048
 
 struct figures {
 	struct metrics *m;
@@ -27,9 +27,10 @@ struct figures {
 	struct metric *encode[MEDIA_TRACKS_MAX], *latency[MEDIA_TRACKS_MAX];
 	int64_t stats_at_us, status_at_us;
 	/* Of the video packets since the last status line. */
-	int64_t latency_sum_us, latency_n;
-	int64_t took_us[TOOK_MAX];
-	int took;
+	int64_t took_us[FRAMES_MAX], late_us[FRAMES_MAX];
+	int frames;
+	int64_t bytes[MEDIA_TRACKS_MAX],
+	    bytes_before[MEDIA_TRACKS_MAX]; /* given out of each track */
 	struct reading reading[READINGS_MAX];
 	int readings;
 };
@@ -117,6 +118,7 @@ GETTER(get_decode, f->now.decode_us / 1e6)
 GETTER(get_queued, f->now.queued)
 GETTER(get_thumbs, f->now.thumb[i].written)
 GETTER(get_thumbs_failed, f->now.thumb[i].failed)
+GETTER(get_rung_bytes, f->bytes[i])
 GETTER(get_rung_frames, f->now.rung[i].frames)
 GETTER(get_rung_dropped, f->now.rung[i].dropped)
 GETTER(get_rung_repeated, f->now.rung[i].repeated)
@@ -290,6 +292,8 @@ void figures_start(struct figures *f, struct media_info *info)
 		f->latency[i] = metrics_histogram(f->m, "gex_transcode_latency_seconds",
 						  "Now minus the frame's instant, when it leaves.",
 						  label, seconds, ARRAY_LEN(seconds));
+		add(f, true, "gex_transcode_rung_bytes_total", "Bytes made.", label, get_rung_bytes,
+		    i);
 		if (info->track[i].kind == MEDIA_AUDIO)
 			add_sound(f, info->track[i].name, sounds++);
 		if (info->track[i].kind != MEDIA_VIDEO)
@@ -325,12 +329,11 @@ void figures_packet(struct figures *f, const struct media_packet *p, int64_t too
 		return;
 	metric_observe(f->encode[p->track], (double)took_us / 1e6);
 	metric_observe(f->latency[p->track], (double)late / 1e6);
-	if (f->info->track[p->track].kind != MEDIA_VIDEO)
+	f->bytes[p->track] += (int64_t)p->size;
+	if (f->info->track[p->track].kind != MEDIA_VIDEO || f->frames == FRAMES_MAX)
 		return;
-	if (f->took < TOOK_MAX)
-		f->took_us[f->took++] = took_us;
-	f->latency_sum_us += late;
-	f->latency_n++;
+	f->took_us[f->frames] = took_us;
+	f->late_us[f->frames++] = late;
 }
 
 static int by_size(const void *a, const void *b)
@@ -340,19 +343,47 @@ static int by_size(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* In ms, the time that encoding took for so many per cent of the frames at most. */
-static double took(const struct figures *f, int percent)
+/* In ms, what so many per cent of the frames were below; us: sorted. */
+static double below(const struct figures *f, const int64_t *us, int percent)
 {
-	return f->took ? (double)f->took_us[MIN(f->took * percent / 100, f->took - 1)] / 1e3 : 0;
+	return f->frames ? (double)us[MIN(f->frames * percent / 100, f->frames - 1)] / 1e3 : 0;
 }
 
-static int64_t repairs(const struct engine_stats *s)
+/* How many there were, and of which kinds: "3 (late 2, skip 1)". Drift is no number of repairs. */
+static void repairs(const struct engine_stats *s, char *text, size_t cap)
 {
-	int64_t n = 0;
+	char kinds[128] = "";
+	size_t n = 0;
+	int64_t all = 0;
 
-	for (int i = 0; i < TIMELINE_REPAIRS; i++)
-		n += i == REPAIR_DRIFT ? 0 : s->repairs[i];
-	return n;
+	for (int i = 0; i < TIMELINE_REPAIRS; i++) {
+		if (i == REPAIR_DRIFT || !s->repairs[i] || n >= sizeof(kinds))
+			continue;
+		all += s->repairs[i];
+		n += (size_t)snprintf(kinds + n, sizeof(kinds) - n, "%s%s %lld", n ? ", " : "",
+				      timeline_repair_name[i], (long long)s->repairs[i]);
+	}
+	snprintf(text, cap, all ? "%lld (%s)" : "%lld", (long long)all, kinds);
+}
+
+/* Of all renditions in Mbit/s, then of each one's pictures: "5.13 Mbit/s (2.80 1.40 0.80)". */
+static void rates(struct figures *f, double span, char *text, size_t cap)
+{
+	int tracks = f->info ? f->info->n : 0;
+	char each[128] = "";
+	size_t n = 0;
+	double all = 0;
+
+	for (int i = 0; i < tracks; i++) {
+		double rate = (double)(f->bytes[i] - f->bytes_before[i]) * 8e-6 / span;
+
+		all += rate;
+		if (f->info->track[i].kind == MEDIA_VIDEO && n < sizeof(each))
+			n += (size_t)snprintf(each + n, sizeof(each) - n, "%s%.2f", n ? " " : "",
+					      rate);
+	}
+	snprintf(text, cap, "%.2f Mbit/s (%s)", all, each);
+	memcpy(f->bytes_before, f->bytes, sizeof(f->bytes));
 }
 
 /* In per cent of the time, what decoding, scaling and the busiest encoder worked: a stage near 100 is the slow one. */
@@ -374,13 +405,21 @@ static void busy(const struct figures *f, double span, char *text, size_t cap)
 		 f->info ? f->info->track[slowest].name : "encode", (double)most / span / 1e4);
 }
 
+static const char *state(const struct figures *f)
+{
+	return f->now.slate	? "slate:"
+	       : f->now.present ? "live:"
+	       : f->info	? "source gone:"
+				: "waiting:";
+}
+
 void figures_status(struct figures *f, char *line, size_t cap)
 {
 	const struct engine_stats *s = stats(f), *b = &f->before;
 	int64_t now = os_mono_us(), dropped = 0, repeated = 0, frames = 0, was = 0;
-	int queued = s->queued;
+	int queued = 0;
 	double span = (double)MAX(now - f->status_at_us, 1) / 1e6;
-	char stages[96];
+	char stages[96], made[160], repaired[160];
 
 	for (int i = 0; i < s->rungs; i++) {
 		dropped += s->rung[i].dropped;
@@ -390,24 +429,21 @@ void figures_status(struct figures *f, char *line, size_t cap)
 		queued += s->rung[i].queued;
 	}
 	busy(f, span, stages, sizeof(stages));
-	qsort(f->took_us, (size_t)f->took, sizeof(*f->took_us), by_size);
-	snprintf(
-	    line, cap,
-	    "%s in %.1f fps %.2f Mbit/s, out %d x %.1f fps, encode %.1f/%.1f ms, queued %d, %s, "
-	    "latency %.0f ms, dropped %lld, repeated %lld, damaged %lld, repairs %lld",
-	    s->slate	 ? "slate:"
-	    : s->present ? "live:"
-	    : f->info	 ? "source gone:"
-			 : "waiting:",
-	    (double)(s->frames_in - b->frames_in) / span,
-	    (double)(s->bytes_in - b->bytes_in) * 8e-6 / span, s->rungs,
-	    s->rungs ? (double)(frames - was) / span / s->rungs : 0.0, took(f, 50), took(f, 99),
-	    queued, stages,
-	    f->latency_n ? (double)f->latency_sum_us / (double)f->latency_n / 1e3 : 0.0,
-	    (long long)dropped, (long long)repeated,
-	    (long long)(s->damaged + s->undecoded + s->broken), (long long)repairs(s));
-	f->took = 0;
+	rates(f, span, made, sizeof(made));
+	repairs(s, repaired, sizeof(repaired));
+	qsort(f->took_us, (size_t)f->frames, sizeof(*f->took_us), by_size);
+	qsort(f->late_us, (size_t)f->frames, sizeof(*f->late_us), by_size);
+	snprintf(line, cap,
+		 "%s in %.1f fps %.2f Mbit/s, out %d x %.1f fps %s, encode %.1f/%.1f ms, "
+		 "latency %.0f/%.0f ms, queued %d+%d, %s, "
+		 "dropped %lld, repeated %lld, damaged %lld, repairs %s",
+		 state(f), (double)(s->frames_in - b->frames_in) / span,
+		 (double)(s->bytes_in - b->bytes_in) * 8e-6 / span, s->rungs,
+		 s->rungs ? (double)(frames - was) / span / s->rungs : 0.0, made,
+		 below(f, f->took_us, 50), below(f, f->took_us, 99), below(f, f->late_us, 50),
+		 below(f, f->late_us, 99), s->queued, queued, stages, (long long)dropped,
+		 (long long)repeated, (long long)(s->damaged + s->undecoded + s->broken), repaired);
+	f->frames = 0;
 	f->before = *s;
 	f->status_at_us = now;
-	f->latency_sum_us = f->latency_n = 0;
 }

@@ -11,7 +11,7 @@ static struct {
 	const char *tool;
 	enum log_level level;
 	bool journal, terminal;
-	char status[384];
+	char status[512];
 	pthread_mutex_t lock;
 } log_ = {.tool = "gex", .level = LOG_INFO, .lock = PTHREAD_MUTEX_INITIALIZER};
 

@@ -25,7 +25,7 @@ static void on_watchdog(void *arg)
 static void on_second(void *arg)
 {
 	struct tool *t = arg;
-	char line[384] = "";
+	char line[512] = "";
 
 	t->ops->status(t->app, line, sizeof(line));
 	log_status(line);
