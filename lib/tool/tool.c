@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "log/log.h"
 #include "os/os.h"
@@ -134,16 +135,23 @@ static int run(struct tool *t)
 	return loop_run(t->loop);
 }
 
+/* What a thread cannot be called off from is not waited for. */
 static void tear_down(struct tool *t, int status)
 {
+	bool closed;
+
 	log_status(NULL);
 	loop_timer_stop(&t->second);
 	loop_timer_stop(&t->watchdog);
 	http_server_destroy(t->metrics_server);
 	t->ops->close(t->app, status);
-	loop_destroy(t->loop);
+	closed = loop_destroy(t->loop);
 	metrics_destroy(t->metrics);
 	t->ops->finish(t->app);
+	if (closed)
+		return;
+	log_debug(NULL, "something that would not end is left behind");
+	_exit(status);
 }
 
 bool tool_reread(struct tool *t, void *root)
