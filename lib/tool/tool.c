@@ -161,6 +161,21 @@ bool tool_reread(struct tool *t, void *root)
 	return conf_cli(t->ops->cli, root, t->argc, t->argv, &common) < 0;
 }
 
+bool tool_reread_checked(struct tool *t, void *root,
+			 int (*check_root)(const void *root, char *err, size_t cap))
+{
+	char err[TOOL_ERR] = "";
+
+	if (!t->common.file)
+		return false;
+	if (tool_reread(t, root) && !check_root(root, err, sizeof(err)))
+		return true;
+	if (*err)
+		log_error(NULL, "%s", err);
+	log_error(NULL, "the configuration stays as it was");
+	return false;
+}
+
 int tool_main(struct tool *t, int argc, char **argv)
 {
 	t->argc = argc;
