@@ -327,6 +327,10 @@ static void send_file(struct package *p, const char *name, struct http_request *
 void serve(struct package *p, const char *path, struct http_request *r)
 {
 	bool ready = p->cmaf && cmaf_ready(p->cmaf);
+	if (p->over) {
+		not_found(r);
+		return;
+	}
 	if (strchr(path, '/'))
 		rendition(p, path, r);
 	else if (!strcmp(path, "time"))
