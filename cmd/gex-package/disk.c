@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <time.h>
 
 #include "os/os.h"
@@ -108,6 +109,7 @@ int disk_create(struct disk **out, struct loop *l, const char *name, int threads
 	*out = NULL;
 	if (!d)
 		return -ENOMEM;
+	signal(SIGXFSZ, SIG_IGN); /* a file over its limit is an error of write(2) like others */
 	d->loop = l;
 	d->refs = 1;
 	d->bytes_max = bytes;

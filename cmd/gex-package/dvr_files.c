@@ -352,6 +352,8 @@ int dvr_files_lock(struct dvr *d, char *err)
 	if (rc)
 		snprintf(err, DVR_ERR, "%.160s: %s", d->dir, strerror(-rc));
 	else if (flock(d->lock, LOCK_EX | LOCK_NB))
-		rc = -EBUSY, snprintf(err, DVR_ERR, "%.160s: another process writes there", d->dir);
+		rc = -EADDRINUSE;
+	if (rc == -EADDRINUSE)
+		snprintf(err, DVR_ERR, "%.160s: another process writes there", d->dir);
 	return rc;
 }

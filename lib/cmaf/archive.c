@@ -39,8 +39,7 @@ struct archive_file *archive_newest(const struct archive_track *t)
 	return list_last(&t->files, struct archive_file, link);
 }
 
-/* The first entry whose number is not below. */
-static size_t lower(const struct archive_file *f, int64_t number)
+size_t archive_lower(const struct archive_file *f, int64_t number)
 {
 	size_t lo = 0, hi = f->e.len;
 
@@ -63,7 +62,7 @@ const struct archive_entry *archive_segment(const struct archive_track *t, int64
 
 		if (f->id > number)
 			continue;
-		size_t i = lower(f, number);
+		size_t i = archive_lower(f, number);
 		if (i == f->e.len || f->e.at[i].number != number || f->e.at[i].gap)
 			return NULL;
 		*out = f;

@@ -90,6 +90,9 @@ struct archive_file *archive_expired(const struct archive *a, int64_t before_us,
 /* Takes a file out and frees it. */
 void archive_drop(struct archive *a, struct archive_track *t, struct archive_file *f);
 
+/* The first entry of a file whose number is not below. */
+size_t archive_lower(const struct archive_file *f, int64_t number);
+
 static inline int64_t archive_us(const struct archive_file *f, int64_t v)
 {
 	return base_scale(v, SEC_US, f->about.scale);
@@ -127,5 +130,8 @@ void archive_hls_multivariant(const struct archive *a, const struct archive_rang
 /* delta: see cmaf_hls_media. */
 void archive_hls_media(const struct archive *a, const struct archive_track *t,
 		       const struct archive_range *r, bool delta, FILE *f);
+/* A period for each run without a discontinuity. time_url: of UTCTiming. */
+void archive_dash(const struct archive *a, const struct archive_range *r, const char *time_url,
+		  FILE *f);
 
 #endif
