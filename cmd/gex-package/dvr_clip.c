@@ -166,7 +166,7 @@ static int make_head(struct clip *c, struct plan *p)
 			to = base_scale(c->to_us, p->t[i].scale, SEC_US);
 		size_t first, k;
 
-		if (!movie_cut(c->track[i].kind, p->s[i].s.at, p->s[i].s.len, from, to, &first, &k))
+		if (!movie_cut(p->s[i].s.at, p->s[i].s.len, from, to, &first, &k))
 			continue;
 		out[n++] = (struct movie_out){&p->t[i], p->s[i].s.at + first, k, from, to};
 	}

@@ -54,9 +54,9 @@ struct movie_out {
 	    to; /* what is presented of it, in its scale, on the line of its pts; the instant `from` is the same in all */
 };
 
-/* Of a track's samples those that are needed for [from, to): *first and *n. False: none. */
-bool movie_cut(enum media_kind kind, const struct movie_sample *s, size_t len, int64_t from,
-	       int64_t to, size_t *first, size_t *n);
+/* Of a track's samples those that are needed for [from, to): *first and *n, from a key frame on. False: none. */
+bool movie_cut(const struct movie_sample *s, size_t len, int64_t from, int64_t to, size_t *first,
+	       size_t *n);
 /* ftyp, moov and the head of an mdat of `content` bytes. NULL without memory. */
 struct buf *movie_head(const struct movie_out *o, int n, uint64_t content) MUST_USE;
 

@@ -8,15 +8,15 @@ static int64_t pts(const struct movie_sample *s)
 	return s->dts + s->cts;
 }
 
-bool movie_cut(enum media_kind kind, const struct movie_sample *s, size_t len, int64_t from,
-	       int64_t to, size_t *first, size_t *n)
+bool movie_cut(const struct movie_sample *s, size_t len, int64_t from, int64_t to, size_t *first,
+	       size_t *n)
 {
 	size_t begin = len, end = 0;
 
 	for (size_t i = 0; i < len; i++) {
 		if (pts(&s[i]) < to)
 			end = i + 1;
-		/* The last key frame that is not after it; without one, the first there is. */
+		/* The last key frame that is not after it, or else the first. */
 		if (s[i].key && (begin == len || pts(&s[i]) <= from))
 			begin = i;
 	}
