@@ -13,6 +13,7 @@
 
 struct conn;
 struct crypt_tls;
+struct peer;
 
 /* What carries bytes: sock.c. */
 struct transport_ops {
@@ -77,6 +78,7 @@ struct conn {
 	const struct proto_ops *proto; /* NULL until TLS has told which */
 	void *session;		       /* the protocol's */
 	const struct net_addr *peer_addr;
+	struct peer *who; /* with whom it shares a turn; NULL: nobody */
 	char peer[48];
 	enum conn_phase phase;
 	int64_t phase_us; /* since when */
@@ -87,6 +89,9 @@ struct conn {
 	struct buf *scratch; /* where copies go; full up to scratch_at */
 	size_t scratch_at;
 	int64_t moved_us; /* when the transport last took something, for the stall timeout */
+	int64_t asked_in; /* a turn of the server, and how many requests came in it */
+	int asked;
+	size_t past; /* bytes that came after all was said */
 	bool blocked, closing, doomed, resuming, said_goodbye;
 };
 
@@ -104,6 +109,12 @@ void conn_write_copy(struct conn *c, const void *p, size_t n);
 void conn_flush(struct conn *c);
 void conn_close_when_sent(struct conn *c);
 void conn_doom(struct conn *c);
+/* How much one connection and all of one address may ask in a turn of the loop, so that who floods waits for himself. */
+bool conn_may_ask(const struct conn *c);
+/* Counts a request, or work like n of them. */
+void conn_asks(struct conn *c, int n);
+/* Counts what nobody reads any more: a peer that goes on and on is left. */
+void conn_past(struct conn *c, size_t n);
 /* Calls proto->resume in the next turn. */
 void conn_resume_later(struct conn *c);
 /* Looks at the clock: ends what took too long. */

@@ -29,15 +29,16 @@ struct listener {
 struct sock {
 	uv_poll_t poll;
 	int fd;
-	bool reading, writing, counted;
+	bool reading, writing;
 	int watched;	   /* what poll waits for */
 	struct conn *conn; /* NULL: refused, or still being accepted */
 	struct http_server *server;
 	struct net_addr peer;
+	struct peer *who; /* NULL: not counted */
 };
 
 /* One thread, and conn_input copies what it keeps: all connections read into the same memory. */
-static char shared[65536];
+static char shared[16384];
 
 static void on_event(uv_poll_t *h, int status, int events);
 
@@ -66,6 +67,10 @@ static void sock_read(void *arg, bool on)
 static void read_some(struct sock *t)
 {
 	for (int i = 0; i < READS && t->reading && !t->conn->doomed; i++) {
+		if (!conn_may_ask(t->conn)) {
+			server_ask_turn(t->server); /* and poll tells again */
+			return;
+		}
 		ssize_t n = recv(t->fd, shared, sizeof(shared), 0);
 
 		if (n > 0) {
@@ -150,8 +155,7 @@ static void on_closed(uv_handle_t *h)
 		conn_free(t->conn);
 		s->nconns--;
 	}
-	if (t->counted)
-		peers_leave(&s->peers, &t->peer);
+	peers_leave(t->who);
 	free(t);
 	server_unpin(s);
 }
@@ -182,15 +186,16 @@ static int admit(struct sock *t, struct listener *l)
 	int rc = 0;
 
 	if (t->peer.family)
-		rc = peers_enter(&t->server->peers, &t->peer, t->server->lim.conns_per_addr);
+		rc = peers_enter(&t->server->peers, &t->peer, t->server->lim.conns_per_addr,
+				 &t->who);
 	if (rc) {
 		t->server->refused[REFUSED_ADDRESS]++;
 		return rc;
 	}
-	t->counted = t->peer.family != 0;
 	t->conn = server_accept(t->server, &sock_ops, t, &t->peer, l->tls);
 	if (!t->conn)
 		return -EBUSY;
+	t->conn->who = t->who;
 	sock_read(t, true);
 	return 0;
 }
