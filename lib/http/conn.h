@@ -21,9 +21,6 @@ struct transport_ops {
 	 * conn_writable follows. */
 	ssize_t (*send)(void *t, const struct iovec *v, int n);
 	void (*read)(void *t, bool on);
-	/* Output beyond what can soon go to the peer is refused: what is sent later, but matters more,
-	 * does not wait behind it. */
-	void (*keep_short)(void *t);
 	/* No more output follows; the peer sees the end after what was sent. */
 	void (*shutdown)(void *t);
 	/* Ends it; conn_free follows when the transport has let go. */

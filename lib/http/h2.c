@@ -601,7 +601,6 @@ static int h2_open(struct conn *c)
 		h2_closed(c);
 		return rc;
 	}
-	c->t->keep_short(c->transport);
 	return 0;
 }
 

@@ -15,6 +15,8 @@
 #define BACKLOG 4096
 #define ACCEPTS 64 /* in a row; then others have a turn */
 #define READS 4	   /* the same */
+/* What waits in the kernel beyond what is on its way: little, so that readers who take nothing do not fill its memory, and
+ * that what is sent later, but matters more, does not wait behind it. */
 #define NOTSENT (128 << 10)
 
 struct listener {
@@ -132,15 +134,6 @@ static ssize_t sock_send(void *arg, const struct iovec *v, int n)
 	return sent;
 }
 
-static void sock_keep_short(void *arg)
-{
-	struct sock *t = arg;
-	int n = NOTSENT;
-
-	if (t->peer.family) /* not of a UNIX socket */
-		setsockopt(t->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &n, sizeof(n));
-}
-
 static void sock_shutdown(void *arg)
 {
 	shutdown(((struct sock *)arg)->fd, SHUT_WR);
@@ -174,7 +167,6 @@ static void sock_close(void *arg)
 static const struct transport_ops sock_ops = {
     .send = sock_send,
     .read = sock_read,
-    .keep_short = sock_keep_short,
     .shutdown = sock_shutdown,
     .close = sock_close,
 };
@@ -301,9 +293,10 @@ static int open_unix(struct listener *l, const struct http_addr *a)
 /* What connections inherit from the listening socket. */
 static void set_tcp_options(int fd)
 {
-	int on = 1, after_s = 60;
+	int on = 1, after_s = 60, notsent = NOTSENT;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &after_s, sizeof(after_s));
 }
