@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "http/answer.h"
+#include "http/h2_mem.h"
 
 #define QUEUE_MAX ((size_t)128 << 10) /* framed but not sent, so that what matters more passes by */
 #define FRAME_HEAD 9
@@ -42,6 +43,7 @@ struct stream {
 
 struct h2 {
 	nghttp2_session *session;
+	struct h2_mem mem;
 	struct list streams;
 	int n;
 	bool in_input, flooded;
@@ -554,8 +556,9 @@ static void h2_closed(struct conn *c)
 	c->session = NULL;
 }
 
-static int session_create(struct conn *c, nghttp2_session **out)
+static int session_create(struct conn *c, struct h2 *h)
 {
+	nghttp2_mem mem = h2_mem_of(&h->mem);
 	nghttp2_session_callbacks *cb = NULL;
 	nghttp2_option *opt = NULL;
 	int rc = nghttp2_session_callbacks_new(&cb) || nghttp2_option_new(&opt) ? -ENOMEM : 0;
@@ -570,7 +573,7 @@ static int session_create(struct conn *c, nghttp2_session **out)
 		nghttp2_option_set_no_auto_window_update(opt, 1);
 		nghttp2_option_set_no_closed_streams(opt, 1);
 		nghttp2_option_set_max_outbound_ack(opt, CALM_BURST);
-		rc = nghttp2_session_server_new2(out, cb, c, opt) ? -ENOMEM : 0;
+		rc = nghttp2_session_server_new3(&h->session, cb, c, opt, &mem) ? -ENOMEM : 0;
 	}
 	nghttp2_session_callbacks_del(cb);
 	nghttp2_option_del(opt);
@@ -591,7 +594,7 @@ static int h2_open(struct conn *c)
 	h->calm = CALM_BURST;
 	h->calm_us = now(c);
 	c->session = h;
-	int rc = session_create(c, &h->session);
+	int rc = session_create(c, h);
 	if (!rc)
 		rc = nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings,
 					     ARRAY_LEN(settings))

@@ -60,8 +60,9 @@ struct http_server {
 	struct list conns, todo;
 	struct peers peers;
 	int nconns, nrequests;
-	int64_t turns; /* so far */
-	int pins;      /* pins: what still points here; the last frees */
+	int64_t turns;		   /* so far */
+	int shaken, shaken_before; /* handshakes since memory was given back; at the last sweep */
+	int pins;		   /* pins: what still points here; the last frees */
 	bool draining, destroyed, turn_asked;
 	struct loop_timer sweep, turn, tickets;
 	int64_t sent, refused[REFUSED_KINDS], answered[HTTP_STATUS_MAX];
