@@ -15,7 +15,13 @@
 	    KEY(S, "window", CONF_DURATION, O(window_us), D("20s"), 6 * SEC_US, 3600 * SEC_US, 0), \
 	    KEY(S, "latency", CONF_DURATION, O(latency_us), D("1s"), 100 * MS_US, 60 * SEC_US, 0), \
 	    KEY(S, "memory", CONF_SIZE, O(memory), D("512M"), 1 << 20, INT64_C(1) << 40, \
-		CONF_RELOAD)
+		CONF_RELOAD), \
+	    KEY(S, "dvr", CONF_STR, O(dvr), NULL, 0, 0, CONF_RELOAD), \
+	    KEY(S, "dvr_window", CONF_DURATION, O(dvr_window_us), D("4h"), 60 * SEC_US, \
+		90 * 86400 * SEC_US, CONF_RELOAD), \
+	    KEY(S, "dvr_size", CONF_SIZE, O(dvr_size), D("50G"), 1 << 20, INT64_C(1) << 50, \
+		CONF_RELOAD), \
+	    KEY(S, "clip", CONF_DURATION, O(clip_us), D("10m"), 0, 3600 * SEC_US, CONF_RELOAD)
 #define KEY(...) \
 	{ \
 		__VA_ARGS__, NULL \

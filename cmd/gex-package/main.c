@@ -104,6 +104,8 @@ static void confine_stream(const struct package_conf *c, struct os_sandbox *s)
 		stream_sandbox_input(&url, s);
 	stream_url_finish(&url);
 	confine_secret(s, c->access_keys);
+	if (c->dvr && *c->dvr)
+		os_sandbox_folder(s, c->dvr);
 }
 
 static bool confine(void *app, struct os_sandbox *s)

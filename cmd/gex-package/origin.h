@@ -3,6 +3,7 @@
 #ifndef GEX_ORIGIN_H
 #define GEX_ORIGIN_H
 
+#include "disk.h"
 #include "package.h"
 
 struct origin_conf {
@@ -34,7 +35,7 @@ struct share_file {
 	char etag[24];
 };
 struct share {
-	struct share_file file[12];
+	struct share_file file[13];
 };
 /* Reads the page's files from dir, or where they are installed, or beside the program. Missing ones
  * are logged: the streams are served without the page. */
@@ -55,7 +56,8 @@ struct origin {
 	VEC(struct stream_input *) retired; /* cancelled; their threads have not ended yet */
 	struct loop_timer reap;
 	struct share share;
-	struct access *access; /* of what is no stream's; NULL: all may have all */
+	struct disk *write, *read; /* NULL until a stream wants to be kept */
+	struct access *access;	   /* of what is no stream's; NULL: all may have all */
 	int64_t refused_access[ACCESS_VERDICTS]; /* [ACCESS_OK]: granted */
 	int64_t status_us, status_sent;
 	void (*ended)(void *arg, int status);
@@ -85,6 +87,8 @@ int origin_reload(struct origin *o, struct origin_conf *conf, struct origin_conf
 void origin_drain(struct origin *o);
 /* The status line of the time since the last one. */
 void origin_status(struct origin *o, char *line, size_t cap);
+/* The threads that wait for the disk, for all streams. 0, -ENOMEM or -EAGAIN. */
+int origin_disks(struct origin *o, struct disk **write, struct disk **read) MUST_USE;
 /* A package is over: its source has ended and its time with it, or (status not 0) it could not be read. p may be no more
  * after it. */
 void origin_ended(struct origin *o, struct package *p, int status);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sysexits.h>
 
+#include "dvr.h"
 #include "log/log.h"
 #include "os/os.h"
 
@@ -33,7 +34,11 @@ static void on_part(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 
 static void on_segment(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 {
-	hold_on_segment(arg, t, s);
+	struct package *p = arg;
+
+	hold_on_segment(p, t, s);
+	if (p->dvr)
+		dvr_segment(p->dvr, p->cmaf, s, t);
 }
 
 static void drop_presentation(struct package *p)
@@ -44,6 +49,8 @@ static void drop_presentation(struct package *p)
 	unexport_renditions(p);
 	cmaf_destroy(p->cmaf);
 	p->cmaf = NULL;
+	if (p->dvr)
+		dvr_restart(p->dvr);
 }
 
 static void log_presentation(const char *name, const struct cmaf *c)
@@ -322,6 +329,22 @@ static void on_tick(void *arg)
 
 /* ---- making and ending ---- */
 
+static int open_dvr(struct package *p, const struct package_conf *pc, char *err)
+{
+	struct dvr_conf c = {
+	    .dir = pc->dvr,
+	    .name = pc->name,
+	    .window_us = pc->dvr_window_us,
+	    .size = pc->dvr_size,
+	    .clip_us = pc->clip_us,
+	};
+	int rc = c.dir && *c.dir ? origin_disks(p->origin, &c.write, &c.read) : -ENOENT;
+
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
+	return dvr_create(&p->dvr, &c, p->loop, p->metrics, err);
+}
+
 int package_create(struct package **out, struct package_conf *conf, struct access *access,
 		   struct origin *o, char *err)
 {
@@ -341,7 +364,8 @@ int package_create(struct package **out, struct package_conf *conf, struct acces
 		list_init(&p->rendition[i].trickled);
 	}
 	loop_timer_init(p->loop, &p->tick, on_tick, p);
-	if ((rc = package_open(p, conf, &p->input, err)) || (rc = loop_timer_in(&p->tick, TICK_US)))
+	if ((rc = open_dvr(p, conf, err)) || (rc = package_open(p, conf, &p->input, err)) ||
+	    (rc = loop_timer_in(&p->tick, TICK_US)))
 		goto fail;
 	p->conf = conf;
 	p->access = access;
@@ -385,9 +409,28 @@ unsigned package_needs(const struct package *p, unsigned changes)
 	return changes;
 }
 
+static void change_dvr(struct package *p, const struct package_conf *c)
+{
+	const char *was = p->conf->dvr ? p->conf->dvr : "", *is = c->dvr ? c->dvr : "";
+	char err[DVR_ERR] = "";
+
+	if (strcmp(was, is)) {
+		dvr_destroy(p->dvr);
+		p->dvr = NULL;
+		if (open_dvr(p, c, err))
+			log_error(c->name, "nothing is kept: %s", err);
+	}
+	if (!p->dvr)
+		return;
+	p->dvr->window_us = c->dvr_window_us;
+	p->dvr->size = c->dvr_size;
+	p->dvr->clip_us = c->clip_us;
+}
+
 void package_change(struct package *p, struct package_conf *conf, struct access *access,
 		    struct stream_input *input, unsigned changes)
 {
+	change_dvr(p, conf);
 	access_destroy(p->access);
 	p->access = access;
 	package_conf_free(&origin_table, p->conf);
@@ -403,6 +446,8 @@ void package_change(struct package *p, struct package_conf *conf, struct access 
 void package_leave(struct package *p)
 {
 	p->leaving = true;
+	dvr_destroy(p->dvr); /* its folder may have another owner from here on */
+	p->dvr = NULL;
 	origin_retire(p->origin, p->input);
 	p->input = NULL;
 	if (p->over || !p->cmaf || !cmaf_ready(p->cmaf))
@@ -444,6 +489,8 @@ void package_destroy(struct package *p)
 	loop_timer_stop(&p->tick);
 	stream_input_destroy(p->input);
 	drop_presentation(p);
+	dvr_destroy(p->dvr);
+	shift_flush(p);
 	unexport_package(p);
 	index_forget(p);
 	http_page_finish(&p->delays);

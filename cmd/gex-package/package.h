@@ -11,6 +11,7 @@
  *   text.c     playlists and MPD: made once a version, compressed once, with the viewer's token
  *   hold.c     requests that wait, and segments that are sent while they are made
  *   live.c     a rendition as one file without an end
+ *   dvr*.c     what was, on disk (dvr.h);  shift.c  playlists of it;  disk.c  threads that wait for the disk
  *   viewers.c  an estimate of how many watch
  *   delay.c    how late media and answers are: histograms, and latency.json
  *   share.c    the player page's files
@@ -33,6 +34,8 @@ struct package_conf {
 	char *name, *input;
 	int64_t segment_us, part_us, chunk_us, window_us, latency_us, memory;
 	char *access_keys, *allow, *deny; /* NULL or empty: none */
+	char *dvr;			  /* folder; NULL: none */
+	int64_t dvr_window_us, dvr_size, clip_us;
 };
 bool package_name_fits(const char *name);
 /* Of that name and nothing said. NULL without memory. */
@@ -111,6 +114,14 @@ struct rendition {
 	struct cmaf_track *t;
 };
 
+/* shift.c: a text of the past, kept while nothing is added to that. */
+#define SHIFT_TEXTS 16
+struct shift_text {
+	char key[256];
+	int64_t version, used;
+	struct http_page page; /* empty: none */
+};
+
 struct package {
 	struct list link; /* in its origin */
 	struct package_conf *conf;
@@ -123,6 +134,9 @@ struct package {
 	struct cmaf *cmaf; /* NULL while there is nothing to serve */
 	struct rendition rendition[MEDIA_TRACKS_MAX];
 	struct cached multivariant, mpd;
+	struct dvr *dvr; /* NULL: nothing is kept on disk */
+	struct shift_text shift[SHIFT_TEXTS];
+	int64_t shift_uses;
 	struct viewers viewers;
 	struct access *access;			 /* NULL: all may have all */
 	int64_t refused_access[ACCESS_VERDICTS]; /* [ACCESS_OK]: granted */
@@ -194,6 +208,15 @@ void text_token(const struct package *p, const struct http_request *r,
 /* inherit.c: appends ?token= to every address in a playlist or an MPD. NULL without memory. */
 struct buf *text_inherit(const struct buf *text, const char *token, bool mpd);
 void text_flush(struct package *p); /* forgets all */
+
+/* shift.c */
+enum shift_kind { SHIFT_MULTIVARIANT, SHIFT_MEDIA, SHIFT_MPD };
+/* Answers r, to "index.m3u8", "dvr.m3u8" and the like below /NAME/, when it is about the past. */
+bool shift_serve(struct package *p, const char *path, struct http_request *r);
+/* The same by one text. rendition: of a media playlist, and "" for another one that is about the past even without a query. */
+bool shift_text(struct package *p, enum shift_kind kind, const char *rendition,
+		struct http_request *r);
+void shift_flush(struct package *p);
 
 /* serve.c: path is what follows /NAME/. */
 void serve(struct package *p, const char *path, struct http_request *r);
