@@ -1,51 +1,17 @@
-#include "cmaf/box.h"
-
+/* H.264 as avc1 (ISO/IEC 14496-15, 5). */
 #include <errno.h>
 
+#include "cmaf/coder.h"
+#include "cmaf/nal.h"
+
 enum { NAL_SPS = 7, NAL_PPS = 8, NAL_DELIMITER = 9, NAL_FILLER = 12 };
-
-struct nal {
-	const uint8_t *p;
-	size_t n;
-};
-
-/* The start code at or after p: 00 00 01. end when there is none. */
-static const uint8_t *start_code(const uint8_t *p, const uint8_t *end)
-{
-	for (; end - p >= 3; p++) {
-		if (p[2] > 1)
-			p += 2;
-		else if (!p[0] && !p[1] && p[2] == 1)
-			return p;
-	}
-	return end;
-}
-
-/* The next NAL unit of an Annex B stream (ISO/IEC 14496-10, Annex B), without the zeros that trail
- * it. */
-static bool next_nal(const uint8_t **at, const uint8_t *end, struct nal *out)
-{
-	do {
-		const uint8_t *p = start_code(*at, end);
-
-		if (end - p <= 3)
-			return false;
-		p += 3;
-		const uint8_t *e = start_code(p, end);
-		*at = e;
-		while (e > p && !e[-1])
-			e--;
-		*out = (struct nal){p, (size_t)(e - p)};
-	} while (!out->n);
-	return true;
-}
 
 static int type_of(const struct nal *n)
 {
 	return n->p[0] & 31;
 }
 
-/* avc1: what the sample entry says, and what players ignore, is not repeated in the samples. */
+/* What the sample entry says, and what players ignore, is not repeated in the samples. */
 static bool in_sample(const struct nal *n)
 {
 	int t = type_of(n);
@@ -53,78 +19,28 @@ static bool in_sample(const struct nal *n)
 	return t != NAL_SPS && t != NAL_PPS && t != NAL_DELIMITER && t != NAL_FILLER;
 }
 
-size_t avc_size(const uint8_t *p, size_t n)
+static size_t size(const uint8_t *p, size_t n)
 {
-	const uint8_t *end = p + n;
-	struct nal nal;
-	size_t size = 0;
-
-	while (next_nal(&p, end, &nal))
-		size += in_sample(&nal) ? 4 + nal.n : 0;
-	return size;
+	return nal_sample_size(p, n, in_sample);
 }
 
-void avc_copy(const uint8_t *p, size_t n, uint8_t *out)
+static void copy(const uint8_t *p, size_t n, uint8_t *out)
 {
-	const uint8_t *end = p + n;
-	struct nal nal;
-
-	while (next_nal(&p, end, &nal)) {
-		if (!in_sample(&nal))
-			continue;
-		struct wr w = wr_of(out, 4 + nal.n);
-
-		wr_u32(&w, (uint32_t)nal.n);
-		wr_bytes(&w, nal.p, nal.n);
-		out += 4 + nal.n;
-	}
+	nal_sample_copy(p, n, in_sample, out);
 }
 
-bool avc_has_config(const uint8_t *p, size_t n)
+static bool has_config(const uint8_t *p, size_t n)
 {
 	const uint8_t *end = p + n;
 	struct nal nal;
 
-	while (next_nal(&p, end, &nal))
+	while (nal_next(&p, end, &nal))
 		if (type_of(&nal) == NAL_SPS)
 			return true;
 	return false;
 }
 
-/* ---- the sequence parameter set: what avcC wants of it ---- */
-
-struct bits {
-	const uint8_t *p, *end;
-	unsigned zeros; /* before p, to skip emulation prevention */
-	unsigned left, cur;
-};
-
-static unsigned bit(struct bits *b)
-{
-	if (!b->left) {
-		if (b->p < b->end && b->zeros >= 2 && *b->p == 3) {
-			b->p++;
-			b->zeros = 0;
-		}
-		b->cur = b->p < b->end ? *b->p++ : 0xff; /* ones end a ue() at once */
-		b->zeros = b->cur ? 0 : b->zeros + 1;
-		b->left = 8;
-	}
-	return b->cur >> --b->left & 1;
-}
-
-static uint32_t ue(struct bits *b)
-{
-	unsigned zeros = 0;
-	uint32_t v = 0;
-
-	while (zeros < 31 && !bit(b))
-		zeros++;
-	for (unsigned i = 0; i < zeros; i++)
-		v = v << 1 | bit(b);
-	return ((uint32_t)1 << zeros) - 1 + v;
-}
-
+/* The sequence parameter set: what avcC wants of it. */
 struct sps {
 	unsigned chroma, luma_depth, chroma_depth;
 	bool high;
@@ -141,60 +57,50 @@ static void read_sps(const struct nal *n, struct sps *s)
 	s->high = memchr(high, n->p[1], sizeof(high)) != NULL;
 	if (!s->high)
 		return;
-	ue(&b); /* id */
-	s->chroma = ue(&b) & 3;
+	bits_ue(&b); /* id */
+	s->chroma = bits_ue(&b) & 3;
 	if (s->chroma == 3)
-		bit(&b);
-	s->luma_depth = ue(&b) & 7;
-	s->chroma_depth = ue(&b) & 7;
+		bits_one(&b);
+	s->luma_depth = bits_ue(&b) & 7;
+	s->chroma_depth = bits_ue(&b) & 7;
 }
 
-static void put_sets(struct boxes *out, const struct nal *set, size_t n)
+static int config(const struct cmaf_track *t, const uint8_t *p, size_t n, struct boxes *out,
+		  char name[CODER_NAME])
 {
-	for (size_t i = 0; i < n; i++) {
-		box_u16(out, (unsigned)set[i].n);
-		box_bytes(out, set[i].p, set[i].n);
-	}
-}
-
-static void add_set(struct nal *set, size_t *n, size_t cap, const struct nal *nal)
-{
-	for (size_t i = 0; i < *n; i++)
-		if (set[i].n == nal->n && !memcmp(set[i].p, nal->p, nal->n))
-			return;
-	if (*n < cap && nal->n <= 0xffff)
-		set[(*n)++] = *nal;
-}
-
-int avc_config(const uint8_t *p, size_t n, struct boxes *out)
-{
-	struct nal sps[8], pps[16], nal;
-	size_t nsps = 0, npps = 0;
+	struct nal_sets sps = {.n = 0}, pps = {.n = 0};
+	struct nal nal;
 	struct sps s;
 
-	for (const uint8_t *end = p + n; next_nal(&p, end, &nal);) {
+	for (const uint8_t *end = p + n; nal_next(&p, end, &nal);) {
 		if (type_of(&nal) == NAL_SPS)
-			add_set(sps, &nsps, ARRAY_LEN(sps), &nal);
+			nal_sets_add(&sps, &nal);
 		else if (type_of(&nal) == NAL_PPS)
-			add_set(pps, &npps, ARRAY_LEN(pps), &nal);
+			nal_sets_add(&pps, &nal);
 	}
-	if (!nsps || !npps)
+	if (!sps.n || !pps.n)
 		return -ENODATA;
-	if (sps[0].n < 5)
+	const uint8_t *first = sps.at[0].p;
+	if (sps.at[0].n < 5)
 		return -EINVAL;
-	read_sps(&sps[0], &s);
+	read_sps(&sps.at[0], &s);
 	box_u8(out, 1);
-	box_bytes(out, sps[0].p + 1, 3); /* profile, constraints, level */
-	box_u8(out, 0xff);		 /* lengths of 4 bytes */
-	box_u8(out, 0xe0 | (unsigned)nsps);
-	put_sets(out, sps, nsps);
-	box_u8(out, (unsigned)npps);
-	put_sets(out, pps, npps);
+	box_bytes(out, first + 1, 3); /* profile, constraints, level */
+	box_u8(out, 0xff);	      /* lengths of 4 bytes */
+	box_u8(out, 0xe0 | (unsigned)sps.n);
+	nal_sets_put(&sps, out);
+	box_u8(out, (unsigned)pps.n);
+	nal_sets_put(&pps, out);
 	if (s.high) {
 		box_u8(out, 0xfc | s.chroma);
 		box_u8(out, 0xf8 | s.luma_depth);
 		box_u8(out, 0xf8 | s.chroma_depth);
 		box_u8(out, 0);
 	}
+	snprintf(name, CODER_NAME, "avc1.%02x%02x%02x", first[1], first[2], first[3]);
 	return out->bad ? -ENOMEM : 0;
 }
+
+const struct coder coder_avc = {
+    MEDIA_H264, "avc1", "avcC", "avc1.64001e", config, has_config, size, copy,
+};

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "cmaf/coder.h"
 #include "cmaf/cut.h"
 
 int64_t cmaf_us(const struct cmaf_track *t, int64_t v)
@@ -29,7 +30,9 @@ static int64_t choose_scale(const struct media_track *m)
 static struct ratio frame_seconds(const struct media_track *m)
 {
 	if (m->kind == MEDIA_AUDIO)
-		return (struct ratio){m->frame_samples > 0 ? m->frame_samples : 1024,
+		return (struct ratio){m->frame_samples > 0     ? m->frame_samples
+				      : m->codec == MEDIA_OPUS ? m->sample_rate / 50
+							       : 1024,
 				      m->sample_rate};
 	if (m->fps.num > 0 && m->fps.den > 0)
 		return (struct ratio){m->fps.den, m->fps.num};
@@ -45,8 +48,9 @@ static int check_track(const struct media_info *info, int i, char *err)
 {
 	const struct media_track *m = &info->track[i];
 
-	if (m->codec != MEDIA_H264 && m->codec != MEDIA_AAC) {
-		snprintf(err, CMAF_ERR, "track %s is %s: only H.264 and AAC can be packaged",
+	if (!coder_of(m->codec)) {
+		snprintf(err, CMAF_ERR,
+			 "track %s is %s: what can be packaged is H.264, HEVC, AV1, VP9, AAC, Opus",
 			 m->name, m->codec_name);
 		return -EINVAL;
 	}
@@ -99,6 +103,7 @@ static struct cmaf_track *track_create(const struct media_track *m, int index)
 	}
 	t->index = index;
 	t->kind = m->kind;
+	t->coder = coder_of(m->codec);
 	url_name(t->name, sizeof(t->name), m);
 	str_copy(t->lang, sizeof(t->lang), m->lang);
 	str_copy(t->label, sizeof(t->label), m->label);
@@ -114,7 +119,6 @@ static struct cmaf_track *track_create(const struct media_track *m, int index)
 	struct ratio f = frame_seconds(m);
 	t->frame = MAX(1, base_scale(t->scale, f.num, f.den));
 	t->cut->tb = m->tb;
-	t->cut->codec = m->codec;
 	t->cut->last_number = NO_NUMBER;
 	return t;
 }
@@ -337,6 +341,16 @@ struct cmaf_segment *cmaf_listed(const struct cmaf *c, const struct cmaf_track *
 	     s && n < c->conf.window && s->link.prev != &t->segments; n++)
 		s = list_entry(s->link.prev, struct cmaf_segment, link);
 	return s;
+}
+
+const char *cmaf_codec(const struct cmaf_track *t)
+{
+	return t->init ? t->init->codec : t->coder->usual;
+}
+
+bool cmaf_same_codec(const struct cmaf_track *a, const struct cmaf_track *b)
+{
+	return a->coder == b->coder;
 }
 
 int cmaf_target_s(const struct cmaf *c)

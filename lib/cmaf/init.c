@@ -1,4 +1,4 @@
-#include "cmaf/box.h"
+#include "cmaf/coder.h"
 
 static void put_ftyp(struct boxes *b)
 {
@@ -87,9 +87,17 @@ static void put_mdhd_hdlr(struct boxes *b, const struct cmaf_track *t)
 	box_end(b, at);
 }
 
-static void put_avc1(struct boxes *b, const struct cmaf_track *t, const void *config, size_t n)
+static void put_config(struct boxes *b, const struct cmaf_track *t, const struct buf *config)
 {
-	size_t at = box_begin(b, "avc1");
+	size_t at = box_begin(b, t->coder->box);
+
+	box_bytes(b, config->data, config->len);
+	box_end(b, at);
+}
+
+static void put_video_entry(struct boxes *b, const struct cmaf_track *t, const struct buf *config)
+{
+	size_t at = box_begin(b, t->coder->entry);
 
 	put_zeros(b, 6);
 	box_u16(b, 1); /* data reference */
@@ -103,11 +111,10 @@ static void put_avc1(struct boxes *b, const struct cmaf_track *t, const void *co
 	put_zeros(b, 32);
 	box_u16(b, 0x18);
 	box_u16(b, 0xffff);
-	size_t inner = box_begin(b, "avcC");
-	box_bytes(b, config, n);
-	box_end(b, inner);
+	put_config(b, t, config);
 	if (t->sar.num > 0 && t->sar.num != t->sar.den) {
-		inner = box_begin(b, "pasp");
+		size_t inner = box_begin(b, "pasp");
+
 		box_u32(b, (uint32_t)t->sar.num);
 		box_u32(b, (uint32_t)t->sar.den);
 		box_end(b, inner);
@@ -115,34 +122,9 @@ static void put_avc1(struct boxes *b, const struct cmaf_track *t, const void *co
 	box_end(b, at);
 }
 
-/* A descriptor of ISO/IEC 14496-1, 8.3.3 with a length below 128. */
-static void put_descriptor(struct boxes *b, unsigned tag, size_t n)
+static void put_audio_entry(struct boxes *b, const struct cmaf_track *t, const struct buf *config)
 {
-	box_u8(b, tag);
-	box_u8(b, (unsigned)n);
-}
-
-static void put_esds(struct boxes *b, const void *config, size_t n)
-{
-	size_t at = box_begin_full(b, "esds", 0, 0);
-
-	put_descriptor(b, 3, 3 + 2 + 13 + 2 + n + 3); /* ES */
-	box_u16(b, 1);
-	box_u8(b, 0);
-	put_descriptor(b, 4, 13 + 2 + n); /* decoder configuration */
-	box_u8(b, 0x40);		  /* MPEG-4 audio */
-	box_u8(b, 0x15);		  /* an audio stream */
-	put_zeros(b, 3 + 4 + 4);
-	put_descriptor(b, 5, n);
-	box_bytes(b, config, n);
-	put_descriptor(b, 6, 1);
-	box_u8(b, 2);
-	box_end(b, at);
-}
-
-static void put_mp4a(struct boxes *b, const struct cmaf_track *t, const void *config, size_t n)
-{
-	size_t at = box_begin(b, "mp4a");
+	size_t at = box_begin(b, t->coder->entry);
 
 	put_zeros(b, 6);
 	box_u16(b, 1);
@@ -151,7 +133,7 @@ static void put_mp4a(struct boxes *b, const struct cmaf_track *t, const void *co
 	box_u16(b, 16);
 	put_zeros(b, 4);
 	box_u32(b, (uint32_t)MIN(t->sample_rate, 65535) << 16);
-	put_esds(b, config, n);
+	put_config(b, t, config);
 	box_end(b, at);
 }
 
@@ -170,7 +152,7 @@ static void put_empty_tables(struct boxes *b)
 	box_end(b, at);
 }
 
-static void put_minf(struct boxes *b, const struct cmaf_track *t, const void *config, size_t n)
+static void put_minf(struct boxes *b, const struct cmaf_track *t, const struct buf *config)
 {
 	bool video = t->kind == MEDIA_VIDEO;
 	size_t minf = box_begin(b, "minf");
@@ -189,9 +171,9 @@ static void put_minf(struct boxes *b, const struct cmaf_track *t, const void *co
 	at = box_begin_full(b, "stsd", 0, 0);
 	box_u32(b, 1);
 	if (video)
-		put_avc1(b, t, config, n);
+		put_video_entry(b, t, config);
 	else
-		put_mp4a(b, t, config, n);
+		put_audio_entry(b, t, config);
 	box_end(b, at);
 	put_empty_tables(b);
 	box_end(b, stbl);
@@ -205,7 +187,7 @@ static void put_trak(struct boxes *b, const struct cmaf_track *t, const struct b
 	put_tkhd(b, t);
 	size_t mdia = box_begin(b, "mdia");
 	put_mdhd_hdlr(b, t);
-	put_minf(b, t, config->data, config->len);
+	put_minf(b, t, config);
 	box_end(b, mdia);
 	box_end(b, trak);
 }

@@ -1,8 +1,8 @@
 /* The segmenter of one track: decides where chunks, parts and segments end. */
-#include "cmaf/cut.h"
-
 #include <errno.h>
 
+#include "cmaf/coder.h"
+#include "cmaf/cut.h"
 #include "log/log.h"
 
 static int64_t to_scale(const struct cmaf_track *t, int64_t v)
@@ -12,34 +12,13 @@ static int64_t to_scale(const struct cmaf_track *t, int64_t v)
 
 /* ---- parameters ---- */
 
-static void aac_codec(const uint8_t *p, size_t n, char *out, size_t cap)
-{
-	unsigned type = n ? p[0] >> 3 : 2;
-
-	if (type == 31 && n > 1)
-		type = 32 + ((p[0] & 7u) << 3 | p[1] >> 5);
-	snprintf(out, cap, "mp4a.40.%u", type);
-}
-
 static int make_init(struct cmaf_track *t, const uint8_t *p, size_t n, struct cmaf_init **out)
 {
 	struct boxes config = {0};
-	char codec[32];
-	int rc = 0;
-
-	if (t->kind == MEDIA_VIDEO) {
-		rc = avc_config(p, n, &config);
-		if (!rc)
-			snprintf(codec, sizeof(codec), "avc1.%02x%02x%02x", config.out.at[1],
-				 config.out.at[2], config.out.at[3]);
-	} else if (n < 2 || n > 64) {
-		rc = -ENODATA;
-	} else {
-		box_bytes(&config, p, n);
-		rc = config.bad ? -ENOMEM : 0;
-		aac_codec(p, n, codec, sizeof(codec));
-	}
+	char codec[CODER_NAME];
+	int rc = t->coder->config(t, p, n, &config, codec);
 	struct buf *own = rc ? NULL : buf_copy(config.out.at, config.out.len);
+
 	vec_free(&config.out);
 	if (rc)
 		return rc;
@@ -93,7 +72,7 @@ int track_config(struct cmaf *c, struct cmaf_track *t, const uint8_t *p, size_t 
 
 static size_t sample_size(const struct cmaf_track *t, const struct media_packet *p)
 {
-	return t->kind == MEDIA_VIDEO ? avc_size(p->data, p->size) : p->size;
+	return t->coder->size ? t->coder->size(p->data, p->size) : p->size;
 }
 
 static void drop_pending(struct cmaf_cut *cut)
@@ -125,8 +104,8 @@ static int end_chunk(struct cmaf *c, struct cmaf_track *t)
 	for (size_t i = 0; i < cut->npend; i++) {
 		const struct media_packet *p = cut->pend[i].p;
 
-		if (t->kind == MEDIA_VIDEO)
-			avc_copy(p->data, p->size, data);
+		if (t->coder->copy)
+			t->coder->copy(p->data, p->size, data);
 		else
 			memcpy(data, p->data, p->size);
 		data += cut->pend[i].size;
@@ -236,7 +215,7 @@ static int fill_gaps(struct cmaf *c, struct cmaf_track *t, int64_t number)
 }
 
 /* May a segment begin with this frame? In the run of a stream with each; else where its time
- * begins, for video with a key frame; a source whose key frames never fall there is given two
+ * begins, for video with a key frame, of sound with the one nearest to it, as in the run; a source whose key frames never fall there is given two
  * segments' time, then begins in the middle of one. */
 static bool may_begin(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_t number, bool key,
 		      bool in_run)
@@ -249,7 +228,7 @@ static bool may_begin(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_t n
 	if (t->kind == MEDIA_VIDEO && !key)
 		return false;
 	int64_t into = x - cmaf_grid_start(&c->grid, t->scale, number, 0);
-	if (into < t->frame)
+	if (t->kind == MEDIA_VIDEO ? into < t->frame : 2 * into < t->frame)
 		return true;
 	if (!cut->waiting_us)
 		cut->waiting_us = cmaf_us(t, x);
@@ -334,6 +313,42 @@ static bool read_frame(struct cmaf_track *t, const struct media_packet *p, int64
 	       (!cut->started || f->dts > cut->last_dts);
 }
 
+/* Frames from next on until the one with which the part in progress is full. */
+static int64_t room_in_part(const struct cmaf *c, const struct cmaf_track *t)
+{
+	const struct cmaf_cut *cut = t->cut;
+	int64_t number = cut->cur ? cut->cur->number : cut->last_number + 1;
+	int cell = cut->cur ? cut->cell : 0;
+	int64_t room =
+	    cmaf_grid_start(&c->grid, t->scale, number, cell + 1) - cut->next - t->frame / 2;
+
+	return room > 0 ? MAX(1, (room + t->frame - 1) / t->frame) * t->frame : t->frame;
+}
+
+/* Frames that an encoder left out leave a hole of time. It belongs to the frame behind it, which begins
+ * where the hole does: so media go on without a break, and parts last as long as all others. What
+ * comes before the hole has been sent already and cannot last longer. No frame lasts beyond the end
+ * of its part; what is left of the hole the next one gets. Where frames are not shown in the order
+ * of decoding, the time at which each is shown stays. A hole of more than two parts is one that
+ * players may see. */
+static void fill_hole(const struct cmaf *c, const struct cmaf_track *t, struct frame *f)
+{
+	const struct cmaf_cut *cut = t->cut;
+	int64_t hole = f->x - cut->next;
+
+	if (t->kind != MEDIA_VIDEO || !cut->started || hole < t->frame / 2 ||
+	    cmaf_us(t, hole) > 2 * c->part_target_us)
+		return;
+	int64_t number = cmaf_grid_number(&c->grid, t->scale, f->x + t->frame / 2);
+	if (cut->cur ? number != cut->cur->number : number != cut->last_number + 1 || !f->key)
+		return;
+	f->x -= hole;
+	f->dts -= hole;
+	f->dur = MIN(f->dur + hole, room_in_part(c, t));
+	if (cut->cts_off || f->cts)
+		f->cts += hole;
+}
+
 static int add_sample(struct cmaf *c, struct cmaf_track *t, const struct frame *f,
 		      struct media_packet *p)
 {
@@ -404,7 +419,7 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 	struct frame f;
 	int rc = 0;
 
-	if (t->kind == MEDIA_VIDEO && p->key && avc_has_config(p->data, p->size))
+	if (p->key && t->coder->has_config && t->coder->has_config(p->data, p->size))
 		rc = track_config(c, t, p->data, p->size);
 	if (rc == -ENOMEM)
 		return rc;
@@ -415,6 +430,7 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 	}
 	if (t->kind == MEDIA_VIDEO && f.key)
 		follow_key(c, t, f.x);
+	fill_hole(c, t, &f);
 	bool in_run = cut->started && llabs(f.x - cut->next) < t->frame;
 	int64_t number = cmaf_grid_number(&c->grid, t->scale, f.x + t->frame / 2);
 	if (cut->cur && (number > cut->cur->number || t->changed)) {

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "http/answer.h"
+#include "http/h2_mem.h"
 
 #define QUEUE_MAX ((size_t)128 << 10) /* framed but not sent, so that what matters more passes by */
 #define FRAME_HEAD 9
@@ -42,6 +43,7 @@ struct stream {
 
 struct h2 {
 	nghttp2_session *session;
+	struct h2_mem mem;
 	struct list streams;
 	int n;
 	bool in_input, flooded;
@@ -234,6 +236,8 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *f, const uint8_
 	s->left -= n;
 	s->moved_us = now(c);
 	charge(c, -CALM_CREDIT);
+	if (s->r && s->r->room && s->left < HTTP_ROOM)
+		conn_resume_later(c);
 	while (n) {
 		struct slice *part = &s->body.at[s->at];
 		size_t k = MIN(n, part->len);
@@ -464,6 +468,16 @@ static void h2_input(struct conn *c, const char *p, size_t n)
 	conn_flush(c);
 }
 
+static void h2_resume(struct conn *c)
+{
+	struct stream *s, *tmp;
+
+	list_for_safe (s, tmp, &h2_of(c)->streams, link)
+		if (s->r && !s->cut)
+			request_room(s->r);
+	conn_flush(c);
+}
+
 static void h2_flush(struct conn *c)
 {
 	if (!h2_of(c)->in_input)
@@ -539,8 +553,9 @@ static void h2_closed(struct conn *c)
 	c->session = NULL;
 }
 
-static int session_create(struct conn *c, nghttp2_session **out)
+static int session_create(struct conn *c, struct h2 *h)
 {
+	nghttp2_mem mem = h2_mem_of(&h->mem);
 	nghttp2_session_callbacks *cb = NULL;
 	nghttp2_option *opt = NULL;
 	int rc = nghttp2_session_callbacks_new(&cb) || nghttp2_option_new(&opt) ? -ENOMEM : 0;
@@ -555,7 +570,7 @@ static int session_create(struct conn *c, nghttp2_session **out)
 		nghttp2_option_set_no_auto_window_update(opt, 1);
 		nghttp2_option_set_no_closed_streams(opt, 1);
 		nghttp2_option_set_max_outbound_ack(opt, CALM_BURST);
-		rc = nghttp2_session_server_new2(out, cb, c, opt) ? -ENOMEM : 0;
+		rc = nghttp2_session_server_new3(&h->session, cb, c, opt, &mem) ? -ENOMEM : 0;
 	}
 	nghttp2_session_callbacks_del(cb);
 	nghttp2_option_del(opt);
@@ -576,7 +591,7 @@ static int h2_open(struct conn *c)
 	h->calm = CALM_BURST;
 	h->calm_us = now(c);
 	c->session = h;
-	int rc = session_create(c, &h->session);
+	int rc = session_create(c, h);
 	if (!rc)
 		rc = nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings,
 					     ARRAY_LEN(settings))
@@ -593,7 +608,7 @@ static int h2_open(struct conn *c)
 const struct proto_ops h2_ops = {
     .open = h2_open,
     .input = h2_input,
-    .resume = conn_flush,
+    .resume = h2_resume,
     .pull = h2_pull,
     .check = h2_check,
     .timeout = h2_timeout,

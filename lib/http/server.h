@@ -51,7 +51,8 @@ struct http_server {
 	struct list conns, todo;
 	struct peers peers;
 	int nconns, nrequests;
-	int pins; /* pins: what still points here; the last frees */
+	int shaken, shaken_before; /* handshakes since memory was given back; at the last sweep */
+	int pins;		   /* pins: what still points here; the last frees */
 	bool draining, destroyed, turn_asked;
 	struct loop_timer sweep, turn, tickets;
 	int64_t sent, refused[REFUSED_KINDS], answered[HTTP_STATUS_MAX];
@@ -82,5 +83,7 @@ struct http_request *request_create(struct conn *c, int32_t stream, enum http_me
 /* The first field of that name. */
 bool request_field(const struct http_request *r, const char *name, struct http_text *out);
 int32_t request_stream(const struct http_request *r); /* of HTTP/2 */
+/* Calls r->room when it is set and there is room. */
+void request_room(struct http_request *r);
 
 #endif

@@ -42,15 +42,16 @@ struct engine_source {
 	/* Waits for a connection: 0; -ENODATA when there will be none; -EINTR when cancelled; another error is tried again. */
 	int (*wait)(void *arg);
 	ssize_t (*read)(void *arg, void *p, size_t n);
-	const char *(*peer)(void *arg); /* for logs; "" for none */
+	int64_t (*seek)(void *arg, int64_t at); /* media_reader's; may be NULL */
+	const char *(*peer)(void *arg);		/* for logs; "" for none */
 	void (*cancel)(
 	    void *arg);	    /* from any thread: wait and read end with -EINTR, now and later */
 	const char *format; /* FFmpeg's name, NULL: probe */
-	const char *url; /* instead of all the above: what libavformat opens itself (http, rtmp) */
-	bool live;	 /* false: a file, read as fast as it can be encoded */
-	bool paced;	 /* a file in real time */
-	bool loops;	 /* it ends and begins again all the time, which is not told */
-	bool once;	 /* it comes to an end and that is all (a pipe): no lost() then */
+	const char *url;    /* instead of all the above: what libavformat opens itself (http) */
+	bool live;	    /* false: a file, read as fast as it can be encoded */
+	bool paced;	    /* a file in real time */
+	bool loops;	    /* it ends and begins again all the time, which is not told */
+	bool once;	    /* it comes to an end and that is all (a pipe): no lost() then */
 };
 
 struct engine_conf {

@@ -100,6 +100,9 @@ struct media_reader {
 	/* Up to n bytes: > 0 read, 0 end of stream, negative errno (-EINTR: cancelled). */
 	ssize_t (*read)(void *arg, void *p, size_t n);
 	void *arg;
+	/* Reading goes on from byte `at`: 0. With at < 0: how many bytes there are. A negative errno when it flows only; NULL: it
+	 * always does. */
+	int64_t (*seek)(void *arg, int64_t at);
 };
 
 /* ---- demux ---- */
@@ -112,7 +115,7 @@ struct media_demux;
  * -ETIMEDOUT, or what read() returned. The reader must outlive the demuxer. */
 int media_demux_open(struct media_demux **out, const struct media_reader *r, const char *format,
 		     char *err) MUST_USE;
-/* The same for what libavformat opens by itself: http(s) pull, only from the URL's host; rtmp listen; a file with its own
+/* The same for what libavformat opens by itself: http(s) pull, only from the URL's host; a file with its own
  * seeking. Cancel by setting *cancel from another thread. The URL must outlive the demuxer. */
 int media_demux_open_url(struct media_demux **out, const char *url, const _Atomic bool *cancel,
 			 char *err) MUST_USE;

@@ -31,15 +31,16 @@ struct stream_url {
 	bool tls;
 	bool listener;	 /* srt without a host, or with mode=listener */
 	bool rendezvous; /* srt: both sides call */
-	bool last;	 /* srt: a second publisher takes over, ?publisher=last */
+	bool last;	 /* srt, rtmp: a second publisher takes over, ?publisher=last */
 	char *
 	    path; /* file, unix: the path; http, rtmp: the whole URL (its query belongs to the server) */
 	char *host; /* "" for none; IPv6 without brackets */
 	int port;
-	char *format;	     /* ?format=, or NULL: by scheme */
-	bool realtime, loop; /* file: ?realtime=1, ?loop=1 */
-	bool list;	     /* file: it names files, one a line, ?list=1 */
-	char *streamid;	     /* srt */
+	char *format;	/* ?format=, or NULL: by scheme */
+	int realtime;	/* file: ?realtime=1 or 0; -1: not said */
+	bool loop;	/* file: ?loop=1 */
+	bool list;	/* file: it names files, one a line, ?list=1 */
+	char *streamid; /* srt */
 	char *passphrase_file;
 	char *interface;    /* udp: of a multicast group; NULL: by route */
 	char *source;	    /* udp: the only sender of a group that is wanted; NULL: any */
@@ -48,6 +49,8 @@ struct stream_url {
 };
 /* Parses text. 0, or -EINVAL with one line in err (MEDIA_ERR bytes), which names the bad part. Pure; fuzzed. */
 int stream_url_parse(struct stream_url *u, const char *text, char *err) MUST_USE;
+/* The container that is read from it, FFmpeg's name; NULL: probed. */
+const char *stream_url_input_format(const struct stream_url *u);
 /* 0 or -ENOMEM. */
 int stream_url_copy(struct stream_url *dst, const struct stream_url *src) MUST_USE;
 void stream_url_finish(struct stream_url *u);
@@ -58,15 +61,17 @@ void stream_sandbox_output(const struct stream_url *u, struct os_sandbox *s);
 /* ---- source: bytes, for a thread that may block ---- */
 struct stream_source;
 /* Binds or checks what can be checked at once (a port in use, a missing file); does not wait for a peer. The URL is
- * copied. 0, or a negative errno with one line in err. http and rtmp URLs have no byte source: -ENOTSUP (media opens them). */
+ * copied. 0, or a negative errno with one line in err. An http URL has no byte source: -ENOTSUP (media opens it). */
 int stream_source_create(struct stream_source **out, const struct stream_url *u,
 			 char *err) MUST_USE;
-/* Waits for the next connection (srt listener: a caller; unix: the server to be there; file and pipe: at once, and -ENODATA
+/* Waits for the next connection (srt listener, rtmp: a publisher; unix: the server to be there; file and pipe: at once, and -ENODATA
  * when they have been read to their end and cannot begin again). Blocks. 0, -EINTR after stream_source_cancel, or a negative
  * errno. Bytes then come by stream_source_read until it returns 0 or less; after that call wait again. */
 int stream_source_wait(struct stream_source *s) MUST_USE;
 /* Is a media_reader's read: arg is the stream_source. */
 ssize_t stream_source_read(void *source, void *p, size_t n);
+/* And its seek, of a regular file; -ESPIPE else. */
+int64_t stream_source_seek(void *source, int64_t at);
 /* The peer of the current connection, for logs; "" for none. Valid until the next wait. */
 const char *stream_source_peer(const struct stream_source *s);
 /* From any thread: ends a blocked wait or read, and all later ones, with -EINTR. */
@@ -83,7 +88,7 @@ struct stream_input_events {
 	/* The source ended or failed; reason is one line. final: it will not come back (a file or standard input at its end). */
 	void (*lost)(void *arg, const char *reason, bool final);
 };
-/* Starts the thread. At most 8 MB or 10 s of packets wait for the loop; when it is slower than that, the source is
+/* Starts the thread. A regular file is read at the pace of its timestamps, unless the URL says realtime=0. At most 8 MB or 10 s of packets wait for the loop; when it is slower than that, the source is
  * back-pressured (pipe, unix, file) or packets are dropped up to the next key frame and counted (srt, udp). 0, or a negative
  * errno with one line in err for what is wrong at once (bad path, port in use). */
 int stream_input_create(struct stream_input **out, struct loop *l, const struct stream_url *u,

@@ -101,6 +101,21 @@ static void test_ladder(void **state)
 	media_info_unref(info);
 }
 
+/* Each codec of pictures is a set of its own, each codec of sound a group, with variants for all. */
+static void test_codecs(void **state)
+{
+	struct media_info *info = ladder((struct ratio){30, 1});
+
+	info->track[1].codec = MEDIA_HEVC;
+	info->track[3].codec = MEDIA_OPUS;
+	struct cmaf *c = make(info, 0);
+	feed_run(c, info, 30, T0, T0 + 2500 * MS_US);
+	golden("codecs.m3u8", c, MULTI, NULL);
+	golden("codecs.mpd", c, DASH, NULL);
+	cmaf_destroy(c);
+	media_info_unref(info);
+}
+
 static void test_ntsc(void **state)
 {
 	struct media_info *info = ladder((struct ratio){30000, 1001});
@@ -123,7 +138,7 @@ static void test_gap_and_change(void **state)
 	cmaf_gap(c, T0 + 3200 * MS_US);
 	changed->track[1].extra->data[7] = 31;
 	assert_int_equal(cmaf_resume(c, changed), 0);
-	feed_run(c, changed, 30, T0 + 4 * SEC_US, T0 + 5300 * MS_US);
+	feed_run(c, changed, 30, T0 + 3975 * MS_US, T0 + 5300 * MS_US);
 	golden("gap.m3u8", c, MEDIA, "360p");
 	golden("gap-audio.m3u8", c, MEDIA, "audio");
 	cmaf_destroy(c);
@@ -157,7 +172,7 @@ static void test_cut_short(void **state)
 
 	feed_run(c, info, 30, T0, T0 + 2700 * MS_US);
 	cmaf_gap(c, T0 + 5100 * MS_US);
-	feed_run(c, info, 30, T0 + 6 * SEC_US, T0 + 7300 * MS_US);
+	feed_run(c, info, 30, T0 + 5975 * MS_US, T0 + 7300 * MS_US);
 	golden("short.m3u8", c, MEDIA, "360p");
 	golden("short-audio.m3u8", c, MEDIA, "audio");
 	golden("iframes.m3u8", c, IFRAMES, "360p");
@@ -187,9 +202,10 @@ static void test_foreign(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_ladder),	   cmocka_unit_test(test_ntsc),
-	    cmocka_unit_test(test_gap_and_change), cmocka_unit_test(test_delta),
-	    cmocka_unit_test(test_cut_short),	   cmocka_unit_test(test_foreign),
+	    cmocka_unit_test(test_codecs),  cmocka_unit_test(test_ladder),
+	    cmocka_unit_test(test_ntsc),    cmocka_unit_test(test_gap_and_change),
+	    cmocka_unit_test(test_delta),   cmocka_unit_test(test_cut_short),
+	    cmocka_unit_test(test_foreign),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
