@@ -119,9 +119,10 @@ int loop_post(struct loop *l, void (*fn)(void *), void *arg)
 	bool closed = l->closed, first = list_empty(&l->posted);
 	if (!closed)
 		list_append(&l->posted, &c->link);
+	pthread_mutex_unlock(&l->lock);
+	/* Not under the lock, which is what the loop wants as soon as it is woken. */
 	if (!closed && first)
 		(void)!write(l->mailfd, &(uint64_t){1}, sizeof(uint64_t));
-	pthread_mutex_unlock(&l->lock);
 	if (closed)
 		free(c);
 	return closed ? -ESHUTDOWN : 0;
