@@ -100,8 +100,7 @@ struct input {
 	int cached;
 	atomic_bool present;
 	atomic_llong opened, repairs[TIMELINE_REPAIRS];
-	/* Bits by enum failover_fault, set by engine_fault: what was seen in it last, and what has lasted long enough to be told. */
-	atomic_uint seen, alerted;
+	atomic_uint alerted; /* bits by kind: what has lasted long enough to be told */
 	atomic_llong alerts[ENGINE_ALERTS];
 	struct alerts packets;	  /* of what they tell */
 	AVCodecContext *idle_dec; /* idle.c */
