@@ -19,6 +19,7 @@ static const struct conf_key keys[] = {
     {"package", "latency", CONF_DURATION, OFF(package.latency_us), "1s", 100 * MS_US, 60 * SEC_US,
      0, NULL},
     {"package", "dvr", CONF_STR, OFF(package.dvr), NULL, 0, 0, 0, NULL},
+    {"package", "vod", CONF_STR, OFF(package.vod), NULL, 0, 0, 0, NULL},
     {"package", "dvr_window", CONF_DURATION, OFF(package.dvr_window_us), "4h", 60 * SEC_US,
      90 * 86400 * SEC_US, 0, NULL},
     {"package", "dvr_size", CONF_SIZE, OFF(package.dvr_size), "50G", 1 << 20, INT64_C(1) << 50, 0,

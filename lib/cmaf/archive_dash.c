@@ -46,8 +46,28 @@ static bool find_run(const struct archive_track *t, const struct archive_range *
 	return begun;
 }
 
+/* Segments of any length: each is told. */
+static void put_timeline(const struct run *n, const struct archive_about *o, FILE *f)
+{
+	fprintf(f,
+		"        <SegmentTemplate timescale=\"%" PRId64 "\" startNumber=\"%" PRId64
+		"\" presentationTimeOffset=\"%" PRId64
+		"\" initialization=\"%s/%s\" media=\"%s/$Number$.m4s\">\n"
+		"          <SegmentTimeline>\n",
+		o->scale, n->first, n->pto, o->name, o->init, o->name);
+	for (size_t i = archive_lower(n->file, n->first);
+	     i < n->file->e.len && n->file->e.at[i].number < n->end; i++)
+		fprintf(f, "            <S t=\"%" PRId64 "\" d=\"%u\"/>\n", n->file->e.at[i].start,
+			n->file->e.at[i].dur);
+	fprintf(f, "          </SegmentTimeline>\n        </SegmentTemplate>\n");
+}
+
 static void put_template(const struct run *n, const struct archive_about *o, FILE *f)
 {
+	if (o->uneven) {
+		put_timeline(n, o, f);
+		return;
+	}
 	bool whole = o->scale * o->d.num % o->d.den == 0;
 	int64_t scale = whole ? o->scale : o->d.den;
 	int64_t d = whole ? o->scale * o->d.num / o->d.den : o->d.num;

@@ -45,6 +45,15 @@ int movie_moof(const uint8_t *p, size_t n, uint64_t pos, const struct movie_trac
 	       struct movie_samples *samples) MUST_USE;
 void movie_samples_finish(struct movie_samples *s);
 
+/* The codec of a track by RFC 6381, as its first sample entry tells: "" for what is not known here. */
+void movie_codec(const struct movie_track *t, char out[32]);
+/* What that entry says of sound; 0: nothing. */
+void movie_sound(const struct movie_track *t, int *rate, int *channels);
+/* An init segment of this track alone, and one fragment of it with samples whose bytes are at from + pos. NULL without memory. */
+struct buf *movie_init(const struct movie_track *t) MUST_USE;
+struct buf *movie_fragment(const struct movie_track *t, uint32_t sequence,
+			   const struct movie_sample *s, size_t n, const uint8_t *from) MUST_USE;
+
 /* A track of a progressive file. */
 struct movie_out {
 	const struct movie_track *t;
