@@ -382,7 +382,7 @@ static int open_source(struct input *in, struct media_demux **d, char *err)
 
 	if (s->url)
 		return media_demux_open_url(d, s->url, &in->e->cancel, err);
-	struct media_reader reader = {s->read, s->arg};
+	struct media_reader reader = {s->read, s->arg, s->seek};
 	return media_demux_open(d, &reader, s->format, err);
 }
 
