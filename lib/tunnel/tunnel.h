@@ -4,8 +4,8 @@
  * Shape. A tunnel joins two processes: the client side (gex-listen) made by tunnel_create, the
  * server side (gex-endpoint) made by an acceptor, one for each client that proves that it has the
  * key. A carrier moves datagrams: it gives what it received to tunnel_input or acceptor_input,
- *sends what tunnel_output or acceptor_output gives out, until that gives nothing, and calls again
- *at tunnel_wake or acceptor_wake:
+ * sends what tunnel_output or acceptor_output gives out, until that gives nothing, and calls again
+ * at tunnel_wake or acceptor_wake:
  *
  *	recv: while (recvmmsg...) acceptor_input(a, ...);       then pump
  *	timer: at acceptor_wake(a), or sooner:                  pump
@@ -32,8 +32,8 @@
  *
  * Ownership. A stream or flow belongs to the tunnel; the application holds a handle from open (or
  * the OPENED event) until it releases it; no event names it after that. A tunnel is destroyed by
- *the application, best at its CLOSED event; this ends all handles in it. A tunnel from an acceptor
- *is destroyed in the same way, or with the acceptor.
+ * the application, best at its CLOSED event; this ends all handles in it. A tunnel from an acceptor
+ * is destroyed in the same way, or with the acceptor.
  *
  * Memory is bounded by tunnel_conf: by what may be unread (windows), unacknowledged (send buffers)
  * and by counts.
