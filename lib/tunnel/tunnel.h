@@ -267,7 +267,6 @@ void tunnel_stream_release(struct tunnel_stream *s);
 const struct tunnel_open *tunnel_stream_info(const struct tunnel_stream *s);
 /* For who accepted it; who opens it says so in tunnel_open. */
 void tunnel_stream_set_repair(struct tunnel_stream *s, const struct tunnel_repair *repair);
-struct tunnel *tunnel_stream_tunnel(const struct tunnel_stream *s);
 uint64_t tunnel_stream_id(const struct tunnel_stream *s); /* unique in the tunnel; for logs */
 void tunnel_stream_set_user(struct tunnel_stream *s, void *user);
 void *tunnel_stream_user(const struct tunnel_stream *s);
@@ -289,7 +288,6 @@ ssize_t tunnel_flow_recv(struct tunnel_flow *f, void *buf, size_t cap) MUST_USE;
 void tunnel_flow_release(struct tunnel_flow *f);
 const struct tunnel_open *tunnel_flow_info(const struct tunnel_flow *f);
 void tunnel_flow_set_repair(struct tunnel_flow *f, const struct tunnel_repair *repair);
-struct tunnel *tunnel_flow_tunnel(const struct tunnel_flow *f);
 uint64_t tunnel_flow_id(const struct tunnel_flow *f);
 void tunnel_flow_set_user(struct tunnel_flow *f, void *user);
 void *tunnel_flow_user(const struct tunnel_flow *f);
