@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -110,18 +109,11 @@ static void test_local_ports(void **state)
 	assert_true(first > 0 && first <= last && last < 65536);
 }
 
-static void nice_is_set(void **state)
-{
-	int was = getpriority(PRIO_PROCESS, 0), to = was < 19 ? was + 1 : was;
-
-	assert_int_equal(os_set_nice(to), 0);
-	assert_int_equal(getpriority(PRIO_PROCESS, 0), to);
-}
-
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_local_ports),	     cmocka_unit_test(secrets_must_be_private),
-    cmocka_unit_test(atomic_write_replaces), cmocka_unit_test(readiness_reaches_fd_and_systemd),
-    cmocka_unit_test(nice_is_set),
+    cmocka_unit_test(test_local_ports),
+    cmocka_unit_test(secrets_must_be_private),
+    cmocka_unit_test(atomic_write_replaces),
+    cmocka_unit_test(readiness_reaches_fd_and_systemd),
 };
 
 int main(void)
