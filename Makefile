@@ -215,7 +215,7 @@ bench-transcode: tools tests
 bench-package: tools tests
 	@tests/bench/package.sh $(ARGS)
 
-## bench-watch: glass to glass by each player in Chromium; ARGS='-s 40 -n 3 -r hls,dash' is seconds, runs, rows
+## bench-watch: glass to glass by each player in Chromium; ARGS='-s 60 -n 3 -r hls,dash' is seconds, runs, rows
 bench-watch: all tests
 	@tests/bench/watch.sh $(ARGS)
 

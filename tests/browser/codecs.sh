@@ -16,6 +16,7 @@ srt=$(free_port udp)
 port=$(free_port tcp)
 url=http://127.0.0.1:$port/live
 
+# shellcheck disable=SC2034 # for live.sh
 LIVE_SIZE=320x180 LIVE_FPS=10 LIVE_RATE=300
 spawn -r transcoder "$BUILD/gex-transcode" -i "srt://:$srt" -r vp9=320x180@10,250k,codec=vp9,preset=ultrafast \
 	-r av1=320x180@10,250k,codec=av1,preset=ultrafast -S audio.codec=opus -o "unix:$TMPDIR/live.sock"
