@@ -408,6 +408,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *f, void *arg)
 	if (f->hd.type != NGHTTP2_HEADERS || f->headers.cat != NGHTTP2_HCAT_REQUEST)
 		return 0;
 	h2_of(c)->heading_us = 0;
+	conn_asks(c, 1);
 	struct stream *s = stream_of(session, f->hd.stream_id);
 	bool has_body = !(f->hd.flags & NGHTTP2_FLAG_END_STREAM);
 	if (!s || h2_of(c)->flooded)
@@ -457,6 +458,8 @@ static void h2_input(struct conn *c, const char *p, size_t n)
 {
 	struct h2 *h = h2_of(c);
 
+	if (h->flooded)
+		conn_past(c, n);
 	h->in_input = true;
 	ssize_t rc = nghttp2_session_mem_recv(h->session, (const uint8_t *)p, n);
 	h->in_input = false;
@@ -601,7 +604,6 @@ static int h2_open(struct conn *c)
 		h2_closed(c);
 		return rc;
 	}
-	c->t->keep_short(c->transport);
 	return 0;
 }
 

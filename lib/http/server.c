@@ -62,6 +62,7 @@ static void on_turn(void *arg)
 	struct http_server *s = arg;
 
 	s->turn_asked = false;
+	s->turns++;
 	turn(s);
 }
 
