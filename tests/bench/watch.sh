@@ -38,7 +38,7 @@ ready() {
 spawn -r transcoder "$BUILD/gex-transcode" -i "srt://:$srt?latency=20ms" -r 360p -r 240p -o "unix:$TMPDIR/live.sock"
 wait_ready transcoder
 spawn -r packager "$BUILD/gex-package" -i "unix:$TMPDIR/live.sock" -l "http://127.0.0.1:$port" -m 127.0.0.1:0 \
-	-S package.latency=500ms
+	-S package.latency=400ms
 wait_ready packager
 live_source live "srt://127.0.0.1:$srt?latency=20000"
 retry 30 ready || fail "no playlist"
