@@ -106,8 +106,8 @@ static void test_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_v1),	      cmocka_unit_test(test_v1_broken),
-	    cmocka_unit_test(test_v2),	      cmocka_unit_test(test_v2_broken),
+	    cmocka_unit_test(test_v1),	 cmocka_unit_test(test_v1_broken),
+	    cmocka_unit_test(test_v2),	 cmocka_unit_test(test_v2_broken),
 	    cmocka_unit_test(test_none),
 	};
 
