@@ -100,6 +100,9 @@ struct media_reader {
 	/* Up to n bytes: > 0 read, 0 end of stream, negative errno (-EINTR: cancelled). */
 	ssize_t (*read)(void *arg, void *p, size_t n);
 	void *arg;
+	/* Reading goes on from byte `at`: 0. With at < 0: how many bytes there are. A negative errno when it flows only; NULL: it
+	 * always does. */
+	int64_t (*seek)(void *arg, int64_t at);
 };
 
 /* ---- demux ---- */
@@ -128,6 +131,8 @@ int64_t media_demux_damaged(const struct media_demux *d);
 void media_demux_sides(struct media_demux *d);
 /* Does it come by the segment, and has to be read at the pace of its times for that? */
 bool media_demux_bursts(const struct media_demux *d);
+/* By how much faster than at that pace, in parts per million: the origin's clock is not ours. */
+int media_demux_ppm(const struct media_demux *d);
 void media_demux_close(struct media_demux *d);
 
 /* ---- mux ---- */

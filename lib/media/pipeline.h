@@ -22,7 +22,7 @@
 #define PACKETS_MAX 256
 #define PICTURES_MAX 15 /* at an encoder's door; repeats, which cost little, are not counted */
 #define PICTURES_CAP 64
-#define PICTURES_WAIT 8 /* of a source that waits: few enough for the processor's cache */
+#define PICTURES_WAIT 3 /* of a source that waits: few enough for the processor's cache */
 #define READY_MAX 2	/* scaled pictures that wait for an encoder */
 #define SCALERS_MAX 4
 #define OUT_BYTES_MAX (32 << 20)

@@ -4,10 +4,12 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "log/log.h"
 #include "loop/uv.h"
+#include "media/pace.h"
 #include "os/os.h"
 #include "stream/packet.h"
 #include "stream/source.h"
@@ -42,6 +44,7 @@ struct stream_input {
 	struct stream_source *source; /* NULL: libavformat opens the URL */
 	pthread_t thread;
 	bool closing, paused; /* the loop's thread */
+	bool paced;
 	uv_async_t async;
 	_Atomic bool cancelled;
 	_Atomic int64_t dropped;
@@ -53,7 +56,7 @@ struct stream_input {
 	/* The input's thread: */
 	uint32_t need_key; /* video tracks that have lost something */
 	bool shedding;
-	int64_t pace_us, pace_mono_us; /* stream time and the instant at which it was due */
+	struct pace pace;
 	char told[MEDIA_ERR];
 };
 
@@ -264,28 +267,19 @@ static void tell_tracks(struct stream_input *in, const struct media_info *info)
 }
 
 /* Waits until p is due by the wall clock. */
-static void pace(struct stream_input *in, const struct media_info *info,
-		 const struct media_packet *p)
+static void hold(struct stream_input *in, const struct media_demux *d,
+		 const struct media_info *info, const struct media_packet *p)
 {
 	int64_t us = base_rescale(p->dts, info->track[p->track].tb, (struct ratio){1, SEC_US});
-	int64_t now_us = os_mono_us(), ahead_us;
+	int64_t wait = pace_wait(&in->pace, us, os_mono_us(), media_demux_ppm(d));
 
-	if (in->pace_us == NEVER_US) {
-		in->pace_us = us;
-		in->pace_mono_us = now_us;
-	}
-	ahead_us = (us - in->pace_us) - (now_us - in->pace_mono_us);
-	if (ahead_us > PACE_JUMP_US || ahead_us < -PACE_JUMP_US) {
-		in->pace_us = us;
-		in->pace_mono_us = now_us;
-	} else if (ahead_us > 0) {
-		wait_us(in, ahead_us);
-	}
+	if (wait)
+		wait_us(in, wait);
 }
 
 static int open_demux(struct stream_input *in, struct media_demux **d, char *err)
 {
-	struct media_reader reader = {stream_source_read, in->source};
+	struct media_reader reader = {stream_source_read, in->source, stream_source_seek};
 	int r;
 
 	err[0] = 0;
@@ -308,7 +302,7 @@ static int pump(struct stream_input *in, struct media_demux *d, char *err)
 
 	in->shedding = false;
 	in->need_key = 0;
-	in->pace_us = NEVER_US;
+	in->pace = (struct pace){.late_us = PACE_JUMP_US, .ahead_us = PACE_JUMP_US};
 	while (!in->cancelled && !(r = media_demux_read(d, &p))) {
 		if (media_demux_info(d) != info) {
 			media_info_unref(info);
@@ -316,8 +310,8 @@ static int pump(struct stream_input *in, struct media_demux *d, char *err)
 			tell_tracks(in, info);
 			post_opened(in, info);
 		}
-		if (in->url.realtime || media_demux_bursts(d))
-			pace(in, info, p);
+		if (in->paced || media_demux_bursts(d))
+			hold(in, d, info, p);
 		post_packet(in, info, p);
 	}
 	if (in->cancelled)
@@ -399,6 +393,13 @@ static void on_close(uv_handle_t *h)
 	free_input(h->data);
 }
 
+static bool is_regular(const struct stream_url *u)
+{
+	struct stat st;
+
+	return u->scheme == STREAM_FILE && !stat(u->path, &st) && S_ISREG(st.st_mode);
+}
+
 int stream_input_create(struct stream_input **out, struct loop *l, const struct stream_url *u,
 			const struct stream_input_events *ev, void *arg, char *err)
 {
@@ -420,6 +421,7 @@ int stream_input_create(struct stream_input **out, struct loop *l, const struct 
 		stream_fail(err, r, "out of memory");
 		goto fail;
 	}
+	in->paced = u->realtime < 0 ? is_regular(u) : u->realtime;
 	if (u->scheme != STREAM_HTTP) {
 		r = stream_source_create(&in->source, u, err);
 		if (r)
