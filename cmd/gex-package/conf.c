@@ -32,6 +32,8 @@ static const struct conf_key keys[] = {
     {"http", "share", CONF_STR, OFF(share), NULL, 0, 0, 0, NULL},
     {"http", "certificate", CONF_STR, OFF(certificate), NULL, 0, 0, 0, NULL},
     {"http", "key", CONF_STR, OFF(key), NULL, 0, 0, 0, NULL},
+    {"http", "trusted", CONF_STR, OFF(trusted), NULL, 0, 0, 0, NULL},
+    {"http", "forwarded", CONF_STR, OFF(forwarded), "none", 0, 0, 0, NULL},
     {"access", "keys", CONF_STR, OFF(access_keys), NULL, 0, 0, 0, NULL},
     {"access", "allow", CONF_STR, OFF(allow), NULL, 0, 0, 0, NULL},
     {"access", "deny", CONF_STR, OFF(deny), NULL, 0, 0, 0, NULL},
@@ -184,7 +186,9 @@ int origin_conf_check(const struct origin_conf *c, char *err, size_t cap)
 		rc = check_listen(c, err, cap);
 	if (rc)
 		return rc;
-	rc = origin_access(c, &access, why);
+	rc = http_trust_check(c->trusted, c->forwarded, why);
+	if (!rc)
+		rc = origin_access(c, &access, why);
 	access_destroy(access);
 	if (rc)
 		snprintf(err, cap, "%s", why);
