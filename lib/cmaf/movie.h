@@ -40,7 +40,7 @@ struct movie_samples {
  * what has none or is damaged. */
 int movie_tracks(const uint8_t *p, size_t n, struct movie_track *t, int max) MUST_USE;
 /* Adds the samples of a moof, whose first byte is byte `pos` of something; samples[i] takes those of t[i]. Other tracks are passed
- * over. 0, -EINVAL (what came before it is kept), -ENOMEM. */
+ * over. 0, -EINVAL (what came before it is kept; also beyond a million), -ENOMEM. */
 int movie_moof(const uint8_t *p, size_t n, uint64_t pos, const struct movie_track *t, int tracks,
 	       struct movie_samples *samples) MUST_USE;
 void movie_samples_finish(struct movie_samples *s);

@@ -3,6 +3,8 @@
 
 #include "cmaf/movie.h"
 
+#define SAMPLES_MAX (1 << 20) /* hours */
+
 /* The next box: its type, and what is in it. False at the end, and for one that does not fit. */
 static bool next(struct rd *r, char type[5], struct rd *in, struct movie_box *whole)
 {
@@ -185,7 +187,7 @@ static int read_trun(struct rd r, struct fragment *f, struct movie_samples *out)
 		if (flags & 0x800)
 			s.cts = (int32_t)rd_u32(&r);
 		/* A table of constants has no end of its own. */
-		if (r.bad || (!(flags & 0xf00) && n > 100000) || f->dts > INT64_MAX / 4 ||
+		if (r.bad || out->s.len >= SAMPLES_MAX || f->dts > INT64_MAX / 4 ||
 		    f->data > INT64_MAX / 4)
 			return -EINVAL;
 		s.key = !(what & 0x10000);
