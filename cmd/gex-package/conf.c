@@ -17,6 +17,7 @@
 	    KEY(S, "memory", CONF_SIZE, O(memory), D("512M"), 1 << 20, INT64_C(1) << 40, \
 		CONF_RELOAD), \
 	    KEY(S, "dvr", CONF_STR, O(dvr), NULL, 0, 0, CONF_RELOAD), \
+	    KEY(S, "vod", CONF_STR, O(vod), NULL, 0, 0, CONF_RELOAD), \
 	    KEY(S, "dvr_window", CONF_DURATION, O(dvr_window_us), D("4h"), 60 * SEC_US, \
 		90 * 86400 * SEC_US, CONF_RELOAD), \
 	    KEY(S, "dvr_size", CONF_SIZE, O(dvr_size), D("50G"), 1 << 20, INT64_C(1) << 50, \
@@ -47,6 +48,8 @@ static const struct conf_key keys[] = {
     {"http", "share", CONF_STR, OFF(share), NULL, 0, 0, 0, NULL},
     {"http", "certificate", CONF_STR, OFF(certificate), NULL, 0, 0, 0, NULL},
     {"http", "key", CONF_STR, OFF(key), NULL, 0, 0, 0, NULL},
+    {"http", "trusted", CONF_STR, OFF(trusted), NULL, 0, 0, 0, NULL},
+    {"http", "forwarded", CONF_STR, OFF(forwarded), "none", 0, 0, 0, NULL},
     {"http", "max_connections", CONF_INT, OFF(max_connections), "20000", 1, 1000000, 0, NULL},
     {"http", "max_per_address", CONF_INT, OFF(max_per_address), "4000", 0, 1000000, 0, NULL},
     {"http", "max_streams", CONF_INT, OFF(max_streams), "100", 1, 1000, 0, NULL},

@@ -106,6 +106,8 @@ static void confine_stream(const struct package_conf *c, struct os_sandbox *s)
 	confine_secret(s, c->access_keys);
 	if (c->dvr && *c->dvr)
 		os_sandbox_folder(s, c->dvr);
+	if (c->vod && *c->vod)
+		os_sandbox_read(s, c->vod);
 }
 
 static bool confine(void *app, struct os_sandbox *s)

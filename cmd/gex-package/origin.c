@@ -101,6 +101,8 @@ static int listen_http(struct origin *o, char *err)
 	char addr[256];
 	int rc = http_server_create(&o->server, o->loop, &lim, on_request, o);
 
+	if (!rc)
+		rc = http_server_trust(o->server, c->trusted, c->forwarded, err);
 	if (!rc && c->certificate)
 		rc = http_server_certificate(o->server, c->certificate, c->key, err);
 	while (!rc && conf_list_next(&list, addr, sizeof(addr)) > 0)

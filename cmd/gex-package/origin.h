@@ -16,6 +16,7 @@ struct origin_conf {
 	int64_t memory; /* of all streams; 0: no bound but theirs */
 	bool sandbox;
 	char *certificate, *key;
+	char *trusted, *forwarded; /* networks of proxies; the header they tell the client by */
 	int64_t max_connections, max_per_address, max_streams, max_requests;
 	int64_t head_us, idle_us, stall_us;
 };

@@ -7,6 +7,7 @@
 #include "dvr.h"
 #include "log/log.h"
 #include "os/os.h"
+#include "vod.h"
 
 #define REOPEN_US SEC_US
 #define TICK_US (100 * MS_US)
@@ -345,6 +346,17 @@ static int open_dvr(struct package *p, const struct package_conf *pc, char *err)
 	return dvr_create(&p->dvr, &c, p->loop, p->metrics, err);
 }
 
+static int open_vod(struct package *p, const struct package_conf *pc)
+{
+	struct disk *write, *read;
+	const char *dir = pc->vod;
+	int rc = dir && *dir ? origin_disks(p->origin, &write, &read) : -ENOENT;
+
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
+	return vod_create(&p->vod, dir, read, p->loop);
+}
+
 int package_create(struct package **out, struct package_conf *conf, struct access *access,
 		   struct origin *o, char *err)
 {
@@ -364,8 +376,8 @@ int package_create(struct package **out, struct package_conf *conf, struct acces
 		list_init(&p->rendition[i].trickled);
 	}
 	loop_timer_init(p->loop, &p->tick, on_tick, p);
-	if ((rc = open_dvr(p, conf, err)) || (rc = package_open(p, conf, &p->input, err)) ||
-	    (rc = loop_timer_in(&p->tick, TICK_US)))
+	if ((rc = open_dvr(p, conf, err)) || (rc = open_vod(p, conf)) ||
+	    (rc = package_open(p, conf, &p->input, err)) || (rc = loop_timer_in(&p->tick, TICK_US)))
 		goto fail;
 	p->conf = conf;
 	p->access = access;
@@ -427,10 +439,21 @@ static void change_dvr(struct package *p, const struct package_conf *c)
 	p->dvr->clip_us = c->clip_us;
 }
 
+static void change_vod(struct package *p, const struct package_conf *c)
+{
+	if (!strcmp(p->conf->vod ? p->conf->vod : "", c->vod ? c->vod : ""))
+		return;
+	vod_destroy(p->vod);
+	p->vod = NULL;
+	if (open_vod(p, c))
+		log_error(c->name, "recordings are not served: out of memory");
+}
+
 void package_change(struct package *p, struct package_conf *conf, struct access *access,
 		    struct stream_input *input, unsigned changes)
 {
 	change_dvr(p, conf);
+	change_vod(p, conf);
 	access_destroy(p->access);
 	p->access = access;
 	package_conf_free(&origin_table, p->conf);
@@ -490,6 +513,7 @@ void package_destroy(struct package *p)
 	stream_input_destroy(p->input);
 	drop_presentation(p);
 	dvr_destroy(p->dvr);
+	vod_destroy(p->vod);
 	shift_flush(p);
 	unexport_package(p);
 	index_forget(p);

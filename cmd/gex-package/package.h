@@ -11,6 +11,7 @@
  *   text.c     playlists and MPD: made once a version, compressed once, with the viewer's token
  *   hold.c     requests that wait, and segments that are sent while they are made
  *   live.c     a rendition as one file without an end
+ *   vod*.c     recordings (vod.h)
  *   dvr*.c     what was, on disk (dvr.h);  shift.c  playlists of it;  disk.c  threads that wait for the disk
  *   viewers.c  an estimate of how many watch
  *   delay.c    how late media and answers are: histograms, and latency.json
@@ -35,6 +36,7 @@ struct package_conf {
 	int64_t segment_us, part_us, chunk_us, window_us, latency_us, memory;
 	char *access_keys, *allow, *deny; /* NULL or empty: none */
 	char *dvr;			  /* folder; NULL: none */
+	char *vod;			  /* the same, of recordings */
 	int64_t dvr_window_us, dvr_size, clip_us;
 };
 bool package_name_fits(const char *name);
@@ -135,6 +137,7 @@ struct package {
 	struct rendition rendition[MEDIA_TRACKS_MAX];
 	struct cached multivariant, mpd;
 	struct dvr *dvr; /* NULL: nothing is kept on disk */
+	struct vod *vod; /* NULL: no recordings */
 	struct shift_text shift[SHIFT_TEXTS];
 	int64_t shift_uses;
 	struct viewers viewers;

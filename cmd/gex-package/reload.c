@@ -146,6 +146,8 @@ static int make(struct plan *l, struct origin_conf *fresh, char *err)
 		rc = open_in_their_place(l, err);
 	if (!rc && fresh->certificate)
 		rc = http_server_certificate(l->o->server, fresh->certificate, fresh->key, err);
+	if (!rc)
+		rc = http_server_trust(l->o->server, fresh->trusted, fresh->forwarded, err);
 	return rc;
 }
 

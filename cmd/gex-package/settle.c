@@ -275,6 +275,7 @@ static void share_memory(struct origin_conf *c)
 
 int origin_settle(struct origin_conf *c, char *err, size_t cap)
 {
+	char why[HTTP_ERR] = "";
 	int rc = add_first(c, err, cap);
 
 	if (!rc && !c->streams.len) {
@@ -285,6 +286,8 @@ int origin_settle(struct origin_conf *c, char *err, size_t cap)
 		rc = settle_stream(c, i, err, cap);
 	if (!rc)
 		rc = check_listen(c, err, cap);
+	if (!rc && (rc = http_trust_check(c->trusted, c->forwarded, why)))
+		snprintf(err, cap, "%s", why);
 	if (!rc)
 		share_memory(c);
 	if (rc && !*err)
