@@ -346,10 +346,10 @@ static int open_dvr(struct package *p, const struct package_conf *pc, char *err)
 	return dvr_create(&p->dvr, &c, p->loop, p->metrics, err);
 }
 
-static int open_vod(struct package *p, const struct package_conf *pc)
+static int open_vod(struct package *p, const struct package_conf *conf)
 {
 	struct disk *write, *read;
-	const char *dir = pc->vod;
+	const char *dir = conf->vod;
 	int rc = dir && *dir ? origin_disks(p->origin, &write, &read) : -ENOENT;
 
 	if (rc)
@@ -441,12 +441,14 @@ static void change_dvr(struct package *p, const struct package_conf *c)
 
 static void change_vod(struct package *p, const struct package_conf *c)
 {
-	if (!strcmp(p->conf->vod ? p->conf->vod : "", c->vod ? c->vod : ""))
+	const char *was = p->conf->vod ? p->conf->vod : "", *is = c->vod ? c->vod : "";
+
+	if (!strcmp(was, is))
 		return;
 	vod_destroy(p->vod);
 	p->vod = NULL;
 	if (open_vod(p, c))
-		log_error(c->name, "recordings are not served: out of memory");
+		log_error(c->name, "recordings in %s cannot be served", is);
 }
 
 void package_change(struct package *p, struct package_conf *conf, struct access *access,

@@ -366,12 +366,12 @@ void serve(struct package *p, const char *path, struct http_request *r)
 {
 	bool ready = p->cmaf && cmaf_ready(p->cmaf);
 
-	if (shift_serve(p, path, r))
-		return;
 	if (p->over) {
 		not_found(r);
 		return;
 	}
+	if (shift_serve(p, path, r))
+		return;
 	if (strchr(path, '/'))
 		rendition(p, path, r);
 	else if (!strcmp(path, "time"))
