@@ -271,6 +271,10 @@ static int load_file(struct dvr *d, const char *track, int64_t id)
 		check_end(d, archive_newest(t), data);
 	if (rc == -ENOMEM || rc > 0)
 		return MIN(rc, 0);
+	if (rc == -EEXIST) {
+		log_warn("dvr", "%s: begins within another file: left out", data);
+		return 0;
+	}
 	if (rc == 0 && (t = archive_find(&d->archive, track)))
 		archive_drop(&d->archive, t, archive_newest(t));
 	log_warn("dvr", "%s: %s: taken away", data,

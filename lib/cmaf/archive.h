@@ -114,7 +114,7 @@ int archive_get_head(struct archive_about *about, int64_t *id,
 		     const uint8_t in[ARCHIVE_HEAD]) MUST_USE;
 void archive_put_record(const struct archive_entry *e, uint8_t out[ARCHIVE_RECORD]);
 /* Reads an index file of n bytes beside a file of `size` bytes into the archive: all records up to the first that cannot be. Returns
- * how many, -EINVAL when it is no index, -ENOMEM. Files of a track have to come oldest first. */
+ * how many, -EINVAL when it is no index, -EEXIST when it is not beyond what is there, -ENOMEM. Files of a track have to come oldest first. */
 int archive_read(struct archive *a, const uint8_t *index, size_t n, uint64_t size) MUST_USE;
 
 /* ---- text ---- */

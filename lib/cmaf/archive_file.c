@@ -147,8 +147,10 @@ int archive_read(struct archive *a, const uint8_t *index, size_t n, uint64_t siz
 	int64_t id;
 	int rc = n < ARCHIVE_HEAD ? -EINVAL : archive_get_head(&about, &id, index), got = 0;
 
-	if (rc || about.init_size > size || !archive_begin(a, &about, id))
-		return rc ? rc : -EINVAL;
+	if (rc || about.init_size > size)
+		return -EINVAL;
+	if (!archive_begin(a, &about, id))
+		return -EEXIST;
 	struct archive_track *t = archive_find(a, about.name);
 	for (size_t at = ARCHIVE_HEAD; at + ARCHIVE_RECORD <= n; at += ARCHIVE_RECORD) {
 		if (!get_record(&e, index + at) || e.offset > size || e.size > size - e.offset)

@@ -152,6 +152,9 @@ static void test_index(void **state)
 		if (cases[i].flip >= 0)
 			file[cases[i].flip] ^= 4;
 		assert_int_equal(archive_read(&a, file, cases[i].n, cases[i].size), cases[i].want);
+		if (cases[i].want > 0)
+			assert_int_equal(archive_read(&a, file, cases[i].n, cases[i].size),
+					 -EEXIST);
 		if (cases[i].flip >= 0)
 			file[cases[i].flip] ^= 4;
 		archive_finish(&a);
