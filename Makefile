@@ -216,7 +216,7 @@ bench-package: tools tests
 	@tests/bench/package.sh $(ARGS)
 	@tests/bench/package-play.sh
 
-## bench-watch: glass to glass by each player in Chromium; ARGS='-s 40 -n 3 -r hls,dash' is seconds, runs, rows
+## bench-watch: glass to glass by each player in Chromium; ARGS='-s 60 -n 3 -r hls,dash' is seconds, runs, rows
 bench-watch: all tests
 	@tests/bench/watch.sh $(ARGS)
 

@@ -1,31 +1,48 @@
-#include <errno.h>
 #include <stdio.h>
 
-#include "os/os.h"
 #include "origin.h"
 
 #define OFF(f) offsetof(struct origin_conf, f)
 
+/* What each stream has: in [package] with defaults, in [stream NAME] without, so that settle.c can tell what was said. O is
+ * the offset of a member of struct package_conf, D what is done with a default. CONF_RELOAD: may change while the stream
+ * runs; all else makes it begin anew. */
+#define STREAM_KEYS(S, O, D) \
+	KEY(S, "input", CONF_STR, O(input), NULL, 0, 0, 0), \
+	    KEY(S, "segment", CONF_DURATION, O(segment_us), D("1s"), 250 * MS_US, 20 * SEC_US, 0), \
+	    KEY(S, "part", CONF_DURATION, O(part_us), D("200ms"), 20 * MS_US, 5 * SEC_US, 0), \
+	    KEY(S, "chunk", CONF_DURATION, O(chunk_us), D("30ms"), 0, 5 * SEC_US, 0), \
+	    KEY(S, "window", CONF_DURATION, O(window_us), D("20s"), 6 * SEC_US, 3600 * SEC_US, 0), \
+	    KEY(S, "latency", CONF_DURATION, O(latency_us), D("1s"), 100 * MS_US, 60 * SEC_US, 0), \
+	    KEY(S, "memory", CONF_SIZE, O(memory), D("512M"), 1 << 20, INT64_C(1) << 40, \
+		CONF_RELOAD), \
+	    KEY(S, "dvr", CONF_STR, O(dvr), NULL, 0, 0, CONF_RELOAD), \
+	    KEY(S, "vod", CONF_STR, O(vod), NULL, 0, 0, CONF_RELOAD), \
+	    KEY(S, "dvr_window", CONF_DURATION, O(dvr_window_us), D("4h"), 60 * SEC_US, \
+		90 * 86400 * SEC_US, CONF_RELOAD), \
+	    KEY(S, "dvr_size", CONF_SIZE, O(dvr_size), D("50G"), 1 << 20, INT64_C(1) << 50, \
+		CONF_RELOAD), \
+	    KEY(S, "clip", CONF_DURATION, O(clip_us), D("10m"), 0, 3600 * SEC_US, CONF_RELOAD)
+#define KEY(...) \
+	{ \
+		__VA_ARGS__, NULL \
+	}
+#define SAID(x) x
+#define INHERITED(x) NULL
+#define IN_PACKAGE(f) offsetof(struct origin_conf, package.f)
+#define IN_STREAM(f) offsetof(struct package_conf, f)
+
 static const struct conf_key keys[] = {
-    {"package", "input", CONF_STR, OFF(package.input), NULL, 0, 0, 0, NULL},
+    STREAM_KEYS("package", IN_PACKAGE, SAID),
     {"package", "name", CONF_STR, OFF(package.name), "live", 0, 0, 0, NULL},
-    {"package", "segment", CONF_DURATION, OFF(package.segment_us), "1s", 250 * MS_US, 20 * SEC_US,
-     0, NULL},
-    {"package", "part", CONF_DURATION, OFF(package.part_us), "200ms", 20 * MS_US, 5 * SEC_US, 0,
-     NULL},
-    {"package", "chunk", CONF_DURATION, OFF(package.chunk_us), "30ms", 0, 5 * SEC_US, 0, NULL},
-    {"package", "window", CONF_DURATION, OFF(package.window_us), "20s", 6 * SEC_US, 3600 * SEC_US,
-     0, NULL},
-    {"package", "latency", CONF_DURATION, OFF(package.latency_us), "1s", 100 * MS_US, 60 * SEC_US,
-     0, NULL},
-    {"package", "dvr", CONF_STR, OFF(package.dvr), NULL, 0, 0, 0, NULL},
-    {"package", "dvr_window", CONF_DURATION, OFF(package.dvr_window_us), "4h", 60 * SEC_US,
-     90 * 86400 * SEC_US, 0, NULL},
-    {"package", "dvr_size", CONF_SIZE, OFF(package.dvr_size), "50G", 1 << 20, INT64_C(1) << 50, 0,
-     NULL},
-    {"package", "clip", CONF_DURATION, OFF(package.clip_us), "10m", 0, 3600 * SEC_US, 0, NULL},
-    {"package", "memory", CONF_SIZE, OFF(package.memory), "512M", 1 << 20, INT64_C(1) << 40, 0,
-     NULL},
+    STREAM_KEYS("stream *", IN_STREAM, INHERITED),
+    {"stream *", "access_keys", CONF_STR, IN_STREAM(access_keys), NULL, 0, 0, CONF_RELOAD, NULL},
+    {"stream *", "allow", CONF_STR, IN_STREAM(allow), NULL, 0, 0, CONF_RELOAD, NULL},
+    {"stream *", "deny", CONF_STR, IN_STREAM(deny), NULL, 0, 0, CONF_RELOAD, NULL},
+    {"access", "keys", CONF_STR, OFF(package.access_keys), NULL, 0, 0, 0, NULL},
+    {"access", "allow", CONF_STR, OFF(package.allow), NULL, 0, 0, 0, NULL},
+    {"access", "deny", CONF_STR, OFF(package.deny), NULL, 0, 0, 0, NULL},
+    {"process", "memory", CONF_SIZE, OFF(memory), NULL, 1 << 20, INT64_C(1) << 42, 0, NULL},
     {"process", "sandbox", CONF_BOOL, OFF(sandbox), "yes", 0, 0, 0, NULL},
     {"http", "listen", CONF_STR, OFF(listen), NULL, 0, 0, 0, NULL},
     {"http", "share", CONF_STR, OFF(share), NULL, 0, 0, 0, NULL},
@@ -33,9 +50,6 @@ static const struct conf_key keys[] = {
     {"http", "key", CONF_STR, OFF(key), NULL, 0, 0, 0, NULL},
     {"http", "trusted", CONF_STR, OFF(trusted), NULL, 0, 0, 0, NULL},
     {"http", "forwarded", CONF_STR, OFF(forwarded), "none", 0, 0, 0, NULL},
-    {"access", "keys", CONF_STR, OFF(access_keys), NULL, 0, 0, 0, NULL},
-    {"access", "allow", CONF_STR, OFF(allow), NULL, 0, 0, 0, NULL},
-    {"access", "deny", CONF_STR, OFF(deny), NULL, 0, 0, 0, NULL},
     {"http", "max_connections", CONF_INT, OFF(max_connections), "20000", 1, 1000000, 0, NULL},
     {"http", "max_per_address", CONF_INT, OFF(max_per_address), "4000", 0, 1000000, 0, NULL},
     {"http", "max_streams", CONF_INT, OFF(max_streams), "100", 1, 1000, 0, NULL},
@@ -45,7 +59,28 @@ static const struct conf_key keys[] = {
     {"http", "stall", CONF_DURATION, OFF(stall_us), "15s", SEC_US, 600 * SEC_US, 0, NULL},
 };
 
-static const struct conf_table table = {.keys = keys, .n = ARRAY_LEN(keys)};
+static void *find_stream(void *root, const char *kind, const char *name, char *err, size_t cap)
+{
+	struct origin_conf *c = root;
+	struct package_conf **at, *s;
+
+	vec_for (at, &c->streams)
+		if (!strcmp((*at)->name, name))
+			return *at;
+	if (!package_name_fits(name)) {
+		snprintf(err, cap, "a name is of letters, digits, - and _, %d at most",
+			 PACKAGE_NAME_MAX);
+		return NULL;
+	}
+	s = package_conf_create(&origin_table, name);
+	if (s && vec_push(&c->streams, s)) {
+		package_conf_free(&origin_table, s);
+		s = NULL;
+	}
+	return s;
+}
+
+const struct conf_table origin_table = {keys, ARRAY_LEN(keys), find_stream};
 
 static int set_input(void *root, const char *value, char *err, size_t cap)
 {
@@ -86,110 +121,8 @@ static const struct conf_flag flags[] = {
 const struct conf_cli origin_cli = {
     .tool = "gex-package",
     .synopsis = "gex-package -i URL -l http[s]://HOST:PORT ... [-n NAME] | -c FILE",
-    .summary = "Cuts a live source into CMAF and serves it as LL-HLS, LL-DASH and plain HLS.",
-    .table = &table,
+    .summary = "Cuts live sources into CMAF and serves them as LL-HLS, LL-DASH and plain HLS.",
+    .table = &origin_table,
     .flags = flags,
     .nflags = ARRAY_LEN(flags),
 };
-
-static int check_listen(const struct origin_conf *c, char *err, size_t cap)
-{
-	const char *list = c->listen;
-	char addr[256], why[HTTP_ERR] = "";
-	bool tls, any_tls = false;
-	int rc, n = 0;
-
-	while ((rc = conf_list_next(&list, addr, sizeof(addr))) > 0) {
-		rc = http_addr_check(addr, &tls, why);
-		if (rc)
-			break;
-		any_tls |= tls;
-		n++;
-	}
-	if (rc) {
-		snprintf(err, cap, "%s", *why ? why : "listen: an address that is too long");
-	} else if (!n) {
-		snprintf(err, cap, "nowhere to serve: -l http://HOST:PORT, or listen in [http]");
-		rc = -EINVAL;
-	} else if (any_tls && (!c->certificate || !c->key)) {
-		snprintf(err, cap, "https needs certificate and key in [http]");
-		rc = -EINVAL;
-	} else if (c->certificate && c->key) {
-		rc = http_certificate_check(c->certificate, c->key, why);
-		snprintf(err, cap, "%s", why);
-	}
-	return rc;
-}
-
-#define KEYS_MAX 16384
-
-int origin_access(const struct origin_conf *c, struct access **out, char *err)
-{
-	char text[KEYS_MAX], why[HTTP_ERR] = "";
-	int rc = 0;
-
-	*out = NULL;
-	if (!c->access_keys && !c->allow && !c->deny)
-		return 0;
-	if (c->access_keys) {
-		rc = os_read_secret(c->access_keys, text, sizeof(text));
-		if (rc) {
-			snprintf(err, HTTP_ERR, "%.128s: %s", c->access_keys,
-				 rc == -EPERM ? "others can read it: chmod 600" : strerror(-rc));
-			return rc;
-		}
-	}
-	rc = access_create(out, c->access_keys ? text : NULL, c->allow, c->deny, why);
-	if (rc)
-		snprintf(err, HTTP_ERR, "access: %.200s", why);
-	os_wipe(text, sizeof(text));
-	return rc;
-}
-
-int package_conf_check(const struct package_conf *c, char *err, size_t cap)
-{
-	char why[MEDIA_ERR] = "";
-	const char *n = c->name;
-	struct stream_url url;
-
-	if (!c->input || !*c->input) {
-		snprintf(err, cap, "no input: -i URL, or input in [package]");
-		return -EINVAL;
-	}
-	if (!*n || strspn(n, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") !=
-		       strlen(n)) {
-		snprintf(err, cap, "name '%.64s': letters, digits, - and _ only", n);
-		return -EINVAL;
-	}
-	int rc = stream_url_parse(&url, c->input, why);
-	stream_url_finish(&url);
-	if (rc) {
-		snprintf(err, cap, "%s", why);
-		return rc;
-	}
-	if (c->part_us > c->segment_us || c->chunk_us > c->part_us) {
-		snprintf(err, cap,
-			 "chunk must be no longer than part, and part no longer than segment");
-		return -EINVAL;
-	}
-	return 0;
-}
-
-int origin_conf_check(const struct origin_conf *c, char *err, size_t cap)
-{
-	char why[HTTP_ERR] = "";
-	struct access *access = NULL;
-	int rc = package_conf_check(&c->package, err, cap);
-
-	if (!rc)
-		rc = check_listen(c, err, cap);
-	if (rc)
-		return rc;
-	rc = http_trust_check(c->trusted, c->forwarded, why);
-	if (!rc)
-		rc = origin_access(c, &access, why);
-	access_destroy(access);
-	if (rc)
-		snprintf(err, cap, "%s", why);
-	return rc;
-}

@@ -94,6 +94,11 @@ static double read_bytes(void *arg)
 	return p->cmaf ? (double)p->cmaf->bytes : 0;
 }
 
+static double read_bound(void *arg)
+{
+	return (double)((struct package *)arg)->conf->memory;
+}
+
 static double read_input_dropped(void *arg)
 {
 	struct package *p = arg;
@@ -103,7 +108,7 @@ static double read_input_dropped(void *arg)
 
 static void keep(struct package *p, struct metric *m)
 {
-	if (m)
+	if (m && p->metrics_n < PACKAGE_METRICS)
 		p->metric[p->metrics_n++] = m;
 }
 
@@ -131,6 +136,19 @@ static void export_holds(struct package *p)
 	}
 }
 
+static void export_refusals(struct package *p)
+{
+	for (int i = ACCESS_ADDRESS; i < ACCESS_VERDICTS; i++) {
+		char labels[LABELS] = "";
+
+		label_stream(p, labels);
+		metrics_label(labels, sizeof(labels), "reason", access_names[i]);
+		keep(p, metrics_counter_fn(p->metrics, "gex_package_access_refused_total",
+					   "Requests answered by 403, by reason.", labels,
+					   read_count, &p->refused_access[i]));
+	}
+}
+
 void export_package(struct package *p)
 {
 	char labels[LABELS] = "";
@@ -142,9 +160,12 @@ void export_package(struct package *p)
 		     read_viewers);
 	export_gauge(p, "gex_package_stored_bytes", "Media in memory.", read_bytes);
 	export_holds(p);
+	export_refusals(p);
 	keep(p, metrics_counter_fn(p->metrics, "gex_package_input_dropped_total",
 				   "Packets dropped because the packager was too slow.", labels,
 				   read_input_dropped, p));
+	keep(p, metrics_gauge_fn(p->metrics, "gex_package_memory_bytes",
+				 "Bound on gex_package_stored_bytes.", labels, read_bound, p));
 	keep(p, metrics_counter_fn(p->metrics, "gex_package_restarts_total",
 				   "Times the tracks changed so that players had to begin anew.",
 				   labels, read_count, &p->restarts));

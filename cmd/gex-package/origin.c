@@ -6,9 +6,11 @@
 #include "log/log.h"
 #include "os/os.h"
 
+#define REAP_US (50 * MS_US)
+
 /* ---- requests ---- */
 
-static bool may_have(struct origin *o, const struct http_request *r)
+static bool allows(struct origin *o, const struct http_request *r)
 {
 	char token[ACCESS_TOKEN_MAX];
 	enum access_verdict v =
@@ -18,42 +20,48 @@ static bool may_have(struct origin *o, const struct http_request *r)
 	return v == ACCESS_OK;
 }
 
-/* The stream whose name begins the path; *rest: what follows it, from its slash on. */
-static struct package *find(const struct origin *o, const char *path, const char **rest)
+struct package *origin_find(const struct origin *o, const char *name, size_t n)
 {
-	size_t n = strcspn(path, "/");
-	struct package *p;
+	struct package *p, *found = NULL;
 
-	*rest = path + n;
 	list_for (p, &o->packages, link)
-		if (strlen(p->conf->name) == n && !memcmp(p->conf->name, path, n))
-			return p;
-	return NULL;
+		if (strlen(p->conf->name) == n && !memcmp(p->conf->name, name, n))
+			found = p;
+	return found;
 }
 
 static void redirect(struct package *p, struct http_request *r)
 {
-	char to[128 + ACCESS_TOKEN_MAX], token[ACCESS_TOKEN_MAX];
+	char to[PACKAGE_NAME_MAX + 16 + ACCESS_TOKEN_MAX], token[ACCESS_TOKEN_MAX];
 
 	text_token(p, r, token);
 	snprintf(to, sizeof(to), "/%s/%s%s", p->conf->name, *token ? "?token=" : "", token);
 	http_reply(r, &(struct http_answer){.status = 302, .location = to, .cache = "no-cache"});
 }
 
+/* Of the root when there is one stream only, that. */
+static struct package *named_by(const struct origin *o, const char *path, size_t n)
+{
+	if (!*path && o->packages.next != &o->packages && o->packages.next == o->packages.prev)
+		return list_first(&o->packages, struct package, link);
+	return origin_find(o, path, n);
+}
+
 static void on_request(void *arg, struct http_request *r)
 {
 	struct origin *o = arg;
-	const char *path = r->path + 1, *rest;
-	struct package *p = find(o, path, &rest);
+	const char *path = r->path + 1;
+	size_t n = strcspn(path, "/");
+	struct package *p = named_by(o, path, n);
 
-	if (!*path)
-		p = list_first(&o->packages, struct package, link);
-	if (!may_have(o, r))
+	if (p ? !package_allows(p, r) : !allows(o, r))
 		http_reply(r, &(struct http_answer){.status = 403, .cache = "no-store"});
-	else if (p && !*rest)
+	else if (p && !path[n])
 		redirect(p, r);
 	else if (p)
-		serve(p, rest + 1, r);
+		serve(p, path + n + 1, r);
+	else if (!*path || !strcmp(path, "streams.json"))
+		index_send(o, r, *path);
 	else
 		http_reply(r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
 }
@@ -74,6 +82,17 @@ static struct http_limits limits_of(const struct origin_conf *c)
 	return lim;
 }
 
+/* Of one stream its own address, of several that of their list. */
+static void tell_place(const struct origin *o, const char *at)
+{
+	const char *slash = str_starts(at, "unix:") ? " /" : "/";
+
+	if (o->conf->streams.len == 1)
+		log_info(NULL, "serving %s%s%s/", at, slash, o->conf->streams.at[0]->name);
+	else
+		log_info(NULL, "serving %zu streams at %s%s", o->conf->streams.len, at, slash);
+}
+
 static int listen_http(struct origin *o, char *err)
 {
 	const struct origin_conf *c = o->conf;
@@ -89,9 +108,45 @@ static int listen_http(struct origin *o, char *err)
 	while (!rc && conf_list_next(&list, addr, sizeof(addr)) > 0)
 		rc = http_server_listen(o->server, addr, err);
 	for (size_t i = 0; !rc && (at = http_server_listener(o->server, i)); i++)
-		log_info(NULL, "serving %s%s%s/", at, str_starts(at, "unix:") ? " /" : "/",
-			 c->package.name);
+		tell_place(o, at);
 	return rc;
+}
+
+/* ---- inputs that are done with ---- */
+
+static void on_reap(void *arg)
+{
+	struct origin *o = arg;
+
+	for (size_t i = o->retired.len; i-- > 0;) {
+		if (!stream_input_over(o->retired.at[i]))
+			continue;
+		stream_input_destroy(o->retired.at[i]);
+		vec_remove(&o->retired, i);
+	}
+	if (o->retired.len)
+		loop_timer_in(&o->reap, REAP_US);
+}
+
+void origin_retire(struct origin *o, struct stream_input *in)
+{
+	if (!in)
+		return;
+	stream_input_cancel(in);
+	if (vec_push(&o->retired, in))
+		stream_input_destroy(in);
+	else
+		loop_timer_in(&o->reap, REAP_US);
+}
+
+void origin_reap(struct origin *o)
+{
+	struct stream_input **at;
+
+	vec_for (at, &o->retired)
+		stream_input_destroy(*at);
+	vec_free(&o->retired);
+	loop_timer_stop(&o->reap);
 }
 
 /* ---- making and ending ---- */
@@ -101,8 +156,21 @@ static double read_count(void *arg)
 	return (double)*(int64_t *)arg;
 }
 
+static double read_streams(void *arg)
+{
+	const struct origin *o = arg;
+	struct package *p;
+	int n = 0;
+
+	list_for (p, &o->packages, link)
+		n += !p->leaving;
+	return n;
+}
+
 static void export_origin(struct origin *o)
 {
+	metrics_gauge_fn(o->metrics, "gex_package_streams", "Streams of the configuration.", NULL,
+			 read_streams, o);
 	for (int i = ACCESS_ADDRESS; i < ACCESS_VERDICTS; i++) {
 		char labels[64] = "";
 
@@ -114,18 +182,31 @@ static void export_origin(struct origin *o)
 	http_server_metrics(o->server, o->metrics, "gex_package");
 }
 
-static int add_package(struct origin *o, const struct package_conf *c, char *err)
+void origin_add(struct origin *o, struct package *p)
 {
-	struct package *p;
-	int rc = package_create(&p, c, o, err);
-
-	if (!rc)
-		list_append(&o->packages, &p->link);
-	return rc;
+	list_append(&o->packages, &p->link);
+	export_package(p);
 }
 
-int origin_create(struct origin **out, const struct origin_conf *conf, struct loop *l,
-		  struct metrics *m, void (*ended)(void *arg, int status), void *arg, char *err)
+static int make_package(struct origin *o, struct package_conf **conf, char *err)
+{
+	struct access *access;
+	struct package *p = NULL;
+	int rc = package_access(*conf, &access, err);
+
+	if (!rc)
+		rc = package_create(&p, *conf, access, o, err);
+	if (rc) {
+		access_destroy(access);
+		return rc;
+	}
+	*conf = NULL;
+	origin_add(o, p);
+	return 0;
+}
+
+int origin_create(struct origin **out, struct origin_conf *conf, struct loop *l, struct metrics *m,
+		  void (*ended)(void *arg, int status), void *arg, char *err)
 {
 	struct origin *o = calloc(1, sizeof(*o));
 	int rc;
@@ -139,8 +220,13 @@ int origin_create(struct origin **out, const struct origin_conf *conf, struct lo
 	o->ended = ended;
 	o->ended_arg = arg;
 	list_init(&o->packages);
-	if ((rc = origin_access(conf, &o->access, err)) || (rc = listen_http(o, err)) ||
-	    (rc = add_package(o, &conf->package, err)))
+	loop_timer_init(l, &o->reap, on_reap, o);
+	rc = package_access(&conf->package, &o->access, err);
+	if (!rc)
+		rc = listen_http(o, err);
+	for (size_t i = 0; !rc && i < conf->streams.len; i++)
+		rc = make_package(o, &conf->streams.at[i], err);
+	if (rc)
 		goto fail;
 	share_load(&o->share, conf->share);
 	export_origin(o);
@@ -172,7 +258,21 @@ int origin_disks(struct origin *o, struct disk **write, struct disk **read)
 
 void origin_ended(struct origin *o, struct package *p, int status)
 {
-	o->ended(o->ended_arg, status);
+	struct package *other;
+	int worst = 0;
+
+	if (p->leaving) {
+		log_info(p->conf->name, "has left");
+		package_destroy(p);
+		return;
+	}
+	package_stop(p, status);
+	list_for (other, &o->packages, link) {
+		if (!other->over)
+			return;
+		worst = worst ? worst : other->status;
+	}
+	o->ended(o->ended_arg, worst);
 }
 
 void origin_destroy(struct origin *o)
@@ -181,8 +281,11 @@ void origin_destroy(struct origin *o)
 
 	if (!o)
 		return;
+	list_for (p, &o->packages, link) /* all at once, before each is waited for */
+		stream_input_cancel(p->input);
 	list_for_safe (p, next, &o->packages, link)
 		package_destroy(p);
+	origin_reap(o);
 	http_server_destroy(o->server);
 	/* What is on its way to disk gets there. */
 	disk_destroy(o->write, true);
@@ -203,52 +306,38 @@ void origin_drain(struct origin *o)
 
 /* ---- while it runs ---- */
 
-static void swap(char **a, char **b)
+void origin_set_limits(struct origin *o, const struct origin_conf *c)
 {
-	char *t = *a;
+	struct http_limits lim = limits_of(c);
 
-	*a = *b;
-	*b = t;
+	http_server_set_limits(o->server, &lim);
 }
 
-int origin_reload(struct origin *o, struct origin_conf *conf, struct origin_conf *fresh, char *err)
+static void describe(const struct origin *o, char *out, size_t cap)
 {
-	struct access *access = NULL;
-	int rc = origin_access(fresh, &access, err);
+	struct package *p;
+	int n = 0, live = 0;
 
-	if (!rc && fresh->certificate)
-		rc = http_server_certificate(o->server, fresh->certificate, fresh->key, err);
-	if (!rc)
-		rc = http_server_trust(o->server, fresh->trusted, fresh->forwarded, err);
-	if (rc) {
-		access_destroy(access);
-		return rc;
+	list_for (p, &o->packages, link) {
+		package_status(p, out, cap);
+		live += !strcmp(package_state(p), "live");
+		n++;
 	}
-	access_destroy(o->access);
-	o->access = access;
-	swap(&conf->access_keys, &fresh->access_keys);
-	swap(&conf->allow, &fresh->allow);
-	swap(&conf->deny, &fresh->deny);
-	struct http_limits lim = limits_of(fresh);
-	http_server_set_limits(o->server, &lim);
-	swap(&conf->trusted, &fresh->trusted);
-	swap(&conf->forwarded, &fresh->forwarded);
-	swap(&conf->certificate, &fresh->certificate);
-	swap(&conf->key, &fresh->key);
-	return 0;
+	if (n != 1)
+		snprintf(out, cap, "%d of %d streams live", live, n);
 }
 
 void origin_status(struct origin *o, char *line, size_t cap)
 {
-	char state[48] = "no stream";
+	char state[48];
 	int64_t sent = http_server_sent(o->server), now = loop_now_us(o->loop);
 	double rate =
 	    o->status_us ? (double)(sent - o->status_sent) * 8 / ((double)(now - o->status_us)) : 0;
 	struct package *p;
 	int viewers = 0, held = 0;
 
+	describe(o, state, sizeof(state));
 	list_for (p, &o->packages, link) {
-		package_state(p, state, sizeof(state));
 		viewers += viewers_count(&p->viewers, now);
 		held += p->held;
 	}

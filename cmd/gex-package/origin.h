@@ -7,21 +7,25 @@
 #include "package.h"
 
 struct origin_conf {
-	struct package_conf package;
+	struct package_conf
+	    package; /* [package] and [access]: of -i, and what streams do not say themselves */
+	VEC(struct package_conf *) streams; /* NULL: taken by a package */
 	char *listen;
 	bool by_flag; /* listen is what -l said */
 	char *share;
+	int64_t memory; /* of all streams; 0: no bound but theirs */
 	bool sandbox;
 	char *certificate, *key;
 	char *trusted, *forwarded; /* networks of proxies; the header they tell the client by */
-	char *access_keys, *allow, *deny;
 	int64_t max_connections, max_per_address, max_streams, max_requests;
 	int64_t head_us, idle_us, stall_us;
 };
+extern const struct conf_table origin_table;
 extern const struct conf_cli origin_cli;
-/* What [access] says; *out is NULL when it says nothing. */
-int origin_access(const struct origin_conf *c, struct access **out, char *err) MUST_USE;
-int origin_conf_check(const struct origin_conf *c, char *err, size_t cap);
+/* Completes what was read: the streams, each with all that it has, that of -i first; and checks it. Once. 0, or a negative
+ * errno with one line in err. */
+int origin_settle(struct origin_conf *c, char *err, size_t cap) MUST_USE;
+void origin_conf_finish(struct origin_conf *c);
 
 /* ---- share ---- */
 
@@ -49,23 +53,35 @@ struct origin {
 	struct loop *loop;
 	struct metrics *metrics;
 	struct http_server *server;
-	struct list packages;
+	struct list packages; /* in the order of the configuration, after those that are leaving */
+	VEC(struct stream_input *) retired; /* cancelled; their threads have not ended yet */
+	struct loop_timer reap;
 	struct share share;
-	struct disk *write, *read;		 /* NULL until a stream wants to be kept */
-	struct access *access;			 /* NULL: all may have all */
+	struct disk *write, *read; /* NULL until a stream wants to be kept */
+	struct access *access;	   /* of what is no stream's; NULL: all may have all */
 	int64_t refused_access[ACCESS_VERDICTS]; /* [ACCESS_OK]: granted */
 	int64_t status_us, status_sent;
 	void (*ended)(void *arg, int status);
 	void *ended_arg;
 };
 
-/* ended: there is nothing more to serve, with the status to end with. */
-int origin_create(struct origin **out, const struct origin_conf *conf, struct loop *l,
-		  struct metrics *m, void (*ended)(void *arg, int status), void *arg,
-		  char *err) MUST_USE;
+/* Takes the streams out of conf, which outlives it. ended: there is nothing more to serve, with the status to end with. */
+int origin_create(struct origin **out, struct origin_conf *conf, struct loop *l, struct metrics *m,
+		  void (*ended)(void *arg, int status), void *arg, char *err) MUST_USE;
 void origin_destroy(struct origin *o);
-/* Takes what may change while it runs (limits, the certificate and its key) from fresh into conf, which
- * it was made with. On failure nothing changes and err has one line. */
+/* The stream of that name, n bytes, that is not leaving unless it is the only one. */
+struct package *origin_find(const struct origin *o, const char *name, size_t n);
+/* The last of the packages, and seen by Prometheus. */
+void origin_add(struct origin *o, struct package *p);
+/* Ends an input without waiting for its thread. NULL is allowed. */
+void origin_retire(struct origin *o, struct stream_input *in);
+/* Waits for the threads of all that were retired, a bounded time: what they had open is free then. */
+void origin_reap(struct origin *o);
+/* What of c may change while it runs, but the streams. */
+void origin_set_limits(struct origin *o, const struct origin_conf *c);
+/* reload.c: takes the streams of fresh, the limits, the lists and keys of access and the certificate: those that are new
+ * begin, those that are no more leave, those that have changed begin anew, the others notice nothing. conf, which it was
+ * made with, gets what fresh had. On failure all is as it was and err has one line. */
 int origin_reload(struct origin *o, struct origin_conf *conf, struct origin_conf *fresh,
 		  char *err) MUST_USE;
 /* Answers what is held, accepts no more. */
@@ -74,7 +90,11 @@ void origin_drain(struct origin *o);
 void origin_status(struct origin *o, char *line, size_t cap);
 /* The threads that wait for the disk, for all streams. 0, -ENOMEM or -EAGAIN. */
 int origin_disks(struct origin *o, struct disk **write, struct disk **read) MUST_USE;
-/* A package is over: its source has ended and its time with it, or (status not 0) never began. */
+/* A package is over: its source has ended and its time with it, or (status not 0) it could not be read. p may be no more
+ * after it. */
 void origin_ended(struct origin *o, struct package *p, int status);
+
+/* index.c: the streams that r may have, as a page or for programs. */
+void index_send(struct origin *o, struct http_request *r, bool json);
 
 #endif

@@ -7,7 +7,9 @@
 #include "dvr.h"
 #include "log/log.h"
 #include "os/os.h"
+#include "vod.h"
 
+#define REOPEN_US SEC_US
 #define TICK_US (100 * MS_US)
 #define AWAY_US (20 * SEC_US) /* after that long without a source there is nothing to serve */
 
@@ -52,7 +54,7 @@ static void drop_presentation(struct package *p)
 		dvr_restart(p->dvr);
 }
 
-static void log_presentation(const struct cmaf *c)
+static void log_presentation(const char *name, const struct cmaf *c)
 {
 	char names[256] = "";
 
@@ -61,7 +63,7 @@ static void log_presentation(const struct cmaf *c)
 
 		snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "", c->track[i]->name);
 	}
-	log_info(NULL, "packaging %s: segments of %.3f s, parts of at most %.3f s", names,
+	log_info(name, "packaging %s: segments of %.3f s, parts of at most %.3f s", names,
 		 (double)c->grid.d.num / (double)c->grid.d.den, (double)c->part_target_us / 1e6);
 }
 
@@ -84,13 +86,13 @@ static void make_presentation(struct package *p, int64_t first_key_us)
 
 	if (rc) {
 		if (!p->refused)
-			log_error("input", "%s", err);
+			log_error(p->conf->name, "%s", err);
 		p->refused = true;
 		return;
 	}
 	for (int i = 0; i < p->cmaf->n; i++)
 		export_rendition(p, p->cmaf->track[i]);
-	log_presentation(p->cmaf);
+	log_presentation(p->conf->name, p->cmaf);
 }
 
 /* ---- the source ---- */
@@ -108,9 +110,10 @@ static void on_opened(void *arg, struct media_info *info)
 	p->was_open = true;
 	p->lost_us = 0;
 	p->last_packet_us = loop_now_us(p->loop);
-	log_info("input", "%d tracks, times %s", info->n, info->utc ? "in UTC" : "of their own");
+	log_info(p->conf->name, "%d tracks, times %s", info->n,
+		 info->utc ? "in UTC" : "of their own");
 	if (p->cmaf && cmaf_resume(p->cmaf, info)) {
-		log_info("input", "the tracks are others than before: players begin anew");
+		log_info(p->conf->name, "the tracks are others than before: players begin anew");
 		drop_presentation(p);
 		p->restarts++;
 	}
@@ -172,7 +175,7 @@ static void take(struct package *p, struct media_packet *pkt)
 	if (p->refused)
 		return;
 	if (!p->info->utc && p->mapped && has_jumped(p, pkt)) {
-		log_info("input", "its time has jumped");
+		log_info(p->conf->name, "its time has jumped");
 		p->mapped = false;
 	}
 	if (!p->mapped && !map_time(p, pkt))
@@ -183,7 +186,7 @@ static void take(struct package *p, struct media_packet *pkt)
 		delay_add(&p->rendition[pkt->track].source,
 			  os_utc_us() - media_packet_us(p->info, pkt));
 	if (p->cmaf && cmaf_packet(p->cmaf, pkt, p->offset_us))
-		log_error("input", "out of memory: a frame is lost");
+		log_error(p->conf->name, "out of memory: a frame is lost");
 }
 
 static void on_packet(void *arg, struct media_packet *pkt)
@@ -196,31 +199,49 @@ static void on_packet(void *arg, struct media_packet *pkt)
 	media_packet_unref(pkt);
 }
 
+static void end_presentation(struct package *p)
+{
+	cmaf_end(p->cmaf);
+	hold_on_end(p);
+	live_end(p);
+	p->end_us = loop_now_us(p->loop) + p->conf->window_us;
+}
+
 static void on_lost(void *arg, const char *reason, bool final)
 {
 	struct package *p = arg;
 
 	p->lost_us = loop_now_us(p->loop);
-	p->final = final;
 	if (!final) {
-		log_warn("input", "%s", reason);
-		return;
-	}
-	if (!p->was_open || !p->cmaf) {
-		log_error("input", "%s", reason);
+		log_warn(p->conf->name, "%s", reason);
+	} else if (!p->was_open || !p->cmaf) {
+		log_error(p->conf->name, "%s", reason);
 		origin_ended(p->origin, p, EX_DATAERR);
-		return;
+	} else {
+		log_info(p->conf->name, "%s: players may finish", reason);
+		end_presentation(p);
 	}
-	log_info("input", "%s: players may finish", reason);
-	cmaf_end(p->cmaf);
-	hold_on_end(p);
-	live_end(p);
-	p->end_us = p->lost_us + p->conf->window_us;
+}
+
+int package_open(struct package *p, const struct package_conf *c, struct stream_input **out,
+		 char *err)
+{
+	static const struct stream_input_events ev = {
+	    .opened = on_opened, .packet = on_packet, .lost = on_lost};
+	struct stream_url url;
+	int rc = stream_url_parse(&url, c->input, err);
+
+	*out = NULL;
+	if (rc)
+		return rc;
+	rc = stream_input_create(out, p->loop, &url, &ev, p, err);
+	stream_url_finish(&url);
+	return rc;
 }
 
 /* ---- the clock ---- */
 
-static int64_t worst_latency(const struct package *p)
+int64_t package_latency_us(const struct package *p)
 {
 	int64_t worst = 0;
 
@@ -229,31 +250,67 @@ static int64_t worst_latency(const struct package *p)
 	return worst;
 }
 
+static int64_t slack_us(const struct package *p)
+{
+	int64_t d_us = base_scale(SEC_US, p->cmaf->grid.d.num, p->cmaf->grid.d.den);
+
+	return p->lost_us ? d_us / 4 : d_us;
+}
+
+/* How long the source has been missed, beyond what may be a pause for breath; negative: it has not. */
+static int64_t away_us(const struct package *p, int64_t now)
+{
+	return now - (p->lost_us ? p->lost_us : p->last_packet_us) - slack_us(p);
+}
+
 /* Without a source the playlists go on by gaps, as late as the source's frames were and a little more:
  * little when it is known to be gone (a new segment is due within 1.5 target durations, RFC 8216bis
  * 6.2.2), a whole segment while it may only have stopped for breath. */
 static void while_away(struct package *p, int64_t now)
 {
-	int64_t d_us = base_scale(SEC_US, p->cmaf->grid.d.num, p->cmaf->grid.d.den);
-	int64_t away = now - (p->lost_us ? p->lost_us : p->last_packet_us);
-	int64_t slack = p->lost_us ? d_us / 4 : d_us;
+	int64_t slack = slack_us(p), away = away_us(p, now);
 
-	if (away > MAX(AWAY_US, p->conf->window_us)) {
-		log_warn("input", "no media for %lld s: nothing to serve",
-			 (long long)(away / SEC_US));
+	if (away + slack > MAX(AWAY_US, p->conf->window_us)) {
+		log_warn(p->conf->name, "no media for %lld s: nothing to serve",
+			 (long long)((away + slack) / SEC_US));
 		drop_presentation(p);
-	} else if (away > slack) {
-		cmaf_gap(p->cmaf, os_utc_us() - CLAMP(worst_latency(p), 0, 5 * SEC_US) - slack);
+	} else if (away > 0) {
+		cmaf_gap(p->cmaf,
+			 os_utc_us() - CLAMP(package_latency_us(p), 0, 5 * SEC_US) - slack);
 	}
 }
 
-void package_state(const struct package *p, char *out, size_t cap)
+void package_status(const struct package *p, char *out, size_t cap)
 {
 	if (p->cmaf)
 		snprintf(out, cap, "%d tracks, latency %.0f ms", p->cmaf->n,
-			 (double)worst_latency(p) / 1e3);
+			 (double)package_latency_us(p) / 1e3);
 	else
 		snprintf(out, cap, "no media");
+}
+
+const char *package_state(const struct package *p)
+{
+	if (p->over)
+		return p->status ? "failed" : "over";
+	if (!p->cmaf || !cmaf_ready(p->cmaf))
+		return "waiting";
+	if (p->cmaf->ended)
+		return "ended";
+	return away_us(p, loop_now_us(p->loop)) > 0 ? "away" : "live";
+}
+
+static void reopen(struct package *p, int64_t now)
+{
+	char err[MEDIA_ERR] = "";
+
+	if (!p->lost_us)
+		p->lost_us = now;
+	if (!package_open(p, p->conf, &p->input, err))
+		return;
+	if (!p->reopen_us)
+		log_error(p->conf->name, "%s; trying again", err);
+	p->reopen_us = now + REOPEN_US;
 }
 
 static void on_tick(void *arg)
@@ -261,39 +318,26 @@ static void on_tick(void *arg)
 	struct package *p = arg;
 	int64_t now = loop_now_us(p->loop);
 
-	if (p->cmaf && !p->final)
+	if (!p->input && !p->over && !p->leaving && now >= p->reopen_us)
+		reopen(p, now);
+	if (p->cmaf && !p->cmaf->ended)
 		while_away(p, now);
 	hold_expire(p, now, false);
+	loop_timer_in(&p->tick, TICK_US);
 	if (p->end_us && now >= p->end_us)
-		origin_ended(p->origin, p, EX_OK);
-	else
-		loop_timer_in(&p->tick, TICK_US);
+		origin_ended(p->origin, p, EX_OK); /* p may be no more */
 }
 
 /* ---- making and ending ---- */
 
-static int open_input(struct package *p, char *err)
-{
-	static const struct stream_input_events ev = {
-	    .opened = on_opened, .packet = on_packet, .lost = on_lost};
-	struct stream_url url;
-	int rc = stream_url_parse(&url, p->conf->input, err);
-
-	if (rc)
-		return rc;
-	rc = stream_input_create(&p->input, p->loop, &url, &ev, p, err);
-	stream_url_finish(&url);
-	return rc;
-}
-
-static int open_dvr(struct package *p, char *err)
+static int open_dvr(struct package *p, const struct package_conf *pc, char *err)
 {
 	struct dvr_conf c = {
-	    .dir = p->conf->dvr,
-	    .name = p->conf->name,
-	    .window_us = p->conf->dvr_window_us,
-	    .size = p->conf->dvr_size,
-	    .clip_us = p->conf->clip_us,
+	    .dir = pc->dvr,
+	    .name = pc->name,
+	    .window_us = pc->dvr_window_us,
+	    .size = pc->dvr_size,
+	    .clip_us = pc->clip_us,
 	};
 	int rc = c.dir && *c.dir ? origin_disks(p->origin, &c.write, &c.read) : -ENOENT;
 
@@ -302,8 +346,19 @@ static int open_dvr(struct package *p, char *err)
 	return dvr_create(&p->dvr, &c, p->loop, p->metrics, err);
 }
 
-int package_create(struct package **out, const struct package_conf *conf, struct origin *o,
-		   char *err)
+static int open_vod(struct package *p, const struct package_conf *conf)
+{
+	struct disk *write, *read;
+	const char *dir = conf->vod;
+	int rc = dir && *dir ? origin_disks(p->origin, &write, &read) : -ENOENT;
+
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
+	return vod_create(&p->vod, dir, read, p->loop);
+}
+
+int package_create(struct package **out, struct package_conf *conf, struct access *access,
+		   struct origin *o, char *err)
 {
 	struct package *p = calloc(1, sizeof(*p));
 	int rc;
@@ -312,7 +367,6 @@ int package_create(struct package **out, const struct package_conf *conf, struct
 	if (!p)
 		return -ENOMEM;
 	list_init(&p->link);
-	p->conf = conf;
 	p->origin = o;
 	p->loop = o->loop;
 	p->metrics = o->metrics;
@@ -322,15 +376,129 @@ int package_create(struct package **out, const struct package_conf *conf, struct
 		list_init(&p->rendition[i].trickled);
 	}
 	loop_timer_init(p->loop, &p->tick, on_tick, p);
-	if ((rc = open_dvr(p, err)) || (rc = open_input(p, err)) ||
-	    (rc = loop_timer_in(&p->tick, TICK_US)))
+	if ((rc = open_dvr(p, conf, err)) || (rc = open_vod(p, conf)) ||
+	    (rc = package_open(p, conf, &p->input, err)) || (rc = loop_timer_in(&p->tick, TICK_US)))
 		goto fail;
-	export_package(p);
+	p->conf = conf;
+	p->access = access;
 	*out = p;
 	return 0;
 fail:
 	package_destroy(p);
 	return rc;
+}
+
+/* ---- while it runs ---- */
+
+/* The next media begin a presentation. */
+static void begin_anew(struct package *p)
+{
+	drop_presentation(p);
+	p->refused = false;
+	p->keys_seen = 0;
+	if (p->info)
+		p->mapped = p->info->utc;
+}
+
+static void swap_input(struct package *p, struct stream_input *input)
+{
+	origin_retire(p->origin, p->input);
+	p->input = input;
+	p->reopen_us = 0;
+	p->was_open = p->over = false;
+	p->status = 0;
+	p->end_us = 0;
+	if (!p->lost_us)
+		p->lost_us = loop_now_us(p->loop);
+}
+
+unsigned package_needs(const struct package *p, unsigned changes)
+{
+	bool ended = p->over || (p->cmaf && p->cmaf->ended);
+
+	if (p->status || (ended && changes & (CHANGED_INPUT | CHANGED_FORM)))
+		changes |= CHANGED_INPUT | CHANGED_FORM;
+	return changes;
+}
+
+static void change_dvr(struct package *p, const struct package_conf *c)
+{
+	const char *was = p->conf->dvr ? p->conf->dvr : "", *is = c->dvr ? c->dvr : "";
+	char err[DVR_ERR] = "";
+
+	if (strcmp(was, is)) {
+		dvr_destroy(p->dvr);
+		p->dvr = NULL;
+		if (open_dvr(p, c, err))
+			log_error(c->name, "nothing is kept: %s", err);
+	}
+	if (!p->dvr)
+		return;
+	p->dvr->window_us = c->dvr_window_us;
+	p->dvr->size = c->dvr_size;
+	p->dvr->clip_us = c->clip_us;
+}
+
+static void change_vod(struct package *p, const struct package_conf *c)
+{
+	const char *was = p->conf->vod ? p->conf->vod : "", *is = c->vod ? c->vod : "";
+
+	if (!strcmp(was, is))
+		return;
+	vod_destroy(p->vod);
+	p->vod = NULL;
+	if (open_vod(p, c))
+		log_error(c->name, "recordings in %s cannot be served", is);
+}
+
+void package_change(struct package *p, struct package_conf *conf, struct access *access,
+		    struct stream_input *input, unsigned changes)
+{
+	change_dvr(p, conf);
+	change_vod(p, conf);
+	access_destroy(p->access);
+	p->access = access;
+	package_conf_free(&origin_table, p->conf);
+	p->conf = conf;
+	if (input)
+		swap_input(p, input);
+	if (changes & CHANGED_FORM)
+		begin_anew(p);
+	if (p->cmaf)
+		p->cmaf->conf.memory = conf->memory;
+}
+
+void package_leave(struct package *p)
+{
+	p->leaving = true;
+	dvr_destroy(p->dvr); /* its folder may have another owner from here on */
+	p->dvr = NULL;
+	origin_retire(p->origin, p->input);
+	p->input = NULL;
+	if (p->over || !p->cmaf || !cmaf_ready(p->cmaf))
+		p->end_us = loop_now_us(p->loop);
+	else if (!p->cmaf->ended)
+		end_presentation(p);
+}
+
+void package_stop(struct package *p, int status)
+{
+	origin_retire(p->origin, p->input);
+	p->input = NULL;
+	drop_presentation(p);
+	p->over = true;
+	p->status = status;
+	p->end_us = 0;
+}
+
+bool package_allows(struct package *p, const struct http_request *r)
+{
+	char token[ACCESS_TOKEN_MAX];
+	enum access_verdict v =
+	    p->access ? access_check(p->access, r, os_utc_us() / SEC_US, token) : ACCESS_OK;
+
+	p->refused_access[v]++;
+	return v == ACCESS_OK;
 }
 
 void package_drain(struct package *p)
@@ -347,9 +515,14 @@ void package_destroy(struct package *p)
 	stream_input_destroy(p->input);
 	drop_presentation(p);
 	dvr_destroy(p->dvr);
+	vod_destroy(p->vod);
 	shift_flush(p);
 	unexport_package(p);
+	index_forget(p);
 	http_page_finish(&p->delays);
 	media_info_unref(p->info);
+	access_destroy(p->access);
+	package_conf_free(&origin_table, p->conf);
+	list_remove(&p->link);
 	free(p);
 }

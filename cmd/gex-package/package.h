@@ -6,14 +6,17 @@
  *   package.c  the source's events, the presentation (lib/cmaf), the clock
  *   export.c   metrics of a package, with the label stream
  *   serve.c    routes below /NAME/: what a path means and what is answered at once
+ *   index.c    / and /streams.json: which streams there are
+ *   reload.c   streams that come, go and change by SIGHUP, all or none
  *   text.c     playlists and MPD: made once a version, compressed once, with the viewer's token
  *   hold.c     requests that wait, and segments that are sent while they are made
  *   live.c     a rendition as one file without an end
+ *   vod*.c     recordings (vod.h)
  *   dvr*.c     what was, on disk (dvr.h);  shift.c  playlists of it;  disk.c  threads that wait for the disk
  *   viewers.c  an estimate of how many watch
  *   delay.c    how late media and answers are: histograms, and latency.json
  *   share.c    the player page's files
- *   conf.c     keys and flags;  main.c  start and end */
+ *   conf.c     keys and flags;  settle.c  what each stream has by them;  main.c  start and end */
 #ifndef GEX_PACKAGE_H
 #define GEX_PACKAGE_H
 
@@ -25,15 +28,28 @@
 
 struct origin;
 
-/* One stream, as [package] says. */
+#define PACKAGE_NAME_MAX 64
+
+/* One stream, as [stream NAME] or [package] says. */
 struct package_conf {
-	char *input, *name;
+	char *name, *input;
 	int64_t segment_us, part_us, chunk_us, window_us, latency_us, memory;
-	char *dvr; /* folder; NULL: none */
+	char *access_keys, *allow, *deny; /* NULL or empty: none */
+	char *dvr;			  /* folder; NULL: none */
+	char *vod;			  /* the same, of recordings */
 	int64_t dvr_window_us, dvr_size, clip_us;
 };
-/* What single keys cannot tell. 0, or a negative errno with one line in err. */
-int package_conf_check(const struct package_conf *c, char *err, size_t cap);
+bool package_name_fits(const char *name);
+/* Of that name and nothing said. NULL without memory. */
+struct package_conf *package_conf_create(const struct conf_table *t, const char *name);
+void package_conf_free(const struct conf_table *t, struct package_conf *c);
+enum { CHANGED_LIMITS = 1, CHANGED_FORM = 2, CHANGED_INPUT = 4 };
+/* In what b differs from a: in what may change while the stream runs, in what its presentation is made by, in its source. */
+unsigned package_conf_changes(const struct conf_table *t, const struct package_conf *a,
+			      const struct package_conf *b);
+/* What c says of who may have it; *out is NULL when it says nothing. 0, or a negative errno with one line in err
+ * (HTTP_ERR bytes). */
+int package_access(const struct package_conf *c, struct access **out, char *err) MUST_USE;
 
 /* ---- viewers ---- */
 
@@ -71,7 +87,7 @@ void delay_send(struct package *p, struct http_request *r);
 
 /* ---- a stream ---- */
 
-#define PACKAGE_METRICS 16
+#define PACKAGE_METRICS 24
 enum hold_kind { HOLD_PLAYLIST, HOLD_PART, HOLD_SEGMENT, HOLD_KINDS };
 
 /* A text for all who ask for it, made once a version; and the same with a token in its addresses, for those
@@ -110,45 +126,74 @@ struct shift_text {
 
 struct package {
 	struct list link; /* in its origin */
-	const struct package_conf *conf;
+	struct package_conf *conf;
 	struct origin *origin;
-	struct loop *loop;	 /* the origin's */
-	struct metrics *metrics; /* the same */
-	struct stream_input *input;
+	struct loop *loop;	    /* the origin's */
+	struct metrics *metrics;    /* the same */
+	struct stream_input *input; /* NULL: none, until reopen_us */
+	int64_t reopen_us;
 	struct media_info *info;
 	struct cmaf *cmaf; /* NULL while there is nothing to serve */
 	struct rendition rendition[MEDIA_TRACKS_MAX];
 	struct cached multivariant, mpd;
 	struct dvr *dvr; /* NULL: nothing is kept on disk */
+	struct vod *vod; /* NULL: no recordings */
 	struct shift_text shift[SHIFT_TEXTS];
 	int64_t shift_uses;
 	struct viewers viewers;
+	struct access *access;			 /* NULL: all may have all */
+	int64_t refused_access[ACCESS_VERDICTS]; /* [ACCESS_OK]: granted */
 	struct loop_timer tick;
 	bool mapped; /* offset_us holds (streams not in UTC) */
 	int64_t offset_us;
 	int keys_seen;			 /* of this connection, before it was mapped */
 	int64_t last_packet_us, lost_us; /* monotonic; lost_us 0: there is a source */
 	bool refused;			 /* what came cannot be packaged: said once */
-	bool final, was_open;
-	int held;		       /* requests held now */
+	bool was_open;
+	bool over;    /* its source has ended and its time with it: nothing is served */
+	int status;   /* then: 0, or that it could not be read (sysexits) */
+	bool leaving; /* taken out by a reload: players may finish */
+	int held;     /* requests held now */
 	struct delay hold[HOLD_KINDS]; /* how long each was when it was answered */
 	struct http_page delays;       /* latency.json, made at delays_us */
 	int64_t delays_us;
 	struct list live_list; /* live.c: requests, by their links */
 	int live;	       /* of them */
 	int64_t restarts, end_us;
+	struct { /* index.c: what is told of it, made at us */
+		struct buf *json, *html;
+		int64_t us;
+	} told;
 	struct metric *metric[PACKAGE_METRICS]; /* those that it has as long as it lives */
 	int metrics_n;
 };
 
-/* Opens the source; conf and o outlive it. */
-int package_create(struct package **out, const struct package_conf *conf, struct origin *o,
-		   char *err) MUST_USE;
+/* Opens the source. Takes conf and access over, unless it fails. 0, or a negative errno with one line in err. */
+int package_create(struct package **out, struct package_conf *conf, struct access *access,
+		   struct origin *o, char *err) MUST_USE;
 void package_destroy(struct package *p);
+/* A source for p by c's input, whose events wait until p has it by package_change. Errors as above. */
+int package_open(struct package *p, const struct package_conf *c, struct stream_input **out,
+		 char *err) MUST_USE;
+/* Changes of which an input that is over makes more: it has to be opened again. */
+unsigned package_needs(const struct package *p, unsigned changes);
+/* From here on it is as conf says, which it takes over with access and input (NULL: the one it has). changes, as of
+ * package_conf_changes, says what of it has to begin anew. */
+void package_change(struct package *p, struct package_conf *conf, struct access *access,
+		    struct stream_input *input, unsigned changes);
+/* It is to end: players get the end of the playlist and have the window's time for what they have not seen. */
+void package_leave(struct package *p);
+/* It is over, with that status; goes back to what it needs to tell so. */
+void package_stop(struct package *p, int status);
 /* Answers what is held. */
 void package_drain(struct package *p);
+/* "waiting", "live", "away", "ended", "over", "failed" */
+const char *package_state(const struct package *p);
 /* "3 tracks, latency 120 ms" */
-void package_state(const struct package *p, char *out, size_t cap);
+void package_status(const struct package *p, char *out, size_t cap);
+/* May r have what it asks for? Counts what is refused. */
+bool package_allows(struct package *p, const struct http_request *r);
+int64_t package_latency_us(const struct package *p);
 
 /* export.c: metrics of the package, and those of one rendition, which go with the presentation. */
 void export_package(struct package *p);
@@ -182,6 +227,9 @@ void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request
 		    const char *cache);
 void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
 		int part, struct http_request *r);
+
+/* index.c */
+void index_forget(struct package *p);
 
 /* live.c */
 /* Answers r by a file that goes on. */

@@ -4,6 +4,7 @@
  *   RENDITION/index.m3u8, RENDITION/init-HASH.mp4
  *   RENDITION/N.m4s (a segment), RENDITION/N.K.m4s (a part) */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <strings.h>
 #include <time.h>
@@ -137,17 +138,47 @@ static void media_playlist(struct package *p, struct cmaf_track *t, struct http_
 
 /* ---- media ---- */
 
+static uint64_t mix(uint64_t h, const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ p[i]) * UINT64_C(1099511628211); /* FNV-1a */
+	return h;
+}
+
+/* Of the same bytes the same, also after a restart and of another packager: by the head of the first chunk, and of each its
+ * length and its last bytes, which are coded media. */
+static void entity_tag(const struct slice *piece, size_t n, char out[24])
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (size_t i = 0; i < n; i++) {
+		size_t tail = MIN(piece[i].len, 16);
+
+		if (!i)
+			h = mix(h, piece[i].buf->data, MIN(piece[i].len, 256));
+		h = mix(h, (const uint8_t *)&piece[i].len, sizeof(piece[i].len));
+		h = mix(h, piece[i].buf->data + piece[i].len - tail, tail);
+	}
+	snprintf(out, 24, "\"%016" PRIx64 "\"", h);
+}
+
 static void send_chunks(const struct cmaf_segment *s, size_t first, size_t n,
 			struct http_request *r)
 {
 	struct slice piece[PIECES];
 
+	char etag[24];
+
 	n = MIN(n, PIECES);
 	for (size_t i = 0; i < n; i++)
 		piece[i] = (struct slice){s->chunk.at[first + i], 0, s->chunk.at[first + i]->len};
-	http_reply(
-	    r, &(struct http_answer){
-		   .status = 200, .type = "video/mp4", .cache = FOREVER, .body = piece, .n = n});
+	entity_tag(piece, n, etag);
+	http_reply(r, &(struct http_answer){.status = 200,
+					    .type = "video/mp4",
+					    .cache = FOREVER,
+					    .etag = etag,
+					    .body = piece,
+					    .n = n});
 }
 
 void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
@@ -335,10 +366,14 @@ void serve(struct package *p, const char *path, struct http_request *r)
 {
 	bool ready = p->cmaf && cmaf_ready(p->cmaf);
 
+	if (p->over) {
+		not_found(r);
+		return;
+	}
+	if (shift_serve(p, path, r))
+		return;
 	if (strchr(path, '/'))
 		rendition(p, path, r);
-	else if (shift_serve(p, path, r))
-		return;
 	else if (!strcmp(path, "time"))
 		send_time(r);
 	else if (!strcmp(path, "latency.json"))

@@ -58,8 +58,10 @@ static struct buf *render(struct package *p, enum text what, const struct cmaf_t
 
 void text_token(const struct package *p, const struct http_request *r, char token[ACCESS_TOKEN_MAX])
 {
+	const char *keys = p->conf->access_keys;
+
 	*token = 0;
-	if (p->origin->access && p->origin->conf->access_keys &&
+	if (keys && *keys &&
 	    (http_query_get(r->query, "token", token, ACCESS_TOKEN_MAX) < 0 ||
 	     !access_is_plain(token)))
 		*token = 0;

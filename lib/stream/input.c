@@ -43,10 +43,10 @@ struct stream_input {
 	void *arg;
 	struct stream_source *source; /* NULL: libavformat opens the URL */
 	pthread_t thread;
-	bool closing, paused; /* the loop's thread */
+	bool silent, closing, paused; /* the loop's thread */
 	bool paced;
 	uv_async_t async;
-	_Atomic bool cancelled;
+	_Atomic bool cancelled, over;
 	_Atomic int64_t dropped;
 	/* Under the lock: */
 	pthread_mutex_t lock;
@@ -110,15 +110,15 @@ static void on_async(uv_async_t *h)
 	struct event *e;
 
 	for (int i = 0; i < TURN; i++) {
-		/* A callback may have called stream_input_destroy. */
-		if (in->closing || in->paused)
+		/* A callback may have called stream_input_destroy or stream_input_cancel. */
+		if (in->silent || in->paused)
 			return;
 		e = take(in);
 		if (!e)
 			return;
 		deliver(in, e);
 	}
-	if (!in->closing)
+	if (!in->silent)
 		uv_async_send(h);
 }
 
@@ -370,6 +370,7 @@ static void *run(void *arg)
 			break;
 		delay_us = MIN(delay_us * 2, RETRY_MAX_US);
 	}
+	in->over = true;
 	return NULL;
 }
 
@@ -457,19 +458,32 @@ int64_t stream_input_dropped(const struct stream_input *in)
 	return in->dropped;
 }
 
-void stream_input_destroy(struct stream_input *in)
+void stream_input_cancel(struct stream_input *in)
 {
-	struct timespec limit;
-
-	if (!in || in->closing)
+	if (!in || in->silent)
 		return;
-	in->closing = true;
+	in->silent = true;
 	in->cancelled = true;
 	if (in->source)
 		stream_source_cancel(in->source);
 	pthread_mutex_lock(&in->lock);
 	pthread_cond_broadcast(&in->room);
 	pthread_mutex_unlock(&in->lock);
+}
+
+bool stream_input_over(const struct stream_input *in)
+{
+	return !in || in->over;
+}
+
+void stream_input_destroy(struct stream_input *in)
+{
+	struct timespec limit;
+
+	if (!in || in->closing)
+		return;
+	stream_input_cancel(in);
+	in->closing = true;
 	clock_gettime(CLOCK_REALTIME, &limit);
 	limit.tv_sec += JOIN_S;
 	if (pthread_timedjoin_np(in->thread, NULL, &limit)) {
@@ -477,5 +491,8 @@ void stream_input_destroy(struct stream_input *in)
 		log_error(in->url.shown, "the input's thread does not end");
 		return;
 	}
+	/* What it had open is free when this returns. */
+	stream_source_destroy(in->source);
+	in->source = NULL;
 	uv_close((uv_handle_t *)&in->async, on_close);
 }

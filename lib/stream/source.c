@@ -108,6 +108,8 @@ void stream_source_cancel(struct stream_source *s)
 	uint64_t one = 1;
 
 	s->cancelled = true;
+	if (s->ops->cancel)
+		s->ops->cancel(s);
 	/* An eventfd's count is far from full; the write cannot fail. */
 	if (write(s->cancelfd, &one, sizeof(one)) < 0)
 		return;

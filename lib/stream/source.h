@@ -21,6 +21,7 @@ struct source_ops {
 	int (*create)(struct stream_source *s, char *err);
 	int (*wait)(struct stream_source *s);
 	ssize_t (*read)(struct stream_source *s, void *p, size_t n);
+	void (*cancel)(struct stream_source *s);  /* may be NULL; from any thread */
 	void (*destroy)(struct stream_source *s); /* may be NULL; fd is closed by source.c */
 };
 

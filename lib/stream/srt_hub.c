@@ -27,6 +27,8 @@ static struct srt_seat *seat_of(struct srt_hub *h, const char *streamid)
 	struct srt_seat *s, *any = NULL;
 
 	list_for (s, &h->seats, link) {
+		if (s->leaving)
+			continue;
 		if (!s->end->url->streamid)
 			any = s;
 		else if (srt_streamid_fits(s->end->url, streamid))
@@ -75,7 +77,7 @@ static bool is_taken(const struct srt_hub *h, const char *streamid)
 	list_for (s, &h->seats, link) {
 		const char *other = s->end->url->streamid;
 
-		if (streamid ? other && !strcmp(other, streamid) : !other)
+		if (!s->leaving && (streamid ? other && !strcmp(other, streamid) : !other))
 			return true;
 	}
 	return false;

@@ -14,8 +14,9 @@ struct srt_seat {
 	const struct srt_end *end;
 	_Atomic bool
 	    busy; /* a publisher is there: others are refused, unless the URL says publisher=last */
-	_Atomic bool called; /* somebody may have come */
-	SRTSOCKET next;	     /* who came and was not yet taken; the hub's */
+	_Atomic bool called;  /* somebody may have come */
+	_Atomic bool leaving; /* its input was cancelled: another may have its place */
+	SRTSOCKET next;	      /* who came and was not yet taken; the hub's */
 };
 
 /* Takes the seat of end, which outlives it; listens, if nobody does there yet. 0; -EADDRINUSE when another process, or an

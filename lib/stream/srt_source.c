@@ -68,6 +68,11 @@ static void drop(struct srt_source *q, SRTSOCKET *s)
 	*s = SRT_INVALID_SOCK;
 }
 
+static void srt_cancel(struct stream_source *s)
+{
+	((struct srt_source *)s->priv)->seat.leaving = true;
+}
+
 static void srt_destroy(struct stream_source *s)
 {
 	struct srt_source *q = s->priv;
@@ -240,5 +245,6 @@ const struct source_ops source_srt = {
     .create = srt_create,
     .wait = srt_wait,
     .read = srt_read,
+    .cancel = srt_cancel,
     .destroy = srt_destroy,
 };

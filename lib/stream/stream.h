@@ -97,6 +97,10 @@ int stream_input_create(struct stream_input **out, struct loop *l, const struct 
  * that can wait (a file). */
 void stream_input_pause(struct stream_input *in, bool pause);
 int64_t stream_input_dropped(const struct stream_input *in);
+/* As the first half of destroy: no event comes after this, and the thread is asked to end, without waiting for it. It is
+ * over when it has. NULL is allowed in both. */
+void stream_input_cancel(struct stream_input *in);
+bool stream_input_over(const struct stream_input *in);
 /* Ends the thread (bounded wait); no event comes after this returns. NULL is allowed. */
 void stream_input_destroy(struct stream_input *in);
 

@@ -126,7 +126,7 @@ retry 10 allowed || fail "the list of the allowed is not obeyed"
 refused "the old key, now" "$url/time?token=$token"
 curl -sS "$(sed -n 's|.*\(http://[^ ]*/metrics\)|\1|p' "$TMP/packager.log")" >"$TMP/metrics"
 for reason in missing forged expired path network address; do
-	step "counted: $reason" grep -q "^gex_package_access_refused_total{reason=\"$reason\"} [1-9]" "$TMP/metrics"
+	step "counted: $reason" grep -q "^gex_package_access_refused_total{stream=\"live\",reason=\"$reason\"} [1-9]" "$TMP/metrics"
 done
 stop packager
 step "ends with success" test "$STATUS" = 0
