@@ -75,7 +75,7 @@ rss() {
 # foe KIND N COUNTER AT_LEAST [ARG...]: N of them, for LAST seconds or until the server has counted so much; their account is
 # in $TMP/foe.log.
 foe() {
-	local before reached
+	local before
 	before=$(counted "$3")
 	reached() { [ $(($(counted "$3") - before)) -ge "$4" ]; }
 	spawn foe "$BUILD/tests/bench/http-foe" "$1" 127.0.0.1 "$port" -n "$2" -t 600s "${@:5}"
