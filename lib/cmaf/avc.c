@@ -1,13 +1,6 @@
-#include "cmaf/box.h"
+#include "cmaf/avc.h"
 
 #include <errno.h>
-
-enum { NAL_SPS = 7, NAL_PPS = 8, NAL_DELIMITER = 9, NAL_FILLER = 12 };
-
-struct nal {
-	const uint8_t *p;
-	size_t n;
-};
 
 /* The start code at or after p: 00 00 01. end when there is none. */
 static const uint8_t *start_code(const uint8_t *p, const uint8_t *end)
@@ -21,9 +14,7 @@ static const uint8_t *start_code(const uint8_t *p, const uint8_t *end)
 	return end;
 }
 
-/* The next NAL unit of an Annex B stream (ISO/IEC 14496-10, Annex B), without the zeros that trail
- * it. */
-static bool next_nal(const uint8_t **at, const uint8_t *end, struct nal *out)
+bool avc_next_nal(const uint8_t **at, const uint8_t *end, struct nal *out)
 {
 	do {
 		const uint8_t *p = start_code(*at, end);
@@ -40,15 +31,9 @@ static bool next_nal(const uint8_t **at, const uint8_t *end, struct nal *out)
 	return true;
 }
 
-static int type_of(const struct nal *n)
+bool avc_in_sample(const struct nal *n)
 {
-	return n->p[0] & 31;
-}
-
-/* avc1: what the sample entry says, and what players ignore, is not repeated in the samples. */
-static bool in_sample(const struct nal *n)
-{
-	int t = type_of(n);
+	int t = nal_type(n);
 
 	return t != NAL_SPS && t != NAL_PPS && t != NAL_DELIMITER && t != NAL_FILLER;
 }
@@ -59,8 +44,8 @@ size_t avc_size(const uint8_t *p, size_t n)
 	struct nal nal;
 	size_t size = 0;
 
-	while (next_nal(&p, end, &nal))
-		size += in_sample(&nal) ? 4 + nal.n : 0;
+	while (avc_next_nal(&p, end, &nal))
+		size += avc_in_sample(&nal) ? 4 + nal.n : 0;
 	return size;
 }
 
@@ -69,8 +54,8 @@ void avc_copy(const uint8_t *p, size_t n, uint8_t *out)
 	const uint8_t *end = p + n;
 	struct nal nal;
 
-	while (next_nal(&p, end, &nal)) {
-		if (!in_sample(&nal))
+	while (avc_next_nal(&p, end, &nal)) {
+		if (!avc_in_sample(&nal))
 			continue;
 		struct wr w = wr_of(out, 4 + nal.n);
 
@@ -85,45 +70,13 @@ bool avc_has_config(const uint8_t *p, size_t n)
 	const uint8_t *end = p + n;
 	struct nal nal;
 
-	while (next_nal(&p, end, &nal))
-		if (type_of(&nal) == NAL_SPS)
+	while (avc_next_nal(&p, end, &nal))
+		if (nal_type(&nal) == NAL_SPS)
 			return true;
 	return false;
 }
 
 /* ---- the sequence parameter set: what avcC wants of it ---- */
-
-struct bits {
-	const uint8_t *p, *end;
-	unsigned zeros; /* before p, to skip emulation prevention */
-	unsigned left, cur;
-};
-
-static unsigned bit(struct bits *b)
-{
-	if (!b->left) {
-		if (b->p < b->end && b->zeros >= 2 && *b->p == 3) {
-			b->p++;
-			b->zeros = 0;
-		}
-		b->cur = b->p < b->end ? *b->p++ : 0xff; /* ones end a ue() at once */
-		b->zeros = b->cur ? 0 : b->zeros + 1;
-		b->left = 8;
-	}
-	return b->cur >> --b->left & 1;
-}
-
-static uint32_t ue(struct bits *b)
-{
-	unsigned zeros = 0;
-	uint32_t v = 0;
-
-	while (zeros < 31 && !bit(b))
-		zeros++;
-	for (unsigned i = 0; i < zeros; i++)
-		v = v << 1 | bit(b);
-	return ((uint32_t)1 << zeros) - 1 + v;
-}
 
 struct sps {
 	unsigned chroma, luma_depth, chroma_depth;
@@ -141,12 +94,12 @@ static void read_sps(const struct nal *n, struct sps *s)
 	s->high = memchr(high, n->p[1], sizeof(high)) != NULL;
 	if (!s->high)
 		return;
-	ue(&b); /* id */
-	s->chroma = ue(&b) & 3;
+	bits_ue(&b); /* id */
+	s->chroma = bits_ue(&b) & 3;
 	if (s->chroma == 3)
-		bit(&b);
-	s->luma_depth = ue(&b) & 7;
-	s->chroma_depth = ue(&b) & 7;
+		bits_1(&b);
+	s->luma_depth = bits_ue(&b) & 7;
+	s->chroma_depth = bits_ue(&b) & 7;
 }
 
 static void put_sets(struct boxes *out, const struct nal *set, size_t n)
@@ -172,10 +125,10 @@ int avc_config(const uint8_t *p, size_t n, struct boxes *out)
 	size_t nsps = 0, npps = 0;
 	struct sps s;
 
-	for (const uint8_t *end = p + n; next_nal(&p, end, &nal);) {
-		if (type_of(&nal) == NAL_SPS)
+	for (const uint8_t *end = p + n; avc_next_nal(&p, end, &nal);) {
+		if (nal_type(&nal) == NAL_SPS)
 			add_set(sps, &nsps, ARRAY_LEN(sps), &nal);
-		else if (type_of(&nal) == NAL_PPS)
+		else if (nal_type(&nal) == NAL_PPS)
 			add_set(pps, &npps, ARRAY_LEN(pps), &nal);
 	}
 	if (!nsps || !npps)

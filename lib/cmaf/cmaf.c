@@ -204,6 +204,8 @@ void cmaf_destroy(struct cmaf *c)
 		return;
 	for (int i = 0; i < c->n; i++)
 		track_destroy(c, c->track[i]);
+	for (int i = 0; i < c->nkeys; i++)
+		key_unref(c->key[i]);
 	media_info_unref(c->info);
 	free(c);
 }
@@ -300,6 +302,7 @@ void cmaf_next(const struct cmaf_track *t, int64_t *number, int *part)
 struct buf *cmaf_mux(const struct cmaf_track *const *t, size_t n)
 {
 	struct buf *config[MEDIA_TRACKS_MAX];
+	const struct cmaf_key *key[MEDIA_TRACKS_MAX];
 
 	if (n > MEDIA_TRACKS_MAX)
 		return NULL;
@@ -307,8 +310,9 @@ struct buf *cmaf_mux(const struct cmaf_track *const *t, size_t n)
 		if (!t[i]->init)
 			return NULL;
 		config[i] = t[i]->init->config;
+		key[i] = t[i]->init->key;
 	}
-	return box_init(t, config, n);
+	return box_init(t, config, key, n);
 }
 
 static bool track_ready(const struct cmaf_track *t)

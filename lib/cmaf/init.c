@@ -1,4 +1,4 @@
-#include "cmaf/box.h"
+#include "cmaf/protect.h"
 
 static void put_ftyp(struct boxes *b)
 {
@@ -87,9 +87,50 @@ static void put_mdhd_hdlr(struct boxes *b, const struct cmaf_track *t)
 	box_end(b, at);
 }
 
-static void put_avc1(struct boxes *b, const struct cmaf_track *t, const void *config, size_t n)
+/* How the samples are protected (ISO/IEC 23001-7, 8): cbcs with one constant IV, of video one block of ten, of audio
+ * each. */
+static void put_sinf(struct boxes *b, const char *format, bool video, const struct cmaf_key *k)
 {
-	size_t at = box_begin(b, "avc1");
+	size_t sinf = box_begin(b, "sinf"), at = box_begin(b, "frma");
+
+	box_bytes(b, format, 4);
+	box_end(b, at);
+	at = box_begin_full(b, "schm", 0, 0);
+	box_bytes(b, "cbcs", 4);
+	box_u32(b, 0x10000);
+	box_end(b, at);
+	size_t schi = box_begin(b, "schi");
+	at = box_begin_full(b, "tenc", 1, 0);
+	box_u8(b, 0);
+	box_u8(b, video ? 1 << 4 | CBCS_SKIP : 0);
+	box_u8(b, 1); /* protected */
+	box_u8(b, 0); /* no IV for each sample */
+	box_bytes(b, k->kid, sizeof(k->kid));
+	box_u8(b, sizeof(k->iv));
+	box_bytes(b, k->iv, sizeof(k->iv));
+	box_end(b, at);
+	box_end(b, schi);
+	box_end(b, sinf);
+}
+
+/* The system of W3C's "cenc" initialization data format: it names the keys and nothing else. */
+static void put_pssh(struct boxes *b, const struct cmaf_key *k)
+{
+	static const uint8_t common[16] = {0x10, 0x77, 0xef, 0xec, 0xc0, 0xb2, 0x4d, 0x02,
+					   0xac, 0xe3, 0x3c, 0x1e, 0x52, 0xe2, 0xfb, 0x4b};
+	size_t at = box_begin_full(b, "pssh", 1, 0);
+
+	box_bytes(b, common, sizeof(common));
+	box_u32(b, 1);
+	box_bytes(b, k->kid, sizeof(k->kid));
+	box_u32(b, 0);
+	box_end(b, at);
+}
+
+static void put_avc1(struct boxes *b, const struct cmaf_track *t, const void *config, size_t n,
+		     const struct cmaf_key *key)
+{
+	size_t at = box_begin(b, key ? "encv" : "avc1");
 
 	put_zeros(b, 6);
 	box_u16(b, 1); /* data reference */
@@ -112,6 +153,8 @@ static void put_avc1(struct boxes *b, const struct cmaf_track *t, const void *co
 		box_u32(b, (uint32_t)t->sar.den);
 		box_end(b, inner);
 	}
+	if (key)
+		put_sinf(b, "avc1", true, key);
 	box_end(b, at);
 }
 
@@ -140,9 +183,10 @@ static void put_esds(struct boxes *b, const void *config, size_t n)
 	box_end(b, at);
 }
 
-static void put_mp4a(struct boxes *b, const struct cmaf_track *t, const void *config, size_t n)
+static void put_mp4a(struct boxes *b, const struct cmaf_track *t, const void *config, size_t n,
+		     const struct cmaf_key *key)
 {
-	size_t at = box_begin(b, "mp4a");
+	size_t at = box_begin(b, key ? "enca" : "mp4a");
 
 	put_zeros(b, 6);
 	box_u16(b, 1);
@@ -152,6 +196,8 @@ static void put_mp4a(struct boxes *b, const struct cmaf_track *t, const void *co
 	put_zeros(b, 4);
 	box_u32(b, (uint32_t)MIN(t->sample_rate, 65535) << 16);
 	put_esds(b, config, n);
+	if (key)
+		put_sinf(b, "mp4a", false, key);
 	box_end(b, at);
 }
 
@@ -170,7 +216,8 @@ static void put_empty_tables(struct boxes *b)
 	box_end(b, at);
 }
 
-static void put_minf(struct boxes *b, const struct cmaf_track *t, const void *config, size_t n)
+static void put_minf(struct boxes *b, const struct cmaf_track *t, const void *config, size_t n,
+		     const struct cmaf_key *key)
 {
 	bool video = t->kind == MEDIA_VIDEO;
 	size_t minf = box_begin(b, "minf");
@@ -189,23 +236,24 @@ static void put_minf(struct boxes *b, const struct cmaf_track *t, const void *co
 	at = box_begin_full(b, "stsd", 0, 0);
 	box_u32(b, 1);
 	if (video)
-		put_avc1(b, t, config, n);
+		put_avc1(b, t, config, n, key);
 	else
-		put_mp4a(b, t, config, n);
+		put_mp4a(b, t, config, n, key);
 	box_end(b, at);
 	put_empty_tables(b);
 	box_end(b, stbl);
 	box_end(b, minf);
 }
 
-static void put_trak(struct boxes *b, const struct cmaf_track *t, const struct buf *config)
+static void put_trak(struct boxes *b, const struct cmaf_track *t, const struct buf *config,
+		     const struct cmaf_key *key)
 {
 	size_t trak = box_begin(b, "trak");
 
 	put_tkhd(b, t);
 	size_t mdia = box_begin(b, "mdia");
 	put_mdhd_hdlr(b, t);
-	put_minf(b, t, config->data, config->len);
+	put_minf(b, t, config->data, config->len, key);
 	box_end(b, mdia);
 	box_end(b, trak);
 }
@@ -220,7 +268,8 @@ static void put_trex(struct boxes *b, const struct cmaf_track *t)
 	box_end(b, at);
 }
 
-struct buf *box_init(const struct cmaf_track *const *t, struct buf *const *config, size_t n)
+struct buf *box_init(const struct cmaf_track *const *t, struct buf *const *config,
+		     const struct cmaf_key *const *key, size_t n)
 {
 	struct boxes b = {0};
 	struct buf *out = NULL;
@@ -232,11 +281,14 @@ struct buf *box_init(const struct cmaf_track *const *t, struct buf *const *confi
 	size_t moov = box_begin(&b, "moov");
 	put_mvhd(&b, t[0], next_id);
 	for (size_t i = 0; i < n; i++)
-		put_trak(&b, t[i], config[i]);
+		put_trak(&b, t[i], config[i], key[i]);
 	size_t mvex = box_begin(&b, "mvex");
 	for (size_t i = 0; i < n; i++)
 		put_trex(&b, t[i]);
 	box_end(&b, mvex);
+	for (size_t i = 0; i < n; i++)
+		if (key[i] && (!i || key[i] != key[i - 1]))
+			put_pssh(&b, key[i]);
 	box_end(&b, moov);
 	if (!b.bad)
 		out = buf_copy(b.out.at, b.out.len);
