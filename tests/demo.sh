@@ -62,7 +62,7 @@ figure() {
 status() {
 	curl -s --max-time 5 "http://127.0.0.1:$figures/metrics" >"$TMP/metrics" || true
 	printf '%4d s   %3.0f ms from gex-transcode to the playlist   viewers %d   recorded %s   %d stages up\n' \
-		$((SECONDS - began)) "$(figure 'gex_package_latency_seconds{rendition="360p"}' | awk '{ print $1 * 1000 }')" \
+		$((SECONDS - began)) "$(figure 'gex_package_latency_seconds{stream="live",rendition="360p"}' | awk '{ print $1 * 1000 }')" \
 		"$(figure gex_package_viewers)" "$(du -sh "$OUT/dvr" | cut -f1)" "$(jobs -pr | wc -l)"
 }
 

@@ -2,19 +2,24 @@
 #include <stdio.h>
 
 #include "os/os.h"
-#include "package.h"
+#include "origin.h"
 
-#define OFF(f) offsetof(struct package_conf, f)
+#define OFF(f) offsetof(struct origin_conf, f)
 
 static const struct conf_key keys[] = {
-    {"package", "input", CONF_STR, OFF(input), NULL, 0, 0, 0, NULL},
-    {"package", "name", CONF_STR, OFF(name), "live", 0, 0, 0, NULL},
-    {"package", "segment", CONF_DURATION, OFF(segment_us), "1s", 250 * MS_US, 20 * SEC_US, 0, NULL},
-    {"package", "part", CONF_DURATION, OFF(part_us), "200ms", 20 * MS_US, 5 * SEC_US, 0, NULL},
-    {"package", "chunk", CONF_DURATION, OFF(chunk_us), "30ms", 0, 5 * SEC_US, 0, NULL},
-    {"package", "window", CONF_DURATION, OFF(window_us), "20s", 6 * SEC_US, 3600 * SEC_US, 0, NULL},
-    {"package", "latency", CONF_DURATION, OFF(latency_us), "1s", 100 * MS_US, 60 * SEC_US, 0, NULL},
-    {"package", "memory", CONF_SIZE, OFF(memory), "512M", 1 << 20, INT64_C(1) << 40, 0, NULL},
+    {"package", "input", CONF_STR, OFF(package.input), NULL, 0, 0, 0, NULL},
+    {"package", "name", CONF_STR, OFF(package.name), "live", 0, 0, 0, NULL},
+    {"package", "segment", CONF_DURATION, OFF(package.segment_us), "1s", 250 * MS_US, 20 * SEC_US,
+     0, NULL},
+    {"package", "part", CONF_DURATION, OFF(package.part_us), "200ms", 20 * MS_US, 5 * SEC_US, 0,
+     NULL},
+    {"package", "chunk", CONF_DURATION, OFF(package.chunk_us), "30ms", 0, 5 * SEC_US, 0, NULL},
+    {"package", "window", CONF_DURATION, OFF(package.window_us), "20s", 6 * SEC_US, 3600 * SEC_US,
+     0, NULL},
+    {"package", "latency", CONF_DURATION, OFF(package.latency_us), "1s", 100 * MS_US, 60 * SEC_US,
+     0, NULL},
+    {"package", "memory", CONF_SIZE, OFF(package.memory), "512M", 1 << 20, INT64_C(1) << 40, 0,
+     NULL},
     {"process", "sandbox", CONF_BOOL, OFF(sandbox), "yes", 0, 0, 0, NULL},
     {"http", "listen", CONF_STR, OFF(listen), NULL, 0, 0, 0, NULL},
     {"http", "share", CONF_STR, OFF(share), NULL, 0, 0, 0, NULL},
@@ -36,12 +41,12 @@ static const struct conf_table table = {.keys = keys, .n = ARRAY_LEN(keys)};
 
 static int set_input(void *root, const char *value, char *err, size_t cap)
 {
-	return conf_set_str(&((struct package_conf *)root)->input, value);
+	return conf_set_str(&((struct origin_conf *)root)->package.input, value);
 }
 
 static int set_listen(void *root, const char *value, char *err, size_t cap)
 {
-	struct package_conf *c = root;
+	struct origin_conf *c = root;
 	char *both = c->by_flag ? str_format("%s,%s", c->listen, value) : NULL;
 
 	c->by_flag = true; /* the first -l takes the place of what the file says */
@@ -54,12 +59,12 @@ static int set_listen(void *root, const char *value, char *err, size_t cap)
 
 static int set_name(void *root, const char *value, char *err, size_t cap)
 {
-	return conf_set_str(&((struct package_conf *)root)->name, value);
+	return conf_set_str(&((struct origin_conf *)root)->package.name, value);
 }
 
 static int set_share(void *root, const char *value, char *err, size_t cap)
 {
-	return conf_set_str(&((struct package_conf *)root)->share, value);
+	return conf_set_str(&((struct origin_conf *)root)->share, value);
 }
 
 static const struct conf_flag flags[] = {
@@ -70,7 +75,7 @@ static const struct conf_flag flags[] = {
     {0, "share", "DIR", "where the player page's files are", set_share},
 };
 
-const struct conf_cli package_cli = {
+const struct conf_cli origin_cli = {
     .tool = "gex-package",
     .synopsis = "gex-package -i URL -l http[s]://HOST:PORT ... [-n NAME] | -c FILE",
     .summary = "Cuts a live source into CMAF and serves it as LL-HLS, LL-DASH and plain HLS.",
@@ -79,7 +84,7 @@ const struct conf_cli package_cli = {
     .nflags = ARRAY_LEN(flags),
 };
 
-static int check_listen(const struct package_conf *c, char *err, size_t cap)
+static int check_listen(const struct origin_conf *c, char *err, size_t cap)
 {
 	const char *list = c->listen;
 	char addr[256], why[HTTP_ERR] = "";
@@ -110,7 +115,7 @@ static int check_listen(const struct package_conf *c, char *err, size_t cap)
 
 #define KEYS_MAX 16384
 
-int package_access(const struct package_conf *c, struct access **out, char *err)
+int origin_access(const struct origin_conf *c, struct access **out, char *err)
 {
 	char text[KEYS_MAX], why[HTTP_ERR] = "";
 	int rc = 0;
@@ -135,30 +140,20 @@ int package_access(const struct package_conf *c, struct access **out, char *err)
 
 int package_conf_check(const struct package_conf *c, char *err, size_t cap)
 {
+	char why[MEDIA_ERR] = "";
+	const char *n = c->name;
+	struct stream_url url;
+
 	if (!c->input || !*c->input) {
 		snprintf(err, cap, "no input: -i URL, or input in [package]");
 		return -EINVAL;
 	}
-	char why[MAX(HTTP_ERR, MEDIA_ERR)] = "";
-	struct access *access = NULL;
-	int rc = check_listen(c, err, cap);
-	if (rc)
-		return rc;
-	rc = package_access(c, &access, why);
-	access_destroy(access);
-	if (rc) {
-		snprintf(err, cap, "%s", why);
-		return rc;
-	}
-	const char *n = c->name;
 	if (!*n || strspn(n, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") !=
 		       strlen(n)) {
 		snprintf(err, cap, "name '%.64s': letters, digits, - and _ only", n);
 		return -EINVAL;
 	}
-	struct stream_url url;
-
-	rc = stream_url_parse(&url, c->input, why);
+	int rc = stream_url_parse(&url, c->input, why);
 	stream_url_finish(&url);
 	if (rc) {
 		snprintf(err, cap, "%s", why);
@@ -170,4 +165,21 @@ int package_conf_check(const struct package_conf *c, char *err, size_t cap)
 		return -EINVAL;
 	}
 	return 0;
+}
+
+int origin_conf_check(const struct origin_conf *c, char *err, size_t cap)
+{
+	char why[HTTP_ERR] = "";
+	struct access *access = NULL;
+	int rc = package_conf_check(&c->package, err, cap);
+
+	if (!rc)
+		rc = check_listen(c, err, cap);
+	if (rc)
+		return rc;
+	rc = origin_access(c, &access, why);
+	access_destroy(access);
+	if (rc)
+		snprintf(err, cap, "%s", why);
+	return rc;
 }

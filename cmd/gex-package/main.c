@@ -1,13 +1,13 @@
 #include <sysexits.h>
 
 #include "log/log.h"
-#include "package.h"
+#include "origin.h"
 #include "tool/tool.h"
 
 struct app {
 	struct tool tool;
-	struct package_conf conf;
-	struct package *package;
+	struct origin_conf conf;
+	struct origin *origin;
 	struct loop_timer drain;
 };
 
@@ -30,38 +30,38 @@ static void drain(void *app)
 {
 	struct app *a = app;
 
-	package_drain(a->package);
+	origin_drain(a->origin);
 	loop_timer_in(&a->drain, 200 * MS_US);
 }
 
 static void hangup(void *app)
 {
 	struct app *a = app;
-	struct package_conf fresh = {0};
+	struct origin_conf fresh = {0};
 	char err[TOOL_ERR] = "";
 
 	if (tool_reread(&a->tool, &fresh)) {
-		if (package_conf_check(&fresh, err, sizeof(err)) ||
-		    package_reload(a->package, &a->conf, &fresh, err))
+		if (origin_conf_check(&fresh, err, sizeof(err)) ||
+		    origin_reload(a->origin, &a->conf, &fresh, err))
 			log_error(NULL, "not reloaded: %s", err);
 		else
 			log_info(NULL, "reloaded");
 	}
-	conf_finish(package_cli.table, NULL, &fresh);
+	conf_finish(origin_cli.table, NULL, &fresh);
 }
 
 static void show(void *app, char *line, size_t cap)
 {
 	struct app *a = app;
 
-	package_status(a->package, line, cap);
+	origin_status(a->origin, line, cap);
 }
 
 static int check(void *app, char *err, size_t cap)
 {
 	struct app *a = app;
 
-	return package_conf_check(&a->conf, err, cap) ? EX_USAGE : EX_OK;
+	return origin_conf_check(&a->conf, err, cap) ? EX_USAGE : EX_OK;
 }
 
 /* Replaced and read again on a reload. */
@@ -80,7 +80,7 @@ static bool confine(void *app, struct os_sandbox *s)
 	struct stream_url url;
 	char err[MEDIA_ERR];
 
-	if (!stream_url_parse(&url, a->conf.input, err))
+	if (!stream_url_parse(&url, a->conf.package.input, err))
 		stream_sandbox_input(&url, s);
 	stream_url_finish(&url);
 	if (a->conf.certificate)
@@ -102,8 +102,7 @@ static int set_up(void *app, char *err)
 
 	media_setup_log();
 	loop_timer_init(a->tool.loop, &a->drain, on_drained, a);
-	return package_create(&a->package, &a->conf, a->tool.loop, a->tool.metrics, on_ended, a,
-			      err);
+	return origin_create(&a->origin, &a->conf, a->tool.loop, a->tool.metrics, on_ended, a, err);
 }
 
 static void tear_down(void *app, int status)
@@ -111,18 +110,18 @@ static void tear_down(void *app, int status)
 	struct app *a = app;
 
 	loop_timer_stop(&a->drain);
-	package_destroy(a->package);
+	origin_destroy(a->origin);
 }
 
 static void finish(void *app)
 {
 	struct app *a = app;
 
-	conf_finish(package_cli.table, NULL, &a->conf);
+	conf_finish(origin_cli.table, NULL, &a->conf);
 }
 
 static const struct tool_ops ops = {
-    .cli = &package_cli,
+    .cli = &origin_cli,
     .check = check,
     .confine = confine,
     .open = set_up,

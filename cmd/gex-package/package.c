@@ -1,4 +1,4 @@
-#include "package.h"
+#include "origin.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,70 +11,6 @@
 #define AWAY_US (20 * SEC_US) /* after that long without a source there is nothing to serve */
 
 /* ---- the presentation ---- */
-
-static double read_latency(void *arg)
-{
-	return (double)((struct rendition *)arg)->latency_us / 1e6;
-}
-
-static double read_count(void *arg)
-{
-	return (double)*(int64_t *)arg;
-}
-
-static double read_rendition_viewers(void *arg)
-{
-	struct rendition *r = arg;
-
-	return viewers_of(&r->p->viewers, r->t, loop_now_us(r->p->loop));
-}
-
-static void export_rendition(struct package *p, struct cmaf_track *t)
-{
-	struct rendition *r = &p->rendition[t->index];
-	char labels[128] = "";
-
-	metrics_label(labels, sizeof(labels), "rendition", t->name);
-	r->latency_us = 0;
-	r->gauge = metrics_gauge_fn(p->metrics, "gex_package_latency_seconds",
-				    "Age of the newest frame of the last part when it was listed.",
-				    labels, read_latency, r);
-	delay_export(&r->source, p->metrics, "gex_package_source_latency_seconds",
-		     "Age of each frame when it came, of sources in UTC.", labels);
-	delay_export(&r->part, p->metrics, "gex_package_part_latency_seconds",
-		     "Age of the newest frame of each part when it was listed.", labels);
-	delay_export(&r->sent, p->metrics, "gex_package_sent_latency_seconds",
-		     "Age of the newest frame of each part or chunk when it was sent to a player.",
-		     labels);
-	r->p = p;
-	r->t = t;
-	r->viewers =
-	    metrics_gauge_fn(p->metrics, "gex_package_rendition_viewers",
-			     "Estimate of players, by the rendition that they last asked for.",
-			     labels, read_rendition_viewers, r);
-	r->frames = metrics_counter_fn(p->metrics, "gex_package_frames_total", "Frames packaged.",
-				       labels, read_count, &t->frames);
-	r->dropped = metrics_counter_fn(
-	    p->metrics, "gex_package_dropped_frames_total",
-	    "Frames without a place: before the first key frame, late or damaged.", labels,
-	    read_count, &t->dropped);
-}
-
-static void unexport(struct package *p)
-{
-	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
-		struct rendition *r = &p->rendition[i];
-		struct metric *m[] = {r->gauge,		 r->source.histogram, r->part.histogram,
-				      r->sent.histogram, r->frames,	      r->dropped,
-				      r->viewers};
-
-		for (size_t k = 0; k < ARRAY_LEN(m); k++)
-			if (m[k])
-				metrics_remove(p->metrics, m[k]);
-		r->gauge = r->frames = r->dropped = r->viewers = NULL;
-		r->source = r->part = r->sent = (struct delay){0};
-	}
-}
 
 static void on_chunk(void *arg, struct cmaf_track *t, struct cmaf_segment *s, struct buf *chunk)
 {
@@ -104,7 +40,7 @@ static void drop_presentation(struct package *p)
 	hold_expire(p, loop_now_us(p->loop), true);
 	live_end(p);
 	text_flush(p);
-	unexport(p);
+	unexport_renditions(p);
 	cmaf_destroy(p->cmaf);
 	p->cmaf = NULL;
 }
@@ -265,7 +201,7 @@ static void on_lost(void *arg, const char *reason, bool final)
 	}
 	if (!p->was_open || !p->cmaf) {
 		log_error("input", "%s", reason);
-		p->ended(p->ended_arg, EX_DATAERR);
+		origin_ended(p->origin, p, EX_DATAERR);
 		return;
 	}
 	log_info("input", "%s: players may finish", reason);
@@ -304,19 +240,13 @@ static void while_away(struct package *p, int64_t now)
 	}
 }
 
-void package_status(struct package *p, char *line, size_t cap)
+void package_state(const struct package *p, char *out, size_t cap)
 {
-	char state[48] = "no media";
-	int64_t sent = http_server_sent(p->server), now = loop_now_us(p->loop);
-	double rate =
-	    p->status_us ? (double)(sent - p->status_sent) * 8 / ((double)(now - p->status_us)) : 0;
 	if (p->cmaf)
-		snprintf(state, sizeof(state), "%d tracks, latency %.0f ms", p->cmaf->n,
+		snprintf(out, cap, "%d tracks, latency %.0f ms", p->cmaf->n,
 			 (double)worst_latency(p) / 1e3);
-	snprintf(line, cap, "%s | %d viewers, %d held, %.1f Mbit/s out", state,
-		 viewers_count(&p->viewers, now), p->held, rate);
-	p->status_us = now;
-	p->status_sent = sent;
+	else
+		snprintf(out, cap, "no media");
 }
 
 static void on_tick(void *arg)
@@ -328,104 +258,12 @@ static void on_tick(void *arg)
 		while_away(p, now);
 	hold_expire(p, now, false);
 	if (p->end_us && now >= p->end_us)
-		p->ended(p->ended_arg, EX_OK);
+		origin_ended(p->origin, p, EX_OK);
 	else
 		loop_timer_in(&p->tick, TICK_US);
 }
 
 /* ---- making and ending ---- */
-
-static double read_held(void *arg)
-{
-	return ((struct package *)arg)->held;
-}
-
-static double read_viewers(void *arg)
-{
-	struct package *p = arg;
-
-	return viewers_count(&p->viewers, loop_now_us(p->loop));
-}
-
-static double read_bytes(void *arg)
-{
-	struct package *p = arg;
-
-	return p->cmaf ? (double)p->cmaf->bytes : 0;
-}
-
-static double read_input_dropped(void *arg)
-{
-	struct package *p = arg;
-
-	return p->input ? (double)stream_input_dropped(p->input) : 0;
-}
-
-static void export_package(struct package *p)
-{
-	struct metrics *m = p->metrics;
-
-	metrics_gauge_fn(m, "gex_package_held_requests",
-			 "Requests waiting for what is not yet there.", NULL, read_held, p);
-	static const char *kinds[HOLD_KINDS] = {"playlist", "part", "segment"};
-	for (int i = 0; i < HOLD_KINDS; i++) {
-		char labels[64] = "";
-
-		metrics_label(labels, sizeof(labels), "kind", kinds[i]);
-		delay_export(&p->hold[i], m, "gex_package_hold_seconds",
-			     "How long requests were held until their answer was there.", labels);
-	}
-	metrics_gauge_fn(m, "gex_package_viewers",
-			 "Estimate of players, by address and user agent.", NULL, read_viewers, p);
-	metrics_gauge_fn(m, "gex_package_stored_bytes", "Media in memory.", NULL, read_bytes, p);
-	metrics_counter_fn(m, "gex_package_input_dropped_total",
-			   "Packets dropped because the packager was too slow.", NULL,
-			   read_input_dropped, p);
-	for (int i = ACCESS_ADDRESS; i < ACCESS_VERDICTS; i++) {
-		char labels[64] = "";
-
-		metrics_label(labels, sizeof(labels), "reason", access_names[i]);
-		metrics_counter_fn(m, "gex_package_access_refused_total",
-				   "Requests answered by 403, by reason.", labels, read_count,
-				   &p->refused_access[i]);
-	}
-	metrics_counter_fn(m, "gex_package_restarts_total",
-			   "Times the tracks changed so that players had to begin anew.", NULL,
-			   read_count, &p->restarts);
-	http_server_metrics(p->server, m, "gex_package");
-}
-
-static struct http_limits limits_of(const struct package_conf *c)
-{
-	struct http_limits lim = HTTP_LIMITS;
-
-	lim.conns = (int)c->max_connections;
-	lim.conns_per_addr = (int)c->max_per_address;
-	lim.streams = (int)c->max_streams;
-	lim.requests = (int)c->max_requests;
-	lim.head_us = c->head_us;
-	lim.idle_us = c->idle_us;
-	lim.stall_us = c->stall_us;
-	return lim;
-}
-
-static int listen_http(struct package *p, char *err)
-{
-	const struct package_conf *c = p->conf;
-	struct http_limits lim = limits_of(c);
-	const char *list = c->listen, *at;
-	char addr[256];
-	int rc = http_server_create(&p->server, p->loop, &lim, serve, p);
-
-	if (!rc && c->certificate)
-		rc = http_server_certificate(p->server, c->certificate, c->key, err);
-	while (!rc && conf_list_next(&list, addr, sizeof(addr)) > 0)
-		rc = http_server_listen(p->server, addr, err);
-	for (size_t i = 0; !rc && (at = http_server_listener(p->server, i)); i++)
-		log_info(NULL, "serving %s%s%s/", at, str_starts(at, "unix:") ? " /" : "/",
-			 c->name);
-	return rc;
-}
 
 static int open_input(struct package *p, char *err)
 {
@@ -441,8 +279,8 @@ static int open_input(struct package *p, char *err)
 	return rc;
 }
 
-int package_create(struct package **out, const struct package_conf *conf, struct loop *l,
-		   struct metrics *m, void (*ended)(void *arg, int status), void *arg, char *err)
+int package_create(struct package **out, const struct package_conf *conf, struct origin *o,
+		   char *err)
 {
 	struct package *p = calloc(1, sizeof(*p));
 	int rc;
@@ -450,21 +288,19 @@ int package_create(struct package **out, const struct package_conf *conf, struct
 	*out = NULL;
 	if (!p)
 		return -ENOMEM;
+	list_init(&p->link);
 	p->conf = conf;
-	p->loop = l;
-	p->metrics = m;
-	p->ended = ended;
-	p->ended_arg = arg;
+	p->origin = o;
+	p->loop = o->loop;
+	p->metrics = o->metrics;
 	list_init(&p->live_list);
 	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
 		list_init(&p->rendition[i].held);
 		list_init(&p->rendition[i].trickled);
 	}
-	loop_timer_init(l, &p->tick, on_tick, p);
-	if ((rc = package_access(conf, &p->access, err)) || (rc = listen_http(p, err)) ||
-	    (rc = open_input(p, err)) || (rc = loop_timer_in(&p->tick, TICK_US)))
+	loop_timer_init(p->loop, &p->tick, on_tick, p);
+	if ((rc = open_input(p, err)) || (rc = loop_timer_in(&p->tick, TICK_US)))
 		goto fail;
-	share_load(&p->share, conf->share);
 	export_package(p);
 	*out = p;
 	return 0;
@@ -473,43 +309,10 @@ fail:
 	return rc;
 }
 
-static void swap(char **a, char **b)
-{
-	char *t = *a;
-
-	*a = *b;
-	*b = t;
-}
-
-int package_reload(struct package *p, struct package_conf *conf, struct package_conf *fresh,
-		   char *err)
-{
-	struct access *access = NULL;
-	int rc = package_access(fresh, &access, err);
-
-	if (!rc && fresh->certificate)
-		rc = http_server_certificate(p->server, fresh->certificate, fresh->key, err);
-	if (rc) {
-		access_destroy(access);
-		return rc;
-	}
-	access_destroy(p->access);
-	p->access = access;
-	swap(&conf->access_keys, &fresh->access_keys);
-	swap(&conf->allow, &fresh->allow);
-	swap(&conf->deny, &fresh->deny);
-	struct http_limits lim = limits_of(fresh);
-	http_server_set_limits(p->server, &lim);
-	swap(&conf->certificate, &fresh->certificate);
-	swap(&conf->key, &fresh->key);
-	return 0;
-}
-
 void package_drain(struct package *p)
 {
 	hold_expire(p, loop_now_us(p->loop), true);
 	live_end(p);
-	http_server_drain(p->server);
 }
 
 void package_destroy(struct package *p)
@@ -519,10 +322,8 @@ void package_destroy(struct package *p)
 	loop_timer_stop(&p->tick);
 	stream_input_destroy(p->input);
 	drop_presentation(p);
-	http_server_destroy(p->server);
-	share_finish(&p->share);
+	unexport_package(p);
 	http_page_finish(&p->delays);
-	access_destroy(p->access);
 	media_info_unref(p->info);
 	free(p);
 }

@@ -1,7 +1,11 @@
-/* gex-package: one live source as LL-HLS, LL-DASH and plain HLS over HTTP.
+/* gex-package: live sources as LL-HLS, LL-DASH and plain HLS over HTTP. Two objects: the origin (origin.h) is what the
+ * process has once, its listeners, its limits, the page's files and the names of its streams; a package is one stream: its
+ * source, presentation, held requests and viewers. Packages share nothing but the loop.
  *
- *   package.c  the source's events, the presentation (lib/cmaf), the clock, metrics
- *   serve.c    routes: what a path means and what is answered at once
+ *   origin.c   requests to the stream that they name; start, reload and end of all
+ *   package.c  the source's events, the presentation (lib/cmaf), the clock
+ *   export.c   metrics of a package, with the label stream
+ *   serve.c    routes below /NAME/: what a path means and what is answered at once
  *   text.c     playlists and MPD: made once a version, compressed once, with the viewer's token
  *   hold.c     requests that wait, and segments that are sent while they are made
  *   live.c     a rendition as one file without an end
@@ -18,20 +22,14 @@
 #include "http/http.h"
 #include "stream/stream.h"
 
+struct origin;
+
+/* One stream, as [package] says. */
 struct package_conf {
-	char *input, *listen, *name;
-	bool by_flag; /* listen is what -l said */
+	char *input, *name;
 	int64_t segment_us, part_us, chunk_us, window_us, latency_us, memory;
-	char *share;
-	bool sandbox;
-	char *certificate, *key;
-	char *access_keys, *allow, *deny;
-	int64_t max_connections, max_per_address, max_streams, max_requests;
-	int64_t head_us, idle_us, stall_us;
 };
-extern const struct conf_cli package_cli;
-/* What [access] says; *out is NULL when it says nothing. */
-int package_access(const struct package_conf *c, struct access **out, char *err) MUST_USE;
+/* What single keys cannot tell. 0, or a negative errno with one line in err. */
 int package_conf_check(const struct package_conf *c, char *err, size_t cap);
 
 /* ---- viewers ---- */
@@ -68,27 +66,9 @@ struct package;
 /* latency.json: made anew once a second at most. */
 void delay_send(struct package *p, struct http_request *r);
 
-/* ---- share ---- */
+/* ---- a stream ---- */
 
-struct share_file {
-	const char *name, *type;
-	struct http_page page;
-	int64_t modified_s;
-	char etag[24];
-};
-struct share {
-	struct share_file file[12];
-};
-/* Reads the page's files from dir, or where they are installed, or beside the program. Missing ones
- * are logged: the streams are served without the page. */
-void share_load(struct share *s, const char *dir);
-struct share_file *share_find(struct share *s, const char *name);
-/* Names the folders in which that looks. */
-void share_sandbox(const char *dir, struct os_sandbox *s);
-void share_finish(struct share *s);
-
-/* ---- the packager ---- */
-
+#define PACKAGE_METRICS 16
 enum hold_kind { HOLD_PLAYLIST, HOLD_PART, HOLD_SEGMENT, HOLD_KINDS };
 
 /* A text for all who ask for it, made once a version; and the same with a token in its addresses, for those
@@ -118,19 +98,17 @@ struct rendition {
 };
 
 struct package {
+	struct list link; /* in its origin */
 	const struct package_conf *conf;
-	struct loop *loop;
-	struct metrics *metrics;
-	struct http_server *server;
+	struct origin *origin;
+	struct loop *loop;	 /* the origin's */
+	struct metrics *metrics; /* the same */
 	struct stream_input *input;
 	struct media_info *info;
 	struct cmaf *cmaf; /* NULL while there is nothing to serve */
 	struct rendition rendition[MEDIA_TRACKS_MAX];
 	struct cached multivariant, mpd;
-	struct share share;
 	struct viewers viewers;
-	struct access *access;			 /* NULL: all may have all */
-	int64_t refused_access[ACCESS_VERDICTS]; /* [ACCESS_OK]: granted */
 	struct loop_timer tick;
 	bool mapped; /* offset_us holds (streams not in UTC) */
 	int64_t offset_us;
@@ -145,23 +123,24 @@ struct package {
 	struct list live_list; /* live.c: requests, by their links */
 	int live;	       /* of them */
 	int64_t restarts, end_us;
-	int64_t status_us, status_sent;
-	void (*ended)(void *arg, int status);
-	void *ended_arg;
+	struct metric *metric[PACKAGE_METRICS]; /* those that it has as long as it lives */
+	int metrics_n;
 };
 
-int package_create(struct package **out, const struct package_conf *conf, struct loop *l,
-		   struct metrics *m, void (*ended)(void *arg, int status), void *arg,
+/* Opens the source; conf and o outlive it. */
+int package_create(struct package **out, const struct package_conf *conf, struct origin *o,
 		   char *err) MUST_USE;
 void package_destroy(struct package *p);
-/* Takes what may change while it runs (limits, the certificate and its key) from fresh into conf, which
- * it was made with. On failure nothing changes and err has one line. */
-int package_reload(struct package *p, struct package_conf *conf, struct package_conf *fresh,
-		   char *err) MUST_USE;
-/* Answers what is held, accepts no more. */
+/* Answers what is held. */
 void package_drain(struct package *p);
-/* The status line of the time since the last one. */
-void package_status(struct package *p, char *line, size_t cap);
+/* "3 tracks, latency 120 ms" */
+void package_state(const struct package *p, char *out, size_t cap);
+
+/* export.c: metrics of the package, and those of one rendition, which go with the presentation. */
+void export_package(struct package *p);
+void export_rendition(struct package *p, struct cmaf_track *t);
+void unexport_renditions(struct package *p);
+void unexport_package(struct package *p);
 
 /* text.c */
 enum text { TEXT_MULTIVARIANT, TEXT_MEDIA, TEXT_DELTA, TEXT_IFRAMES, TEXT_MPD };
@@ -174,8 +153,8 @@ void text_token(const struct package *p, const struct http_request *r,
 struct buf *text_inherit(const struct buf *text, const char *token, bool mpd);
 void text_flush(struct package *p); /* forgets all */
 
-/* serve.c */
-void serve(void *arg, struct http_request *r);
+/* serve.c: path is what follows /NAME/. */
+void serve(struct package *p, const char *path, struct http_request *r);
 void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
 		    const char *cache);
 void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,

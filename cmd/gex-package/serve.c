@@ -10,7 +10,7 @@
 
 #include "log/log.h"
 #include "os/os.h"
-#include "package.h"
+#include "origin.h"
 
 #define FOREVER "public, max-age=86400, immutable"
 /* Playlists that anybody may get the newest of: an edge need not ask for every viewer. */
@@ -307,7 +307,7 @@ static const char *cookie_of(struct package *p, struct http_request *r, char *ou
 
 static void send_file(struct package *p, const char *name, struct http_request *r)
 {
-	struct share_file *f = share_find(&p->share, name);
+	struct share_file *f = share_find(&p->origin->share, name);
 	char cookie[ACCESS_TOKEN_MAX + 160];
 
 	if (!f) {
@@ -324,44 +324,8 @@ static void send_file(struct package *p, const char *name, struct http_request *
 			&f->page);
 }
 
-static void redirect(struct package *p, struct http_request *r)
+void serve(struct package *p, const char *path, struct http_request *r)
 {
-	char to[128 + ACCESS_TOKEN_MAX], token[ACCESS_TOKEN_MAX];
-
-	text_token(p, r, token);
-	snprintf(to, sizeof(to), "/%s/%s%s", p->conf->name, *token ? "?token=" : "", token);
-	http_reply(r, &(struct http_answer){.status = 302, .location = to, .cache = "no-cache"});
-}
-
-static bool may_have(struct package *p, const struct http_request *r)
-{
-	char token[ACCESS_TOKEN_MAX];
-	enum access_verdict v =
-	    p->access ? access_check(p->access, r, os_utc_us() / SEC_US, token) : ACCESS_OK;
-
-	p->refused_access[v]++;
-	return v == ACCESS_OK;
-}
-
-void serve(void *arg, struct http_request *r)
-{
-	struct package *p = arg;
-	size_t n = strlen(p->conf->name);
-	const char *path = r->path + 1;
-
-	if (!may_have(p, r)) {
-		http_reply(r, &(struct http_answer){.status = 403, .cache = "no-store"});
-		return;
-	}
-	if (!*path || !strcmp(path, p->conf->name)) {
-		redirect(p, r);
-		return;
-	}
-	if (strncmp(path, p->conf->name, n) || path[n] != '/') {
-		not_found(r);
-		return;
-	}
-	path += n + 1;
 	bool ready = p->cmaf && cmaf_ready(p->cmaf);
 	if (strchr(path, '/'))
 		rendition(p, path, r);

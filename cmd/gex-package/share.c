@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "log/log.h"
-#include "package.h"
+#include "origin.h"
 
 static const struct share_file files[] = {
     {.name = "player.html", .type = "text/html; charset=utf-8"},

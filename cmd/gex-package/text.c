@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "package.h"
+#include "origin.h"
 
 static void forget(struct cached *c)
 {
@@ -59,7 +59,7 @@ static struct buf *render(struct package *p, enum text what, const struct cmaf_t
 void text_token(const struct package *p, const struct http_request *r, char token[ACCESS_TOKEN_MAX])
 {
 	*token = 0;
-	if (p->access && p->conf->access_keys &&
+	if (p->origin->access && p->origin->conf->access_keys &&
 	    (http_query_get(r->query, "token", token, ACCESS_TOKEN_MAX) < 0 ||
 	     !access_is_plain(token)))
 		*token = 0;

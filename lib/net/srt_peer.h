@@ -17,7 +17,7 @@
 struct srt_peer {
 	bool is_srt;	    /* the client shook hands, or answered an ACK by its number */
 	uint32_t caller_id; /* its socket id; 0: not known yet */
-	uint32_t acked;	    /* number of the last ACK to it */
+	uint32_t acked;	    /* number of the last full ACK to it */
 };
 
 /* Looks at a datagram from the client, or from the backend to it. */

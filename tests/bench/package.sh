@@ -154,7 +154,7 @@ there() {
 retry 60 there || fail "no playlist"
 
 held() {
-	curl -fsS "$metrics" | awk '$1 == "gex_package_held_requests" { print int($2) }'
+	curl -fsS "$metrics" | awk '$1 ~ /^gex_package_held_requests/ { print int($2) }'
 }
 all_held() {
 	[ "$(held)" -ge "$PLAYERS" ]

@@ -164,7 +164,7 @@ step "an unknown rendition of it is 404" test "$(code "$url/live.mp4?rendition=n
 # ---- metrics ----
 curl -sS "$(sed -n 's|.*\(http://[^ ]*/metrics\)|\1|p' "$TMP/one.log")" >"$TMP/metrics"
 step "answers are counted" grep -q '^gex_package_http_responses_total{status="400"} [1-9]' "$TMP/metrics"
-step "so is latency" grep -q "^gex_package_part_latency_seconds_count{rendition=\"$video\"} [1-9]" "$TMP/metrics"
+step "so is latency" grep -q "^gex_package_part_latency_seconds_count{stream=\"live\",rendition=\"$video\"} [1-9]" "$TMP/metrics"
 
 # ---- a restart while somebody watches ----
 before=$(hint | cut -d' ' -f1)

@@ -33,19 +33,27 @@ static void caller_of_a_dead_listener_is_told(void **state)
 	assert_int_equal(srt_peer_shutdown(&s, out), 0);
 }
 
-/* ACK number 5 to socket 0xabc, answered. */
+/* ACKs 5 to 15 to socket 0xabc, then a light one; number 5 is answered when the rest are on their way. */
 static void a_session_that_goes_on_is_recognised(void **state)
 {
 	uint8_t p[64], out[SRT_SHUTDOWN_LEN];
 	struct srt_peer s = {0};
 
 	packet(p, 0x80020000u, 0xabc, 0);
-	p[7] = 5;
-	srt_peer_note(&s, p, 44, true);
+	for (p[7] = 5; p[7] <= 15; p[7]++)
+		srt_peer_note(&s, p, 44, true);
+	p[7] = 0;
+	srt_peer_note(&s, p, 20, true);
 	packet(p, 0x80060000u, 0xdef, 0);
-	p[7] = 4; /* of another */
+	srt_peer_note(&s, p, 20, false); /* of no number */
+	assert_false(s.is_srt);
+	p[7] = 16; /* of one that was not sent */
 	srt_peer_note(&s, p, 20, false);
 	assert_false(s.is_srt);
+	p[6] = 0xf0;
+	srt_peer_note(&s, p, 20, false);
+	assert_false(s.is_srt);
+	p[6] = 0;
 	p[7] = 5;
 	srt_peer_note(&s, p, 20, false);
 	packet(p, 0x80020000u, 0xabc, 0);
