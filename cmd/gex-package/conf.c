@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "keys.h"
 #include "os/os.h"
 #include "origin.h"
 
@@ -20,6 +21,15 @@ static const struct conf_key keys[] = {
      0, NULL},
     {"package", "memory", CONF_SIZE, OFF(package.memory), "512M", 1 << 20, INT64_C(1) << 40, 0,
      NULL},
+    {"package", "encryption", CONF_STR, OFF(package.encryption), "none", 0, 0, 0, NULL},
+    {"package", "encryption_keys", CONF_STR, OFF(package.encryption_keys), NULL, 0, 0, 0, NULL},
+    {"package", "encryption_url", CONF_STR, OFF(package.encryption_url), NULL, 0, 0, 0, NULL},
+    {"package", "encryption_auth", CONF_STR, OFF(package.encryption_auth), NULL, 0, 0, 0, NULL},
+    {"package", "encryption_rotate", CONF_DURATION, OFF(package.encryption_rotate_us), "0", 0,
+     INT64_C(366) * 86400 * SEC_US, 0, NULL},
+    {"package", "encryption_uri", CONF_STR, OFF(package.encryption_uri), NULL, 0, 0, 0, NULL},
+    {"package", "encryption_formats", CONF_STR, OFF(package.encryption_formats),
+     "identity,clearkey", 0, 0, 0, NULL},
     {"process", "sandbox", CONF_BOOL, OFF(sandbox), "yes", 0, 0, 0, NULL},
     {"http", "listen", CONF_STR, OFF(listen), NULL, 0, 0, 0, NULL},
     {"http", "share", CONF_STR, OFF(share), NULL, 0, 0, 0, NULL},
@@ -164,7 +174,7 @@ int package_conf_check(const struct package_conf *c, char *err, size_t cap)
 			 "chunk must be no longer than part, and part no longer than segment");
 		return -EINVAL;
 	}
-	return 0;
+	return keys_conf_check(c, err, cap);
 }
 
 int origin_conf_check(const struct origin_conf *c, char *err, size_t cap)

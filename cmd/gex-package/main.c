@@ -87,6 +87,13 @@ static bool confine(void *app, struct os_sandbox *s)
 		os_sandbox_reread(s, a->conf.certificate);
 	confine_secret(s, a->conf.key);
 	confine_secret(s, a->conf.access_keys);
+	confine_secret(s, a->conf.package.encryption_keys);
+	confine_secret(s, a->conf.package.encryption_auth);
+	if (a->conf.package.encryption_url &&
+	    !stream_url_parse(&url, a->conf.package.encryption_url, err)) {
+		os_sandbox_connect(s, url.port);
+		stream_url_finish(&url);
+	}
 	const char *list = a->conf.listen;
 	char addr[256];
 	while (conf_list_next(&list, addr, sizeof(addr)) > 0)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "keys.h"
 #include "log/log.h"
 #include "os/os.h"
 
@@ -190,8 +191,11 @@ static void swap(char **a, char **b)
 int origin_reload(struct origin *o, struct origin_conf *conf, struct origin_conf *fresh, char *err)
 {
 	struct access *access = NULL;
+	struct package *p;
 	int rc = origin_access(fresh, &access, err);
 
+	list_for (p, &o->packages, link)
+		rc = rc ? rc : keys_reload(p->keys, err);
 	if (!rc && fresh->certificate)
 		rc = http_server_certificate(o->server, fresh->certificate, fresh->key, err);
 	if (rc) {

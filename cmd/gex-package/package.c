@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sysexits.h>
 
+#include "keys.h"
 #include "log/log.h"
 #include "os/os.h"
 
@@ -14,8 +15,11 @@
 
 static void on_chunk(void *arg, struct cmaf_track *t, struct cmaf_segment *s, struct buf *chunk)
 {
+	struct package *p = arg;
 	int64_t age_us = os_utc_us() - cmaf_us(t, s->end - t->frame);
 
+	if (p->cmaf->conf.scheme == CMAF_AES128)
+		return; /* it is in clear */
 	hold_on_chunk(arg, t, s, chunk, age_us);
 	live_on_chunk(arg, t, s, chunk, age_us);
 }
@@ -41,6 +45,7 @@ static void drop_presentation(struct package *p)
 	live_end(p);
 	text_flush(p);
 	unexport_renditions(p);
+	keys_forget(p->keys);
 	cmaf_destroy(p->cmaf);
 	p->cmaf = NULL;
 }
@@ -71,6 +76,10 @@ static void make_presentation(struct package *p, int64_t first_key_us)
 	    .window = (int)MAX(6, pc->window_us / pc->segment_us),
 	    .memory = pc->memory,
 	    .latency_us = pc->latency_us,
+	    .scheme = keys_scheme(pc),
+	    .key_uri = pc->encryption_uri ? pc->encryption_uri : "../key/",
+	    .license = pc->encryption_uri ? NULL : p->license,
+	    .key_formats = keys_formats(pc),
 	};
 	char err[CMAF_ERR] = "out of memory";
 	int rc = cmaf_create(&p->cmaf, &conf, p->info, first_key_us, &ev, p, err);
@@ -83,6 +92,7 @@ static void make_presentation(struct package *p, int64_t first_key_us)
 	}
 	for (int i = 0; i < p->cmaf->n; i++)
 		export_rendition(p, p->cmaf->track[i]);
+	keys_tick(p->keys, p->cmaf);
 	log_presentation(p->cmaf);
 }
 
@@ -256,6 +266,7 @@ static void on_tick(void *arg)
 
 	if (p->cmaf && !p->final)
 		while_away(p, now);
+	keys_tick(p->keys, p->cmaf);
 	hold_expire(p, now, false);
 	if (p->end_us && now >= p->end_us)
 		origin_ended(p->origin, p, EX_OK);
@@ -299,7 +310,9 @@ int package_create(struct package **out, const struct package_conf *conf, struct
 		list_init(&p->rendition[i].trickled);
 	}
 	loop_timer_init(p->loop, &p->tick, on_tick, p);
-	if ((rc = open_input(p, err)) || (rc = loop_timer_in(&p->tick, TICK_US)))
+	snprintf(p->license, sizeof(p->license), "/%.64s/license", conf->name);
+	if ((rc = keys_create(&p->keys, conf, p->loop, err)) || (rc = open_input(p, err)) ||
+	    (rc = loop_timer_in(&p->tick, TICK_US)))
 		goto fail;
 	export_package(p);
 	*out = p;
@@ -322,6 +335,7 @@ void package_destroy(struct package *p)
 	loop_timer_stop(&p->tick);
 	stream_input_destroy(p->input);
 	drop_presentation(p);
+	keys_destroy(p->keys);
 	unexport_package(p);
 	http_page_finish(&p->delays);
 	media_info_unref(p->info);

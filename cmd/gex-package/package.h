@@ -10,6 +10,7 @@
  *   hold.c     requests that wait, and segments that are sent while they are made
  *   live.c     a rendition as one file without an end
  *   viewers.c  an estimate of how many watch
+ *   keys.c     encryption: whose turn it is, the key server, what players get
  *   delay.c    how late media and answers are: histograms, and latency.json
  *   share.c    the player page's files
  *   conf.c     keys and flags;  main.c  start and end */
@@ -28,6 +29,9 @@ struct origin;
 struct package_conf {
 	char *input, *name;
 	int64_t segment_us, part_us, chunk_us, window_us, latency_us, memory;
+	char *encryption, *encryption_keys, *encryption_url, *encryption_auth, *encryption_uri,
+	    *encryption_formats;
+	int64_t encryption_rotate_us;
 };
 /* What single keys cannot tell. 0, or a negative errno with one line in err. */
 int package_conf_check(const struct package_conf *c, char *err, size_t cap);
@@ -106,6 +110,8 @@ struct package {
 	struct stream_input *input;
 	struct media_info *info;
 	struct cmaf *cmaf; /* NULL while there is nothing to serve */
+	struct keys *keys; /* NULL: in clear */
+	char license[80];  /* the path of what keys_send_license answers */
 	struct rendition rendition[MEDIA_TRACKS_MAX];
 	struct cached multivariant, mpd;
 	struct viewers viewers;
@@ -157,6 +163,7 @@ void text_flush(struct package *p); /* forgets all */
 void serve(struct package *p, const char *path, struct http_request *r);
 void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
 		    const char *cache);
+void serve_segment(const struct cmaf_segment *s, struct http_request *r);
 void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
 		int part, struct http_request *r);
 

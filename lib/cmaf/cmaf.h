@@ -68,6 +68,10 @@ enum cmaf_scheme {
 	CMAF_AES128, /* RFC 8216bis: each part, and each segment, is encrypted as a whole file */
 };
 
+/* The key itself is at the URI, or a player with ClearKey (W3C EME) asks for it by its id. hls.js
+ * takes only the latter, and only where the former is not. */
+enum cmaf_key_format { CMAF_IDENTITY = 1, CMAF_CLEARKEY = 2 };
+
 struct cmaf_key {
 	int refs;
 	uint8_t kid[16], key[16];
@@ -131,6 +135,10 @@ struct cmaf_conf {
 	int64_t memory;	    /* bytes for all tracks; beyond it the oldest segments go early */
 	int64_t latency_us; /* target of LL-DASH players */
 	enum cmaf_scheme scheme; /* other than CMAF_CLEAR: without a key nothing is packaged */
+	/* Of players, borrowed: where a key is, with its name behind it, as media playlists have it;
+	 * where the MPD's get them by the protocol of ClearKey (NULL: it does not tell). */
+	const char *key_uri, *license;
+	unsigned key_formats; /* of EXT-X-KEY with cbcs: bits of cmaf_key_format */
 };
 
 struct cmaf_events {
@@ -166,6 +174,7 @@ struct cmaf {
 	struct cmaf_key *key
 	    [CMAF_KEYS]; /* by their first segments; those of what is stored, and of what is to come */
 	int nkeys;
+	int64_t keyed_us; /* what was the newest segment's beginning when the last came */
 };
 
 /* Starts a presentation with the tracks of info. origin_us: 0 for a stream in UTC; else the instant

@@ -55,9 +55,11 @@ static struct cmaf_key *key_create(const uint8_t kid[16], const uint8_t key[16],
 int cmaf_key(struct cmaf *c, const uint8_t kid[16], const uint8_t key[16], const uint8_t iv[16],
 	     int64_t from)
 {
+	int64_t last = last_begun(c);
+
 	if (c->conf.scheme == CMAF_CLEAR)
 		return -EINVAL;
-	if (from <= last_begun(c) || (c->nkeys && from <= c->key[c->nkeys - 1]->from))
+	if ((from <= last && last > INT64_MIN) || (c->nkeys && from <= c->key[c->nkeys - 1]->from))
 		return -EBUSY;
 	if (c->nkeys == CMAF_KEYS)
 		return -ENOSPC;
@@ -66,6 +68,7 @@ int cmaf_key(struct cmaf *c, const uint8_t kid[16], const uint8_t key[16], const
 		return -ENOMEM;
 	k->from = from;
 	c->key[c->nkeys++] = k;
+	c->keyed_us = last > INT64_MIN ? cmaf_grid_us(&c->grid, last) : 0;
 	c->version++;
 	return 0;
 }

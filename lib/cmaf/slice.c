@@ -8,6 +8,14 @@ static struct bits bits_of(const struct nal *n)
 	return (struct bits){.p = n->p + 1, .end = n->p + n->n};
 }
 
+/* A ue() that is at most max in what is allowed; max for more. */
+static uint8_t small(struct bits *b, unsigned more, unsigned max)
+{
+	uint32_t v = bits_ue(b);
+
+	return (uint8_t)(v > max - more ? max : v + more);
+}
+
 /* ---- parameter sets ---- */
 
 static bool has_chroma_format(unsigned profile)
@@ -31,7 +39,7 @@ static void skip_scaling_list(struct bits *b, int n)
 
 static void read_chroma(struct bits *b, struct avc_sps *s)
 {
-	s->chroma = (uint8_t)MIN(bits_ue(b), 3u);
+	s->chroma = small(b, 0, 3);
 	if (s->chroma == 3)
 		s->separate_planes = bits_1(b);
 	bits_ue(b);
@@ -46,9 +54,9 @@ static void read_chroma(struct bits *b, struct avc_sps *s)
 
 static void read_order(struct bits *b, struct avc_sps *s)
 {
-	s->poc_type = (uint8_t)MIN(bits_ue(b), 3u);
+	s->poc_type = small(b, 0, 3);
 	if (s->poc_type == 0) {
-		s->poc_bits = (uint8_t)MIN(bits_ue(b) + 4, 17u);
+		s->poc_bits = small(b, 4, 17);
 	} else if (s->poc_type == 1) {
 		s->delta_always_zero = bits_1(b);
 		bits_se(b);
@@ -68,7 +76,7 @@ static void read_sps(const struct nal *nal, struct avc_sets *out)
 	uint32_t id = bits_ue(&b);
 	if (has_chroma_format(profile))
 		read_chroma(&b, &s);
-	s.frame_num_bits = (uint8_t)MIN(bits_ue(&b) + 4, 17u);
+	s.frame_num_bits = small(&b, 4, 17);
 	read_order(&b, &s);
 	bits_ue(&b); /* reference frames */
 	bits_1(&b);
@@ -91,7 +99,7 @@ static void read_pps(const struct nal *nal, struct avc_sets *out)
 	p.bottom_order = bits_1(&b);
 	bool groups = bits_ue(&b); /* which no encoder of today makes */
 	for (int i = 0; i < 2; i++)
-		p.refs[i] = (uint8_t)MIN(bits_ue(&b) + 1, 33u);
+		p.refs[i] = small(&b, 1, 33);
 	p.weighted = bits_1(&b);
 	p.weighted_b = (uint8_t)bits_u(&b, 2);
 	for (int i = 0; i < 3; i++)
