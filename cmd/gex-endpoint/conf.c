@@ -159,8 +159,9 @@ const struct conf_cli endpoint_cli = {
     .nflags = ARRAY_LEN(flags),
 };
 
-int conf_check(const struct conf *c, char *err, size_t cap)
+int conf_check(const void *conf, char *err, size_t cap)
 {
+	const struct conf *c = conf;
 	struct service_conf **s;
 
 	*err = 0;

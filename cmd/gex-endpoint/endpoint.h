@@ -32,8 +32,8 @@ struct conf {
 };
 
 extern const struct conf_cli endpoint_cli;
-/* What single keys cannot tell. 0, or -EINVAL with one line in err. */
-int conf_check(const struct conf *c, char *err, size_t cap);
+/* What single keys of a struct conf cannot tell. 0, or -EINVAL with one line in err. */
+int conf_check(const void *conf, char *err, size_t cap);
 void conf_free(struct conf *c);
 
 /* ---- server.c ---- */
@@ -45,13 +45,10 @@ int server_create(struct server **out, struct loop *l, struct relay *r, const st
 void server_destroy(struct server *s);
 /* Services, and how tunnels behave, are as c says now, which is not kept. 0 or -ENOMEM: then not all. */
 int server_set(struct server *s, const struct conf *c) MUST_USE;
-/* TCP connections in all tunnels that are heard of. */
-size_t server_busy(const struct server *s);
 size_t server_tunnels(const struct server *s);
-/* New connections are refused from now on. */
-void server_stop(struct server *s);
-/* Says goodbye on all tunnels and calls done(arg) when that is sent, or soon. */
-void server_close(struct server *s, void (*done)(void *arg), void *arg);
+/* New connections are refused from now on; those that there are have drain_us to end. Then the loop stops. */
+void server_drain(struct server *s, int64_t drain_us);
+bool server_draining(const struct server *s);
 /* For handshakes from now on; tunnels whose key is not in it any more end. */
 void server_set_keys(struct server *s, const struct crypt_ring *ring);
 struct relay_figures *server_figures(struct server *s);

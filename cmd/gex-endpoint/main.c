@@ -4,51 +4,19 @@
 #include "log/log.h"
 #include "tool/tool.h"
 
-#define SWAP(a, b) \
-	do { \
-		__typeof__(a) x_ = a; \
-		a = b; \
-		b = x_; \
-	} while (0)
-
 struct app {
 	struct tool tool;
 	struct conf conf;
 	struct crypt_ring ring;
 	struct relay *relay;
 	struct server *server;
-	struct loop_timer drain;
-	int64_t drain_until_us; /* 0: not draining */
 };
-
-static void on_closed(void *arg)
-{
-	struct app *a = arg;
-
-	loop_stop(a->tool.loop, EX_OK);
-}
-
-/* Until the last connection has ended, or time is up. */
-static void on_drain(void *arg)
-{
-	struct app *a = arg;
-
-	if (server_busy(a->server) && loop_now_us(a->tool.loop) < a->drain_until_us)
-		loop_timer_in(&a->drain, 20 * MS_US);
-	else
-		server_close(a->server, on_closed, a);
-}
 
 static void drain(void *app)
 {
 	struct app *a = app;
 
-	a->drain_until_us = loop_now_us(a->tool.loop) + a->conf.tunnel.drain_us;
-	server_stop(a->server);
-	if (server_busy(a->server))
-		log_info(NULL, "%zu connections have %.1f s to end", server_busy(a->server),
-			 (double)a->conf.tunnel.drain_us / 1e6);
-	on_drain(a);
+	server_drain(a->server, a->conf.tunnel.drain_us);
 }
 
 /* A port that the kernel chose is the same as before. */
@@ -90,33 +58,24 @@ static void keep(struct app *a, struct conf *fresh)
 	fresh->max_tunnels = now->max_tunnels;
 }
 
-static void reread(struct app *a)
+static void take(struct app *a, struct conf *fresh)
 {
-	char err[TOOL_ERR] = "";
-	struct conf fresh = {0};
-
-	if (!a->tool.common.file || a->drain_until_us)
-		return;
-	if (!tool_reread(&a->tool, &fresh) || conf_check(&fresh, err, sizeof(err))) {
-		if (*err)
-			log_error(NULL, "%s", err);
-		log_error(NULL, "the configuration stays as it was");
-	} else {
-		keep(a, &fresh);
-		SWAP(a->conf, fresh);
-		if (server_set(a->server, &a->conf))
-			log_error(NULL, "no memory for all services");
-		else
-			log_info(NULL, "configuration read again");
-	}
-	conf_free(&fresh);
+	keep(a, fresh);
+	SWAP(a->conf, *fresh);
+	if (server_set(a->server, &a->conf))
+		log_error(NULL, "no memory for all services");
+	else
+		log_info(NULL, "configuration read again");
 }
 
 static void hangup(void *app)
 {
 	struct app *a = app;
+	struct conf fresh = {0};
 
-	reread(a);
+	if (!server_draining(a->server) && tool_reread_checked(&a->tool, &fresh, conf_check))
+		take(a, &fresh);
+	conf_free(&fresh);
 	if (relay_setup_reload(&a->conf.tunnel, &a->ring))
 		server_set_keys(a->server, &a->ring);
 }
@@ -143,8 +102,6 @@ static int check(void *app, char *err, size_t cap)
 static int set_up(void *app, char *err)
 {
 	struct app *a = app;
-
-	loop_timer_init(a->tool.loop, &a->drain, on_drain, a);
 	int r = relay_create(&a->relay, a->tool.loop);
 
 	if (!r)
@@ -157,7 +114,6 @@ static void tear_down(void *app, int status)
 {
 	struct app *a = app;
 
-	loop_timer_stop(&a->drain);
 	server_destroy(a->server);
 	relay_destroy(a->relay);
 }

@@ -5,8 +5,8 @@
 #include "keys.h"
 #include "log/log.h"
 #include "os/os.h"
+#include "relay/drain.h"
 
-#define GOODBYE_US (500 * MS_US)
 #define WATCH_US SEC_US
 
 /* What is counted for a service stays when that goes, as connections may. */
@@ -41,14 +41,11 @@ struct server {
 	struct keys keys;
 	struct list sessions;
 	size_t nsessions;
-	bool stopped;
 	struct relay_figures figures;
 	struct metric *tunnels_total, *unknown_total;
 	struct log_limit unknown_limit, denied_limit, handshake_limit;
-	struct loop_timer watch, goodbye;
-	int64_t closing_us;
-	void (*done)(void *arg);
-	void *done_arg;
+	struct loop_timer watch;
+	struct relay_drain drain;
 	struct metrics *metrics;
 	struct list services;
 };
@@ -89,7 +86,7 @@ static void session_begin(struct server *s, struct tunnel *t)
 	metric_add(s->tunnels_total, 1);
 	log_info("tunnel", "%s: up over %s", x->peer,
 		 carrier_kind_name(carrier_path_kind(s->carrier, first.path)));
-	if (s->stopped)
+	if (server_draining(s))
 		tunnel_close(t, 0, "the endpoint stops");
 }
 
@@ -168,19 +165,21 @@ static struct service *find(struct server *s, const struct session *x,
 static void on_stream(struct server *s, struct tunnel_stream *stream, struct session *x)
 {
 	struct service *to =
-	    x && !s->stopped ? find(s, x, tunnel_stream_info(stream), NET_TCP) : NULL;
+	    x && !server_draining(s) ? find(s, x, tunnel_stream_info(stream), NET_TCP) : NULL;
 
 	if (to) {
 		relay_connect(&x->link, stream, to->backend);
 		return;
 	}
-	tunnel_stream_reset(stream, x && s->stopped ? TUNNEL_RST_REFUSED : TUNNEL_RST_NO_SERVICE);
+	tunnel_stream_reset(stream,
+			    x && server_draining(s) ? TUNNEL_RST_REFUSED : TUNNEL_RST_NO_SERVICE);
 	tunnel_stream_release(stream);
 }
 
 static void on_flow(struct server *s, struct tunnel_flow *flow, struct session *x)
 {
-	struct service *to = x && !s->stopped ? find(s, x, tunnel_flow_info(flow), NET_UDP) : NULL;
+	struct service *to =
+	    x && !server_draining(s) ? find(s, x, tunnel_flow_info(flow), NET_UDP) : NULL;
 
 	if (to)
 		relay_attach(&x->link, flow, to->backend);
@@ -343,6 +342,41 @@ static void note_services(const struct server *s)
 	}
 }
 
+/* ---- the end ---- */
+
+static size_t busy(const void *arg)
+{
+	const struct server *s = arg;
+	const struct session *x;
+	size_t n = 0;
+
+	list_for (x, &s->sessions, in) {
+		struct tunnel_stats st;
+
+		tunnel_stats(x->tunnel, &st);
+		if (!st.resuming) /* silent: they do not end in time */
+			n += x->link.nconns;
+	}
+	return n;
+}
+
+static void goodbye(void *arg)
+{
+	struct server *s = arg;
+	struct session *x;
+
+	list_for (x, &s->sessions, in)
+		tunnel_close(x->tunnel, 0, "the endpoint stops");
+	carrier_kick(s->carrier);
+}
+
+static size_t tunnels(const void *arg)
+{
+	return server_tunnels(arg);
+}
+
+static const struct relay_drain_ops drain_ops = {busy, goodbye, tunnels};
+
 /* ---- the whole ---- */
 
 static int cannot_listen(const char *kind, const struct net_addr *a, int r, char *err, size_t cap)
@@ -499,6 +533,7 @@ int server_create(struct server **out, struct loop *l, struct relay *relay, cons
 	list_init(&s->services);
 	keys_init(&s->keys, m);
 	loop_timer_init(l, &s->watch, on_watch, s);
+	relay_drain_init(&s->drain, l, &drain_ops, s);
 	relay_setup_conf(&c->tunnel, &tc);
 	tc.tunnels_max = (unsigned)c->max_tunnels;
 	r = acceptor_create(&tc, ring, loop_now_us(l), &s->acceptor);
@@ -542,7 +577,7 @@ void server_destroy(struct server *s)
 	if (!s)
 		return;
 	loop_timer_stop(&s->watch);
-	loop_timer_stop(&s->goodbye);
+	relay_drain_finish(&s->drain);
 	list_for_safe (x, tmp, &s->sessions, in)
 		session_end(x);
 	list_for_safe (v, next, &s->services, in) {
@@ -556,53 +591,19 @@ void server_destroy(struct server *s)
 	free(s);
 }
 
-size_t server_busy(const struct server *s)
-{
-	const struct session *x;
-	size_t n = 0;
-
-	list_for (x, &s->sessions, in) {
-		struct tunnel_stats st;
-
-		tunnel_stats(x->tunnel, &st);
-		if (!st.resuming) /* silent: they do not end in time */
-			n += x->link.nconns;
-	}
-	return n;
-}
-
 size_t server_tunnels(const struct server *s)
 {
 	return s->nsessions;
 }
 
-void server_stop(struct server *s)
+void server_drain(struct server *s, int64_t drain_us)
 {
-	s->stopped = true;
+	relay_drain_begin(&s->drain, drain_us);
 }
 
-static void on_goodbye(void *arg)
+bool server_draining(const struct server *s)
 {
-	struct server *s = arg;
-
-	if (list_empty(&s->sessions) || loop_now_us(s->loop) > s->closing_us)
-		s->done(s->done_arg);
-	else
-		loop_timer_in(&s->goodbye, 5 * MS_US);
-}
-
-void server_close(struct server *s, void (*done)(void *arg), void *arg)
-{
-	struct session *x;
-
-	s->done = done;
-	s->done_arg = arg;
-	s->closing_us = loop_now_us(s->loop) + GOODBYE_US;
-	list_for (x, &s->sessions, in)
-		tunnel_close(x->tunnel, 0, "the endpoint stops");
-	carrier_kick(s->carrier);
-	loop_timer_init(s->loop, &s->goodbye, on_goodbye, s);
-	loop_timer_in(&s->goodbye, 5 * MS_US);
+	return relay_draining(&s->drain);
 }
 
 void server_set_keys(struct server *s, const struct crypt_ring *ring)

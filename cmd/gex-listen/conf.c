@@ -263,8 +263,9 @@ const struct conf_cli listen_cli = {
     .nflags = ARRAY_LEN(flags),
 };
 
-int conf_check(const struct conf *c, char *err, size_t cap)
+int conf_check(const void *conf, char *err, size_t cap)
 {
+	const struct conf *c = conf;
 	struct listener_conf **l;
 	struct path_conf *p;
 	struct net_addr at;

@@ -20,7 +20,6 @@
 #define RETRY_FIRST_US (100 * MS_US)
 #define RETRY_SOON 16 /* rounds before the pauses grow: a restart is over by then */
 #define RETIRED_MAX 8
-#define GOODBYE_US (500 * MS_US)
 #define RESOLVE_US (2 * SEC_US)
 
 static void attempt(struct links *ls);
@@ -87,7 +86,7 @@ static void link_destroy(struct link *l)
 
 static void schedule(struct links *ls, int64_t delay_us)
 {
-	if (!ls->closing && !ls->attempt && !ls->retry.slot)
+	if (!ls->drain.closing && !ls->attempt && !ls->retry.slot)
 		loop_timer_in(&ls->retry, delay_us);
 }
 
@@ -117,7 +116,7 @@ static bool try_second(struct links *ls, const char *where, const char *why)
 {
 	const struct route *r = route_nth(ls, ls->route);
 
-	if (!r || !r->conf.automatic || ls->second || ls->closing)
+	if (!r || !r->conf.automatic || ls->second || ls->drain.closing)
 		return false;
 	log_debug("tunnel", "%s: over %s %s", where, carrier_kind_name(ls->kind), why);
 	str_copy(ls->first_why, sizeof(ls->first_why), why);
@@ -135,7 +134,7 @@ static bool go_on(struct links *ls)
 	if (ls->route)
 		return true;
 	ls->addr++;
-	if (ls->addr < ls->naddrs && !ls->closing)
+	if (ls->addr < ls->naddrs && !ls->drain.closing)
 		return true;
 	ls->addr = 0;
 	ls->endpoint = (ls->endpoint + 1) % ls->nnames;
@@ -240,7 +239,7 @@ static void went_down(struct link *l)
 	else
 		snprintf(why, sizeof(why), "%s%s%s", strerror(-reason), text && *text ? ": " : "",
 			 text ? text : "");
-	if (was_current && !ls->closing)
+	if (was_current && !ls->drain.closing)
 		log_warn("tunnel", "%s: down, %zu connections reset: %s", where, l->relay.nconns,
 			 why);
 	link_destroy(l);
@@ -352,7 +351,7 @@ static void attempt(struct links *ls)
 	struct net_addr addr, peer;
 	struct route *via = route_nth(ls, ls->route);
 
-	if (ls->closing || ls->attempt || ls->resolving || ls->n >= RETIRED_MAX)
+	if (ls->drain.closing || ls->attempt || ls->resolving || ls->n >= RETIRED_MAX)
 		return;
 	addrs = resolve_addrs(ls->name[ls->endpoint], &ls->naddrs);
 	if (!ls->naddrs) {
@@ -463,12 +462,43 @@ static void on_tick(void *arg)
 		watch_link(l, now);
 	list_for (l, &ls->all, in)
 		legs_tend(l, now);
-	if (ls->closing && (list_empty(&ls->all) || now > ls->closing)) {
-		ls->done(ls->done_arg);
-		return;
-	}
-	loop_timer_in(&ls->tick, ls->closing ? 5 * MS_US : ls->attempt ? TICK_TRYING_US : TICK_US);
+	loop_timer_in(&ls->tick, ls->attempt ? TICK_TRYING_US : TICK_US);
 }
+
+/* ---- the end ---- */
+
+static size_t busy(const void *arg)
+{
+	const struct links *ls = arg;
+	const struct link *l;
+	size_t n = 0;
+
+	list_for (l, &ls->all, in)
+		if (!l->suspect) /* silent: they do not end in time */
+			n += l->relay.nconns;
+	return n;
+}
+
+static void goodbye(void *arg)
+{
+	struct links *ls = arg;
+	struct link *l;
+
+	loop_timer_stop(&ls->retry);
+	list_for (l, &ls->all, in) {
+		tunnel_close(l->tunnel, 0, "the listener stops");
+		carrier_kick(l->carrier);
+	}
+}
+
+static size_t tunnels(const void *arg)
+{
+	const struct links *ls = arg;
+
+	return ls->n;
+}
+
+static const struct relay_drain_ops drain_ops = {busy, goodbye, tunnels};
 
 /* ---- the whole ---- */
 
@@ -488,6 +518,7 @@ int links_create(struct links **out, struct loop *l, struct relay *r, const stru
 	ls->wait = (struct resolve_wait){.fn = on_resolved, .arg = ls};
 	loop_timer_init(l, &ls->retry, on_retry, ls);
 	loop_timer_init(l, &ls->tick, on_tick, ls);
+	relay_drain_init(&ls->drain, l, &drain_ops, ls);
 	for (; !rc && ls->nnames < n; ls->nnames++)
 		rc = resolve_create(&ls->name[ls->nnames], l,
 				    conf->conf->endpoints.at[ls->nnames].host, RESOLVE_US);
@@ -545,30 +576,14 @@ struct relay_link *links_current(struct links *ls)
 	return ls->current ? &ls->current->relay : NULL;
 }
 
-size_t links_busy(const struct links *ls)
+void links_drain(struct links *ls, int64_t drain_us)
 {
-	const struct link *l;
-	size_t n = 0;
-
-	list_for (l, &ls->all, in)
-		if (!l->suspect) /* silent: they do not end in time */
-			n += l->relay.nconns;
-	return n;
+	relay_drain_begin(&ls->drain, drain_us);
 }
 
-void links_close(struct links *ls, void (*done)(void *arg), void *arg)
+bool links_draining(const struct links *ls)
 {
-	struct link *l;
-
-	ls->done = done;
-	ls->done_arg = arg;
-	ls->closing = loop_now_us(ls->loop) + GOODBYE_US;
-	loop_timer_stop(&ls->retry);
-	list_for (l, &ls->all, in) {
-		tunnel_close(l->tunnel, 0, "the listener stops");
-		carrier_kick(l->carrier);
-	}
-	loop_timer_in(&ls->tick, 5 * MS_US);
+	return relay_draining(&ls->drain);
 }
 
 void links_destroy(struct links *ls)
@@ -579,6 +594,7 @@ void links_destroy(struct links *ls)
 		return;
 	loop_timer_stop(&ls->retry);
 	loop_timer_stop(&ls->tick);
+	relay_drain_finish(&ls->drain);
 	list_for_safe (l, tmp, &ls->all, in)
 		link_destroy(l);
 	routes_finish(ls);
@@ -594,7 +610,7 @@ struct relay_figures *links_figures(struct links *ls)
 
 const char *links_state(const struct links *ls)
 {
-	if (ls->closing)
+	if (ls->drain.closing)
 		return "stopping";
 	if (!ls->current)
 		return "connecting";

@@ -4,6 +4,7 @@
 
 #include "listen.h"
 #include "log/log.h"
+#include "relay/drain.h"
 
 struct links;
 
@@ -81,9 +82,7 @@ struct links {
 	struct relay_figures figures;
 	uint64_t dropped; /* by the carriers of links that have ended */
 	struct metric *connects_total, *failures_total;
-	int64_t closing; /* until when goodbyes may take; 0: not closing */
-	void (*done)(void *arg);
-	void *done_arg;
+	struct relay_drain drain;
 	size_t nnames;
 	struct resolve_name *name[];
 };

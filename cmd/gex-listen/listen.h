@@ -50,8 +50,8 @@ struct conf {
 };
 
 extern const struct conf_cli listen_cli;
-/* What single keys cannot tell. 0, or -EINVAL with one line in err. */
-int conf_check(const struct conf *c, char *err, size_t cap);
+/* What single keys of a struct conf cannot tell. 0, or -EINVAL with one line in err. */
+int conf_check(const void *conf, char *err, size_t cap);
 void conf_free(struct conf *c);
 /* A path that says nothing of its carrier goes by [tunnel]'s. */
 void conf_settle(struct conf *c);
@@ -74,10 +74,9 @@ int links_create(struct links **out, struct loop *l, struct relay *r,
 void links_start(struct links *ls);
 /* The one that new connections take, or NULL. */
 struct relay_link *links_current(struct links *ls);
-/* TCP connections in all of them. */
-size_t links_busy(const struct links *ls);
-/* Says goodbye on all and calls done(arg) when that is sent, or soon. */
-void links_close(struct links *ls, void (*done)(void *arg), void *arg);
+/* TCP connections have drain_us to end. Then the loop stops. */
+void links_drain(struct links *ls, int64_t drain_us);
+bool links_draining(const struct links *ls);
 void links_destroy(struct links *ls);
 struct relay_figures *links_figures(struct links *ls);
 /* "up", "connecting", ... for the status line. */

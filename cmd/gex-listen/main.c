@@ -4,13 +4,6 @@
 #include "log/log.h"
 #include "tool/tool.h"
 
-#define SWAP(a, b) \
-	do { \
-		__typeof__(a) x_ = a; \
-		a = b; \
-		b = x_; \
-	} while (0)
-
 struct app {
 	struct tool tool;
 	struct conf conf;
@@ -18,46 +11,21 @@ struct app {
 	struct relay *relay;
 	struct links *links;
 	struct front *front;
-	struct loop_timer drain;
-	int64_t drain_until_us; /* 0: not draining */
 };
 
 static void on_up(void *arg)
 {
 	struct app *a = arg;
 
-	if (a->front && !a->drain_until_us)
-		front_wake(a->front);
-}
-
-static void on_closed(void *arg)
-{
-	struct app *a = arg;
-
-	loop_stop(a->tool.loop, EX_OK);
-}
-
-/* Until the last connection has ended, or time is up. */
-static void on_drain(void *arg)
-{
-	struct app *a = arg;
-
-	if (links_busy(a->links) && loop_now_us(a->tool.loop) < a->drain_until_us)
-		loop_timer_in(&a->drain, 20 * MS_US);
-	else
-		links_close(a->links, on_closed, a);
+	front_wake(a->front);
 }
 
 static void drain(void *app)
 {
 	struct app *a = app;
 
-	a->drain_until_us = loop_now_us(a->tool.loop) + a->conf.tunnel.drain_us;
 	front_stop(a->front);
-	if (links_busy(a->links))
-		log_info(NULL, "%zu connections have %.1f s to end", links_busy(a->links),
-			 (double)a->conf.tunnel.drain_us / 1e6);
-	on_drain(a);
+	links_drain(a->links, a->conf.tunnel.drain_us);
 }
 
 static bool same_endpoints(const struct conf *a, const struct conf *b)
@@ -88,28 +56,14 @@ static void take(struct app *a, struct conf *fresh)
 		log_info(NULL, "configuration read again");
 }
 
-static void reread(struct app *a)
-{
-	char err[TOOL_ERR] = "";
-	struct conf fresh = {0};
-
-	if (!a->tool.common.file || a->drain_until_us)
-		return;
-	if (!tool_reread(&a->tool, &fresh) || conf_check(&fresh, err, sizeof(err))) {
-		if (*err)
-			log_error(NULL, "%s", err);
-		log_error(NULL, "the configuration stays as it was");
-	} else {
-		take(a, &fresh);
-	}
-	conf_free(&fresh);
-}
-
 static void hangup(void *app)
 {
 	struct app *a = app;
+	struct conf fresh = {0};
 
-	reread(a);
+	if (!links_draining(a->links) && tool_reread_checked(&a->tool, &fresh, conf_check))
+		take(a, &fresh);
+	conf_free(&fresh);
 	relay_setup_reload(&a->conf.tunnel, &a->ring);
 }
 
@@ -136,8 +90,6 @@ static int set_up(void *app, char *err)
 {
 	struct app *a = app;
 	struct links_conf lc = {&a->conf, &a->ring, a->tool.metrics, on_up, a};
-
-	loop_timer_init(a->tool.loop, &a->drain, on_drain, a);
 	int r = relay_create(&a->relay, a->tool.loop);
 
 	if (!r)
@@ -154,7 +106,6 @@ static void tear_down(void *app, int status)
 {
 	struct app *a = app;
 
-	loop_timer_stop(&a->drain);
 	links_destroy(a->links);
 	front_destroy(a->front);
 	relay_destroy(a->relay);

@@ -437,7 +437,7 @@ void legs_look(struct link *l)
 		if (!leg->route || !tunnel_path_stats(l->tunnel, (unsigned)leg->number, &s) ||
 		    s.state == leg->state)
 			continue;
-		if (tunnel_state(l->tunnel) == TUNNEL_OPEN && !l->of->closing)
+		if (tunnel_state(l->tunnel) == TUNNEL_OPEN && !l->of->drain.closing)
 			tell(l, leg, &s, now);
 		leg->was_up |= s.state == TUNNEL_PATH_UP;
 		leg->state = s.state;
@@ -449,7 +449,7 @@ void legs_tend(struct link *l, int64_t now)
 {
 	struct route *r;
 
-	if (tunnel_state(l->tunnel) != TUNNEL_OPEN || l->of->closing)
+	if (tunnel_state(l->tunnel) != TUNNEL_OPEN || l->of->drain.closing)
 		return;
 	legs_look(l);
 	list_for (r, &l->of->routes, in) {

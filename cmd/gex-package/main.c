@@ -99,6 +99,8 @@ static bool confine(void *app, struct os_sandbox *s)
 	while (conf_list_next(&list, addr, sizeof(addr)) > 0)
 		if (str_starts(addr, "unix:"))
 			os_sandbox_socket(s, addr + strlen("unix:"));
+	if (a->conf.package.dvr)
+		os_sandbox_folder(s, a->conf.package.dvr);
 	share_sandbox(a->conf.share, s);
 	return a->conf.sandbox;
 }

@@ -150,6 +150,25 @@ fail:
 	return rc;
 }
 
+#define WRITE_BYTES ((size_t)64 << 20) /* what may wait for a slow disk */
+#define WRITE_JOBS 4096
+#define READ_THREADS 4
+#define READ_JOBS 1024
+
+int origin_disks(struct origin *o, struct disk **write, struct disk **read)
+{
+	int rc = 0;
+
+	if (!o->write)
+		rc = disk_create(&o->write, o->loop, "dvr-write", 1, WRITE_BYTES, WRITE_JOBS);
+	if (!rc && !o->read)
+		rc = disk_create(&o->read, o->loop, "dvr-read", READ_THREADS, SIZE_MAX / 2,
+				 READ_JOBS);
+	*write = o->write;
+	*read = o->read;
+	return rc;
+}
+
 void origin_ended(struct origin *o, struct package *p, int status)
 {
 	o->ended(o->ended_arg, status);
@@ -164,6 +183,9 @@ void origin_destroy(struct origin *o)
 	list_for_safe (p, next, &o->packages, link)
 		package_destroy(p);
 	http_server_destroy(o->server);
+	/* What is on its way to disk gets there. */
+	disk_destroy(o->write, true);
+	disk_destroy(o->read, false);
 	share_finish(&o->share);
 	access_destroy(o->access);
 	free(o);

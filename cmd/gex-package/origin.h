@@ -3,6 +3,7 @@
 #ifndef GEX_ORIGIN_H
 #define GEX_ORIGIN_H
 
+#include "disk.h"
 #include "package.h"
 
 struct origin_conf {
@@ -49,6 +50,7 @@ struct origin {
 	struct http_server *server;
 	struct list packages;
 	struct share share;
+	struct disk *write, *read;		 /* NULL until a stream wants to be kept */
 	struct access *access;			 /* NULL: all may have all */
 	int64_t refused_access[ACCESS_VERDICTS]; /* [ACCESS_OK]: granted */
 	int64_t status_us, status_sent;
@@ -69,6 +71,8 @@ int origin_reload(struct origin *o, struct origin_conf *conf, struct origin_conf
 void origin_drain(struct origin *o);
 /* The status line of the time since the last one. */
 void origin_status(struct origin *o, char *line, size_t cap);
+/* The threads that wait for the disk, for all streams. 0, -ENOMEM or -EAGAIN. */
+int origin_disks(struct origin *o, struct disk **write, struct disk **read) MUST_USE;
 /* A package is over: its source has ended and its time with it, or (status not 0) never began. */
 void origin_ended(struct origin *o, struct package *p, int status);
 

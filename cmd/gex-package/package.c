@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sysexits.h>
 
+#include "dvr.h"
 #include "keys.h"
 #include "log/log.h"
 #include "os/os.h"
@@ -36,7 +37,11 @@ static void on_part(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 
 static void on_segment(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 {
-	hold_on_segment(arg, t, s);
+	struct package *p = arg;
+
+	hold_on_segment(p, t, s);
+	if (p->dvr)
+		dvr_segment(p->dvr, p->cmaf, s, t);
 }
 
 static void drop_presentation(struct package *p)
@@ -48,6 +53,8 @@ static void drop_presentation(struct package *p)
 	keys_forget(p->keys);
 	cmaf_destroy(p->cmaf);
 	p->cmaf = NULL;
+	if (p->dvr)
+		dvr_restart(p->dvr);
 }
 
 static void log_presentation(const struct cmaf *c)
@@ -290,6 +297,22 @@ static int open_input(struct package *p, char *err)
 	return rc;
 }
 
+static int open_dvr(struct package *p, char *err)
+{
+	struct dvr_conf c = {
+	    .dir = p->conf->dvr,
+	    .name = p->conf->name,
+	    .window_us = p->conf->dvr_window_us,
+	    .size = p->conf->dvr_size,
+	    .clip_us = p->conf->clip_us,
+	};
+	int rc = c.dir && *c.dir ? origin_disks(p->origin, &c.write, &c.read) : -ENOENT;
+
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
+	return dvr_create(&p->dvr, &c, p->loop, p->metrics, err);
+}
+
 int package_create(struct package **out, const struct package_conf *conf, struct origin *o,
 		   char *err)
 {
@@ -311,8 +334,8 @@ int package_create(struct package **out, const struct package_conf *conf, struct
 	}
 	loop_timer_init(p->loop, &p->tick, on_tick, p);
 	snprintf(p->license, sizeof(p->license), "/%.64s/license", conf->name);
-	if ((rc = keys_create(&p->keys, conf, p->loop, err)) || (rc = open_input(p, err)) ||
-	    (rc = loop_timer_in(&p->tick, TICK_US)))
+	if ((rc = keys_create(&p->keys, conf, p->loop, err)) || (rc = open_dvr(p, err)) ||
+	    (rc = open_input(p, err)) || (rc = loop_timer_in(&p->tick, TICK_US)))
 		goto fail;
 	export_package(p);
 	*out = p;
@@ -336,6 +359,8 @@ void package_destroy(struct package *p)
 	stream_input_destroy(p->input);
 	drop_presentation(p);
 	keys_destroy(p->keys);
+	dvr_destroy(p->dvr);
+	shift_flush(p);
 	unexport_package(p);
 	http_page_finish(&p->delays);
 	media_info_unref(p->info);

@@ -9,6 +9,7 @@
  *   text.c     playlists and MPD: made once a version, compressed once, with the viewer's token
  *   hold.c     requests that wait, and segments that are sent while they are made
  *   live.c     a rendition as one file without an end
+ *   dvr*.c     what was, on disk (dvr.h);  shift.c  playlists of it;  disk.c  threads that wait for the disk
  *   viewers.c  an estimate of how many watch
  *   keys.c     encryption: whose turn it is, the key server, what players get
  *   delay.c    how late media and answers are: histograms, and latency.json
@@ -32,6 +33,8 @@ struct package_conf {
 	char *encryption, *encryption_keys, *encryption_url, *encryption_auth, *encryption_uri,
 	    *encryption_formats;
 	int64_t encryption_rotate_us;
+	char *dvr; /* folder; NULL: none */
+	int64_t dvr_window_us, dvr_size, clip_us;
 };
 /* What single keys cannot tell. 0, or a negative errno with one line in err. */
 int package_conf_check(const struct package_conf *c, char *err, size_t cap);
@@ -101,6 +104,14 @@ struct rendition {
 	struct cmaf_track *t;
 };
 
+/* shift.c: a text of the past, kept while nothing is added to that. */
+#define SHIFT_TEXTS 16
+struct shift_text {
+	char key[256];
+	int64_t version, used;
+	struct http_page page; /* empty: none */
+};
+
 struct package {
 	struct list link; /* in its origin */
 	const struct package_conf *conf;
@@ -114,6 +125,9 @@ struct package {
 	char license[80];  /* the path of what keys_send_license answers */
 	struct rendition rendition[MEDIA_TRACKS_MAX];
 	struct cached multivariant, mpd;
+	struct dvr *dvr; /* NULL: nothing is kept on disk */
+	struct shift_text shift[SHIFT_TEXTS];
+	int64_t shift_uses;
 	struct viewers viewers;
 	struct loop_timer tick;
 	bool mapped; /* offset_us holds (streams not in UTC) */
@@ -158,6 +172,15 @@ void text_token(const struct package *p, const struct http_request *r,
 /* inherit.c: appends ?token= to every address in a playlist or an MPD. NULL without memory. */
 struct buf *text_inherit(const struct buf *text, const char *token, bool mpd);
 void text_flush(struct package *p); /* forgets all */
+
+/* shift.c */
+enum shift_kind { SHIFT_MULTIVARIANT, SHIFT_MEDIA, SHIFT_MPD };
+/* Answers r, to "index.m3u8", "dvr.m3u8" and the like below /NAME/, when it is about the past. */
+bool shift_serve(struct package *p, const char *path, struct http_request *r);
+/* The same by one text. rendition: of a media playlist, and "" for another one that is about the past even without a query. */
+bool shift_text(struct package *p, enum shift_kind kind, const char *rendition,
+		struct http_request *r);
+void shift_flush(struct package *p);
 
 /* serve.c: path is what follows /NAME/. */
 void serve(struct package *p, const char *path, struct http_request *r);

@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "dvr.h"
 #include "keys.h"
 #include "log/log.h"
 #include "os/os.h"
@@ -210,11 +211,12 @@ static void get_segment(struct package *p, struct cmaf_track *t, int64_t number,
 	else if (number >= next && number <= MAX(next, clock + 1) && number <= next + 10 &&
 		 !p->cmaf->ended)
 		hold(p, t, r, HOLD_SEGMENT, number, -1);
-	else
+	else if (!p->dvr || !dvr_get_segment(p->dvr, t->name, number, r))
 		not_found(r);
 }
 
-static void get_init(struct cmaf_track *t, const char *name, struct http_request *r)
+static void get_init(struct package *p, struct cmaf_track *t, const char *name,
+		     struct http_request *r)
 {
 	const struct cmaf_init *i = t->init && !strcmp(t->init->name, name) ? t->init : NULL;
 	const struct cmaf_segment *s;
@@ -224,7 +226,7 @@ static void get_init(struct cmaf_track *t, const char *name, struct http_request
 			i = s->init;
 	if (i)
 		send_buf(r, i->buf, "video/mp4", FOREVER, NULL);
-	else
+	else if (!p->dvr || !dvr_get_init(p->dvr, t->name, name, r))
 		not_found(r);
 }
 
@@ -254,21 +256,26 @@ static void rendition(struct package *p, const char *path, struct http_request *
 {
 	char name[32];
 	const char *slash = strchr(path, '/');
-	int64_t number, part;
+	int64_t number = -1, part = -1;
 
-	if (!p->cmaf) {
-		not_yet(r);
-		return;
-	}
 	if ((size_t)(slash - path) >= sizeof(name)) {
 		not_found(r);
 		return;
 	}
 	memcpy(name, path, (size_t)(slash - path));
 	name[slash - path] = 0;
-	struct cmaf_track *t = cmaf_find(p->cmaf, name);
+	struct cmaf_track *t = p->cmaf ? cmaf_find(p->cmaf, name) : NULL;
 	const char *file = slash + 1;
-	if (!t)
+	bool media = parse_media_name(file, &number, &part);
+	if (!strcmp(file, "dvr.m3u8") && shift_text(p, SHIFT_MEDIA, name, r))
+		return;
+	if (!t && p->dvr &&
+	    (media ? part < 0 && dvr_get_segment(p->dvr, name, number, r)
+		   : dvr_get_init(p->dvr, name, file, r)))
+		return;
+	if (!p->cmaf)
+		not_yet(r);
+	else if (!t)
 		not_found(r);
 	else if (!strcmp(file, "index.m3u8") && !cmaf_ready(p->cmaf))
 		not_yet(r);
@@ -277,8 +284,8 @@ static void rendition(struct package *p, const char *path, struct http_request *
 	else if (!strcmp(file, "iframes.m3u8") && t->kind == MEDIA_VIDEO && by_chunks(p))
 		text_send(p, r, &p->rendition[t->index].iframes, TEXT_IFRAMES, t, "no-cache");
 	else if (str_starts(file, "init-"))
-		get_init(t, file, r);
-	else if (!parse_media_name(file, &number, &part))
+		get_init(p, t, file, r);
+	else if (!media)
 		not_found(r);
 	else if (part < 0)
 		get_segment(p, t, number, r);
@@ -365,6 +372,8 @@ void serve(struct package *p, const char *path, struct http_request *r)
 		return;
 	if (strchr(path, '/'))
 		rendition(p, path, r);
+	else if (shift_serve(p, path, r))
+		return;
 	else if (!strcmp(path, "time"))
 		send_time(r);
 	else if (!strcmp(path, "latency.json"))

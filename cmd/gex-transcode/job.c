@@ -253,9 +253,9 @@ static int open_source(struct job *j, const struct stream_url *u, struct engine_
 	*s = (struct engine_source){.live = !is_file(u),
 				    .paced = u->realtime,
 				    .loops = u->loop || u->list,
-				    .format = u->format};
+				    .format = stream_url_input_format(u)};
 	s->once = u->scheme == STREAM_PIPE || (!s->live && !u->loop);
-	if (u->scheme == STREAM_HTTP || u->scheme == STREAM_RTMP) {
+	if (u->scheme == STREAM_HTTP) {
 		s->url = u->path;
 		return 0;
 	}

@@ -20,6 +20,12 @@
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define CLAMP(x, lo, hi) ((x) < (lo) ? (lo) : (x) > (hi) ? (hi) : (x))
+#define SWAP(a, b) \
+	do { \
+		__typeof__(a) swap_ = a; \
+		a = b; \
+		b = swap_; \
+	} while (0)
 #define MUST_USE __attribute__((warn_unused_result))
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
 

@@ -1,83 +1,38 @@
-#include "cmaf/avc.h"
-
+/* H.264 as avc1 (ISO/IEC 14496-15, 5). */
 #include <errno.h>
 
-/* The start code at or after p: 00 00 01. end when there is none. */
-static const uint8_t *start_code(const uint8_t *p, const uint8_t *end)
-{
-	for (; end - p >= 3; p++) {
-		if (p[2] > 1)
-			p += 2;
-		else if (!p[0] && !p[1] && p[2] == 1)
-			return p;
-	}
-	return end;
-}
-
-bool avc_next_nal(const uint8_t **at, const uint8_t *end, struct nal *out)
-{
-	do {
-		const uint8_t *p = start_code(*at, end);
-
-		if (end - p <= 3)
-			return false;
-		p += 3;
-		const uint8_t *e = start_code(p, end);
-		*at = e;
-		while (e > p && !e[-1])
-			e--;
-		*out = (struct nal){p, (size_t)(e - p)};
-	} while (!out->n);
-	return true;
-}
+#include "cmaf/avc.h"
+#include "cmaf/coder.h"
 
 bool avc_in_sample(const struct nal *n)
 {
-	int t = nal_type(n);
+	int t = avc_type(n);
 
 	return t != NAL_SPS && t != NAL_PPS && t != NAL_DELIMITER && t != NAL_FILLER;
 }
 
-size_t avc_size(const uint8_t *p, size_t n)
+static size_t size(const uint8_t *p, size_t n)
 {
-	const uint8_t *end = p + n;
-	struct nal nal;
-	size_t size = 0;
-
-	while (avc_next_nal(&p, end, &nal))
-		size += avc_in_sample(&nal) ? 4 + nal.n : 0;
-	return size;
+	return nal_sample_size(p, n, avc_in_sample);
 }
 
-void avc_copy(const uint8_t *p, size_t n, uint8_t *out)
+static void copy(const uint8_t *p, size_t n, uint8_t *out)
 {
-	const uint8_t *end = p + n;
-	struct nal nal;
-
-	while (avc_next_nal(&p, end, &nal)) {
-		if (!avc_in_sample(&nal))
-			continue;
-		struct wr w = wr_of(out, 4 + nal.n);
-
-		wr_u32(&w, (uint32_t)nal.n);
-		wr_bytes(&w, nal.p, nal.n);
-		out += 4 + nal.n;
-	}
+	nal_sample_copy(p, n, avc_in_sample, out);
 }
 
-bool avc_has_config(const uint8_t *p, size_t n)
+static bool has_config(const uint8_t *p, size_t n)
 {
 	const uint8_t *end = p + n;
 	struct nal nal;
 
-	while (avc_next_nal(&p, end, &nal))
-		if (nal_type(&nal) == NAL_SPS)
+	while (nal_next(&p, end, &nal))
+		if (avc_type(&nal) == NAL_SPS)
 			return true;
 	return false;
 }
 
-/* ---- the sequence parameter set: what avcC wants of it ---- */
-
+/* The sequence parameter set: what avcC wants of it. */
 struct sps {
 	unsigned chroma, luma_depth, chroma_depth;
 	bool high;
@@ -97,57 +52,47 @@ static void read_sps(const struct nal *n, struct sps *s)
 	bits_ue(&b); /* id */
 	s->chroma = bits_ue(&b) & 3;
 	if (s->chroma == 3)
-		bits_1(&b);
+		bits_one(&b);
 	s->luma_depth = bits_ue(&b) & 7;
 	s->chroma_depth = bits_ue(&b) & 7;
 }
 
-static void put_sets(struct boxes *out, const struct nal *set, size_t n)
+static int config(const struct cmaf_track *t, const uint8_t *p, size_t n, struct boxes *out,
+		  char name[CODER_NAME])
 {
-	for (size_t i = 0; i < n; i++) {
-		box_u16(out, (unsigned)set[i].n);
-		box_bytes(out, set[i].p, set[i].n);
-	}
-}
-
-static void add_set(struct nal *set, size_t *n, size_t cap, const struct nal *nal)
-{
-	for (size_t i = 0; i < *n; i++)
-		if (set[i].n == nal->n && !memcmp(set[i].p, nal->p, nal->n))
-			return;
-	if (*n < cap && nal->n <= 0xffff)
-		set[(*n)++] = *nal;
-}
-
-int avc_config(const uint8_t *p, size_t n, struct boxes *out)
-{
-	struct nal sps[8], pps[16], nal;
-	size_t nsps = 0, npps = 0;
+	struct nal_sets sps = {.n = 0}, pps = {.n = 0};
+	struct nal nal;
 	struct sps s;
 
-	for (const uint8_t *end = p + n; avc_next_nal(&p, end, &nal);) {
-		if (nal_type(&nal) == NAL_SPS)
-			add_set(sps, &nsps, ARRAY_LEN(sps), &nal);
-		else if (nal_type(&nal) == NAL_PPS)
-			add_set(pps, &npps, ARRAY_LEN(pps), &nal);
+	for (const uint8_t *end = p + n; nal_next(&p, end, &nal);) {
+		if (avc_type(&nal) == NAL_SPS)
+			nal_sets_add(&sps, &nal);
+		else if (avc_type(&nal) == NAL_PPS)
+			nal_sets_add(&pps, &nal);
 	}
-	if (!nsps || !npps)
+	if (!sps.n || !pps.n)
 		return -ENODATA;
-	if (sps[0].n < 5)
+	const uint8_t *first = sps.at[0].p;
+	if (sps.at[0].n < 5)
 		return -EINVAL;
-	read_sps(&sps[0], &s);
+	read_sps(&sps.at[0], &s);
 	box_u8(out, 1);
-	box_bytes(out, sps[0].p + 1, 3); /* profile, constraints, level */
-	box_u8(out, 0xff);		 /* lengths of 4 bytes */
-	box_u8(out, 0xe0 | (unsigned)nsps);
-	put_sets(out, sps, nsps);
-	box_u8(out, (unsigned)npps);
-	put_sets(out, pps, npps);
+	box_bytes(out, first + 1, 3); /* profile, constraints, level */
+	box_u8(out, 0xff);	      /* lengths of 4 bytes */
+	box_u8(out, 0xe0 | (unsigned)sps.n);
+	nal_sets_put(&sps, out);
+	box_u8(out, (unsigned)pps.n);
+	nal_sets_put(&pps, out);
 	if (s.high) {
 		box_u8(out, 0xfc | s.chroma);
 		box_u8(out, 0xf8 | s.luma_depth);
 		box_u8(out, 0xf8 | s.chroma_depth);
 		box_u8(out, 0);
 	}
+	snprintf(name, CODER_NAME, "avc1.%02x%02x%02x", first[1], first[2], first[3]);
 	return out->bad ? -ENOMEM : 0;
 }
+
+const struct coder coder_avc = {
+    MEDIA_H264, "avc1", "avcC", "avc1.64001e", config, has_config, size, copy,
+};

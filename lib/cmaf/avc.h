@@ -2,8 +2,7 @@
 #ifndef GEX_CMAF_AVC_H
 #define GEX_CMAF_AVC_H
 
-#include "cmaf/bits.h"
-#include "cmaf/box.h"
+#include "cmaf/nal.h"
 
 enum {
 	NAL_SLICE = 1,
@@ -18,19 +17,12 @@ enum {
 	NAL_EXTENSION_3D = 21,
 };
 
-struct nal {
-	const uint8_t *p;
-	size_t n;
-};
-static inline int nal_type(const struct nal *n)
+static inline int avc_type(const struct nal *n)
 {
 	return n->p[0] & 31;
 }
 
-/* The next NAL unit of an Annex B stream (ISO/IEC 14496-10, Annex B), without the zeros that trail
- * it; never an empty one. */
-bool avc_next_nal(const uint8_t **at, const uint8_t *end, struct nal *out);
-/* avc1: what the sample entry says, and what players ignore, is not repeated in the samples. */
+/* What the sample entry says, and what players ignore, is not repeated in the samples. */
 bool avc_in_sample(const struct nal *n);
 
 /* ---- slice.c ---- */
@@ -53,7 +45,7 @@ void avc_sets_read(struct avc_sets *s, const uint8_t *p, size_t n);
 /* Bytes of a slice from the NAL unit's header to the end of the slice's; 0 when that is not to be known:
  * damaged, of a parameter set that has not come, or with slice groups. */
 size_t avc_slice_header(const struct avc_sets *s, const struct nal *nal);
-/* The parts of an access unit, as avc_copy writes it, that cbcs leaves clear and encrypts, appended to out. -EINVAL
+/* The parts of an access unit, as a sample has it, that cbcs leaves clear and encrypts, appended to out. -EINVAL
  * when it cannot be told for a slice, -E2BIG for more than SUBSAMPLES_MAX, -ENOMEM. */
 int avc_subsamples(const struct avc_sets *s, const uint8_t *p, size_t n, struct subsamples *out);
 

@@ -19,8 +19,8 @@ size_t box_begin(struct boxes *b, const char *type);
 size_t box_begin_full(struct boxes *b, const char *type, unsigned version, uint32_t flags);
 void box_end(struct boxes *b, size_t at);
 
-/* The init segment (ftyp, moov) of n tracks. config: of each avcC's content, or
- * AudioSpecificConfig. key: of each, NULL where it is clear. NULL without memory. */
+/* The init segment (ftyp, moov) of n tracks. config: the content of each one's configuration box
+ * (coder.h). key: of each, NULL where it is clear. NULL without memory. */
 struct buf *box_init(const struct cmaf_track *const *t, struct buf *const *config,
 		     const struct cmaf_key *const *key, size_t n);
 /* A track has the same number in every file, so that its chunks fit all of them. */
@@ -52,16 +52,5 @@ struct sample {
  * *data. subs: of encrypted video; NULL or empty: none. NULL without memory. */
 struct buf *box_chunk(uint32_t track_id, uint32_t sequence, const struct sample *s, size_t n,
 		      const struct subsamples *subs, size_t payload, uint8_t **data);
-
-/* ---- H.264 (ISO/IEC 14496-15, 14496-10) ---- */
-
-/* avcC from the parameter sets in an Annex B stream (track.extra, or a key frame). 0, -ENODATA when
- * there are none, -EINVAL, -ENOMEM. */
-int avc_config(const uint8_t *p, size_t n, struct boxes *out);
-/* Size of an access unit as length-prefixed NAL units, without parameter sets, delimiters and
- * filler; and the copy. */
-size_t avc_size(const uint8_t *p, size_t n);
-void avc_copy(const uint8_t *p, size_t n, uint8_t *out);
-bool avc_has_config(const uint8_t *p, size_t n);
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "cmaf/coder.h"
 #include "cmaf/cut.h"
 
 int64_t cmaf_us(const struct cmaf_track *t, int64_t v)
@@ -29,7 +30,9 @@ static int64_t choose_scale(const struct media_track *m)
 static struct ratio frame_seconds(const struct media_track *m)
 {
 	if (m->kind == MEDIA_AUDIO)
-		return (struct ratio){m->frame_samples > 0 ? m->frame_samples : 1024,
+		return (struct ratio){m->frame_samples > 0     ? m->frame_samples
+				      : m->codec == MEDIA_OPUS ? m->sample_rate / 50
+							       : 1024,
 				      m->sample_rate};
 	if (m->fps.num > 0 && m->fps.den > 0)
 		return (struct ratio){m->fps.den, m->fps.num};
@@ -45,8 +48,9 @@ static int check_track(const struct media_info *info, int i, char *err)
 {
 	const struct media_track *m = &info->track[i];
 
-	if (m->codec != MEDIA_H264 && m->codec != MEDIA_AAC) {
-		snprintf(err, CMAF_ERR, "track %s is %s: only H.264 and AAC can be packaged",
+	if (!coder_of(m->codec)) {
+		snprintf(err, CMAF_ERR,
+			 "track %s is %s: what can be packaged is H.264, HEVC, AV1, VP9, AAC, Opus",
 			 m->name, m->codec_name);
 		return -EINVAL;
 	}
@@ -67,6 +71,12 @@ static int check_track(const struct media_info *info, int i, char *err)
 		}
 	}
 	return 0;
+}
+
+/* Of the others' pictures it is not known here what would have to stay clear. */
+static bool can_protect(const struct cmaf_conf *conf, const struct media_track *m)
+{
+	return conf->scheme != CMAF_CBCS || m->kind == MEDIA_AUDIO || m->codec == MEDIA_H264;
 }
 
 /* Names become parts of URLs. */
@@ -99,6 +109,7 @@ static struct cmaf_track *track_create(const struct media_track *m, int index)
 	}
 	t->index = index;
 	t->kind = m->kind;
+	t->coder = coder_of(m->codec);
 	url_name(t->name, sizeof(t->name), m);
 	str_copy(t->lang, sizeof(t->lang), m->lang);
 	str_copy(t->label, sizeof(t->label), m->label);
@@ -114,7 +125,6 @@ static struct cmaf_track *track_create(const struct media_track *m, int index)
 	struct ratio f = frame_seconds(m);
 	t->frame = MAX(1, base_scale(t->scale, f.num, f.den));
 	t->cut->tb = m->tb;
-	t->cut->codec = m->codec;
 	t->cut->last_number = NO_NUMBER;
 	return t;
 }
@@ -169,6 +179,12 @@ int cmaf_create(struct cmaf **out, const struct cmaf_conf *conf, struct media_in
 
 		if (rc)
 			return rc;
+		if (!can_protect(conf, &info->track[i])) {
+			snprintf(err, CMAF_ERR,
+				 "track %s is %s: cbcs encrypts no pictures but H.264",
+				 info->track[i].name, info->track[i].codec_name);
+			return -EINVAL;
+		}
 	}
 	struct cmaf *c = calloc(1, sizeof(*c));
 	if (!c)
@@ -341,6 +357,16 @@ struct cmaf_segment *cmaf_listed(const struct cmaf *c, const struct cmaf_track *
 	     s && n < c->conf.window && s->link.prev != &t->segments; n++)
 		s = list_entry(s->link.prev, struct cmaf_segment, link);
 	return s;
+}
+
+const char *cmaf_codec(const struct cmaf_track *t)
+{
+	return t->init ? t->init->codec : t->coder->usual;
+}
+
+bool cmaf_same_codec(const struct cmaf_track *a, const struct cmaf_track *b)
+{
+	return a->coder == b->coder;
 }
 
 int cmaf_target_s(const struct cmaf *c)

@@ -91,7 +91,7 @@ struct cmaf_part {
 
 struct cmaf_init {
 	int refs;
-	struct buf *buf, *config; /* config: the coder's parameters alone */
+	struct buf *buf, *config; /* config: the content of the coder's configuration box */
 	struct cmaf_key *key;	  /* that it names; NULL: clear */
 	char name[32];	/* "init-0123abcd.mp4": by content, so it is the same after a restart */
 	char codec[32]; /* RFC 6381: "avc1.64001e", "mp4a.40.2" */
@@ -111,6 +111,7 @@ struct cmaf_segment {
 struct cmaf_track {
 	int index;
 	enum media_kind kind;
+	const struct coder *coder; /* coder.h */
 	char name[32], lang[8], label[64];
 	bool standard; /* see media_track */
 	int width, height, sample_rate, channels;
@@ -179,7 +180,7 @@ struct cmaf {
 
 /* Starts a presentation with the tracks of info. origin_us: 0 for a stream in UTC; else the instant
  * of its first key frame, on which the grid is laid. Refuses (-EINVAL, with one line in err) what
- * cannot be packaged: a codec other than H.264 or AAC, two tracks of one name. */
+ * cannot be packaged: a codec other than H.264, HEVC, AV1, VP9, AAC or Opus, two tracks of one name. */
 int cmaf_create(struct cmaf **out, const struct cmaf_conf *conf, struct media_info *info,
 		int64_t first_key_us, const struct cmaf_events *ev, void *arg, char *err) MUST_USE;
 void cmaf_destroy(struct cmaf *c);
@@ -200,6 +201,11 @@ int cmaf_key(struct cmaf *c, const uint8_t kid[16], const uint8_t key[16], const
 	     int64_t from) MUST_USE;
 /* By its name; NULL: none that a segment has or will have. */
 const struct cmaf_key *cmaf_key_find(const struct cmaf *c, const char *name);
+/* The codec of t's media by RFC 6381, or one of the kind while its parameters are not known. */
+const char *cmaf_codec(const struct cmaf_track *t);
+/* Do they have the same codec, whatever its parameters? Players change only between such tracks
+ * without a break. */
+bool cmaf_same_codec(const struct cmaf_track *a, const struct cmaf_track *b);
 
 /* Nothing more will come: completes what is in progress; playlists get EXT-X-ENDLIST. */
 void cmaf_end(struct cmaf *c);

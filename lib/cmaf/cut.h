@@ -10,9 +10,8 @@
 /* A track's segmenter: where it stands. */
 struct cmaf_cut {
 	struct ratio tb; /* of the packets */
-	enum media_codec codec;
-	bool started; /* a segment has begun; `next` holds */
-	int64_t next; /* where the next frame should begin */
+	bool started;	 /* a segment has begun; `next` holds */
+	int64_t next;	 /* where the next frame should begin */
 	int64_t last_dts;
 	int64_t
 	    cts_off; /* pts - dts of the last key frame: dts plus this is the time that cuts go by */

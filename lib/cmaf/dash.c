@@ -82,7 +82,7 @@ static void put_representation(const struct cmaf *c, const struct cmaf_track *t,
 
 	cmaf_bitrate(t, &peak, &mean);
 	fprintf(f, "      <Representation id=\"%s\" codecs=\"%s\" bandwidth=\"%" PRId64 "\"",
-		t->name, t->init ? t->init->codec : "", t->bitrate ? t->bitrate : peak);
+		t->name, cmaf_codec(t), t->bitrate ? t->bitrate : peak);
 	if (t->kind == MEDIA_VIDEO) {
 		fprintf(f, " width=\"%d\" height=\"%d\"", t->width, t->height);
 		if (t->fps.num > 0)
@@ -130,6 +130,26 @@ static const char *role(const struct cmaf *c, const struct cmaf_track *t)
 	return *t->lang && strcmp(t->lang, main->lang) ? "dub" : "alternate";
 }
 
+/* The same pictures by other codecs, for players that know how to change between such sets (DASH-IF IOP
+ * 3.8). Sets of video have the first numbers. */
+static void put_others(int id, int n, FILE *f)
+{
+	const char *comma = "";
+
+	if (n < 2 || id >= n)
+		return;
+	fputs("      <SupplementalProperty "
+	      "schemeIdUri=\"urn:mpeg:dash:adaptation-set-switching:2016\" value=\"",
+	      f);
+	for (int i = 0; i < n; i++) {
+		if (i == id)
+			continue;
+		fprintf(f, "%s%d", comma, i);
+		comma = ",";
+	}
+	fputs("\"/>\n", f);
+}
+
 /* By which key the set is encrypted (ISO/IEC 23001-7, 11.2), and where ClearKey gets it (DASH-IF IOP, 7.6.2.4). */
 static void put_protection(const struct cmaf *c, const struct cmaf_key *k, FILE *f)
 {
@@ -149,8 +169,9 @@ static void put_protection(const struct cmaf *c, const struct cmaf_key *k, FILE 
 	fputs("</dashif:Laurl>\n      </ContentProtection>\n", f);
 }
 
+/* videos: sets of video in all. */
 static void begin_set(const struct cmaf *c, const struct cmaf_track *t, const struct period *p,
-		      int id, const char *time_url, FILE *f)
+		      int id, int videos, const char *time_url, FILE *f)
 {
 	char tag[4];
 
@@ -165,6 +186,7 @@ static void begin_set(const struct cmaf *c, const struct cmaf_track *t, const st
 	fputs(">\n", f);
 	if (p->key)
 		put_protection(c, p->key, f);
+	put_others(id, videos, f);
 	if (t->kind == MEDIA_AUDIO && *t->label) {
 		fputs("      <Label>", f);
 		put_text(t->label, f);
@@ -180,25 +202,35 @@ static void begin_set(const struct cmaf *c, const struct cmaf_track *t, const st
 		id, time_url, role(c, t));
 }
 
+/* The video sets' leaders: of the tracks of a codec the first. */
+static bool leads(const struct cmaf *c, int i)
+{
+	for (int k = 0; k < i; k++)
+		if (c->track[k]->kind == MEDIA_VIDEO && cmaf_same_codec(c->track[k], c->track[i]))
+			return false;
+	return c->track[i]->kind == MEDIA_VIDEO;
+}
+
 static void put_sets(const struct cmaf *c, const struct period *p, const char *time_url, FILE *f)
 {
-	int id = 0;
-	bool open = false;
+	int id = 0, videos = 0;
 
+	for (int i = 0; i < c->n; i++)
+		videos += leads(c, i);
 	for (int i = 0; i < c->n; i++) {
-		if (c->track[i]->kind != MEDIA_VIDEO)
+		if (!leads(c, i))
 			continue;
-		if (!open)
-			begin_set(c, c->track[i], p, id++, time_url, f);
-		open = true;
-		put_representation(c, c->track[i], p, f);
-	}
-	if (open)
+		begin_set(c, c->track[i], p, id++, videos, time_url, f);
+		for (int k = i; k < c->n; k++)
+			if (c->track[k]->kind == MEDIA_VIDEO &&
+			    cmaf_same_codec(c->track[k], c->track[i]))
+				put_representation(c, c->track[k], p, f);
 		fprintf(f, "    </AdaptationSet>\n");
+	}
 	for (int i = 0; i < c->n; i++) {
 		if (c->track[i]->kind != MEDIA_AUDIO)
 			continue;
-		begin_set(c, c->track[i], p, id++, time_url, f);
+		begin_set(c, c->track[i], p, id++, videos, time_url, f);
 		put_representation(c, c->track[i], p, f);
 		fprintf(f, "    </AdaptationSet>\n");
 	}
@@ -241,16 +273,15 @@ static int64_t oldest_listed(const struct cmaf *c)
 static void put_periods(const struct cmaf *c, const char *time_url, FILE *f)
 {
 	int n = c->conf.scheme == CMAF_CBCS ? c->nkeys : 0;
-	int64_t oldest = oldest_listed(c);
 	struct period all = {first_number(c), NULL, true};
+	int64_t oldest = oldest_listed(c);
 
 	for (int i = 0; i < n; i++) {
 		struct cmaf_key *k = c->key[i];
+		bool begins = k->from <= first_number(c);
 
 		if (i + 1 < n && c->key[i + 1]->from <= oldest)
 			continue;
-		bool begins = k->from <= first_number(c);
-
 		put_period(c, &(struct period){begins ? first_number(c) : k->from, k, begins},
 			   time_url, f);
 	}

@@ -43,47 +43,82 @@ static bool is_named(const struct cmaf *c, int n, const char *label)
 	return false;
 }
 
+/* Those of sound that players may change between are one group: tracks of one codec. t: one of it. */
+static bool in_group(const struct cmaf_track *t, const struct cmaf_track *o)
+{
+	return o->kind == MEDIA_AUDIO && cmaf_same_codec(t, o);
+}
+
+/* Track i, when it is the first of its group; else NULL. */
+static const struct cmaf_track *leads_group(const struct cmaf *c, int i)
+{
+	if (c->track[i]->kind != MEDIA_AUDIO)
+		return NULL;
+	for (int k = 0; k < i; k++)
+		if (in_group(c->track[i], c->track[k]))
+			return NULL;
+	return c->track[i];
+}
+
+/* "audio", and for those of a second codec "audio-2". */
+static void put_group(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
+{
+	int n = 0;
+
+	for (int i = 0; i < c->n; i++) {
+		n += leads_group(c, i) != NULL;
+		if (in_group(t, c->track[i]))
+			break;
+	}
+	fputs("\"audio", f);
+	if (n > 1)
+		fprintf(f, "-%d", n);
+	fputc('"', f);
+}
+
+/* The sound of t's group for who does not choose: the first that says so, else the first. */
+static const struct cmaf_track *standard_sound(const struct cmaf *c, const struct cmaf_track *t)
+{
+	const struct cmaf_track *first = NULL;
+
+	for (int i = 0; i < c->n; i++) {
+		if (!in_group(t, c->track[i]))
+			continue;
+		if (c->track[i]->standard)
+			return c->track[i];
+		first = first ? first : c->track[i];
+	}
+	return first;
+}
+
 /* Names are different in a group (4.4.6.1.1). */
-static void put_media(const struct cmaf *c, int i, bool standard, FILE *f)
+static void put_media(const struct cmaf *c, int i, FILE *f)
 {
 	const struct cmaf_track *t = c->track[i];
 	bool label = *t->label && !is_named(c, i, t->label);
 	char tag[4];
 
 	language_tag(tag, t->lang);
-	fprintf(f, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"%s\"",
-		label ? t->label : t->name);
+	fputs("#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=", f);
+	put_group(c, t, f);
+	fprintf(f, ",NAME=\"%s\"", label ? t->label : t->name);
 	if (*tag)
 		fprintf(f, ",LANGUAGE=\"%s\"", tag);
 	fprintf(f, ",DEFAULT=%s,AUTOSELECT=YES,CHANNELS=\"%d\",URI=\"%s/index.m3u8\"\n",
-		standard ? "YES" : "NO", t->channels, t->name);
+		standard_sound(c, t) == t ? "YES" : "NO", t->channels, t->name);
 }
 
-/* The sound for who does not choose: the first that says so, else the first. */
-static int standard_sound(const struct cmaf *c)
-{
-	int first = -1;
-
-	for (int i = 0; i < c->n; i++) {
-		if (c->track[i]->kind != MEDIA_AUDIO)
-			continue;
-		if (c->track[i]->standard)
-			return i;
-		first = first < 0 ? i : first;
-	}
-	return first;
-}
-
+/* audio: one of the group that goes with t, or NULL. */
 static void put_variant(const struct cmaf *c, const struct cmaf_track *t,
 			const struct cmaf_track *audio, FILE *f)
 {
 	int64_t peak, mean, apeak = 0, amean = 0;
 
 	cmaf_bitrate(t, &peak, &mean);
-	for (int i = 0; i < c->n && audio && audio != t; i++) {
+	for (int i = 0; i < c->n && audio; i++) {
 		int64_t p, m;
 
-		if (c->track[i]->kind != MEDIA_AUDIO)
+		if (!in_group(audio, c->track[i]))
 			continue;
 		cmaf_bitrate(c->track[i], &p, &m);
 		apeak = MAX(apeak, p);
@@ -91,9 +126,9 @@ static void put_variant(const struct cmaf *c, const struct cmaf_track *t,
 	}
 	fprintf(f,
 		"#EXT-X-STREAM-INF:BANDWIDTH=%" PRId64 ",AVERAGE-BANDWIDTH=%" PRId64 ",CODECS=\"%s",
-		peak + apeak, mean + amean, t->init ? t->init->codec : "avc1");
-	if (audio && audio != t)
-		fprintf(f, ",%s", audio->init ? audio->init->codec : "mp4a.40.2");
+		peak + apeak, mean + amean, cmaf_codec(t));
+	if (audio)
+		fprintf(f, ",%s", cmaf_codec(standard_sound(c, audio)));
 	fprintf(f, "\"");
 	if (t->kind == MEDIA_VIDEO) {
 		fprintf(f, ",RESOLUTION=%dx%d", t->width, t->height);
@@ -101,9 +136,26 @@ static void put_variant(const struct cmaf *c, const struct cmaf_track *t,
 			fprintf(f, ",FRAME-RATE=%.3f", (double)t->fps.num / (double)t->fps.den);
 		fprintf(f, ",CLOSED-CAPTIONS=NONE");
 	}
-	if (audio && audio != t)
-		fprintf(f, ",AUDIO=\"audio\"");
+	if (audio) {
+		fputs(",AUDIO=", f);
+		put_group(c, audio, f);
+	}
 	fprintf(f, "\n%s/index.m3u8\n", t->name);
+}
+
+/* With each group of sound, so that a player which knows but one codec of them has all pictures. */
+static void put_variants(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
+{
+	bool any = false;
+
+	for (int i = 0; i < c->n && t->kind == MEDIA_VIDEO; i++) {
+		if (!leads_group(c, i))
+			continue;
+		any = true;
+		put_variant(c, t, c->track[i], f);
+	}
+	if (!any)
+		put_variant(c, t, NULL, f);
 }
 
 static bool has_iframe(const struct cmaf_segment *s)
@@ -126,13 +178,11 @@ static void put_iframe_variant(const struct cmaf_track *t, FILE *f)
 	fprintf(f,
 		"#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=%" PRId64
 		",CODECS=\"%s\",RESOLUTION=%dx%d,URI=\"%s/iframes.m3u8\"\n",
-		peak, t->init ? t->init->codec : "avc1", t->width, t->height, t->name);
+		peak, cmaf_codec(t), t->width, t->height, t->name);
 }
 
 void cmaf_hls_multivariant(const struct cmaf *c, FILE *f)
 {
-	int standard = standard_sound(c);
-	const struct cmaf_track *audio = standard < 0 ? NULL : c->track[standard];
 	bool video = false;
 
 	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:9\n");
@@ -142,10 +192,10 @@ void cmaf_hls_multivariant(const struct cmaf *c, FILE *f)
 		video |= c->track[i]->kind == MEDIA_VIDEO;
 	for (int i = 0; i < c->n && video; i++)
 		if (c->track[i]->kind == MEDIA_AUDIO)
-			put_media(c, i, i == standard, f);
+			put_media(c, i, f);
 	for (int i = 0; i < c->n; i++)
 		if (c->track[i]->kind == MEDIA_VIDEO || !video)
-			put_variant(c, c->track[i], video ? audio : c->track[i], f);
+			put_variants(c, c->track[i], f);
 	for (int i = 0; i < c->n; i++)
 		if (c->track[i]->kind == MEDIA_VIDEO && c->conf.scheme != CMAF_AES128)
 			put_iframe_variant(c->track[i], f);

@@ -1,3 +1,4 @@
+#include "cmaf/coder.h"
 #include "cmaf/protect.h"
 
 static void put_ftyp(struct boxes *b)
@@ -89,11 +90,12 @@ static void put_mdhd_hdlr(struct boxes *b, const struct cmaf_track *t)
 
 /* How the samples are protected (ISO/IEC 23001-7, 8): cbcs with one constant IV, of video one block of ten, of audio
  * each. */
-static void put_sinf(struct boxes *b, const char *format, bool video, const struct cmaf_key *k)
+static void put_sinf(struct boxes *b, const struct cmaf_track *t, const struct cmaf_key *k)
 {
+	bool video = t->kind == MEDIA_VIDEO;
 	size_t sinf = box_begin(b, "sinf"), at = box_begin(b, "frma");
 
-	box_bytes(b, format, 4);
+	box_bytes(b, t->coder->entry, 4);
 	box_end(b, at);
 	at = box_begin_full(b, "schm", 0, 0);
 	box_bytes(b, "cbcs", 4);
@@ -127,10 +129,18 @@ static void put_pssh(struct boxes *b, const struct cmaf_key *k)
 	box_end(b, at);
 }
 
-static void put_avc1(struct boxes *b, const struct cmaf_track *t, const void *config, size_t n,
-		     const struct cmaf_key *key)
+static void put_config(struct boxes *b, const struct cmaf_track *t, const struct buf *config)
 {
-	size_t at = box_begin(b, key ? "encv" : "avc1");
+	size_t at = box_begin(b, t->coder->box);
+
+	box_bytes(b, config->data, config->len);
+	box_end(b, at);
+}
+
+static void put_video_entry(struct boxes *b, const struct cmaf_track *t, const struct buf *config,
+			    const struct cmaf_key *key)
+{
+	size_t at = box_begin(b, key ? "encv" : t->coder->entry);
 
 	put_zeros(b, 6);
 	box_u16(b, 1); /* data reference */
@@ -144,49 +154,23 @@ static void put_avc1(struct boxes *b, const struct cmaf_track *t, const void *co
 	put_zeros(b, 32);
 	box_u16(b, 0x18);
 	box_u16(b, 0xffff);
-	size_t inner = box_begin(b, "avcC");
-	box_bytes(b, config, n);
-	box_end(b, inner);
+	put_config(b, t, config);
 	if (t->sar.num > 0 && t->sar.num != t->sar.den) {
-		inner = box_begin(b, "pasp");
+		size_t inner = box_begin(b, "pasp");
+
 		box_u32(b, (uint32_t)t->sar.num);
 		box_u32(b, (uint32_t)t->sar.den);
 		box_end(b, inner);
 	}
 	if (key)
-		put_sinf(b, "avc1", true, key);
+		put_sinf(b, t, key);
 	box_end(b, at);
 }
 
-/* A descriptor of ISO/IEC 14496-1, 8.3.3 with a length below 128. */
-static void put_descriptor(struct boxes *b, unsigned tag, size_t n)
+static void put_audio_entry(struct boxes *b, const struct cmaf_track *t, const struct buf *config,
+			    const struct cmaf_key *key)
 {
-	box_u8(b, tag);
-	box_u8(b, (unsigned)n);
-}
-
-static void put_esds(struct boxes *b, const void *config, size_t n)
-{
-	size_t at = box_begin_full(b, "esds", 0, 0);
-
-	put_descriptor(b, 3, 3 + 2 + 13 + 2 + n + 3); /* ES */
-	box_u16(b, 1);
-	box_u8(b, 0);
-	put_descriptor(b, 4, 13 + 2 + n); /* decoder configuration */
-	box_u8(b, 0x40);		  /* MPEG-4 audio */
-	box_u8(b, 0x15);		  /* an audio stream */
-	put_zeros(b, 3 + 4 + 4);
-	put_descriptor(b, 5, n);
-	box_bytes(b, config, n);
-	put_descriptor(b, 6, 1);
-	box_u8(b, 2);
-	box_end(b, at);
-}
-
-static void put_mp4a(struct boxes *b, const struct cmaf_track *t, const void *config, size_t n,
-		     const struct cmaf_key *key)
-{
-	size_t at = box_begin(b, key ? "enca" : "mp4a");
+	size_t at = box_begin(b, key ? "enca" : t->coder->entry);
 
 	put_zeros(b, 6);
 	box_u16(b, 1);
@@ -195,9 +179,9 @@ static void put_mp4a(struct boxes *b, const struct cmaf_track *t, const void *co
 	box_u16(b, 16);
 	put_zeros(b, 4);
 	box_u32(b, (uint32_t)MIN(t->sample_rate, 65535) << 16);
-	put_esds(b, config, n);
+	put_config(b, t, config);
 	if (key)
-		put_sinf(b, "mp4a", false, key);
+		put_sinf(b, t, key);
 	box_end(b, at);
 }
 
@@ -216,7 +200,7 @@ static void put_empty_tables(struct boxes *b)
 	box_end(b, at);
 }
 
-static void put_minf(struct boxes *b, const struct cmaf_track *t, const void *config, size_t n,
+static void put_minf(struct boxes *b, const struct cmaf_track *t, const struct buf *config,
 		     const struct cmaf_key *key)
 {
 	bool video = t->kind == MEDIA_VIDEO;
@@ -236,9 +220,9 @@ static void put_minf(struct boxes *b, const struct cmaf_track *t, const void *co
 	at = box_begin_full(b, "stsd", 0, 0);
 	box_u32(b, 1);
 	if (video)
-		put_avc1(b, t, config, n, key);
+		put_video_entry(b, t, config, key);
 	else
-		put_mp4a(b, t, config, n, key);
+		put_audio_entry(b, t, config, key);
 	box_end(b, at);
 	put_empty_tables(b);
 	box_end(b, stbl);
@@ -253,7 +237,7 @@ static void put_trak(struct boxes *b, const struct cmaf_track *t, const struct b
 	put_tkhd(b, t);
 	size_t mdia = box_begin(b, "mdia");
 	put_mdhd_hdlr(b, t);
-	put_minf(b, t, config->data, config->len, key);
+	put_minf(b, t, config, key);
 	box_end(b, mdia);
 	box_end(b, trak);
 }

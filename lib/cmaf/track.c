@@ -1,8 +1,8 @@
 /* The segmenter of one track: decides where chunks, parts and segments end. */
-#include "cmaf/cut.h"
-
 #include <errno.h>
 
+#include "cmaf/coder.h"
+#include "cmaf/cut.h"
 #include "log/log.h"
 
 static int64_t to_scale(const struct cmaf_track *t, int64_t v)
@@ -12,34 +12,13 @@ static int64_t to_scale(const struct cmaf_track *t, int64_t v)
 
 /* ---- parameters ---- */
 
-static void aac_codec(const uint8_t *p, size_t n, char *out, size_t cap)
-{
-	unsigned type = n ? p[0] >> 3 : 2;
-
-	if (type == 31 && n > 1)
-		type = 32 + ((p[0] & 7u) << 3 | p[1] >> 5);
-	snprintf(out, cap, "mp4a.40.%u", type);
-}
-
 /* The coder's parameters, as they are in the sample entry. */
 static int read_config(const struct cmaf_track *t, const uint8_t *p, size_t n, struct buf **out,
-		       char codec[32])
+		       char codec[CODER_NAME])
 {
 	struct boxes config = {0};
-	int rc = 0;
+	int rc = t->coder->config(t, p, n, &config, codec);
 
-	if (t->kind == MEDIA_VIDEO) {
-		rc = avc_config(p, n, &config);
-		if (!rc)
-			snprintf(codec, 32, "avc1.%02x%02x%02x", config.out.at[1], config.out.at[2],
-				 config.out.at[3]);
-	} else if (n < 2 || n > 64) {
-		rc = -ENODATA;
-	} else {
-		box_bytes(&config, p, n);
-		rc = config.bad ? -ENOMEM : 0;
-		aac_codec(p, n, codec, 32);
-	}
 	*out = rc ? NULL : buf_copy(config.out.at, config.out.len);
 	vec_free(&config.out);
 	return rc || *out ? rc : -ENOMEM;
@@ -90,7 +69,7 @@ int track_config(struct cmaf *c, struct cmaf_track *t, const uint8_t *p, size_t 
 {
 	struct cmaf_init *i = NULL;
 	struct buf *config;
-	char codec[32];
+	char codec[CODER_NAME];
 	int rc = read_config(t, p, n, &config, codec);
 
 	if (!rc)
@@ -126,7 +105,7 @@ struct cmaf_init *track_init_for(const struct cmaf_track *t, struct cmaf_key *k)
 
 static size_t sample_size(const struct cmaf_track *t, const struct media_packet *p)
 {
-	return t->kind == MEDIA_VIDEO ? avc_size(p->data, p->size) : p->size;
+	return t->coder->size ? t->coder->size(p->data, p->size) : p->size;
 }
 
 static void drop_pending(struct cmaf_cut *cut)
@@ -147,8 +126,8 @@ static int fill_chunk(struct cmaf *c, struct cmaf_track *t, uint8_t *data)
 	for (size_t i = 0; i < cut->npend; i++) {
 		const struct media_packet *p = cut->pend[i].p;
 
-		if (t->kind == MEDIA_VIDEO)
-			avc_copy(p->data, p->size, to);
+		if (t->coder->copy)
+			t->coder->copy(p->data, p->size, to);
 		else
 			memcpy(to, p->data, p->size);
 		to += cut->pend[i].size;
@@ -519,7 +498,7 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 	struct frame f;
 	int rc = 0;
 
-	if (t->kind == MEDIA_VIDEO && p->key && avc_has_config(p->data, p->size))
+	if (p->key && t->coder->has_config && t->coder->has_config(p->data, p->size))
 		rc = track_config(c, t, p->data, p->size);
 	if (rc == -ENOMEM)
 		return rc;

@@ -146,7 +146,7 @@ void conn_writable(struct conn *c)
 {
 	c->blocked = false;
 	conn_flush(c);
-	if (!c->queued)
+	if (c->queued < HTTP_ROOM)
 		conn_resume_later(c);
 }
 

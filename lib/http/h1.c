@@ -311,10 +311,19 @@ static void h1_cut(struct conn *c, struct http_request *r)
 	conn_doom(c);
 }
 
+static void h1_resume(struct conn *c)
+{
+	struct h1 *h = c->session;
+
+	if (h->cur && !c->doomed)
+		request_room(h->cur);
+	run(c);
+}
+
 const struct proto_ops h1_ops = {
     .open = h1_open,
     .input = h1_input,
-    .resume = run,
+    .resume = h1_resume,
     .timeout = h1_timeout,
     .closed = h1_closed,
     .start = h1_start,

@@ -234,6 +234,8 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *f, const uint8_
 	s->left -= n;
 	s->moved_us = now(c);
 	charge(c, -CALM_CREDIT);
+	if (s->r && s->r->room && s->left < HTTP_ROOM)
+		conn_resume_later(c);
 	while (n) {
 		struct slice *part = &s->body.at[s->at];
 		size_t k = MIN(n, part->len);
@@ -464,6 +466,16 @@ static void h2_input(struct conn *c, const char *p, size_t n)
 	conn_flush(c);
 }
 
+static void h2_resume(struct conn *c)
+{
+	struct stream *s, *tmp;
+
+	list_for_safe (s, tmp, &h2_of(c)->streams, link)
+		if (s->r && !s->cut)
+			request_room(s->r);
+	conn_flush(c);
+}
+
 static void h2_flush(struct conn *c)
 {
 	if (!h2_of(c)->in_input)
@@ -593,7 +605,7 @@ static int h2_open(struct conn *c)
 const struct proto_ops h2_ops = {
     .open = h2_open,
     .input = h2_input,
-    .resume = conn_flush,
+    .resume = h2_resume,
     .pull = h2_pull,
     .check = h2_check,
     .timeout = h2_timeout,

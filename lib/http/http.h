@@ -5,7 +5,9 @@
  *               requests are done here;
  *   later       keep the request (set gone and user), http_reply when the thing is there;
  *   bit by bit  http_stream_start, http_stream_write as bytes are made, http_stream_end: chunked
- *               transfer.
+ *               transfer;
+ *   by request  http_stream_sized for what is long and known, then http_stream_write a piece at a time, the
+ *               next when the reader has taken the last one (room).
  *
  * Requests are GET and HEAD (OPTIONS is answered here); a body is refused. Layers: sock.c carries
  * bytes, tls.c seals them, conn.c queues and times them, h1.c and h2.c are the protocols, request.c
@@ -39,6 +41,9 @@ struct http_request {
 	 * server is destroyed) before the reply or the end of the stream; after it the request is
 	 * no more. link and user are the keeper's own. */
 	void (*gone)(struct http_request *r);
+	/* For one that streams: set it to be called once, in the server's next turn, when less than
+	 * HTTP_ROOM waits for the reader. */
+	void (*room)(struct http_request *r);
 	void *user;
 	struct list link;
 };
@@ -92,6 +97,15 @@ void http_reply_page(struct http_request *r, const struct http_answer *a, struct
 /* Sends the head of an answer whose length is not known; body and etag must be unset. After it the
  * request lives until http_stream_end or gone. */
 void http_stream_start(struct http_request *r, const struct http_answer *a);
+/* The same for a body of `size` bytes: ranges and conditional requests are done here. True: bytes
+ * [*first, *first + *n) are wanted, in order, and then http_stream_end. False: all is said, and r is no more. */
+bool http_stream_sized(struct http_request *r, const struct http_answer *a, uint64_t size,
+		       uint64_t *first, uint64_t *n) MUST_USE;
+#define HTTP_ROOM ((size_t)256 << 10)
+/* Bytes that wait for the reader. */
+size_t http_stream_backlog(const struct http_request *r);
+/* Ends a connection whose answer cannot be completed; gone is not called. r is no more. */
+void http_stream_abort(struct http_request *r);
 /* Takes a reference of its own. When the reader has let more than queue_max bytes pile up, its
  * connection is cut (gone is called after the current callback, not inside this call) and -ENOBUFS
  * returned; later writes return it too. */

@@ -233,10 +233,39 @@ static void reply_text(struct http_request *r, const struct http_answer *a)
 	buf_unref(b);
 }
 
+/* Starts an answer with a body of `size` bytes. Which of them are to follow: *n from *first on. */
+static void start_sized(struct http_request *r, const struct http_answer *a, uint64_t size,
+			uint64_t *first, uint64_t *n)
+{
+	uint64_t last = 0;
+	char range[80];
+	struct http_answer own = *a;
+	int part = 0;
+
+	*first = 0;
+	if (not_modified(r, a))
+		own.status = 304;
+	else
+		part = range_of(r, a, size, first, &last);
+	if (part == 1) {
+		own.status = 206;
+		snprintf(range, sizeof(range), "bytes %llu-%llu/%llu", (unsigned long long)*first,
+			 (unsigned long long)last, (unsigned long long)size);
+	} else if (part == -416) {
+		own.status = 416;
+		own.type = NULL;
+		snprintf(range, sizeof(range), "bytes */%llu", (unsigned long long)size);
+	}
+	*n = part == 1 ? last - *first + 1 : part || own.status == 304 ? 0 : size;
+	start(r, &own, own.status == 304 || own.status == 204 ? -2 : (int64_t)*n,
+	      part ? range : NULL);
+	if (r->method == HTTP_HEAD)
+		*n = 0;
+}
+
 void http_reply(struct http_request *r, const struct http_answer *a)
 {
-	uint64_t size = 0, first = 0, last = 0;
-	char range[80];
+	uint64_t size = 0, first, n;
 
 	for (size_t i = 0; i < a->n; i++)
 		size += a->body[i].len;
@@ -244,26 +273,8 @@ void http_reply(struct http_request *r, const struct http_answer *a)
 		reply_text(r, a);
 		return;
 	}
-	struct http_answer own = *a;
-	int part = 0;
-	if (not_modified(r, a))
-		own.status = 304;
-	else
-		part = range_of(r, a, size, &first, &last);
-	if (part == 1) {
-		own.status = 206;
-		snprintf(range, sizeof(range), "bytes %llu-%llu/%llu", (unsigned long long)first,
-			 (unsigned long long)last, (unsigned long long)size);
-	} else if (part == -416) {
-		own.status = 416;
-		own.type = NULL;
-		snprintf(range, sizeof(range), "bytes */%llu", (unsigned long long)size);
-	}
-	uint64_t n = part == 1 ? last - first + 1 : part || own.status == 304 ? 0 : size;
-	start(r, &own, own.status == 304 || own.status == 204 ? -2 : (int64_t)n,
-	      part ? range : NULL);
-	if (r->method != HTTP_HEAD)
-		body(r, &own, first, n);
+	start_sized(r, a, size, &first, &n);
+	body(r, a, first, n);
 	finish(r);
 }
 
@@ -278,6 +289,39 @@ void http_stream_start(struct http_request *r, const struct http_answer *a)
 {
 	start(r, a, -1, NULL);
 	of(r)->conn->proto->flush(of(r)->conn);
+}
+
+bool http_stream_sized(struct http_request *r, const struct http_answer *a, uint64_t size,
+		       uint64_t *first, uint64_t *n)
+{
+	start_sized(r, a, size, first, n);
+	if (*n)
+		of(r)->conn->proto->flush(of(r)->conn);
+	else
+		finish(r);
+	return *n != 0;
+}
+
+size_t http_stream_backlog(const struct http_request *r)
+{
+	return of(r)->conn->proto->backlog(of(r)->conn, r);
+}
+
+void http_stream_abort(struct http_request *r)
+{
+	r->gone = NULL;
+	r->room = NULL;
+	of(r)->conn->proto->cut(of(r)->conn, r);
+}
+
+void request_room(struct http_request *r)
+{
+	void (*room)(struct http_request * r) = r->room;
+
+	if (!room || http_stream_backlog(r) >= HTTP_ROOM)
+		return;
+	r->room = NULL;
+	room(r);
 }
 
 int http_stream_write(struct http_request *r, const struct slice *s)

@@ -82,5 +82,7 @@ struct http_request *request_create(struct conn *c, int32_t stream, enum http_me
 /* The first field of that name. */
 bool request_field(const struct http_request *r, const char *name, struct http_text *out);
 int32_t request_stream(const struct http_request *r); /* of HTTP/2 */
+/* Calls r->room when it is set and there is room. */
+void request_room(struct http_request *r);
 
 #endif

@@ -30,6 +30,7 @@ struct sock {
 	uv_poll_t poll;
 	int fd;
 	bool reading, writing, counted;
+	int watched;	   /* what poll waits for */
 	struct conn *conn; /* NULL: refused, or still being accepted */
 	struct http_server *server;
 	struct net_addr peer;
@@ -40,10 +41,14 @@ static char shared[65536];
 
 static void on_event(uv_poll_t *h, int status, int events);
 
+/* libuv tells the kernel twice of each start, of the same events too. */
 static int watch(struct sock *t)
 {
 	int events = (t->reading ? UV_READABLE : 0) | (t->writing ? UV_WRITABLE : 0);
 
+	if (events == t->watched)
+		return 0;
+	t->watched = events;
 	return events ? uv_poll_start(&t->poll, events, on_event) : uv_poll_stop(&t->poll);
 }
 

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -7,6 +8,8 @@
 #include "os/os.h"
 
 #define SLOW_US (50 * MS_US)
+#define CLOSING_US SEC_US
+#define CLOSING_STEP_MS 20
 
 void loop_call(struct loop *l, void (*fn)(void *), void *arg, const char *what)
 {
@@ -208,25 +211,40 @@ static void free_calls(struct list *calls)
 	list_init(calls);
 }
 
-void loop_destroy(struct loop *l)
+/* Handles close in a moment; what a thread of libuv does for us may take as long as the name servers or the
+ * disk like. */
+static bool close_all(struct loop *l)
+{
+	int64_t until = os_mono_us() + CLOSING_US;
+
+	uv_walk(&l->uv, close_handle, l);
+	while (uv_run(&l->uv, UV_RUN_NOWAIT) && os_mono_us() < until) {
+		struct pollfd ready = {.fd = uv_backend_fd(&l->uv), .events = POLLIN};
+
+		poll(&ready, 1, uv_backend_timeout(&l->uv) ? CLOSING_STEP_MS : 0);
+	}
+	return !uv_loop_close(&l->uv);
+}
+
+bool loop_destroy(struct loop *l)
 {
 	if (!l)
-		return;
+		return true;
 	pthread_mutex_lock(&l->lock);
 	l->closed = true;
 	pthread_mutex_unlock(&l->lock);
 	on_mail(&l->mail);
-	uv_walk(&l->uv, close_handle, l);
-	for (int64_t until = os_mono_us() + SEC_US; uv_loop_alive(&l->uv) && os_mono_us() < until;)
-		uv_run(&l->uv, UV_RUN_ONCE);
-	if (uv_loop_close(&l->uv))
-		log_debug("loop", "handles left open at exit");
-	if (l->timerfd >= 0)
-		close(l->timerfd);
+	bool closed = close_all(l);
+
 	free_calls(&l->deferred);
 	vec_free(&l->heap);
+	if (!closed)
+		return false;
+	if (l->timerfd >= 0)
+		close(l->timerfd);
 	pthread_mutex_destroy(&l->lock);
 	free(l);
+	return true;
 }
 
 int loop_run(struct loop *l)

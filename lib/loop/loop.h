@@ -17,8 +17,10 @@ struct loop;
 
 /* Returns 0 or a negative errno. SIGPIPE is ignored from here on. */
 int loop_create(struct loop **out) MUST_USE;
-/* Makes the calls that were posted and have not been made: they own what they are given. Closes what is left (a bounded 1 s wait for handles to close), frees. NULL is allowed. */
-void loop_destroy(struct loop *l);
+/* Makes the calls that were posted and have not been made: they own what they are given. Closes what is left, frees.
+ * NULL is allowed. False after 1 s: a thread of libuv still works for it (a lookup that no name server answers), so its
+ * memory stays; exit(3) would wait for that thread, _exit(2) does not. */
+bool loop_destroy(struct loop *l);
 
 /* Runs until loop_stop; returns the status that was given there. */
 int loop_run(struct loop *l);

@@ -154,7 +154,6 @@ int media_demux_open_url(struct media_demux **out, const char *url, const _Atomi
 {
 	struct media_demux *d = NULL;
 	AVDictionary *o = NULL;
-	bool listen = str_starts(url, "rtmp:");
 	int rc = alloc(&d);
 
 	if (rc) {
@@ -165,12 +164,7 @@ int media_demux_open_url(struct media_demux **out, const char *url, const _Atomi
 	options(d);
 	av_dict_set(&o, "format_whitelist", FORMATS ",hls", 0);
 	av_dict_set(&o, "protocol_whitelist",
-		    listen		      ? "rtmp,tcp"
-		    : str_starts(url, "http") ? "http,https,tls,tcp,crypto"
-					      : "file",
-		    0);
-	if (listen)
-		av_dict_set(&o, "listen", "1", 0);
+		    str_starts(url, "http") ? "http,https,tls,tcp,crypto" : "file", 0);
 	if (str_starts(url, "http"))
 		media_pull_prepare(d, url, &o);
 	int averr = avformat_open_input(&d->fc, url, NULL, &o);

@@ -46,11 +46,11 @@ struct engine_source {
 	void (*cancel)(
 	    void *arg);	    /* from any thread: wait and read end with -EINTR, now and later */
 	const char *format; /* FFmpeg's name, NULL: probe */
-	const char *url; /* instead of all the above: what libavformat opens itself (http, rtmp) */
-	bool live;	 /* false: a file, read as fast as it can be encoded */
-	bool paced;	 /* a file in real time */
-	bool loops;	 /* it ends and begins again all the time, which is not told */
-	bool once;	 /* it comes to an end and that is all (a pipe): no lost() then */
+	const char *url;    /* instead of all the above: what libavformat opens itself (http) */
+	bool live;	    /* false: a file, read as fast as it can be encoded */
+	bool paced;	    /* a file in real time */
+	bool loops;	    /* it ends and begins again all the time, which is not told */
+	bool once;	    /* it comes to an end and that is all (a pipe): no lost() then */
 };
 
 struct engine_conf {

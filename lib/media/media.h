@@ -112,7 +112,7 @@ struct media_demux;
  * -ETIMEDOUT, or what read() returned. The reader must outlive the demuxer. */
 int media_demux_open(struct media_demux **out, const struct media_reader *r, const char *format,
 		     char *err) MUST_USE;
-/* The same for what libavformat opens by itself: http(s) pull, only from the URL's host; rtmp listen; a file with its own
+/* The same for what libavformat opens by itself: http(s) pull, only from the URL's host; a file with its own
  * seeking. Cancel by setting *cancel from another thread. The URL must outlive the demuxer. */
 int media_demux_open_url(struct media_demux **out, const char *url, const _Atomic bool *cancel,
 			 char *err) MUST_USE;

@@ -5,12 +5,11 @@
 #include <libavutil/pixdesc.h>
 #include <zimg.h>
 
+#include "media/resize.h"
 #include "media/tone.h"
 
 #define ALIGN 64
 #define RING 6
-#define BICUBIC_B 0
-#define BICUBIC_C 0.6
 
 struct scaler {
 	int width, height;
@@ -22,6 +21,7 @@ struct scaler {
 	enum AVColorTransferCharacteristic in_trc;
 	bool direct; /* the source is what is wanted */
 	bool keep;
+	struct resize *resize; /* instead of the graph, for what it can do */
 	zimg_filter_graph *graph;
 	void *tmp;
 	int x, y, w, h;	     /* where the picture goes */
@@ -55,6 +55,8 @@ void scaler_keep(struct scaler *s)
 
 static void forget(struct scaler *s)
 {
+	resize_destroy(s->resize);
+	s->resize = NULL;
 	zimg_filter_graph_free(s->graph);
 	s->graph = NULL;
 	free(s->tmp);
@@ -264,42 +266,54 @@ static zimg_image_format wanted(const struct scaler *s, const zimg_image_format 
 	return z;
 }
 
+static int build_graph(struct scaler *s, const zimg_image_format *from, char *err)
+{
+	zimg_image_format to = wanted(s, from);
+	zimg_graph_builder_params params;
+	size_t size;
+
+	zimg_graph_builder_params_default(&params, ZIMG_API_VERSION);
+	params.resample_filter = params.resample_filter_uv = ZIMG_RESIZE_BICUBIC;
+	/* Sharper than zimg's own choice (1/3, 1/3), at the same cost. */
+	params.filter_param_a = params.filter_param_a_uv = 0;
+	params.filter_param_b = params.filter_param_b_uv = RESIZE_CUBIC_C;
+	params.cpu_type = ZIMG_CPU_AUTO_64B; /* rows are ALIGNed */
+	s->graph = zimg_filter_graph_build(from, &to, &params);
+	if (!s->graph || zimg_filter_graph_get_tmp_size(s->graph, &size))
+		return zimg_get_last_error(err, MEDIA_ERR), -ENOTSUP;
+	s->tmp = aligned_alloc(ALIGN, (size + ALIGN) / ALIGN * ALIGN);
+	return s->tmp ? 0 : -ENOMEM;
+}
+
 static int build(struct scaler *s, const AVFrame *in, char *err)
 {
-	zimg_graph_builder_params params;
-	zimg_image_format from, to;
-	size_t size;
+	zimg_image_format from;
+	int rc = -ENOTSUP;
 
 	forget(s);
 	if (!describe(in, &from)) {
 		const char *name = av_get_pix_fmt_name(in->format);
 
-		return mav_say(err, "pixel format %s is not supported", name ? name : "?"),
-		       -ENOTSUP;
+		return mav_say(err, "pixel format %s is not supported", name ? name : "?"), rc;
 	}
+	mav_say(err, "out of memory");
 	fit(s, in);
 	if (tone_wanted(in) && tone_create(&s->tone, in->color_trc, tone_peak(in)))
-		return mav_say(err, "out of memory"), -ENOMEM;
-	to = wanted(s, &from);
-	zimg_graph_builder_params_default(&params, ZIMG_API_VERSION);
-	params.resample_filter = params.resample_filter_uv = ZIMG_RESIZE_BICUBIC;
-	/* Sharper than zimg's own choice (1/3, 1/3), at the same cost. */
-	params.filter_param_a = params.filter_param_a_uv = BICUBIC_B;
-	params.filter_param_b = params.filter_param_b_uv = BICUBIC_C;
-	params.cpu_type = ZIMG_CPU_AUTO_64B; /* rows are ALIGNed */
-	s->graph = zimg_filter_graph_build(&from, &to, &params);
-	if (!s->graph || zimg_filter_graph_get_tmp_size(s->graph, &size)) {
-		zimg_get_last_error(err, MEDIA_ERR);
-		return -ENOTSUP;
-	}
-	s->tmp = aligned_alloc(ALIGN, (size + ALIGN) / ALIGN * ALIGN);
+		return -ENOMEM;
+	if (in->format == AV_PIX_FMT_YUV420P && !is_full_range(in) && !s->tone &&
+	    resize_best() != RESIZE_PLAIN)
+		rc = resize_create(&s->resize, in->width, in->height, s->w, s->h, resize_best());
+	if (rc == -ENOTSUP)
+		rc = build_graph(s, &from, err);
+	if (rc)
+		return rc;
 	bool bars = s->w != s->width || s->h != s->height;
 	if (bars)
 		s->inner = make_frame(AV_PIX_FMT_YUV420P, s->w, s->h);
 	if (s->tone)
 		s->deep = make_frame(AV_PIX_FMT_YUV420P10, s->w, s->h);
-	if (!s->tmp || (bars && !s->inner) || (s->tone && !s->deep))
-		return mav_say(err, "out of memory"), -ENOMEM;
+	if ((bars && !s->inner) || (s->tone && !s->deep))
+		return -ENOMEM;
 	s->direct = !s->keep && !s->tone && !bars && in->format == AV_PIX_FMT_YUV420P &&
 		    !is_full_range(in) && in->width == s->width && in->height == s->height;
 	s->in_width = in->width;
@@ -412,12 +426,14 @@ int scaler_run(struct scaler *s, AVFrame *in, AVFrame **out, char *err)
 		*out = in;
 		return 0;
 	}
-	const AVFrame *from = aligned(s, in);
+	const AVFrame *from = s->resize ? in : aligned(s, in);
 	s->picture = next_picture(s);
 	if (!from || !s->picture)
 		return mav_say(err, "out of memory"), -ENOMEM;
 	AVFrame *to = s->inner ? s->inner : s->picture;
-	if ((rc = process(s, from, s->deep ? s->deep : to)))
+	if (s->resize)
+		resize_run(s->resize, in->data, in->linesize, to->data, to->linesize);
+	else if ((rc = process(s, from, s->deep ? s->deep : to)))
 		return zimg_get_last_error(err, MEDIA_ERR), rc;
 	if (s->tone)
 		tone_run(s->tone, s->deep, to);

@@ -1,6 +1,6 @@
-/* Pictures of any format to 8-bit 4:2:0 of one size, by zimg (packed ones are taken apart before, slowly; those of high dynamic range
- * become BT.709, see tone.h); fitted with black bars when the shapes differ. Not for
- * other modules. */
+/* Pictures of any format to 8-bit 4:2:0 of one size: by resize.h what that can do, else by zimg (packed ones are taken apart before,
+ * slowly; those of high dynamic range become BT.709, see tone.h); fitted with black bars when the shapes differ. Not for other
+ * modules. */
 #ifndef GEX_MEDIA_SCALE_H
 #define GEX_MEDIA_SCALE_H
 

@@ -296,7 +296,7 @@ static int open_demux(struct stream_input *in, struct media_demux **d, char *err
 		stream_fail(err, r, "%s", r == -ENODATA ? "the end" : strerror(-r));
 		return r;
 	}
-	return media_demux_open(d, &reader, in->url.format, err);
+	return media_demux_open(d, &reader, stream_url_input_format(&in->url), err);
 }
 
 /* Reads until the source ends; leaves the reason in err. */
@@ -420,7 +420,7 @@ int stream_input_create(struct stream_input **out, struct loop *l, const struct 
 		stream_fail(err, r, "out of memory");
 		goto fail;
 	}
-	if (u->scheme != STREAM_RTMP && u->scheme != STREAM_HTTP) {
+	if (u->scheme != STREAM_HTTP) {
 		r = stream_source_create(&in->source, u, err);
 		if (r)
 			goto fail;

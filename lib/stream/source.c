@@ -12,7 +12,8 @@
 
 static const struct source_ops *const by_scheme[] = {
     [STREAM_PIPE] = &source_pipe, [STREAM_FILE] = &source_file, [STREAM_UNIX] = &source_unix,
-    [STREAM_SRT] = &source_srt,	  [STREAM_UDP] = &source_udp,	[STREAM_HTTP] = NULL,
+    [STREAM_SRT] = &source_srt,	  [STREAM_UDP] = &source_udp,	[STREAM_RTMP] = &source_rtmp,
+    [STREAM_HTTP] = NULL,
 };
 
 int stream_fail(char *err, int e, const char *fmt, ...)

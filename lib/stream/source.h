@@ -14,7 +14,7 @@ struct stream_source {
 	_Atomic bool cancelled;
 	bool used; /* pipe, file: has been read once */
 	char peer[80];
-	void *priv; /* srt */
+	void *priv; /* the scheme's own */
 };
 
 struct source_ops {
@@ -24,7 +24,8 @@ struct source_ops {
 	void (*destroy)(struct stream_source *s); /* may be NULL; fd is closed by source.c */
 };
 
-extern const struct source_ops source_pipe, source_file, source_unix, source_udp, source_srt;
+extern const struct source_ops source_pipe, source_file, source_unix, source_udp, source_srt,
+    source_rtmp;
 
 /* Waits until fd is readable (or events), at most timeout_us (NEVER_US: for ever). 0, -ETIMEDOUT, -EINTR when cancelled. */
 int source_poll(struct stream_source *s, int fd, short events, int64_t timeout_us);

@@ -31,7 +31,7 @@ struct stream_url {
 	bool tls;
 	bool listener;	 /* srt without a host, or with mode=listener */
 	bool rendezvous; /* srt: both sides call */
-	bool last;	 /* srt: a second publisher takes over, ?publisher=last */
+	bool last;	 /* srt, rtmp: a second publisher takes over, ?publisher=last */
 	char *
 	    path; /* file, unix: the path; http, rtmp: the whole URL (its query belongs to the server) */
 	char *host; /* "" for none; IPv6 without brackets */
@@ -48,6 +48,8 @@ struct stream_url {
 };
 /* Parses text. 0, or -EINVAL with one line in err (MEDIA_ERR bytes), which names the bad part. Pure; fuzzed. */
 int stream_url_parse(struct stream_url *u, const char *text, char *err) MUST_USE;
+/* The container that is read from it, FFmpeg's name; NULL: probed. */
+const char *stream_url_input_format(const struct stream_url *u);
 /* 0 or -ENOMEM. */
 int stream_url_copy(struct stream_url *dst, const struct stream_url *src) MUST_USE;
 void stream_url_finish(struct stream_url *u);
@@ -58,10 +60,10 @@ void stream_sandbox_output(const struct stream_url *u, struct os_sandbox *s);
 /* ---- source: bytes, for a thread that may block ---- */
 struct stream_source;
 /* Binds or checks what can be checked at once (a port in use, a missing file); does not wait for a peer. The URL is
- * copied. 0, or a negative errno with one line in err. http and rtmp URLs have no byte source: -ENOTSUP (media opens them). */
+ * copied. 0, or a negative errno with one line in err. An http URL has no byte source: -ENOTSUP (media opens it). */
 int stream_source_create(struct stream_source **out, const struct stream_url *u,
 			 char *err) MUST_USE;
-/* Waits for the next connection (srt listener: a caller; unix: the server to be there; file and pipe: at once, and -ENODATA
+/* Waits for the next connection (srt listener, rtmp: a publisher; unix: the server to be there; file and pipe: at once, and -ENODATA
  * when they have been read to their end and cannot begin again). Blocks. 0, -EINTR after stream_source_cancel, or a negative
  * errno. Bytes then come by stream_source_read until it returns 0 or less; after that call wait again. */
 int stream_source_wait(struct stream_source *s) MUST_USE;

@@ -341,6 +341,25 @@ static char *shown_web(const struct stream_url *u, const struct scheme *sc, cons
 			  brackets(u, false), u->port, (int)n, path, key, query);
 }
 
+/* Of an RTMP URL's query, which is the server's, what is ours where we are the server. */
+static int parse_publisher(struct stream_url *u, const char *query, char *err)
+{
+	static const char name[] = "publisher=";
+	char value[8];
+
+	while (query) {
+		size_t n = strcspn(++query, "&");
+
+		if (str_starts(query, name)) {
+			n = MIN(n - strlen(name), sizeof(value) - 1);
+			snprintf(value, sizeof(value), "%.*s", (int)n, query + strlen(name));
+			return set_publisher(u, value, err);
+		}
+		query = strchr(query, '&');
+	}
+	return 0;
+}
+
 static int parse_web(struct stream_url *u, const struct scheme *sc, const char *text, char *err)
 {
 	const char *rest = text + strlen(sc->prefix);
@@ -354,6 +373,9 @@ static int parse_web(struct stream_url *u, const struct scheme *sc, const char *
 	for (const char *p = text; *p; p++)
 		if ((unsigned char)*p <= ' ' || *p == 127)
 			return fail(err, "a URL has no spaces or control characters");
+	r = u->scheme == STREAM_RTMP ? parse_publisher(u, strchr(text, '?'), err) : 0;
+	if (r)
+		return r;
 	u->path = strdup(text);
 	u->shown = shown_web(u, sc, rest + n);
 	return u->path && u->shown ? 0 : fail(err, "out of memory");
@@ -491,6 +513,11 @@ void stream_url_finish(struct stream_url *u)
 	free(u->source);
 	free(u->shown);
 	*u = (struct stream_url){0};
+}
+
+const char *stream_url_input_format(const struct stream_url *u)
+{
+	return u->scheme == STREAM_RTMP ? "flv" : u->format;
 }
 
 const char *url_out_format(const struct stream_url *u)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "log/log.h"
 #include "os/os.h"
@@ -134,16 +135,23 @@ static int run(struct tool *t)
 	return loop_run(t->loop);
 }
 
+/* What a thread cannot be called off from is not waited for. */
 static void tear_down(struct tool *t, int status)
 {
+	bool closed;
+
 	log_status(NULL);
 	loop_timer_stop(&t->second);
 	loop_timer_stop(&t->watchdog);
 	http_server_destroy(t->metrics_server);
 	t->ops->close(t->app, status);
-	loop_destroy(t->loop);
+	closed = loop_destroy(t->loop);
 	metrics_destroy(t->metrics);
 	t->ops->finish(t->app);
+	if (closed)
+		return;
+	log_debug(NULL, "something that would not end is left behind");
+	_exit(status);
 }
 
 bool tool_reread(struct tool *t, void *root)
@@ -151,6 +159,21 @@ bool tool_reread(struct tool *t, void *root)
 	struct conf_common common;
 
 	return conf_cli(t->ops->cli, root, t->argc, t->argv, &common) < 0;
+}
+
+bool tool_reread_checked(struct tool *t, void *root,
+			 int (*check_root)(const void *root, char *err, size_t cap))
+{
+	char err[TOOL_ERR] = "";
+
+	if (!t->common.file)
+		return false;
+	if (tool_reread(t, root) && !check_root(root, err, sizeof(err)))
+		return true;
+	if (*err)
+		log_error(NULL, "%s", err);
+	log_error(NULL, "the configuration stays as it was");
+	return false;
 }
 
 int tool_main(struct tool *t, int argc, char **argv)

@@ -59,6 +59,9 @@ struct tool {
 /* For hangup: the command line and the file as they are now, into a root that is zeroed. False, said in the log,
  * when they are wrong; the root is to be freed in any case. */
 bool tool_reread(struct tool *t, void *root);
+/* The same where there is a file, and what `check` finds wrong is said as well. */
+bool tool_reread_checked(struct tool *t, void *root,
+			 int (*check)(const void *root, char *err, size_t cap));
 /* The status to return from main. */
 int tool_main(struct tool *t, int argc, char **argv) MUST_USE;
 

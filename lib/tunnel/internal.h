@@ -388,6 +388,7 @@ struct tunnel {
 	    lost_end_us;     /* lost_end_us: patience with a peer that seems to be another */
 	int64_t resuming_us; /* since when no path is up; NEVER_US: one is */
 	unsigned closes;     /* CLOSE datagrams still to be sent */
+	int64_t close_us;    /* and when the next one goes */
 	bool timed;	     /* what is due at now_us has been done */
 
 	struct tn_idmap streams, flows;

@@ -5,8 +5,9 @@
 #define SHAKE_GAP_US (250 * MS_US)
 #define WRONG_AFTER_US (2 * SEC_US)
 #define LOST_WAIT_US (500 * MS_US)
-#define CODE_BROKEN 1 /* in CLOSE: the peer broke the protocol */
-#define CLOSES 3      /* the word may be lost, and nobody asks for it again */
+#define CODE_BROKEN 1		  /* in CLOSE: the peer broke the protocol */
+#define CLOSES 3		  /* the word may be lost, and nobody asks for it again; */
+#define CLOSE_GAP_US (40 * MS_US) /* a burst of losses is to take one of them, not all */
 
 void tunnel_conf_default(struct tunnel_conf *conf)
 {
@@ -277,6 +278,7 @@ static void begin_close(struct tunnel *t, int reason, uint32_t code, const char 
 	}
 	t->state = TUNNEL_CLOSING;
 	t->closes = CLOSES;
+	t->close_us = t->now_us;
 	tn_touch(t);
 }
 
@@ -606,6 +608,7 @@ static size_t output_close(struct tunnel *t, void *buf, size_t cap, struct tn_wh
 	struct tn_path *p = t->closes % 2 || !t->spare ? t->best : t->spare;
 	size_t n = tn_packet_build(t, p, buf, cap);
 
+	t->close_us = t->now_us + CLOSE_GAP_US;
 	if (n == 0 || --t->closes == 0)
 		tn_closed(t, t->reason);
 	*to = p->at;
@@ -624,7 +627,7 @@ size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct 
 		n = crypt_shake_output(t->shake, buf, cap);
 	if (n == 0 && t->state == TUNNEL_OPEN)
 		n = output_open(t, buf, cap, &at);
-	if (n == 0 && t->state == TUNNEL_CLOSING && !tn_held(t->best))
+	if (n == 0 && t->state == TUNNEL_CLOSING && !tn_held(t->best) && t->now_us >= t->close_us)
 		n = output_close(t, buf, cap, &at);
 	*path = at.id;
 	*to = at.addr;
@@ -641,7 +644,7 @@ int64_t tunnel_wake(const struct tunnel *t)
 	if (t->shake && t->state <= TUNNEL_OPEN)
 		at = MIN(t->shake_us, t->state == TUNNEL_HANDSHAKE ? t->shake_end_us : NEVER_US);
 	if (t->state == TUNNEL_CLOSING)
-		return tn_held(t->best) ? NEVER_US : t->now_us;
+		return tn_held(t->best) ? NEVER_US : t->close_us;
 	if (t->state != TUNNEL_OPEN)
 		return at;
 	at = MIN(at, tn_life_end(t));

@@ -123,9 +123,10 @@ at_least "of them those of the stream in clear" "$(sort "$TMP/pictures" | comm -
 read -r kid init segment <"$TMP/segments"
 get "$TMP/one.mp4" "${url[cbcs]}/180p/$init" "${url[cbcs]}/180p/$segment"
 step "with the other key it is none" not shows "$([ "$kid" = $kid1 ] && echo $key2 || echo $key1)" "$TMP/one.mp4" 2>"$TMP/wrong"
-get "$TMP/parts" "${url[cbcs]}/180p/$(grep -o '[0-9]*\.0\.m4s' "$TMP/list" | head -1)"
-step "a part is the segment's own bytes" cmp -n "$(stat -c %s "$TMP/parts")" "$TMP/parts" \
-	<(curl -sf "${url[cbcs]}/180p/$(grep -o '[0-9]*\.0\.m4s' "$TMP/list" | head -1 | sed 's/\.0//')")
+part=$(grep -o '[0-9]*\.0\.m4s' "$TMP/list" | head -1)
+get "$TMP/part" "${url[cbcs]}/180p/$part"
+get "$TMP/whole" "${url[cbcs]}/180p/${part/.0/}"
+step "a part is the segment's own bytes" cmp -n "$(stat -c %s "$TMP/part")" "$TMP/part" "$TMP/whole"
 get "$TMP/audio.m3u8" "${url[cbcs]}/audio/index.m3u8"
 init=$(grep -o 'init-[0-9a-f]*.mp4' "$TMP/audio.m3u8" | tail -1)
 kid=$(grep -o 'key/[0-9a-f]*' "$TMP/audio.m3u8" | tail -1 | cut -d/ -f2)

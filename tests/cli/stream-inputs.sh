@@ -68,3 +68,56 @@ step "in one line" test "$(grep -c 'takes over' "$TMP/last.log")" = 1
 stop last
 stop second || true
 refuse "source without a group" 64 "$relay" "udp://127.0.0.1:$port?source=127.0.0.1" "$TMP/never.nut"
+
+# ---- RTMP: publishers of FLV ----
+rtmp() {
+	${EXEC-} ffmpeg -nostdin -v error -re -stream_loop -1 -i "$TMP/clip.ts" -c copy -f flv "$1"
+}
+# called LOG N: so many publishers have been read.
+called() {
+	[ "$(grep -c 'source is here' "$TMP/$1.log")" -ge "$2" ]
+}
+port=$(free_port tcp)
+spawn -r keyed "$relay" "rtmp://:$port/live/KEY-OF-ONE" "$TMP/keyed.ts"
+wait_ready keyed
+# Who says nothing is in nobody's way.
+exec {mute}<>"/dev/tcp/127.0.0.1/$port"
+spawn on rtmp "rtmp://127.0.0.1:$port/live/KEY-OF-ONE"
+step "RTMP is taken" retry 15 called keyed 1
+spawn stranger rtmp "rtmp://127.0.0.1:$port/live/KEY-OF-TWO"
+wait_exit stranger 20
+step "another key is refused" grep -q 'refused: no such stream' "$TMP/keyed.log"
+spawn stranger rtmp "rtmp://127.0.0.1:$port/live/KEY-OF-ONE"
+wait_exit stranger 20
+step "a second publisher is refused" grep -q 'refused: another one is publishing' "$TMP/keyed.log"
+step "which does nothing to the first" alive on
+kill -STOP "${PID[on]}"
+# It is let in for a while, or refused at once.
+again() {
+	called keyed 2 || EXEC='timeout 5' rtmp "rtmp://127.0.0.1:$port/live/KEY-OF-ONE?token=the-encoders" || called keyed 2
+}
+step "a silent one is replaced" retry 15 again
+step "which is told" grep -q 'silent for 2 s; another publisher takes over' "$TMP/keyed.log"
+no_key() {
+	! grep -q KEY-OF "$TMP/keyed.log"
+}
+step "no key is in the log" no_key
+kill -KILL "${PID[on]}"
+wait_exit on 5
+exec {mute}<&-
+stop keyed
+step "frames of both" test "$(frames "$TMP/keyed.ts" 2>/dev/null)" -gt 30
+
+port=$(free_port tcp)
+spawn -r late "$BUILD/gex-transcode" -i "rtmp://:$port?publisher=last" -r 144p -o "$TMP/late.nut"
+wait_ready late
+spawn first rtmp "rtmp://127.0.0.1:$port/any/first"
+step "the first is read" wait_log late ' fps' 15
+spawn second rtmp "rtmp://[::1]:$port/any/second"
+step "the second takes over" wait_log late "another publisher takes over from 127.0.0.1" 15
+step "and is read" wait_log late '\[::1\].*fps' 15
+wait_exit first 15
+stop late
+stop second || true
+refuse "RTMPS in" 64 "$relay" "rtmps://:$port/a/b" "$TMP/never.nut"
+refuse "a word that is neither" 64 "$relay" "rtmp://:$port/a/b?publisher=any" "$TMP/never.nut"

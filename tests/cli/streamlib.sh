@@ -16,7 +16,7 @@ live() {
 # frames FILE-OR-URL: how many pictures are in it.
 frames() {
 	ffprobe -v error -select_streams v:0 -count_packets -show_entries stream=nb_read_packets -of csv=p=0 "$1" |
-		head -n 1 | tr -d ','
+		sed -n '1{s/,//g;p}'
 }
 
 # nginx_rtmp NAME PORT: an nginx of our own, in the foreground, that takes RTMP at PORT, application live.

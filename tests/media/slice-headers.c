@@ -23,8 +23,8 @@ int main(void)
 	const uint8_t *p = data;
 	struct nal nal;
 
-	while (sets && avc_next_nal(&p, data + n, &nal)) {
-		int type = nal_type(&nal);
+	while (sets && nal_next(&p, data + n, &nal)) {
+		int type = avc_type(&nal);
 
 		if (type == NAL_SPS || type == NAL_PPS)
 			avc_sets_read(sets, nal.p - 3, nal.n + 3);

@@ -331,10 +331,11 @@ static void test_refused(void **state)
 	struct media_info *info = info_of((struct ratio){30, 1}, 48000);
 	char err[CMAF_ERR] = "";
 
-	info->track[1].codec = MEDIA_OPUS;
-	str_copy(info->track[1].codec_name, sizeof(info->track[1].codec_name), "opus");
+	info->track[1].codec = MEDIA_MP3;
+	str_copy(info->track[1].codec_name, sizeof(info->track[1].codec_name), "mp3");
 	assert_int_equal(cmaf_create(&c, &cc, info, 0, &events, NULL, err), -EINVAL);
-	assert_string_equal(err, "track audio is opus: only H.264 and AAC can be packaged");
+	assert_string_equal(err, "track audio is mp3: what can be packaged is H.264, HEVC, AV1, "
+				 "VP9, AAC, Opus");
 	info->track[1].codec = MEDIA_AAC;
 	str_copy(info->track[1].name, sizeof(info->track[1].name), "360p");
 	assert_int_equal(cmaf_create(&c, &cc, info, 0, &events, NULL, err), -EINVAL);

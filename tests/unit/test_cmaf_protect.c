@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <openssl/evp.h>
 
+#include "cmaf/coder.h"
 #include "cmaf/protect.h"
 #include "cmaf_feed.h"
 
@@ -221,11 +222,11 @@ static void check_picture(const struct buf *chunk, const struct media_packet *p,
 {
 	struct rd all = rd_of(chunk->data, chunk->len), senc = find(all, "moof/traf/senc"),
 		  mdat = find(all, "mdat"), saio = find(all, "moof/traf/saio");
-	size_t size = avc_size(p->data, p->size);
+	size_t size = coder_avc.size(p->data, p->size);
 	uint8_t want[2 * SLICE + 64], got[2 * SLICE + 64];
 	size_t at = 0;
 
-	avc_copy(p->data, p->size, want);
+	coder_avc.copy(p->data, p->size, want);
 	assert_int_equal(rd_left(&mdat), size);
 	memcpy(got, mdat.p, size);
 	assert_memory_not_equal(got, want, size);

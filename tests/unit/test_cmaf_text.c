@@ -101,6 +101,21 @@ static void test_ladder(void **state)
 	media_info_unref(info);
 }
 
+/* Each codec of pictures is a set of its own, each codec of sound a group, with variants for all. */
+static void test_codecs(void **state)
+{
+	struct media_info *info = ladder((struct ratio){30, 1});
+
+	info->track[1].codec = MEDIA_HEVC;
+	info->track[3].codec = MEDIA_OPUS;
+	struct cmaf *c = make(info, 0);
+	feed_run(c, info, 30, T0, T0 + 2500 * MS_US);
+	golden("codecs.m3u8", c, MULTI, NULL);
+	golden("codecs.mpd", c, DASH, NULL);
+	cmaf_destroy(c);
+	media_info_unref(info);
+}
+
 static void test_ntsc(void **state)
 {
 	struct media_info *info = ladder((struct ratio){30000, 1001});
@@ -187,9 +202,10 @@ static void test_foreign(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_ladder),	   cmocka_unit_test(test_ntsc),
-	    cmocka_unit_test(test_gap_and_change), cmocka_unit_test(test_delta),
-	    cmocka_unit_test(test_cut_short),	   cmocka_unit_test(test_foreign),
+	    cmocka_unit_test(test_codecs),  cmocka_unit_test(test_ladder),
+	    cmocka_unit_test(test_ntsc),    cmocka_unit_test(test_gap_and_change),
+	    cmocka_unit_test(test_delta),   cmocka_unit_test(test_cut_short),
+	    cmocka_unit_test(test_foreign),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 #include "unit.h"
+#include "picture.h"
 
 #include "media/encode.h"
 
@@ -10,20 +11,6 @@ const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
 	return "leak:libx265\n";
-}
-
-static AVFrame *grey(int w, int h)
-{
-	AVFrame *f = av_frame_alloc();
-
-	assert_non_null(f);
-	f->format = AV_PIX_FMT_YUV420P;
-	f->width = w;
-	f->height = h;
-	assert_int_equal(av_frame_get_buffer(f, 0), 0);
-	for (int p = 0; p < 3; p++)
-		memset(f->data[p], 128, (size_t)(f->linesize[p] * (p ? h / 2 : h)));
-	return f;
 }
 
 /* What comes out of an encoder for every frame that goes in: at once, its time unchanged, a key frame where one was asked for
@@ -38,7 +25,7 @@ static void encodes(const char *name, enum media_codec codec, bool instead)
 	snprintf(text, sizeof(text), "low=96x64@25,100k,preset=ultrafast,codec=%s", name);
 	av_log_set_level(AV_LOG_QUIET);
 	assert_int_equal(rung_parse(&r, text, err), 0);
-	AVFrame *f = grey(96, 64);
+	AVFrame *f = picture_filled(AV_PIX_FMT_YUV420P, 96, 64, 128);
 	if (encoder_open_video(&e, &r, f, &t, 0, err))
 		fail_msg("%s: %s", name, err);
 	assert_int_equal(t.codec, codec);
@@ -86,7 +73,7 @@ static void what_cannot_be_opened_is_encoded_by_the_processor(void **state)
 
 static void colours_stand_side_by_side_in_nv12(void **state)
 {
-	AVFrame *f = grey(34, 18), *to = av_frame_alloc();
+	AVFrame *f = picture_filled(AV_PIX_FMT_YUV420P, 34, 18, 128), *to = av_frame_alloc();
 
 	assert_non_null(to);
 	to->format = AV_PIX_FMT_NV12;

@@ -72,6 +72,39 @@ static void stream_three(struct http_request *r)
 	http_stream_end(r);
 }
 
+/* A long body of known length, the next piece when the last one has gone. */
+#define LONG ((uint64_t)8 << 20)
+static struct {
+	uint64_t at, end;
+	size_t most;
+} body;
+
+static void next_piece(struct http_request *r)
+{
+	while (body.at < body.end && http_stream_backlog(r) < HTTP_ROOM) {
+		size_t n = (size_t)MIN(body.end - body.at, sv.block->len);
+
+		assert_int_equal(http_stream_write(r, &(struct slice){sv.block, 0, n}), 0);
+		body.at += n;
+		body.most = MAX(body.most, http_stream_backlog(r));
+	}
+	if (body.at == body.end)
+		http_stream_end(r);
+	else
+		r->room = next_piece;
+}
+
+static void send_long(struct http_request *r)
+{
+	uint64_t n;
+
+	if (!http_stream_sized(r, &(struct http_answer){.status = 200, .etag = "\"l\""}, LONG,
+			       &body.at, &n))
+		return;
+	body.end = body.at + n;
+	next_piece(r);
+}
+
 static void handle(void *arg, struct http_request *r)
 {
 	sv.requests++;
@@ -87,6 +120,8 @@ static void handle(void *arg, struct http_request *r)
 		answer(r, "released");
 	} else if (!strcmp(r->path, "/three")) {
 		stream_three(r);
+	} else if (!strcmp(r->path, "/long")) {
+		send_long(r);
 	} else if (!strcmp(r->path, "/flood")) {
 		r->gone = on_gone;
 		sv.kept = r;
@@ -265,6 +300,61 @@ static void test_slow_stream(void **state)
 	close(a);
 }
 
+static size_t hear_all(int fd, size_t n)
+{
+	static char text[1 << 16];
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	size_t got = 0;
+
+	while (got < n && poll(&p, 1, PATIENCE_MS) > 0) {
+		ssize_t r = recv(fd, text, MIN(sizeof(text), n - got), 0);
+
+		if (r <= 0)
+			break;
+		got += (size_t)r;
+	}
+	return got;
+}
+
+static void ask_range(int fd, const char *range)
+{
+	char text[160];
+	int n = snprintf(text, sizeof(text),
+			 "GET /long HTTP/1.1\r\nHost: a\r\nRange: bytes=%s\r\n\r\n", range);
+
+	assert_int_equal(send(fd, text, (size_t)n, MSG_NOSIGNAL), n);
+}
+
+/* Far more than may be queued, and never is; the connection goes on afterwards. */
+static void test_room(void **state)
+{
+	struct http_limits lim = limits();
+
+	body.most = 0;
+	start(&lim);
+	int a = dial();
+	ask(a, "/long");
+	assert_int_equal(hear_all(a, LONG), LONG); /* and the length of the head is still to come */
+	ask(a, "/now");
+	assert_non_null(strstr(hear(a, "now"), "HTTP/1.1 200"));
+	ask_range(a, "8388600-");
+	const char *text = hear(a, "xxxxxxxx");
+	assert_non_null(strstr(text, "206 Partial"));
+	assert_non_null(strstr(text, "bytes 8388600-8388607/8388608"));
+	ask_range(a, "9000000-");
+	assert_non_null(strstr(hear(a, "\r\n\r\n"), "416"));
+	/* Who leaves in the middle is forgotten. */
+	ask(a, "/long");
+	assert_int_equal(hear_all(a, 1 << 20), 1 << 20);
+	close(a);
+	int b = dial();
+	ask(b, "/now");
+	assert_non_null(strstr(hear(b, "now"), "HTTP/1.1 200"));
+	close(b);
+	free(stop());
+	assert_true(body.most <= HTTP_ROOM + (1 << 18));
+}
+
 static void on_look(void *arg)
 {
 	size_t n;
@@ -370,9 +460,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_hold),	cmocka_unit_test(test_pipelined),
-	    cmocka_unit_test(test_slow_stream), cmocka_unit_test(test_stall),
-	    cmocka_unit_test(test_timeouts),	cmocka_unit_test(test_caps),
-	    cmocka_unit_test(test_port_in_use),
+	    cmocka_unit_test(test_slow_stream), cmocka_unit_test(test_room),
+	    cmocka_unit_test(test_stall),	cmocka_unit_test(test_timeouts),
+	    cmocka_unit_test(test_caps),	cmocka_unit_test(test_port_in_use),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 #include "unit.h"
+#include "picture.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -7,20 +8,6 @@
 #include "media/glyph.h"
 #include "media/layer.h"
 #include "media/overlay.h"
-
-static AVFrame *blank(int format, int w, int h, int fill)
-{
-	AVFrame *f = av_frame_alloc();
-
-	assert_non_null(f);
-	f->format = format;
-	f->width = w;
-	f->height = h;
-	assert_int_equal(av_frame_get_buffer(f, 0), 0);
-	for (int p = 0; p < 4 && f->buf[p]; p++)
-		memset(f->buf[p]->data, fill, f->buf[p]->size);
-	return f;
-}
 
 static int at(const AVFrame *f, int p, int x, int y)
 {
@@ -56,7 +43,7 @@ static void colours_are_laid_on(void **state)
 	float rgba[8 * 4 * 4];
 
 	for (size_t i = 0; i < ARRAY_LEN(k); i++) {
-		AVFrame *f = blank(AV_PIX_FMT_YUV420P, 32, 16, 100);
+		AVFrame *f = picture_filled(AV_PIX_FMT_YUV420P, 32, 16, 100);
 		struct layer l = {0};
 
 		assert_int_equal(layer_size(&l, 7, 3), 0);
@@ -123,7 +110,7 @@ static void any_picture_is_read(void **state)
 		 {AV_PIX_FMT_RGBA64BE, 255, {255, 255, 255, 255}}};
 
 	for (size_t i = 0; i < ARRAY_LEN(k); i++) {
-		AVFrame *f = blank(k[i].format, 21, 11, k[i].fill);
+		AVFrame *f = picture_filled(k[i].format, 21, 11, k[i].fill);
 		float *rgba = layer_rgba(f);
 
 		assert_non_null(rgba);
@@ -132,7 +119,7 @@ static void any_picture_is_read(void **state)
 		free(rgba);
 		av_frame_free(&f);
 	}
-	AVFrame *f = blank(AV_PIX_FMT_PAL8, 21, 11, 3);
+	AVFrame *f = picture_filled(AV_PIX_FMT_PAL8, 21, 11, 3);
 	((uint32_t *)f->data[1])[3] = 0xff102030;
 	float *rgba = layer_rgba(f);
 	assert_non_null(rgba);
@@ -196,7 +183,7 @@ static void a_mark_has_its_place_in_every_rung(void **state)
 		assert_int_equal(overlays_create(&set, &c, 1, err), 0);
 		for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
 			int w = sizes[i][0], h = sizes[i][1], r[4], m = h * 5 / 100;
-			AVFrame *f = blank(AV_PIX_FMT_YUV420P, w, h, 100);
+			AVFrame *f = picture_filled(AV_PIX_FMT_YUV420P, w, h, 100);
 			struct overlay *o;
 
 			assert_int_equal(overlay_create(&o, set, w, h, AVCOL_SPC_BT709, err), 0);
@@ -255,7 +242,7 @@ static void a_clock_goes_on(void **state)
 	assert_int_equal(overlays_create(&set, c, 2, err), 0);
 	static const int sizes[][2] = {{1280, 720}, {256, 144}, {64, 36}, {16, 16}};
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-		AVFrame *f = blank(AV_PIX_FMT_YUV420P, sizes[i][0], sizes[i][1], 100);
+		AVFrame *f = picture_filled(AV_PIX_FMT_YUV420P, sizes[i][0], sizes[i][1], 100);
 		uint64_t clean, first, same, later;
 		struct overlay *o;
 		int r[4];

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "os/os.h"
+#include "relay/drain.h"
 #include "relay/resolve.h"
 #include "relay/setup.h"
 
@@ -212,10 +213,90 @@ static void test_figures(void **state)
 	    line, "up  streams 3  flows 0  up 10.0  down 0.0 Mbit/s  rtt 2.5 ms  lost 0.9 %");
 }
 
+/* ---- the end ---- */
+
+struct drained {
+	struct relay_drain drain;
+	struct loop *loop;
+	size_t busy, tunnels; /* one less each time that they are asked for */
+	bool stuck;	      /* they stay */
+	char called[64];
+	int64_t goodbye_us;
+};
+
+static size_t left(struct drained *d, size_t *n, char what)
+{
+	size_t was = *n, len = strlen(d->called);
+
+	if (len < sizeof(d->called) - 1)
+		d->called[len] = what;
+	*n -= was && !d->stuck;
+	return was;
+}
+
+static size_t busy(const void *arg)
+{
+	struct drained *d = (struct drained *)arg;
+
+	return left(d, &d->busy, 'b');
+}
+
+static size_t tunnels(const void *arg)
+{
+	struct drained *d = (struct drained *)arg;
+
+	return left(d, &d->tunnels, 't');
+}
+
+static void goodbye(void *arg)
+{
+	struct drained *d = arg;
+
+	assert_true(relay_draining(&d->drain));
+	strcat(d->called, "g");
+	d->goodbye_us = os_mono_us();
+}
+
+static const struct relay_drain_ops drain_ops = {busy, goodbye, tunnels};
+
+/* What is there ends: the loop stops long before the time is up. */
+static void test_drain(void **state)
+{
+	struct drained d = {.busy = 2, .tunnels = 1};
+
+	relay_drain_finish(&d.drain);
+	assert_int_equal(loop_create(&d.loop), 0);
+	relay_drain_init(&d.drain, d.loop, &drain_ops, &d);
+	assert_false(relay_draining(&d.drain));
+	relay_drain_begin(&d.drain, 3600 * SEC_US);
+	assert_string_equal(d.called, "bb");
+	assert_int_equal(loop_run(d.loop), 0);
+	assert_string_equal(d.called, "bbbgtt");
+	relay_drain_finish(&d.drain);
+	assert_true(loop_destroy(d.loop));
+}
+
+/* Nothing ends by itself. */
+static void test_drain_stuck(void **state)
+{
+	struct drained d = {.busy = 1, .tunnels = 1, .stuck = true};
+	int64_t start = os_mono_us();
+
+	assert_int_equal(loop_create(&d.loop), 0);
+	relay_drain_init(&d.drain, d.loop, &drain_ops, &d);
+	relay_drain_begin(&d.drain, 50 * MS_US);
+	assert_int_equal(loop_run(d.loop), 0);
+	assert_true(d.goodbye_us - start >= 50 * MS_US);
+	assert_non_null(strstr(d.called, "gt"));
+	relay_drain_finish(&d.drain);
+	assert_true(loop_destroy(d.loop));
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_number),	   cmocka_unit_test(test_name),
     cmocka_unit_test(test_name_destroyed), cmocka_unit_test(test_values),
     cmocka_unit_test(test_key_file),	   cmocka_unit_test(test_figures),
+    cmocka_unit_test(test_drain),	   cmocka_unit_test(test_drain_stuck),
 };
 
 RUN_TESTS(tests)

@@ -1,4 +1,5 @@
 #include "unit.h"
+#include "picture.h"
 
 #include <errno.h>
 #include <math.h>
@@ -12,14 +13,9 @@
 
 static AVFrame *filled(int w, int h, const int yuv[3], enum AVColorSpace space)
 {
-	AVFrame *f = av_frame_alloc();
+	AVFrame *f = picture_filled(AV_PIX_FMT_YUV420P, w, h, 0);
 
-	assert_non_null(f);
-	f->format = AV_PIX_FMT_YUV420P;
-	f->width = w;
-	f->height = h;
 	f->colorspace = space;
-	assert_int_equal(av_frame_get_buffer(f, 0), 0);
 	for (int p = 0; p < 3; p++)
 		memset(f->data[p], yuv[p], (size_t)f->linesize[p] * (size_t)(p ? h / 2 : h));
 	return f;

@@ -1,4 +1,5 @@
 #include "unit.h"
+#include "picture.h"
 
 #include <libavutil/mastering_display_metadata.h>
 #include <math.h>
@@ -8,16 +9,11 @@
 
 static AVFrame *deep(int w, int h, const int yuv[3], enum AVColorTransferCharacteristic trc)
 {
-	AVFrame *f = av_frame_alloc();
+	AVFrame *f = picture_filled(AV_PIX_FMT_YUV420P10, w, h, 0);
 
-	assert_non_null(f);
-	f->format = AV_PIX_FMT_YUV420P10;
-	f->width = w;
-	f->height = h;
 	f->color_trc = trc;
 	f->colorspace = AVCOL_SPC_BT2020_NCL;
 	f->color_primaries = AVCOL_PRI_BT2020;
-	assert_int_equal(av_frame_get_buffer(f, 64), 0);
 	for (int p = 0; p < 3; p++)
 		for (int y = 0; y < (p ? h / 2 : h); y++)
 			for (int x = 0; x < (p ? w / 2 : w); x++)

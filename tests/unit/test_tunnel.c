@@ -244,11 +244,13 @@ static void test_close(void **state)
 	c = open_both(&p, &s);
 	tunnel_close(p.s, 300, "going home");
 	settle(&p, 2);
+	ev = next(p.c);
+	assert_int_equal(ev.type, TUNNEL_EV_CLOSED);
+	assert_int_equal((int)next(p.s).type, -1); /* it says so again */
+	settle(&p, 100);
 	ev = next(p.s);
 	assert_int_equal(ev.type, TUNNEL_EV_CLOSED);
 	assert_int_equal(tunnel_reason(p.s, NULL, NULL), 0);
-	ev = next(p.c);
-	assert_int_equal(ev.type, TUNNEL_EV_CLOSED);
 	assert_int_equal(tunnel_reason(p.c, &code, &text), -ECONNRESET);
 	assert_int_equal(code, 300);
 	assert_string_equal(text, "going home");
@@ -260,6 +262,28 @@ static void test_close(void **state)
 	assert_int_equal(tunnel_input(p.c, "x", 1, 0, &addr_s, p.now_us), -ESHUTDOWN);
 	pair_destroy(&p);
 	tunnel_destroy(NULL);
+}
+
+/* The farewell outlasts a burst of losses. */
+static void test_close_burst(void **state)
+{
+	uint8_t lost[TUNNEL_DGRAM_MAX];
+	struct tunnel_addr to;
+	struct pair p;
+	int path, n = 0;
+
+	pair_make(&p, NULL);
+	settle(&p, 20);
+	tunnel_close(p.c, 0, "bye");
+	for (int64_t end = p.now_us + 60 * MS_US; p.now_us < end; p.now_us += MS_US)
+		while (tunnel_output(p.c, lost, sizeof(lost), &path, &to, p.now_us) > 0)
+			n++;
+	assert_int_equal(n, 2);
+	settle(&p, 40);
+	assert_int_equal(tunnel_reason(p.s, NULL, NULL), -ECONNRESET);
+	assert_int_equal(next(p.c).type, TUNNEL_EV_CLOSED);
+	assert_int_equal(tunnel_wake(p.c), NEVER_US);
+	pair_destroy(&p);
 }
 
 static void test_door(void **state)
@@ -311,7 +335,8 @@ static void test_quiet(void **state)
 	/* An idle tunnel says a word a second, and stays; cut off, it ends in its time. */
 	assert_true(p.sent > 0 && p.sent < 2000);
 	p.now_us += 5 * SEC_US;
-	pass(&p, p.c, p.c, &addr_c);
+	for (int i = 0; i < 100; i++, p.now_us += MS_US)
+		pass(&p, p.c, p.c, &addr_c);
 	assert_int_equal(next(p.c).type, TUNNEL_EV_CLOSED);
 	assert_int_equal(tunnel_reason(p.c, NULL, NULL), -ETIMEDOUT);
 	pair_destroy(&p);
@@ -720,16 +745,16 @@ static void test_broken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_stream),	 cmocka_unit_test(test_reset),
-	    cmocka_unit_test(test_limits),	 cmocka_unit_test(test_open_refused),
-	    cmocka_unit_test(test_close),	 cmocka_unit_test(test_door),
-	    cmocka_unit_test(test_quiet),	 cmocka_unit_test(test_flow),
-	    cmocka_unit_test(test_broken),	 cmocka_unit_test(test_flow_again),
-	    cmocka_unit_test(test_holes),	 cmocka_unit_test(test_flow_gone),
-	    cmocka_unit_test(test_flow_doubles), cmocka_unit_test(test_flows_full),
-	    cmocka_unit_test(test_crumbs),	 cmocka_unit_test(test_epochs),
-	    cmocka_unit_test(test_key_time),	 cmocka_unit_test(test_flow_idle),
-	    cmocka_unit_test(test_two_paths),
+	    cmocka_unit_test(test_stream),     cmocka_unit_test(test_reset),
+	    cmocka_unit_test(test_limits),     cmocka_unit_test(test_open_refused),
+	    cmocka_unit_test(test_close),      cmocka_unit_test(test_close_burst),
+	    cmocka_unit_test(test_door),       cmocka_unit_test(test_quiet),
+	    cmocka_unit_test(test_flow),       cmocka_unit_test(test_broken),
+	    cmocka_unit_test(test_flow_again), cmocka_unit_test(test_holes),
+	    cmocka_unit_test(test_flow_gone),  cmocka_unit_test(test_flow_doubles),
+	    cmocka_unit_test(test_flows_full), cmocka_unit_test(test_crumbs),
+	    cmocka_unit_test(test_epochs),     cmocka_unit_test(test_key_time),
+	    cmocka_unit_test(test_flow_idle),  cmocka_unit_test(test_two_paths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -372,7 +372,7 @@ static void test_farewell(void **state_)
 	settle(&p, 100);
 	p.cut[p.c->best->number] = true;
 	tunnel_close(p.c, 7, "bye");
-	settle(&p, 20);
+	settle(&p, 100);
 	assert_int_equal(tunnel_state(p.c), TUNNEL_CLOSED);
 	assert_int_equal(tunnel_reason(p.s, NULL, NULL), -ECONNRESET);
 	pair_destroy(&p);

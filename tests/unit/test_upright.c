@@ -1,4 +1,5 @@
 #include "unit.h"
+#include "picture.h"
 
 #include <libavutil/display.h>
 #include <libavutil/pixdesc.h>
@@ -6,20 +7,6 @@
 #include "media/scale.h"
 #include "media/slate.h"
 #include "media/upright.h"
-
-static AVFrame *blank(int format, int w, int h)
-{
-	AVFrame *f = av_frame_alloc();
-
-	assert_non_null(f);
-	f->format = format;
-	f->width = w;
-	f->height = h;
-	assert_int_equal(av_frame_get_buffer(f, 0), 0);
-	for (int p = 0; p < 4 && f->buf[p]; p++)
-		memset(f->buf[p]->data, 128, f->buf[p]->size);
-	return f;
-}
 
 static uint8_t *luma(AVFrame *f, int x, int y)
 {
@@ -29,7 +16,7 @@ static uint8_t *luma(AVFrame *f, int x, int y)
 /* A white bar 8 wide at x; of an interlaced picture the second field has it `moved` to the right. */
 static AVFrame *bar(int x, int moved)
 {
-	AVFrame *f = blank(AV_PIX_FMT_YUV420P, 64, 32);
+	AVFrame *f = picture_filled(AV_PIX_FMT_YUV420P, 64, 32, 128);
 
 	f->interlaced_frame = f->top_field_first = 1;
 	for (int y = 0; y < 32; y++) {
@@ -163,7 +150,7 @@ static void pictures_are_turned(void **state)
 		for (int turn = 0; turn < 4; turn++) {
 			/* A mark in the corner at the top left. */
 			static const int at[4][2] = {{0, 0}, {1, 0}, {1, 1}, {0, 1}};
-			AVFrame *f = blank(formats[k], 64, 32);
+			AVFrame *f = picture_filled(formats[k], 64, 32, 128);
 
 			*luma(f, 0, 0) = 250;
 			f->sample_aspect_ratio = (AVRational){4, 3};
@@ -197,7 +184,7 @@ static void every_format_is_taken(void **state)
 
 	for (size_t k = 0; k < ARRAY_LEN(formats); k++) {
 		const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(formats[k]);
-		AVFrame *f = blank(formats[k], 70, 38), *out;
+		AVFrame *f = picture_filled(formats[k], 70, 38, 128), *out;
 		struct scaler *s;
 		char err[MEDIA_ERR];
 

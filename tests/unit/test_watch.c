@@ -1,22 +1,9 @@
 #include "unit.h"
+#include "picture.h"
 
 #include "media/watch.h"
 
 #define FRAME 33333
-
-static AVFrame *picture(int format, int w, int h, int grey)
-{
-	AVFrame *f = av_frame_alloc();
-
-	assert_non_null(f);
-	f->format = format;
-	f->width = w;
-	f->height = h;
-	assert_int_equal(av_frame_get_buffer(f, 0), 0);
-	for (int p = 0; p < 4 && f->buf[p]; p++)
-		memset(f->buf[p]->data, grey, f->buf[p]->size);
-	return f;
-}
 
 /* A square of 40 pixels that stands at x. */
 static void square(AVFrame *f, int x, int luma)
@@ -43,8 +30,8 @@ static const unsigned black = 1u << FAULT_BLACK, frozen = 1u << FAULT_FROZEN;
 static void black_is_seen(void **state)
 {
 	struct watch w = {0};
-	AVFrame *dark = picture(AV_PIX_FMT_YUV420P, 640, 360, 17),
-		*bright = picture(AV_PIX_FMT_YUV420P, 640, 360, 90);
+	AVFrame *dark = picture_filled(AV_PIX_FMT_YUV420P, 640, 360, 17),
+		*bright = picture_filled(AV_PIX_FMT_YUV420P, 640, 360, 90);
 	int64_t us = 1700000000 * SEC_US;
 	int looks = 0;
 
@@ -73,7 +60,7 @@ static void black_is_seen(void **state)
 static void stillness_is_seen(void **state)
 {
 	struct watch w = {0};
-	AVFrame *f = picture(AV_PIX_FMT_YUV420P, 640, 360, 90);
+	AVFrame *f = picture_filled(AV_PIX_FMT_YUV420P, 640, 360, 90);
 	int64_t us = SEC_US;
 	unsigned has, moves = 0;
 	int looks = 0;
@@ -129,15 +116,15 @@ static void any_format_is_read(void **state)
 	uint8_t cell[WATCH_W * WATCH_H];
 
 	for (size_t i = 0; i < ARRAY_LEN(k); i++) {
-		AVFrame *f = picture(k[i].format, 161, 91, k[i].fill);
+		AVFrame *f = picture_filled(k[i].format, 161, 91, k[i].fill);
 
 		assert_true(watch_cells(f, cell));
 		assert_int_equal(cell[0], k[i].want);
 		assert_int_equal(cell[WATCH_W * WATCH_H - 1], k[i].want);
 		av_frame_free(&f);
 	}
-	AVFrame *f = picture(AV_PIX_FMT_YUV420P, 48, 32, 0),
-		*g = picture(AV_PIX_FMT_PAL8, 161, 91, 0);
+	AVFrame *f = picture_filled(AV_PIX_FMT_YUV420P, 48, 32, 0),
+		*g = picture_filled(AV_PIX_FMT_PAL8, 161, 91, 0);
 	struct watch w = {0};
 	unsigned has = black;
 	assert_false(watch_cells(f, cell)); /* too small to be looked at */

@@ -1,0 +1,450 @@
+#include "dvr.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "log/log.h"
+#include "os/os.h"
+
+#define TICK_US (2 * SEC_US)
+#define RETRY_MIN_US (1 * SEC_US)
+#define RETRY_MAX_US (30 * SEC_US)
+
+static void free_all(struct dvr *d)
+{
+	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++)
+		dvr_files_close(&d->slot[i].out);
+	if (d->lock >= 0)
+		close(d->lock);
+	archive_finish(&d->archive);
+	free(d);
+}
+
+bool dvr_release(struct dvr *d)
+{
+	d->pending--;
+	if (!d->closed || d->pending)
+		return false;
+	free_all(d);
+	return true;
+}
+
+/* ---- what becomes of a segment ---- */
+
+static void write_free(struct dvr_write *w)
+{
+	buf_unref(w->init);
+	for (size_t i = 0; i < w->chunk.len; i++)
+		buf_unref(w->chunk.at[i]);
+	vec_free(&w->chunk);
+	free(w);
+}
+
+static void lose(struct dvr *d, struct dvr_slot *slot, bool discontinuity, enum dvr_loss why)
+{
+	d->lost[why]++;
+	slot->owed |= discontinuity;
+}
+
+static void fail(struct dvr *d, int rc)
+{
+	int64_t now = loop_now_us(d->loop);
+
+	if (!d->failing) {
+		log_error("dvr", "%s: %s: the past is not kept", d->dir, strerror(-rc));
+		d->lost_before = d->lost[DVR_DISK] - 1;
+		d->pause_us = RETRY_MIN_US;
+		d->retry_us = 0;
+	}
+	d->failing = true;
+	if (now < d->retry_us)
+		return;
+	d->retry_us = now + d->pause_us;
+	d->pause_us = MIN(2 * d->pause_us, RETRY_MAX_US);
+}
+
+static int take(struct dvr *d, const struct dvr_write *w)
+{
+	struct archive_track *t = archive_find(&d->archive, w->about.name);
+	struct archive_file *f = t ? archive_newest(t) : NULL;
+
+	if (!f || f->id != w->id) {
+		if (!archive_begin(&d->archive, &w->about, w->id))
+			return -ENOMEM;
+		t = archive_find(&d->archive, w->about.name);
+	}
+	return archive_add(&d->archive, t, &w->e);
+}
+
+static void on_written(struct disk_job *j)
+{
+	struct dvr_write *w = container_of(j, struct dvr_write, job);
+	struct dvr *d = w->d;
+	int rc = j->rc ? j->rc : take(d, w);
+
+	if (rc) {
+		lose(d, w->slot, w->e.discontinuity, DVR_DISK);
+		if (w->slot->id == w->id)
+			w->slot->id = INT64_MIN; /* the next one begins another file */
+		if (!d->closed)
+			fail(d, rc);
+	} else {
+		d->kept++;
+		if (d->failing)
+			log_info("dvr", "%s: the past is kept again; %lld segments are missing",
+				 d->dir, (long long)(d->lost[DVR_DISK] - d->lost_before));
+		d->failing = false;
+	}
+	write_free(w);
+	dvr_release(d);
+}
+
+static struct dvr_write *make_write(struct dvr *d, const struct cmaf *c, const struct cmaf_track *t,
+				    const struct cmaf_segment *s)
+{
+	struct dvr_write *w = calloc(1, sizeof(*w));
+	struct dvr_slot *slot = &d->slot[t->index];
+
+	if (!w)
+		return NULL;
+	w->d = d;
+	w->slot = slot;
+	w->job.run = dvr_files_write;
+	w->job.done = on_written;
+	w->job.bytes = s->size;
+	w->e = (struct archive_entry){.number = s->number,
+				      .start = s->start,
+				      .size = (uint32_t)s->size,
+				      .dur = (uint32_t)(s->end - s->start),
+				      .independent = s->independent,
+				      .discontinuity = s->discontinuity,
+				      .gap = s->gap || !s->size};
+	for (size_t i = 0; i < s->chunk.len; i++) {
+		if (vec_push(&w->chunk, s->chunk.at[i])) {
+			write_free(w);
+			return NULL;
+		}
+		buf_ref(s->chunk.at[i]);
+	}
+	return w;
+}
+
+static struct archive_about about(const struct cmaf *c, const struct cmaf_track *t,
+				  const struct cmaf_init *init)
+{
+	struct archive_about a = {
+	    .index = t->index,
+	    .kind = t->kind,
+	    .standard = t->standard,
+	    .width = t->width,
+	    .height = t->height,
+	    .sample_rate = t->sample_rate,
+	    .channels = t->channels,
+	    .fps = t->fps.den > 0 ? t->fps : (struct ratio){0, 1},
+	    .d = c->grid.d,
+	    .scale = t->scale,
+	    .frame = t->frame,
+	    .init_size = (uint32_t)init->buf->len,
+	};
+
+	str_copy(a.name, sizeof(a.name), t->name);
+	str_copy(a.lang, sizeof(a.lang), t->lang);
+	str_copy(a.label, sizeof(a.label), t->label);
+	str_copy(a.codec, sizeof(a.codec), init->codec);
+	str_copy(a.init, sizeof(a.init), init->name);
+	return a;
+}
+
+/* How much of the window a file is. */
+static int64_t span_us(const struct dvr *d)
+{
+	return CLAMP(d->window_us / 12, 60 * SEC_US, 3600 * SEC_US);
+}
+
+/* The file that the segment belongs to: the one in progress, or one that begins with it. */
+static void choose_file(struct dvr *d, struct dvr_slot *slot, struct dvr_write *w,
+			const struct cmaf_segment *s, int64_t start_us)
+{
+	int64_t span = base_floor_div(start_us, span_us(d));
+
+	if (slot->id == INT64_MIN ||
+	    (!s->gap && (span != slot->span || strcmp(slot->init, w->about.init) != 0))) {
+		slot->id = s->number;
+		slot->span = span;
+		str_copy(slot->init, sizeof(slot->init), w->about.init);
+	}
+	w->id = slot->id;
+}
+
+static void keep(struct dvr *d, const struct cmaf *c, const struct cmaf_track *t,
+		 const struct cmaf_segment *s, bool first)
+{
+	struct dvr_slot *slot = &d->slot[t->index];
+	const struct cmaf_init *init = s->init ? s->init : t->init;
+
+	if (s->number <= slot->last)
+		return;
+	slot->last = s->number;
+	if (d->failing && loop_now_us(d->loop) < d->retry_us) {
+		lose(d, slot, s->discontinuity, DVR_DISK);
+		return;
+	}
+	if (!init || (s->gap && slot->id == INT64_MIN)) {
+		slot->owed |= s->discontinuity;
+		return;
+	}
+	struct dvr_write *w = make_write(d, c, t, s);
+	if (!w) {
+		lose(d, slot, s->discontinuity, DVR_QUEUE);
+		return;
+	}
+	w->init = buf_ref(init->buf);
+	w->about = about(c, t, init);
+	w->about.breaks = slot->breaks;
+	choose_file(d, slot, w, s, cmaf_us(t, s->start));
+	w->e.discontinuity |= slot->owed || first;
+	int rc = disk_post(d->write, &w->job);
+	if (rc) {
+		static struct log_limit limit;
+
+		if (log_allow(&limit, 1, 60 * SEC_US, loop_now_us(d->loop)))
+			log_warn("dvr", "%s: the disk is too slow: segments are not kept", d->dir);
+		lose(d, slot, w->e.discontinuity, DVR_QUEUE);
+		if (slot->id == s->number) /* the file has not begun */
+			slot->id = INT64_MIN;
+		write_free(w);
+		return;
+	}
+	slot->owed = false;
+	slot->breaks += w->e.discontinuity;
+	d->pending++;
+}
+
+/* The presentation begins, on disk, with the first segment that every track has, so that all have a discontinuity at the same
+ * place. False: not yet. */
+static bool begin(struct dvr *d, const struct cmaf *c)
+{
+	int64_t from = INT64_MIN, breaks = 0;
+	bool more = d->archive.n > 0;
+
+	if (!cmaf_ready(c))
+		return false;
+	for (int i = 0; i < d->archive.n; i++)
+		breaks = MAX(breaks, d->archive.track[i]->breaks);
+	for (int i = 0; i < c->n; i++) {
+		struct cmaf_segment *s;
+
+		list_for (s, &c->track[i]->segments, link) {
+			if (!s->complete || s->gap)
+				continue;
+			from = MAX(from, s->number);
+			break;
+		}
+	}
+	for (int i = 0; i < c->n; i++) {
+		const struct archive_track *t = archive_find(&d->archive, c->track[i]->name);
+
+		if (t)
+			from = MAX(from, archive_last(t) + 1);
+	}
+	for (int i = 0; i < c->n; i++) {
+		struct dvr_slot *slot = &d->slot[i];
+		bool first = more;
+		struct cmaf_segment *s;
+
+		slot->id = slot->last = INT64_MIN;
+		slot->owed = false;
+		slot->breaks = breaks;
+		list_for (s, &c->track[i]->segments, link) {
+			if (!s->complete || s->number < from)
+				continue;
+			keep(d, c, c->track[i], s, first);
+			first = false;
+		}
+		if (first)
+			slot->owed = true;
+	}
+	return true;
+}
+
+void dvr_segment(struct dvr *d, const struct cmaf *c, const struct cmaf_segment *s,
+		 const struct cmaf_track *t)
+{
+	if (d->begun)
+		keep(d, c, t, s, false);
+	else
+		d->begun = begin(d, c);
+}
+
+void dvr_restart(struct dvr *d)
+{
+	d->begun = false;
+}
+
+/* ---- what is too old ---- */
+
+struct removal {
+	struct disk_job job;
+	struct dvr *d;
+	char data[DVR_PATH], index[DVR_PATH];
+};
+
+static int remove_run(struct disk_job *j)
+{
+	struct removal *r = container_of(j, struct removal, job);
+
+	/* Without an index nothing can find the bytes: that one goes last, so that a crash between leaves what a start takes away. */
+	unlink(r->data);
+	unlink(r->index);
+	return 0;
+}
+
+static void remove_done(struct disk_job *j)
+{
+	struct removal *r = container_of(j, struct removal, job);
+	struct dvr *d = r->d;
+
+	free(r);
+	dvr_release(d);
+}
+
+static bool expire_one(struct dvr *d)
+{
+	struct archive_track *t;
+	struct archive_file *f =
+	    archive_expired(&d->archive, os_utc_us() - d->window_us, (uint64_t)d->size, &t);
+	struct removal *r = f ? calloc(1, sizeof(*r)) : NULL;
+
+	if (!r)
+		return false;
+	r->d = d;
+	r->job.run = remove_run;
+	r->job.done = remove_done;
+	dvr_files_path(d, t->name, f->id, ".mp4", r->data);
+	dvr_files_path(d, t->name, f->id, ".idx", r->index);
+	if (disk_post(d->write, &r->job)) {
+		free(r);
+		return false;
+	}
+	d->pending++;
+	archive_drop(&d->archive, t, f);
+	return true;
+}
+
+static void on_tick(void *arg)
+{
+	struct dvr *d = arg;
+
+	for (int i = 0; i < 64 && expire_one(d); i++)
+		;
+	loop_timer_in(&d->tick, TICK_US);
+}
+
+/* ---- life ---- */
+
+static double read_count(void *arg)
+{
+	return (double)*(int64_t *)arg;
+}
+
+static double read_bytes(void *arg)
+{
+	return (double)((struct dvr *)arg)->archive.bytes;
+}
+
+static double read_depth(void *arg)
+{
+	int64_t from, to;
+
+	return archive_span(&((struct dvr *)arg)->archive, &from, &to) ? (double)(to - from) / 1e6
+								       : 0;
+}
+
+static void export_metrics(struct dvr *d)
+{
+	static const char *why[DVR_LOSSES] = {"disk", "queue"};
+	struct metrics *m = d->metrics;
+	int n = 0;
+	char labels[160] = "";
+
+	metrics_label(labels, sizeof(labels), "stream", d->name);
+	d->m[n++] =
+	    metrics_gauge_fn(m, "gex_package_dvr_bytes", "Media on disk.", labels, read_bytes, d);
+	d->m[n++] = metrics_gauge_fn(m, "gex_package_dvr_seconds", "How far back the disk goes.",
+				     labels, read_depth, d);
+	d->m[n++] = metrics_counter_fn(m, "gex_package_dvr_segments_total",
+				       "Segments written to disk.", labels, read_count, &d->kept);
+	d->m[n++] = metrics_counter_fn(m, "gex_package_dvr_reads_total", "Segments read from disk.",
+				       labels, read_count, &d->reads);
+	d->m[n++] = metrics_counter_fn(m, "gex_package_dvr_clips_total", "Clips begun.", labels,
+				       read_count, &d->clips_made);
+	for (int i = 0; i < DVR_LOSSES; i++) {
+		char both[200];
+
+		str_copy(both, sizeof(both), labels);
+		metrics_label(both, sizeof(both), "reason", why[i]);
+		d->m[n++] = metrics_counter_fn(m, "gex_package_dvr_lost_segments_total",
+					       "Segments that are not on disk.", both, read_count,
+					       &d->lost[i]);
+	}
+}
+
+int dvr_create(struct dvr **out, const struct dvr_conf *c, struct loop *l, struct metrics *m,
+	       char *err)
+{
+	struct dvr *d = calloc(1, sizeof(*d));
+	int rc;
+
+	*out = NULL;
+	if (!d)
+		return -ENOMEM;
+	d->loop = l;
+	d->metrics = m;
+	d->window_us = c->window_us;
+	d->size = c->size;
+	d->clip_us = c->clip_us;
+	d->write = c->write;
+	d->read = c->read;
+	d->lock = -1;
+	list_init(&d->fetches);
+	list_init(&d->clips);
+	str_copy(d->name, sizeof(d->name), c->name);
+	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++)
+		d->slot[i].out = (struct dvr_out){.data = -1, .index = -1, .id = INT64_MIN};
+	loop_timer_init(l, &d->tick, on_tick, d);
+	if ((size_t)snprintf(d->dir, sizeof(d->dir), "%s/%s", c->dir, c->name) >=
+	    sizeof(d->dir) - 64) {
+		snprintf(err, DVR_ERR, "dvr: the folder's name is too long");
+		rc = -ENAMETOOLONG;
+		goto fail;
+	}
+	if ((rc = dvr_files_lock(d, err)) || (rc = dvr_files_load(d, err)) ||
+	    (rc = loop_timer_in(&d->tick, 0)))
+		goto fail;
+	int64_t from, to;
+	if (archive_span(&d->archive, &from, &to))
+		log_info("dvr", "%s: %.0f s of the past, %.1f MB", d->dir,
+			 (double)(to - from) / 1e6, (double)d->archive.bytes / 1e6);
+	export_metrics(d);
+	*out = d;
+	return 0;
+fail:
+	dvr_destroy(d);
+	return rc;
+}
+
+void dvr_destroy(struct dvr *d)
+{
+	if (!d)
+		return;
+	loop_timer_stop(&d->tick);
+	dvr_read_finish(d);
+	dvr_clip_finish(d);
+	for (size_t i = 0; i < ARRAY_LEN(d->m); i++)
+		if (d->m[i])
+			metrics_remove(d->metrics, d->m[i]);
+	d->closed = true;
+	d->pending++;
+	dvr_release(d);
+}

@@ -1,0 +1,228 @@
+/* The MPD of a span on disk (ISO/IEC 23009-1): a period for each run of segments without a discontinuity, numbered on the grid.
+ * A range that is live has an open last period. */
+#include <inttypes.h>
+#include <time.h>
+
+#include "cmaf/archive.h"
+#include "media/language.h"
+
+/* A run of segments of a track within one period. */
+struct run {
+	const struct archive_file *file; /* its first */
+	int64_t first, end;		 /* numbers, [first, end) */
+	int64_t start_us, end_us, pto;
+};
+
+/* The first run of t in the range whose numbers are not below `from`. */
+static bool find_run(const struct archive_track *t, const struct archive_range *r, int64_t from,
+		     int64_t before, struct run *out)
+{
+	const struct archive_file *f;
+	bool begun = false;
+
+	list_for (f, &t->files, link) {
+		for (size_t i = archive_lower(f, from); i < f->e.len; i++) {
+			const struct archive_entry *e = &f->e.at[i];
+			int64_t start = archive_us(f, e->start),
+				end = archive_us(f, e->start + e->dur);
+
+			if (end <= r->from_us || (!begun && e->gap))
+				continue;
+			if (start >= r->to_us || e->number >= before)
+				return begun;
+			if (!begun)
+				*out = (struct run){.file = f,
+						    .first = e->number,
+						    .start_us = start,
+						    .pto = e->start};
+			else if (e->discontinuity || e->gap || e->number != out->end ||
+				 strcmp(f->about.init, out->file->about.init) != 0)
+				return true;
+			begun = true;
+			out->end = e->number + 1;
+			out->end_us = end;
+		}
+	}
+	return begun;
+}
+
+static void put_template(const struct run *n, const struct archive_about *o, FILE *f)
+{
+	bool whole = o->scale * o->d.num % o->d.den == 0;
+	int64_t scale = whole ? o->scale : o->d.den;
+	int64_t d = whole ? o->scale * o->d.num / o->d.den : o->d.num;
+
+	fprintf(f,
+		"        <SegmentTemplate timescale=\"%" PRId64 "\" duration=\"%" PRId64
+		"\" startNumber=\"%" PRId64 "\" presentationTimeOffset=\"%" PRId64
+		"\" initialization=\"%s/%s\" media=\"%s/$Number$.m4s\"/>\n",
+		scale, d, n->first, base_scale(n->pto, scale, o->scale), o->name, o->init, o->name);
+}
+
+static void put_representation(const struct archive_track *t, const struct run *n, FILE *f)
+{
+	const struct archive_about *o = &n->file->about;
+
+	fprintf(f, "      <Representation id=\"%s\" codecs=\"%s\" bandwidth=\"%" PRId64 "\"",
+		o->name, o->codec, MAX(t->peak, 1));
+	if (o->kind == MEDIA_VIDEO) {
+		fprintf(f, " width=\"%d\" height=\"%d\"", o->width, o->height);
+		if (o->fps.num > 0)
+			fprintf(f, " frameRate=\"%" PRId64 "/%" PRId64 "\"", o->fps.num,
+				o->fps.den);
+	} else {
+		fprintf(f, " audioSamplingRate=\"%d\"", o->sample_rate);
+	}
+	fprintf(f, ">\n");
+	if (o->kind == MEDIA_AUDIO)
+		fprintf(f,
+			"        <AudioChannelConfiguration schemeIdUri=\"urn:mpeg:dash:23003:3:"
+			"audio_channel_configuration:2011\" value=\"%d\"/>\n",
+			o->channels);
+	put_template(n, o, f);
+	fprintf(f, "      </Representation>\n");
+}
+
+static void begin_set(const struct archive_about *o, int id, FILE *f)
+{
+	const char *kind = o->kind == MEDIA_VIDEO ? "video" : "audio";
+	char tag[4];
+
+	fprintf(f,
+		"    <AdaptationSet id=\"%d\" contentType=\"%s\" mimeType=\"%s/mp4\" "
+		"segmentAlignment=\"true\" startWithSAP=\"1\"",
+		id, kind, kind);
+	language_tag(tag, o->lang);
+	if (*tag)
+		fprintf(f, " lang=\"%s\"", tag);
+	fputs(">\n", f);
+}
+
+/* Tracks in the period of the leading run; each set of video in one, each sound in its own. */
+static void put_period(const struct archive *a, const struct archive_range *r,
+		       const struct run *lead, FILE *f)
+{
+	bool open = false;
+	int id = 0;
+	struct run n;
+
+	for (int pass = 0; pass < 2; pass++) {
+		for (int i = 0; i < a->n; i++) {
+			const struct archive_track *t = a->track[i];
+			bool video = archive_newest(t)->about.kind == MEDIA_VIDEO;
+
+			if (video != !pass || !find_run(t, r, lead->first, lead->end, &n))
+				continue;
+			/* All begin together: a player takes the offset for the same instant. */
+			n.pto = base_scale(lead->pto, n.file->about.scale, lead->file->about.scale);
+			if (!video || !open)
+				begin_set(&n.file->about, id++, f);
+			open |= video;
+			put_representation(t, &n, f);
+			if (!video)
+				fprintf(f, "    </AdaptationSet>\n");
+		}
+		if (!pass && open)
+			fprintf(f, "    </AdaptationSet>\n");
+	}
+}
+
+static void put_time(const char *name, int64_t us, FILE *f)
+{
+	time_t s = (time_t)base_floor_div(us, SEC_US);
+	char text[32];
+	struct tm tm;
+
+	gmtime_r(&s, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	fprintf(f, " %s=\"%s\"", name, text);
+}
+
+/* The track by which periods are cut: the first video, else the first. */
+static const struct archive_track *leader(const struct archive *a, const struct archive_range *r)
+{
+	const struct archive_track *any = NULL;
+	struct run n;
+
+	for (int i = 0; i < a->n; i++) {
+		const struct archive_track *t = a->track[i];
+
+		if (!find_run(t, r, INT64_MIN, INT64_MAX, &n))
+			continue;
+		if (archive_newest(t)->about.kind == MEDIA_VIDEO)
+			return t;
+		any = any ? any : t;
+	}
+	return any;
+}
+
+static double duration(const struct archive_track *t, const struct archive_range *r)
+{
+	int64_t from = INT64_MIN, us = 0;
+	struct run n;
+
+	while (find_run(t, r, from, INT64_MAX, &n)) {
+		us += n.end_us - n.start_us;
+		from = n.end;
+	}
+	return (double)us / 1e6;
+}
+
+static void put_head(const struct archive_range *r, const struct archive_track *t,
+		     const struct run *n, FILE *f)
+{
+	double d = (double)n->file->about.d.num / (double)n->file->about.d.den;
+
+	fprintf(f, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<MPD "
+		   "xmlns=\"urn:mpeg:dash:schema:mpd:2011\" "
+		   "profiles=\"urn:mpeg:dash:profile:isoff-live:2011\" ");
+	if (r->live) {
+		int64_t from_us = n->start_us;
+
+		fprintf(f, "type=\"dynamic\" availabilityStartTime=\"1970-01-01T00:00:00Z\"");
+		put_time("publishTime",
+			 archive_us(archive_newest(t), archive_newest(t)->e.at[0].start), f);
+		int64_t to_us = n->end_us;
+		struct run m = *n;
+		while (find_run(t, r, m.end, INT64_MAX, &m))
+			to_us = m.end_us;
+		fprintf(f, " minimumUpdatePeriod=\"PT%.3fS\" timeShiftBufferDepth=\"PT%.3fS\"",
+			2 * d, (double)(to_us - from_us) / 1e6);
+		fprintf(f, " suggestedPresentationDelay=\"PT%.3fS\"", 3 * d);
+	} else {
+		fprintf(f, "type=\"static\" mediaPresentationDuration=\"PT%.6fS\"", duration(t, r));
+	}
+	fprintf(f, " maxSegmentDuration=\"PT%.3fS\" minBufferTime=\"PT%.3fS\">\n", d, d);
+}
+
+void archive_dash(const struct archive *a, const struct archive_range *r, const char *time_url,
+		  FILE *f)
+{
+	const struct archive_track *t = leader(a, r);
+	int64_t from = INT64_MIN, at_us = 0;
+	struct run n, next;
+
+	if (!t || !find_run(t, r, from, INT64_MAX, &n))
+		return;
+	put_head(r, t, &n, f);
+	for (bool more = true; more; n = next) {
+		more = find_run(t, r, n.end, INT64_MAX, &next);
+		bool open = r->live && !more;
+		int64_t start_us = r->live ? n.start_us : at_us;
+
+		fprintf(f, "  <Period id=\"%" PRId64 "\" start=\"PT%.6fS\"", n.first,
+			(double)start_us / 1e6);
+		if (!open)
+			fprintf(f, " duration=\"PT%.6fS\"", (double)(n.end_us - n.start_us) / 1e6);
+		fprintf(f, ">\n");
+		put_period(a, r, &n, f);
+		fprintf(f, "  </Period>\n");
+		at_us += n.end_us - n.start_us;
+	}
+	if (r->live)
+		fprintf(f,
+			"  <UTCTiming schemeIdUri=\"urn:mpeg:dash:utc:http-xsdate:2014\" "
+			"value=\"%s\"/>\n",
+			time_url);
+	fprintf(f, "</MPD>\n");
+}

@@ -1,0 +1,349 @@
+/* Playlists of what lies on disk (RFC 8216bis). The lines of a file that is complete are kept: a window of many hours is put
+ * together from them. */
+#include <inttypes.h>
+#include <time.h>
+
+#include "cmaf/archive.h"
+#include "media/language.h"
+
+#define SKIP_UNTIL 6 /* target durations from the end: what a delta update always has */
+
+static void put_date(int64_t us, FILE *f)
+{
+	us += 500;
+	time_t s = (time_t)base_floor_div(us, SEC_US);
+	char text[32];
+	struct tm tm;
+
+	gmtime_r(&s, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	fprintf(f, "#EXT-X-PROGRAM-DATE-TIME:%s.%03dZ\n", text,
+		(int)(us - (int64_t)s * SEC_US) / 1000);
+}
+
+static int64_t begin_us(const struct archive_file *f, const struct archive_entry *e)
+{
+	return archive_us(f, e->start);
+}
+
+static int64_t end_us(const struct archive_file *f, const struct archive_entry *e)
+{
+	return archive_us(f, e->start + e->dur);
+}
+
+/* ---- the multivariant playlist ---- */
+
+static const struct archive_about *about(const struct archive_track *t)
+{
+	return &archive_newest(t)->about;
+}
+
+static bool shown(const struct archive_track *t, const struct archive_range *r)
+{
+	const struct archive_file *f;
+
+	list_for (f, &t->files, link)
+		if (f->e.len && end_us(f, &f->e.at[f->e.len - 1]) > r->from_us &&
+		    begin_us(f, &f->e.at[0]) < r->to_us)
+			return true;
+	return false;
+}
+
+bool archive_has(const struct archive *a, const struct archive_range *r)
+{
+	for (int i = 0; i < a->n; i++)
+		if (shown(a->track[i], r))
+			return true;
+	return false;
+}
+
+static int64_t mean(const struct archive_track *t)
+{
+	return t->us ? base_scale(t->bits, SEC_US, t->us) : 0;
+}
+
+static void put_media(const struct archive_track *t, bool standard, const char *playlist,
+		      const char *query, FILE *f)
+{
+	const struct archive_about *o = about(t);
+	char tag[4];
+
+	language_tag(tag, o->lang);
+	fprintf(f, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"%s\"",
+		strpbrk(o->label, "\"\n\r") || !*o->label ? o->name : o->label);
+	if (*tag)
+		fprintf(f, ",LANGUAGE=\"%s\"", tag);
+	fprintf(f, ",DEFAULT=%s,AUTOSELECT=YES,CHANNELS=\"%d\",URI=\"%s/%s%s\"\n",
+		standard ? "YES" : "NO", o->channels, o->name, playlist, query);
+}
+
+static void put_variant(const struct archive_track *t, const struct archive_track *audio,
+			const char *playlist, const char *query, FILE *f)
+{
+	const struct archive_about *o = about(t);
+	int64_t peak = t->peak + (audio ? audio->peak : 0),
+		avg = mean(t) + (audio ? mean(audio) : 0);
+
+	fprintf(f,
+		"#EXT-X-STREAM-INF:BANDWIDTH=%" PRId64 ",AVERAGE-BANDWIDTH=%" PRId64 ",CODECS=\"%s",
+		peak, avg, o->codec);
+	if (audio)
+		fprintf(f, ",%s", about(audio)->codec);
+	fprintf(f, "\"");
+	if (o->kind == MEDIA_VIDEO) {
+		fprintf(f, ",RESOLUTION=%dx%d", o->width, o->height);
+		if (o->fps.num > 0)
+			fprintf(f, ",FRAME-RATE=%.3f", (double)o->fps.num / (double)o->fps.den);
+		fprintf(f, ",CLOSED-CAPTIONS=NONE");
+	}
+	if (audio)
+		fprintf(f, ",AUDIO=\"audio\"");
+	fprintf(f, "\n%s/%s%s\n", o->name, playlist, query);
+}
+
+void archive_hls_multivariant(const struct archive *a, const struct archive_range *r,
+			      const char *playlist, FILE *f)
+{
+	const struct archive_track *audio = NULL;
+	bool video = false;
+
+	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:9\n");
+	for (int i = 0; i < a->n; i++) {
+		const struct archive_track *t = a->track[i];
+
+		if (!shown(t, r))
+			continue;
+		video |= about(t)->kind == MEDIA_VIDEO;
+		if (about(t)->kind == MEDIA_AUDIO &&
+		    (!audio || (about(t)->standard && !about(audio)->standard)))
+			audio = t;
+	}
+	for (int i = 0; i < a->n && video; i++)
+		if (about(a->track[i])->kind == MEDIA_AUDIO && shown(a->track[i], r))
+			put_media(a->track[i], a->track[i] == audio, playlist, r->query, f);
+	for (int i = 0; i < a->n; i++)
+		if (shown(a->track[i], r) && (about(a->track[i])->kind == MEDIA_VIDEO || !video))
+			put_variant(a->track[i], video ? audio : NULL, playlist, r->query, f);
+}
+
+/* ---- the lines of segments ---- */
+
+/* What is missing before number `to`. */
+static void put_gaps(const struct archive_file *of, int64_t from, int64_t to, FILE *f)
+{
+	double d = (double)of->about.d.num / (double)of->about.d.den;
+
+	for (; from < to; from++)
+		fprintf(f, "#EXT-X-GAP\n#EXTINF:%.6f,\n%" PRId64 ".m4s\n", d, from);
+}
+
+static void put_segment(const struct archive_file *of, const struct archive_entry *e, FILE *f)
+{
+	if (e->gap)
+		fprintf(f, "#EXT-X-GAP\n");
+	fprintf(f, "#EXTINF:%.6f,\n%" PRId64 ".m4s\n", (double)archive_us(of, e->dur) / 1e6,
+		e->number);
+}
+
+/* What stands before segment i, when it is not the first of its file's lines. */
+static void put_before(const struct archive_file *of, size_t i, bool live, FILE *f)
+{
+	const struct archive_entry *e = &of->e.at[i];
+
+	if (live && i && e[-1].number + 1 < e->number)
+		put_gaps(of, e[-1].number + 1, e->number, f);
+	if (e->discontinuity)
+		fprintf(f, "#EXT-X-DISCONTINUITY\n");
+	if (e->discontinuity || (i && e[-1].number + 1 < e->number))
+		put_date(begin_us(of, e), f);
+}
+
+static void put_lines(const struct archive_file *of, size_t from, size_t to, bool live, FILE *f)
+{
+	for (size_t i = from; i < to; i++) {
+		if (of->e.at[i].gap && !live)
+			continue;
+		if (i > from)
+			put_before(of, i, live, f);
+		put_segment(of, &of->e.at[i], f);
+	}
+}
+
+/* All lines of a file to which nothing is added any more, made once. */
+static bool put_kept(struct archive_file *of, FILE *f)
+{
+	if (!of->lines) {
+		char *text = NULL;
+		size_t n = 0;
+		FILE *m = open_memstream(&text, &n);
+
+		if (!m)
+			return false;
+		put_lines(of, 0, of->e.len, true, m);
+		if (!fclose(m))
+			of->lines = buf_copy(text, n);
+		free(text);
+	}
+	return of->lines && fwrite(of->lines->data, 1, of->lines->len, f) == of->lines->len;
+}
+
+/* ---- a media playlist ---- */
+
+/* Where a list stands while it is made. */
+struct list_state {
+	FILE *f;
+	bool live;
+	const char *init;
+	int64_t next;	 /* number expected; INT64_MIN: at its beginning */
+	int64_t skip_to; /* what is below is left out, as a delta; INT64_MIN: nothing */
+	int64_t skipped;
+};
+
+static void put_first(struct list_state *s, const struct archive_file *of, size_t i)
+{
+	const struct archive_entry *e = &of->e.at[i];
+	bool begins = s->next == INT64_MIN;
+
+	if (!begins && s->live)
+		put_gaps(of, s->next, e->number, s->f);
+	if (!begins && (e->discontinuity || (!s->live && e->number != s->next)))
+		fprintf(s->f, "#EXT-X-DISCONTINUITY\n");
+	if (!s->init || strcmp(s->init, of->about.init) != 0)
+		fprintf(s->f, "#EXT-X-MAP:URI=\"%s\"\n", of->about.init);
+	s->init = of->about.init;
+	put_date(begin_us(of, e), s->f);
+}
+
+/* Entries [from, to) of a file. */
+static void put_file(struct list_state *s, struct archive_file *of, size_t from, size_t to,
+		     bool complete)
+{
+	if (s->skip_to != INT64_MIN) {
+		for (; from < to && of->e.at[from].number < s->skip_to; from++)
+			s->init = of->about.init;
+		if (from == to)
+			return;
+		if (s->skipped)
+			s->next = MAX(s->next, s->skip_to);
+	}
+	while (from < to && !s->live && of->e.at[from].gap)
+		from++;
+	if (from == to)
+		return;
+	put_first(s, of, from);
+	if (from || to < of->e.len || !complete || !s->live || !put_kept(of, s->f))
+		put_lines(of, from, to, s->live, s->f);
+	s->next = of->e.at[to - 1].number + 1;
+}
+
+/* Entries of a file in the range: [*from, *to). */
+static bool clip(const struct archive_file *f, const struct archive_range *r, size_t *from,
+		 size_t *to)
+{
+	size_t lo = 0, hi = f->e.len;
+
+	if (!hi || end_us(f, &f->e.at[hi - 1]) <= r->from_us ||
+	    begin_us(f, &f->e.at[0]) >= r->to_us)
+		return false;
+	if (begin_us(f, &f->e.at[0]) < r->from_us)
+		for (lo = 0; lo < hi && end_us(f, &f->e.at[lo]) <= r->from_us;)
+			lo++;
+	while (hi > lo && begin_us(f, &f->e.at[hi - 1]) >= r->to_us)
+		hi--;
+	*from = lo;
+	*to = hi;
+	return lo < hi;
+}
+
+static int target_s(const struct archive_track *t)
+{
+	const struct archive_file *f;
+	int64_t s = 1;
+
+	list_for (f, &t->files, link)
+		s = MAX(s, base_scale(1, f->about.d.num, f->about.d.den));
+	return (int)s;
+}
+
+/* The number of the first segment in the range, and the discontinuities before it. */
+static const struct archive_entry *first_in(const struct archive_track *t,
+					    const struct archive_range *r, int64_t *breaks)
+{
+	const struct archive_file *f;
+
+	list_for (f, &t->files, link) {
+		size_t from, to;
+
+		if (!clip(f, r, &from, &to))
+			continue;
+		*breaks = f->about.breaks;
+		/* The mark of the first one is not shown: it has gone with what was before it. */
+		for (size_t i = 0; i <= from; i++)
+			*breaks += f->e.at[i].discontinuity;
+		return &f->e.at[from];
+	}
+	return NULL;
+}
+
+static void put_header(const struct archive_track *t, const struct archive_range *r,
+		       const struct archive_entry *first, int64_t breaks, FILE *f)
+{
+	int target = target_s(t);
+
+	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:%d\n", target);
+	if (r->live)
+		fprintf(f, "#EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=%d,HOLD-BACK=%d\n",
+			SKIP_UNTIL * target, 3 * target);
+	else
+		fprintf(f, "#EXT-X-PLAYLIST-TYPE:VOD\n");
+	fprintf(f, "#EXT-X-MEDIA-SEQUENCE:%" PRId64 "\n", first ? first->number : 0);
+	if (breaks && r->live)
+		fprintf(f, "#EXT-X-DISCONTINUITY-SEQUENCE:%" PRId64 "\n", breaks);
+}
+
+/* Where players are to begin: from_us, in seconds from the beginning of the list. */
+static void put_start(const struct archive_track *t, const struct archive_range *r,
+		      const struct archive_entry *first, FILE *f)
+{
+	const struct archive_file *of;
+
+	if (!r->start || !first || !archive_segment(t, first->number, &of))
+		return;
+	double into = (double)(r->from_us - begin_us(of, first)) / 1e6;
+	fprintf(f, "#EXT-X-START:TIME-OFFSET=%.3f,PRECISE=YES\n", into > 0 ? into : 0);
+}
+
+static int64_t skip_to(const struct archive_track *t, const struct archive_entry *first)
+{
+	const struct archive_file *f = archive_newest(t);
+	int64_t back = SKIP_UNTIL * target_s(t);
+	int64_t n = (back * f->about.d.den + f->about.d.num - 1) / f->about.d.num;
+
+	return MAX(first->number, archive_last(t) - n);
+}
+
+void archive_hls_media(const struct archive *a, const struct archive_track *t,
+		       const struct archive_range *r, bool delta, FILE *f)
+{
+	int64_t breaks = 0;
+	const struct archive_entry *first = first_in(t, r, &breaks);
+	struct list_state s = {.f = f, .live = r->live, .next = INT64_MIN, .skip_to = INT64_MIN};
+	struct archive_file *of;
+
+	put_header(t, r, first, breaks, f);
+	put_start(t, r, first, f);
+	if (delta && r->live && first) {
+		s.skip_to = skip_to(t, first);
+		s.skipped = s.skip_to - first->number;
+		if (s.skipped)
+			fprintf(f, "#EXT-X-SKIP:SKIPPED-SEGMENTS=%" PRId64 "\n", s.skipped);
+	}
+	list_for (of, &t->files, link) {
+		size_t from, to;
+
+		if (clip(of, r, &from, &to))
+			put_file(&s, of, from, to, of != archive_newest(t));
+	}
+	if (!r->live)
+		fprintf(f, "#EXT-X-ENDLIST\n");
+}
