@@ -211,9 +211,10 @@ bench-accel: tools tests
 bench-transcode: tools tests
 	@tests/bench/transcode.sh $(ARGS)
 
-## bench-package: the origin beside nginx, and what a waiting player costs; ARGS='-d 3 -n 3 -p 2000' is seconds, runs, players
+## bench-package: the origin beside nginx, what a waiting player costs, and 2000 who play; ARGS='-d 3 -n 3 -p 2000' is seconds, runs, players
 bench-package: tools tests
 	@tests/bench/package.sh $(ARGS)
+	@tests/bench/package-play.sh
 
 ## bench-watch: glass to glass by each player in Chromium; ARGS='-s 40 -n 3 -r hls,dash' is seconds, runs, rows
 bench-watch: all tests

@@ -1,27 +1,48 @@
 // Playing live.mp4 by Media Source Extensions alone: each frame goes into the buffer as it comes. One request for as long
 // as it plays; another quality is another file, which goes on where this one is.
 
-const KEEP = 10, TRIM = 20;		// s behind the picture: kept, and when the rest is taken away
-const STALLS = 3, STALLS_MS = 20000;	// so many in so long: one quality less
-const BETTER_MS = 60000;		// so long without one: one more
+import { Adapter } from './adapt.js';
 
+const KEEP = 10, TRIM = 20;		// s behind the picture: kept, and when the rest is taken away
+const ADAPT_MS = 250;
+const TRY_TIMEOUT_MS = 8000;
+
+const type = (codecs) => `video/mp4; codecs="${codecs}"`;
 const attribute = (line, name) => line.match(new RegExp(`[:,]${name}=(?:"([^"]*)"|([^,]*))`))?.slice(1).find((v) => v);
 const folder = (uri) => uri?.replace(/\/index\.m3u8.*/, '');
 
-// The renditions, best first, and the sound, as the multivariant playlist tells.
-async function readList(signal) {
+// The renditions that Source can play, best first, each with its sound, as the multivariant playlist tells.
+async function readList(Source, signal) {
 	const answer = await fetch('index.m3u8', { cache: 'no-cache', signal });
 	const lines = answer.ok ? (await answer.text()).split('\n') : [];
 	const sound = lines.filter((l) => l.startsWith('#EXT-X-MEDIA:') && l.includes('TYPE=AUDIO'));
-	const audio = sound.find((l) => l.includes('DEFAULT=YES')) ?? sound[0];
-	const list = lines.flatMap((l, i) => (l.startsWith('#EXT-X-STREAM-INF:') ? [{
-		name: folder(lines[i + 1]), codecs: attribute(l, 'CODECS'), bitrate: Number(attribute(l, 'BANDWIDTH')),
-		height: Number(attribute(l, 'RESOLUTION')?.split('x')[1] ?? 0),
-	}] : []));
+	const soundOf = (group) => {
+		const all = sound.filter((l) => attribute(l, 'GROUP-ID') === group);
+		const one = all.find((l) => l.includes('DEFAULT=YES')) ?? all[0];
 
-	if (!list.length)
-		throw new Error(`no renditions (${answer.status})`);
-	return { list: list.sort((a, b) => b.bitrate - a.bitrate), audio: folder(audio && attribute(audio, 'URI')) };
+		return folder(one && attribute(one, 'URI'));
+	};
+	const all = lines.flatMap((l, i) => (l.startsWith('#EXT-X-STREAM-INF:') ? [{
+		name: folder(lines[i + 1]), codecs: attribute(l, 'CODECS'), bitrate: Number(attribute(l, 'BANDWIDTH')),
+		height: Number(attribute(l, 'RESOLUTION')?.split('x')[1] ?? 0), audio: soundOf(attribute(l, 'AUDIO')),
+	}] : [])).filter((r) => Source.isTypeSupported(type(r.codecs)));
+
+	if (!all.length)
+		throw new Error(answer.ok ? 'this browser plays none of the codecs' : `no renditions (${answer.status})`);
+	// With sound of another codec a rendition stands twice.
+	const list = all.filter((r, i) => all.findIndex((o) => o.name === r.name) === i);
+
+	return list.sort((a, b) => b.bitrate - a.bitrate);
+}
+
+// bit/s at which the newest whole segment of a rendition comes.
+async function tryOut(name, signal) {
+	const list = await (await fetch(`${name}/index.m3u8`, { signal })).text();
+	const newest = list.split('\n').filter((l) => l && !l.startsWith('#')).pop();
+	const began = performance.now();
+	const bytes = (await (await fetch(`${name}/${newest}`, { cache: 'no-store', signal })).arrayBuffer()).byteLength;
+
+	return 8000 * bytes / (performance.now() - began);
 }
 
 const done = (target, event) => new Promise((ok) => target.addEventListener(event, ok, { once: true }));
@@ -32,12 +53,11 @@ export class Player {
 	#ended = new AbortController();
 	#file = null;		// the AbortController of the file that is being read
 	#list = [];
-	#audio = null;
 	#buffer = null;
 	#at = 0;		// of #list
 	#chosen = -1;
-	#stalls = [];
-	#since = performance.now();
+	#adapter = null;
+	#trying = false;
 	#timer = 0;
 
 	constructor(host) {
@@ -49,16 +69,18 @@ export class Player {
 
 		if (!Source)
 			throw new Error('this browser has no Media Source Extensions');
-		({ list: this.#list, audio: this.#audio } = await readList(this.#ended.signal));
+		this.#list = await readList(Source, this.#ended.signal);
+		this.#adapter = new Adapter(this.#list, host.video.clientHeight * devicePixelRatio, performance.now());
+		this.#at = this.#adapter.at;
 		const source = new Source(), url = URL.createObjectURL(source);
 
 		host.video.disableRemotePlayback = true;
 		host.video.src = url;
 		await done(source, 'sourceopen');
 		URL.revokeObjectURL(url);
-		this.#buffer = source.addSourceBuffer(`video/mp4; codecs="${this.#list[0].codecs}"`);
+		this.#buffer = source.addSourceBuffer(type(this.#list[this.#at].codecs));
 		host.qualities(this.#list);
-		this.#timer = setInterval(() => this.#adapt(), 1000);
+		this.#timer = setInterval(() => this.#adapt(), ADAPT_MS);
 		this.#run();
 	}
 
@@ -76,7 +98,7 @@ export class Player {
 	}
 
 	stalled() {
-		this.#stalls.push(performance.now());
+		this.#adapter?.stalled(performance.now());
 	}
 
 	get pictureMs() {
@@ -97,21 +119,36 @@ export class Player {
 		if (i === this.#at)
 			return;
 		this.#at = i;
-		this.#since = performance.now();
-		this.#stalls = [];
+		if (this.#adapter.at !== i)
+			this.#adapter.at = i;
 		this.#file?.abort();
 	}
 
 	#adapt() {
-		const now = performance.now();
+		const now = performance.now(), video = this.#host.video, b = this.#buffer.buffered;
 
-		if (this.#chosen >= 0)
+		if (this.#chosen >= 0 || !b.length || document.hidden)
 			return;
-		this.#stalls = this.#stalls.filter((t) => now - t < STALLS_MS);
-		if (this.#stalls.length >= STALLS && this.#at + 1 < this.#list.length)
-			this.#go(this.#at + 1);
-		else if (!this.#stalls.length && now - this.#since > BETTER_MS && this.#at > 0)
-			this.#go(this.#at - 1);
+		const { totalVideoFrames: shown, droppedVideoFrames: dropped } = video.getVideoPlaybackQuality();
+
+		this.#go(this.#adapter.turn(now, this.#host.clock.now / 1000 - b.end(b.length - 1), shown, dropped));
+		const better = this.#adapter.wants(now);
+		if (better >= 0 && !this.#trying)
+			this.#try(better);
+	}
+
+	async #try(i) {
+		let bps = 0;
+
+		this.#trying = true;
+		try {
+			bps = await tryOut(this.#list[i].name, AbortSignal.any([this.#ended.signal, AbortSignal.timeout(TRY_TIMEOUT_MS)]));
+		} catch {
+			// as good as none
+		}
+		this.#trying = false;
+		if (!this.#ended.signal.aborted && this.#chosen < 0)
+			this.#go(this.#adapter.tried(performance.now(), bps));
 	}
 
 	// File after file, until stop() or an error that is not a change of quality.
@@ -131,8 +168,8 @@ export class Player {
 	}
 
 	async #play(signal) {
-		const { name, codecs } = this.#list[this.#at];
-		const sound = this.#audio ? `&audio=${encodeURIComponent(this.#audio)}` : '';
+		const { name, codecs, audio } = this.#list[this.#at];
+		const sound = audio ? `&audio=${encodeURIComponent(audio)}` : '';
 		const answer = await fetch(`live.mp4?rendition=${encodeURIComponent(name)}${sound}`, { signal });
 
 		if (!answer.ok)
@@ -140,7 +177,7 @@ export class Player {
 		const body = answer.body.getReader();
 
 		this.#buffer.abort();	// half a fragment of the file before
-		this.#buffer.changeType(`video/mp4; codecs="${codecs}"`);
+		this.#buffer.changeType(type(codecs));
 		for (;;) {
 			const { value, done: end } = await body.read();
 

@@ -75,6 +75,7 @@ class Page extends EventTarget {
 				return;
 			const player = this.#player = new Player({
 				video,
+				clock: this.clock,
 				failed: (text, fatal) => { if (player === this.#player) this.#failed(text, fatal); },
 				qualities: (list) => { if (player === this.#player) this.#qualities(list); },
 			});

@@ -15,6 +15,7 @@ static const struct share_file files[] = {
     {.name = "by-mp4.js", .type = "text/javascript; charset=utf-8"},
     {.name = "clock.js", .type = "text/javascript; charset=utf-8"},
     {.name = "graph.js", .type = "text/javascript; charset=utf-8"},
+    {.name = "adapt.js", .type = "text/javascript; charset=utf-8"},
     {.name = "keep.js", .type = "text/javascript; charset=utf-8"},
     {.name = "load.js", .type = "text/javascript; charset=utf-8"},
     {.name = "player.css", .type = "text/css; charset=utf-8"},

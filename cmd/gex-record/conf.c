@@ -90,13 +90,18 @@ const struct conf_cli record_cli = {
 
 int conf_check(struct conf *c, char *err)
 {
+	*err = 0;
 	if (!c->input || !*c->input)
 		snprintf(err, CONF_ERR, "no input: give -i URL, or input in [record]");
 	else if (!c->dir || !*c->dir)
 		snprintf(err, CONF_ERR, "no folder: give -d DIR, or dir in [record]");
-	else
-		return stream_url_parse(&c->url, c->input, err);
-	return -EINVAL;
+	if (*err)
+		return -EINVAL;
+	int r = stream_url_parse(&c->url, c->input, err);
+	/* Nobody waits for what a file has: the disk takes it as fast as it can. */
+	if (!r && c->url.realtime < 0)
+		c->url.realtime = 0;
+	return r;
 }
 
 void conf_free(struct conf *c)

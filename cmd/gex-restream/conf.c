@@ -181,11 +181,7 @@ int conf_check(struct conf *c, char *err)
 		if (r)
 			return r;
 	}
-	r = stream_url_parse(&c->in, c->input, err);
-	/* A file is sent as a live source would be. */
-	if (!r && c->in.scheme == STREAM_FILE)
-		c->in.realtime = true;
-	return r;
+	return stream_url_parse(&c->in, c->input, err);
 }
 
 void conf_free(struct conf *c)

@@ -251,7 +251,7 @@ static int open_source(struct job *j, const struct stream_url *u, struct engine_
 		return -ENOMEM;
 	j->sources++;
 	*s = (struct engine_source){.live = !is_file(u),
-				    .paced = u->realtime,
+				    .paced = u->realtime > 0,
 				    .loops = u->loop || u->list,
 				    .format = stream_url_input_format(u)};
 	s->once = u->scheme == STREAM_PIPE || (!s->live && !u->loop);
@@ -265,6 +265,7 @@ static int open_source(struct job *j, const struct stream_url *u, struct engine_
 	s->arg = in->s;
 	s->wait = source_wait;
 	s->read = stream_source_read;
+	s->seek = stream_source_seek;
 	s->peer = source_peer;
 	s->cancel = source_cancel;
 	return 0;

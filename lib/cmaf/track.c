@@ -285,7 +285,7 @@ static int fill_gaps(struct cmaf *c, struct cmaf_track *t, int64_t number)
 }
 
 /* May a segment begin with this frame? In the run of a stream with each; else where its time
- * begins, for video with a key frame; a source whose key frames never fall there is given two
+ * begins, for video with a key frame, of sound with the one nearest to it, as in the run; a source whose key frames never fall there is given two
  * segments' time, then begins in the middle of one. */
 static bool may_begin(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_t number, bool key,
 		      bool in_run)
@@ -298,7 +298,7 @@ static bool may_begin(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_t n
 	if (t->kind == MEDIA_VIDEO && !key)
 		return false;
 	int64_t into = x - cmaf_grid_start(&c->grid, t->scale, number, 0);
-	if (into < t->frame)
+	if (t->kind == MEDIA_VIDEO ? into < t->frame : 2 * into < t->frame)
 		return true;
 	if (!cut->waiting_us)
 		cut->waiting_us = cmaf_us(t, x);
@@ -424,6 +424,42 @@ static bool read_frame(struct cmaf_track *t, const struct media_packet *p, int64
 	       (!cut->started || f->dts > cut->last_dts);
 }
 
+/* Frames from next on until the one with which the part in progress is full. */
+static int64_t room_in_part(const struct cmaf *c, const struct cmaf_track *t)
+{
+	const struct cmaf_cut *cut = t->cut;
+	int64_t number = cut->cur ? cut->cur->number : cut->last_number + 1;
+	int cell = cut->cur ? cut->cell : 0;
+	int64_t room =
+	    cmaf_grid_start(&c->grid, t->scale, number, cell + 1) - cut->next - t->frame / 2;
+
+	return room > 0 ? MAX(1, (room + t->frame - 1) / t->frame) * t->frame : t->frame;
+}
+
+/* Frames that an encoder left out leave a hole of time. It belongs to the frame behind it, which begins
+ * where the hole does: so media go on without a break, and parts last as long as all others. What
+ * comes before the hole has been sent already and cannot last longer. No frame lasts beyond the end
+ * of its part; what is left of the hole the next one gets. Where frames are not shown in the order
+ * of decoding, the time at which each is shown stays. A hole of more than two parts is one that
+ * players may see. */
+static void fill_hole(const struct cmaf *c, const struct cmaf_track *t, struct frame *f)
+{
+	const struct cmaf_cut *cut = t->cut;
+	int64_t hole = f->x - cut->next;
+
+	if (t->kind != MEDIA_VIDEO || !cut->started || hole < t->frame / 2 ||
+	    cmaf_us(t, hole) > 2 * c->part_target_us)
+		return;
+	int64_t number = cmaf_grid_number(&c->grid, t->scale, f->x + t->frame / 2);
+	if (cut->cur ? number != cut->cur->number : number != cut->last_number + 1 || !f->key)
+		return;
+	f->x -= hole;
+	f->dts -= hole;
+	f->dur = MIN(f->dur + hole, room_in_part(c, t));
+	if (cut->cts_off || f->cts)
+		f->cts += hole;
+}
+
 static int add_sample(struct cmaf *c, struct cmaf_track *t, const struct frame *f,
 		      struct media_packet *p)
 {
@@ -509,6 +545,7 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 	}
 	if (t->kind == MEDIA_VIDEO && f.key)
 		follow_key(c, t, f.x);
+	fill_hole(c, t, &f);
 	bool in_run = cut->started && llabs(f.x - cut->next) < t->frame;
 	int64_t number = cmaf_grid_number(&c->grid, t->scale, f.x + t->frame / 2);
 	if (cut->cur && (number > cut->cur->number || t->changed)) {

@@ -5,6 +5,10 @@
 #include "crypt/crypt.h"
 
 #define LINGER_US (2 * SEC_US)
+#define PAST_MAX ((size_t)256 << 10)
+#define ASKS 16	     /* requests of a connection in a turn */
+#define ASKS_ALL 512 /* of all of an address; a proxy's many viewers do not wait long */
+#define SHAKE_ASKS 4 /* what the beginning of TLS counts for */
 #define PIECES 32
 #define QUEUE_LOW ((size_t)64 << 10) /* a protocol is asked for more below this */
 #define SCRATCH 944		     /* with its head a size that malloc keeps at hand */
@@ -33,12 +37,44 @@ int conn_speak(struct conn *c, const struct proto_ops *proto)
 
 void conn_input(struct conn *c, const char *p, size_t n)
 {
+	if (c->closing)
+		conn_past(c, n);
 	if (c->doomed || c->closing)
 		return;
+	if (c->tls && !c->proto)
+		conn_asks(c, SHAKE_ASKS);
 	if (c->tls)
 		tls_input(c, p, n);
 	else
 		c->proto->input(c, p, n);
+}
+
+bool conn_may_ask(const struct conn *c)
+{
+	int64_t turn = c->server->turns;
+
+	return (c->asked_in != turn || c->asked < ASKS) &&
+	       (!c->who || c->who->asked_in != turn || c->who->asked < ASKS_ALL);
+}
+
+static void count_in(int64_t turn, int64_t *in, int *count, int n)
+{
+	*count = (*in == turn ? *count : 0) + n;
+	*in = turn;
+}
+
+void conn_asks(struct conn *c, int n)
+{
+	count_in(c->server->turns, &c->asked_in, &c->asked, n);
+	if (c->who)
+		count_in(c->server->turns, &c->who->asked_in, &c->who->asked, n);
+}
+
+void conn_past(struct conn *c, size_t n)
+{
+	c->past += n;
+	if (c->past > PAST_MAX)
+		conn_doom(c);
 }
 
 /* A client that has closed its side is gone for a request that is still kept, but is given what is

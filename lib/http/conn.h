@@ -13,6 +13,7 @@
 
 struct conn;
 struct crypt_tls;
+struct peer;
 
 /* What carries bytes: sock.c. */
 struct transport_ops {
@@ -20,9 +21,6 @@ struct transport_ops {
 	 * conn_writable follows. */
 	ssize_t (*send)(void *t, const struct iovec *v, int n);
 	void (*read)(void *t, bool on);
-	/* Output beyond what can soon go to the peer is refused: what is sent later, but matters more,
-	 * does not wait behind it. */
-	void (*keep_short)(void *t);
 	/* No more output follows; the peer sees the end after what was sent. */
 	void (*shutdown)(void *t);
 	/* Ends it; conn_free follows when the transport has let go. */
@@ -77,6 +75,7 @@ struct conn {
 	const struct proto_ops *proto; /* NULL until TLS has told which */
 	void *session;		       /* the protocol's */
 	const struct net_addr *peer_addr;
+	struct peer *who; /* with whom it shares a turn; NULL: nobody */
 	char peer[48];
 	enum conn_phase phase;
 	int64_t phase_us; /* since when */
@@ -87,6 +86,9 @@ struct conn {
 	struct buf *scratch; /* where copies go; full up to scratch_at */
 	size_t scratch_at;
 	int64_t moved_us; /* when the transport last took something, for the stall timeout */
+	int64_t asked_in; /* a turn of the server, and how many requests came in it */
+	int asked;
+	size_t past; /* bytes that came after all was said */
 	bool blocked, closing, doomed, resuming, said_goodbye;
 };
 
@@ -104,6 +106,12 @@ void conn_write_copy(struct conn *c, const void *p, size_t n);
 void conn_flush(struct conn *c);
 void conn_close_when_sent(struct conn *c);
 void conn_doom(struct conn *c);
+/* How much one connection and all of one address may ask in a turn of the loop, so that who floods waits for himself. */
+bool conn_may_ask(const struct conn *c);
+/* Counts a request, or work like n of them. */
+void conn_asks(struct conn *c, int n);
+/* Counts what nobody reads any more: a peer that goes on and on is left. */
+void conn_past(struct conn *c, size_t n);
 /* Calls proto->resume in the next turn. */
 void conn_resume_later(struct conn *c);
 /* Looks at the clock: ends what took too long. */

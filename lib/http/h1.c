@@ -161,6 +161,7 @@ static void one_request(struct conn *c, size_t n)
 	h->keep = head.keep_alive;
 	h->chunked = head.minor == 1;
 	struct http_request *r = NULL;
+	conn_asks(c, 1);
 	if (head.method != HTTP_OPTIONS) {
 		const char *fields = memchr(h->in, '\n', n);
 		struct http_text f = {fields + 1, (size_t)(h->in + n - 2 - fields - 1)};
@@ -188,6 +189,10 @@ static void run(struct conn *c)
 
 	h->running = true;
 	while (!h->cur && h->len && !c->doomed && !c->closing && c->queued < HTTP_HEAD_MAX * 4) {
+		if (!conn_may_ask(c)) {
+			conn_resume_later(c);
+			break;
+		}
 		ssize_t n = http_head_find(h->in, h->len, &h->seen);
 
 		if (n < 0)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "http/answer.h"
+#include "http/h2_mem.h"
 
 #define QUEUE_MAX ((size_t)128 << 10) /* framed but not sent, so that what matters more passes by */
 #define FRAME_HEAD 9
@@ -42,6 +43,7 @@ struct stream {
 
 struct h2 {
 	nghttp2_session *session;
+	struct h2_mem mem;
 	struct list streams;
 	int n;
 	bool in_input, flooded;
@@ -406,6 +408,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *f, void *arg)
 	if (f->hd.type != NGHTTP2_HEADERS || f->headers.cat != NGHTTP2_HCAT_REQUEST)
 		return 0;
 	h2_of(c)->heading_us = 0;
+	conn_asks(c, 1);
 	struct stream *s = stream_of(session, f->hd.stream_id);
 	bool has_body = !(f->hd.flags & NGHTTP2_FLAG_END_STREAM);
 	if (!s || h2_of(c)->flooded)
@@ -455,6 +458,8 @@ static void h2_input(struct conn *c, const char *p, size_t n)
 {
 	struct h2 *h = h2_of(c);
 
+	if (h->flooded)
+		conn_past(c, n);
 	h->in_input = true;
 	ssize_t rc = nghttp2_session_mem_recv(h->session, (const uint8_t *)p, n);
 	h->in_input = false;
@@ -551,8 +556,9 @@ static void h2_closed(struct conn *c)
 	c->session = NULL;
 }
 
-static int session_create(struct conn *c, nghttp2_session **out)
+static int session_create(struct conn *c, struct h2 *h)
 {
+	nghttp2_mem mem = h2_mem_of(&h->mem);
 	nghttp2_session_callbacks *cb = NULL;
 	nghttp2_option *opt = NULL;
 	int rc = nghttp2_session_callbacks_new(&cb) || nghttp2_option_new(&opt) ? -ENOMEM : 0;
@@ -567,7 +573,7 @@ static int session_create(struct conn *c, nghttp2_session **out)
 		nghttp2_option_set_no_auto_window_update(opt, 1);
 		nghttp2_option_set_no_closed_streams(opt, 1);
 		nghttp2_option_set_max_outbound_ack(opt, CALM_BURST);
-		rc = nghttp2_session_server_new2(out, cb, c, opt) ? -ENOMEM : 0;
+		rc = nghttp2_session_server_new3(&h->session, cb, c, opt, &mem) ? -ENOMEM : 0;
 	}
 	nghttp2_session_callbacks_del(cb);
 	nghttp2_option_del(opt);
@@ -588,7 +594,7 @@ static int h2_open(struct conn *c)
 	h->calm = CALM_BURST;
 	h->calm_us = now(c);
 	c->session = h;
-	int rc = session_create(c, &h->session);
+	int rc = session_create(c, h);
 	if (!rc)
 		rc = nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings,
 					     ARRAY_LEN(settings))
@@ -598,7 +604,6 @@ static int h2_open(struct conn *c)
 		h2_closed(c);
 		return rc;
 	}
-	c->t->keep_short(c->transport);
 	return 0;
 }
 

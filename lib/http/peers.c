@@ -4,12 +4,6 @@
 
 #include "os/os.h"
 
-struct peer {
-	struct list link;
-	struct net_addr addr;
-	int n;
-};
-
 void peers_init(struct peers *p)
 {
 	for (size_t i = 0; i < ARRAY_LEN(p->bucket); i++)
@@ -32,32 +26,34 @@ static struct peer *find(struct list *bucket, const struct net_addr *a)
 	return NULL;
 }
 
-int peers_enter(struct peers *p, const struct net_addr *a, int limit)
+int peers_enter(struct peers *p, const struct net_addr *a, int limit, struct peer **out)
 {
-	struct list *bucket = bucket_of(p, a);
-	struct peer *e = find(bucket, a);
+	struct net_addr of = {.family = a->family, .zone = a->zone};
+
+	memcpy(of.ip, a->ip, a->family == 6 ? 8 : 4);
+	struct list *bucket = bucket_of(p, &of);
+	struct peer *e = find(bucket, &of);
 
 	if (!e) {
 		e = calloc(1, sizeof(*e));
 		if (!e)
 			return -ENOMEM;
-		e->addr = *a;
+		e->addr = of;
 		list_append(bucket, &e->link);
 	}
 	if (limit && e->n >= limit)
 		return -EBUSY;
 	e->n++;
+	*out = e;
 	return 0;
 }
 
-void peers_leave(struct peers *p, const struct net_addr *a)
+void peers_leave(struct peer *e)
 {
-	struct peer *e = find(bucket_of(p, a), a);
-
-	if (e && !--e->n) {
-		list_remove(&e->link);
-		free(e);
-	}
+	if (!e || --e->n)
+		return;
+	list_remove(&e->link);
+	free(e);
 }
 
 void peers_finish(struct peers *p)

@@ -1,12 +1,14 @@
 #include "http/server.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 
 #include "crypt/crypt.h"
 #include "os/os.h"
 
 #define SWEEP_US (500 * MS_US)
+#define CROWD 100		   /* handshakes */
 #define TICKETS_US (3600 * SEC_US) /* how long one key seals session tickets */
 
 void server_pin(struct http_server *s)
@@ -60,6 +62,7 @@ static void on_turn(void *arg)
 	struct http_server *s = arg;
 
 	s->turn_asked = false;
+	s->turns++;
 	turn(s);
 }
 
@@ -72,6 +75,21 @@ void server_ask_turn(struct http_server *s)
 	s->turn_asked = !loop_timer_in(&s->turn, 0);
 }
 
+/* A handshake takes some 50 KB of buffers for a moment; what many at a time leave behind is holes between
+ * what stays, which malloc keeps. They go back when the crowd is in. */
+static void trim(struct http_server *s)
+{
+	bool over = s->shaken == s->shaken_before;
+
+	s->shaken_before = s->shaken;
+	if (s->shaken < CROWD || !over)
+		return;
+	s->shaken = s->shaken_before = 0;
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
 static void on_sweep(void *arg)
 {
 	struct http_server *s = arg;
@@ -81,6 +99,7 @@ static void on_sweep(void *arg)
 	list_for_safe (c, tmp, &s->conns, link)
 		if (!c->doomed)
 			conn_check(c, now_us);
+	trim(s);
 	if (!list_empty(&s->todo))
 		server_ask_turn(s);
 	loop_timer_in(&s->sweep, SWEEP_US);

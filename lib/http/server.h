@@ -19,15 +19,24 @@ enum http_refused {
 
 #define HTTP_STATUS_MAX 600
 
-/* How many connections an address has: a small hash table. */
+/* Who is connected: an IPv4 address, or an IPv6 network of 64 bits, of which one client has all. */
+struct peer {
+	struct list link;
+	struct net_addr addr;
+	int n;		  /* its connections */
+	int64_t asked_in; /* a turn, and the requests in it */
+	int asked;
+};
+
+/* A small hash table of them. */
 struct peers {
 	struct list bucket[256];
 	uint64_t key;
 };
 void peers_init(struct peers *p);
-/* Counts one more. 0, -EBUSY at the limit (0: none), or -ENOMEM. */
-int peers_enter(struct peers *p, const struct net_addr *a, int limit);
-void peers_leave(struct peers *p, const struct net_addr *a);
+/* Counts one connection more; *out is valid until as many peers_leave. 0, -EBUSY at the limit (0: none), or -ENOMEM. */
+int peers_enter(struct peers *p, const struct net_addr *a, int limit, struct peer **out);
+void peers_leave(struct peer *e);
 void peers_finish(struct peers *p);
 
 /* A text that http_server_listen takes, in parts. */
@@ -51,7 +60,9 @@ struct http_server {
 	struct list conns, todo;
 	struct peers peers;
 	int nconns, nrequests;
-	int pins; /* pins: what still points here; the last frees */
+	int64_t turns;		   /* so far */
+	int shaken, shaken_before; /* handshakes since memory was given back; at the last sweep */
+	int pins;		   /* pins: what still points here; the last frees */
 	bool draining, destroyed, turn_asked;
 	struct loop_timer sweep, turn, tickets;
 	int64_t sent, refused[REFUSED_KINDS], answered[HTTP_STATUS_MAX];

@@ -15,6 +15,8 @@
 #define BACKLOG 4096
 #define ACCEPTS 64 /* in a row; then others have a turn */
 #define READS 4	   /* the same */
+/* What waits in the kernel beyond what is on its way: little, so that readers who take nothing do not fill its memory, and
+ * that what is sent later, but matters more, does not wait behind it. */
 #define NOTSENT (128 << 10)
 
 struct listener {
@@ -29,15 +31,16 @@ struct listener {
 struct sock {
 	uv_poll_t poll;
 	int fd;
-	bool reading, writing, counted;
+	bool reading, writing;
 	int watched;	   /* what poll waits for */
 	struct conn *conn; /* NULL: refused, or still being accepted */
 	struct http_server *server;
 	struct net_addr peer;
+	struct peer *who; /* NULL: not counted */
 };
 
 /* One thread, and conn_input copies what it keeps: all connections read into the same memory. */
-static char shared[65536];
+static char shared[16384];
 
 static void on_event(uv_poll_t *h, int status, int events);
 
@@ -66,6 +69,10 @@ static void sock_read(void *arg, bool on)
 static void read_some(struct sock *t)
 {
 	for (int i = 0; i < READS && t->reading && !t->conn->doomed; i++) {
+		if (!conn_may_ask(t->conn)) {
+			server_ask_turn(t->server); /* and poll tells again */
+			return;
+		}
 		ssize_t n = recv(t->fd, shared, sizeof(shared), 0);
 
 		if (n > 0) {
@@ -127,15 +134,6 @@ static ssize_t sock_send(void *arg, const struct iovec *v, int n)
 	return sent;
 }
 
-static void sock_keep_short(void *arg)
-{
-	struct sock *t = arg;
-	int n = NOTSENT;
-
-	if (t->peer.family) /* not of a UNIX socket */
-		setsockopt(t->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &n, sizeof(n));
-}
-
 static void sock_shutdown(void *arg)
 {
 	shutdown(((struct sock *)arg)->fd, SHUT_WR);
@@ -150,8 +148,7 @@ static void on_closed(uv_handle_t *h)
 		conn_free(t->conn);
 		s->nconns--;
 	}
-	if (t->counted)
-		peers_leave(&s->peers, &t->peer);
+	peers_leave(t->who);
 	free(t);
 	server_unpin(s);
 }
@@ -170,7 +167,6 @@ static void sock_close(void *arg)
 static const struct transport_ops sock_ops = {
     .send = sock_send,
     .read = sock_read,
-    .keep_short = sock_keep_short,
     .shutdown = sock_shutdown,
     .close = sock_close,
 };
@@ -182,15 +178,16 @@ static int admit(struct sock *t, struct listener *l)
 	int rc = 0;
 
 	if (t->peer.family)
-		rc = peers_enter(&t->server->peers, &t->peer, t->server->lim.conns_per_addr);
+		rc = peers_enter(&t->server->peers, &t->peer, t->server->lim.conns_per_addr,
+				 &t->who);
 	if (rc) {
 		t->server->refused[REFUSED_ADDRESS]++;
 		return rc;
 	}
-	t->counted = t->peer.family != 0;
 	t->conn = server_accept(t->server, &sock_ops, t, &t->peer, l->tls);
 	if (!t->conn)
 		return -EBUSY;
+	t->conn->who = t->who;
 	sock_read(t, true);
 	return 0;
 }
@@ -296,9 +293,10 @@ static int open_unix(struct listener *l, const struct http_addr *a)
 /* What connections inherit from the listening socket. */
 static void set_tcp_options(int fd)
 {
-	int on = 1, after_s = 60;
+	int on = 1, after_s = 60, notsent = NOTSENT;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &after_s, sizeof(after_s));
 }

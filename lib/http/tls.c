@@ -86,6 +86,7 @@ ssize_t tls_send(struct conn *c, const struct iovec *v, int n)
 /* The handshake is over: the client has said what it speaks. */
 static int begin(struct conn *c)
 {
+	c->server->shaken++;
 	return conn_speak(c, crypt_tls_is_h2(c->tls) ? &h2_ops : &h1_ops);
 }
 

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "log/log.h"
@@ -52,9 +53,8 @@ static void on_defer(uv_idle_t *idle)
 		uv_idle_stop(idle);
 }
 
-static void on_mail(uv_async_t *mail)
+static void run_posted(struct loop *l)
 {
-	struct loop *l = mail->data;
 	struct list got;
 
 	list_init(&got);
@@ -66,6 +66,28 @@ static void on_mail(uv_async_t *mail)
 	}
 	pthread_mutex_unlock(&l->lock);
 	run_calls(l, &got, "posted");
+}
+
+static void on_mail(uv_poll_t *mail, int status, int events)
+{
+	struct loop *l = mail->data;
+	uint64_t posts;
+
+	(void)!read(l->mailfd, &posts, sizeof(posts));
+	run_posted(l);
+}
+
+static int mail_setup(struct loop *l)
+{
+	int rc;
+
+	l->mailfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (l->mailfd < 0)
+		return -errno;
+	if ((rc = uv_poll_init(&l->uv, &l->mail, l->mailfd)))
+		return rc;
+	l->mail.data = l;
+	return uv_poll_start(&l->mail, UV_READABLE, on_mail);
 }
 
 static struct loop_call *call_create(void (*fn)(void *), void *arg)
@@ -94,12 +116,13 @@ int loop_post(struct loop *l, void (*fn)(void *), void *arg)
 	if (!c)
 		return -ENOMEM;
 	pthread_mutex_lock(&l->lock);
-	bool closed = l->closed;
-	if (!closed) {
+	bool closed = l->closed, first = list_empty(&l->posted);
+	if (!closed)
 		list_append(&l->posted, &c->link);
-		uv_async_send(&l->mail);
-	}
 	pthread_mutex_unlock(&l->lock);
+	/* Not under the lock, which is what the loop wants as soon as it is woken. */
+	if (!closed && first)
+		(void)!write(l->mailfd, &(uint64_t){1}, sizeof(uint64_t));
 	if (closed)
 		free(c);
 	return closed ? -ESHUTDOWN : 0;
@@ -163,7 +186,7 @@ int loop_create(struct loop **out)
 
 	if (!l)
 		return -ENOMEM;
-	l->timerfd = -1;
+	l->timerfd = l->mailfd = -1;
 	list_init(&l->deferred);
 	list_init(&l->posted);
 	list_init(&l->signals);
@@ -172,9 +195,9 @@ int loop_create(struct loop **out)
 	if ((rc = uv_loop_init(&l->uv)))
 		goto fail;
 	l->uv.data = l;
-	l->defer_idle.data = l->mail.data = l;
-	if ((rc = uv_idle_init(&l->uv, &l->defer_idle)) ||
-	    (rc = uv_async_init(&l->uv, &l->mail, on_mail)) || (rc = loop_timer_setup(l))) {
+	l->defer_idle.data = l;
+	if ((rc = uv_idle_init(&l->uv, &l->defer_idle)) || (rc = mail_setup(l)) ||
+	    (rc = loop_timer_setup(l))) {
 		loop_destroy(l);
 		return rc;
 	}
@@ -233,7 +256,7 @@ bool loop_destroy(struct loop *l)
 	pthread_mutex_lock(&l->lock);
 	l->closed = true;
 	pthread_mutex_unlock(&l->lock);
-	on_mail(&l->mail);
+	run_posted(l);
 	bool closed = close_all(l);
 
 	free_calls(&l->deferred);
@@ -242,6 +265,8 @@ bool loop_destroy(struct loop *l)
 		return false;
 	if (l->timerfd >= 0)
 		close(l->timerfd);
+	if (l->mailfd >= 0)
+		close(l->mailfd);
 	pthread_mutex_destroy(&l->lock);
 	free(l);
 	return true;

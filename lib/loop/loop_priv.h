@@ -35,11 +35,13 @@ struct loop {
 	struct list deferred;
 	uv_idle_t defer_idle;
 
-	/* the mailbox; lock guards posted and closed */
+	/* the mailbox; lock guards posted and closed. Not a uv_async_t, whose reader spins while the sender, that it has just been
+	 * woken by and may have driven off its processor, is between two steps. */
 	pthread_mutex_t lock;
 	struct list posted;
 	bool closed;
-	uv_async_t mail;
+	int mailfd;
+	uv_poll_t mail;
 
 	struct list signals;
 	int quits;

@@ -3,6 +3,11 @@
 #define NAL_SEI_PREFIX 39
 #define NAL_SLICES 32 /* types below are slices */
 #define SEI_T35 4     /* user_data_registered_itu_t_t35 */
+#define OBU_METADATA 5
+#define OBU_FRAMES 0x58 /* types 3, 4 and 6, bit by bit: headers of frames, and what is in them */
+#define METADATA_T35 4
+#define T35_MAX (11 + CAPTION_FRAME * 3)
+#define UNIT_MAX (2 * (T35_MAX + 8))
 
 void captions_init(struct captions *c)
 {
@@ -63,6 +68,21 @@ size_t captions_take(struct captions *c, int64_t n, uint8_t cc[CAPTION_FRAME * 3
 	return size;
 }
 
+/* What both codecs bear: ITU-T T.35, of the ATSC in the USA. Returns its size. */
+static size_t make_t35(uint8_t to[T35_MAX], const uint8_t *cc, size_t size)
+{
+	static const uint8_t head[] = {0xb5, 0, 0x31, 'G', 'A', '9', '4', 3};
+	size_t n = sizeof(head);
+
+	memcpy(to, head, n);
+	to[n++] = (uint8_t)(0x40 | size / 3);
+	to[n++] = 0xff;
+	memcpy(to + n, cc, size);
+	n += size;
+	to[n++] = 0xff;
+	return n;
+}
+
 /* ---- HEVC ---- */
 
 /* Where the first slice's start code begins; -1: there is none. */
@@ -75,20 +95,15 @@ static ssize_t first_slice(const uint8_t *p, size_t n)
 }
 
 /* A NAL unit of type prefix SEI with its start code; returns its size. */
-static size_t make_sei(uint8_t *to, const uint8_t *cc, size_t size)
+static size_t make_sei(uint8_t to[UNIT_MAX], const uint8_t *t35, size_t size)
 {
-	uint8_t raw[16 + CAPTION_FRAME * 3] = {
-	    SEI_T35, (uint8_t)(11 + size), 0xb5, 0, 0x31, 'G', 'A', '9', '4', 3};
-	size_t n = 10, len = 6, zeros = 0;
+	uint8_t raw[T35_MAX + 3] = {SEI_T35, (uint8_t)size};
+	size_t len = 6, zeros = 0;
 
-	raw[n++] = (uint8_t)(0x40 | size / 3);
-	raw[n++] = 0xff;
-	memcpy(raw + n, cc, size);
-	n += size;
-	raw[n++] = 0xff;
-	raw[n++] = 0x80; /* the end of the message */
+	memcpy(raw + 2, t35, size);
+	raw[2 + size] = 0x80; /* the end of the message */
 	memcpy(to, (uint8_t[]){0, 0, 0, 1, NAL_SEI_PREFIX << 1, 1}, len);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < size + 3; i++) {
 		if (zeros == 2 && raw[i] <= 3) {
 			to[len++] = 3;
 			zeros = 0;
@@ -99,11 +114,56 @@ static size_t make_sei(uint8_t *to, const uint8_t *cc, size_t size)
 	return len;
 }
 
-struct media_packet *captions_into_hevc(struct media_packet *p, const uint8_t *cc, size_t size)
+/* ---- AV1 ---- */
+
+/* Where the first OBU of a frame begins; -1: there is none. */
+static ssize_t first_frame(const uint8_t *p, size_t n)
 {
-	uint8_t sei[2 * (16 + CAPTION_FRAME * 3) + 6];
-	ssize_t at = first_slice(p->data, p->size);
-	size_t n = make_sei(sei, cc, MIN(size, (size_t)CAPTION_FRAME * 3));
+	size_t i = 0;
+
+	while (i < n) {
+		size_t size = 0, at = i + 1 + (p[i] >> 2 & 1);
+
+		if (OBU_FRAMES >> (p[i] >> 3 & 15) & 1)
+			return (ssize_t)i;
+		if (!(p[i] & 2))
+			break; /* it has no size, so it is the last */
+		for (int shift = 0; at < n && shift < 28; shift += 7) {
+			size |= (size_t)(p[at] & 0x7f) << shift;
+			if (!(p[at++] & 0x80))
+				break;
+		}
+		if (size >= n || at + size >= n)
+			break;
+		i = at + size;
+	}
+	return -1;
+}
+
+static size_t make_metadata(uint8_t to[UNIT_MAX], const uint8_t *t35, size_t size)
+{
+	to[0] = OBU_METADATA << 3 | 2;
+	to[1] = (uint8_t)(size + 2);
+	to[2] = METADATA_T35;
+	memcpy(to + 3, t35, size);
+	to[3 + size] = 0x80;
+	return size + 4;
+}
+
+struct media_packet *captions_into(struct media_packet *p, enum media_codec codec,
+				   const uint8_t *cc, size_t size)
+{
+	uint8_t t35[T35_MAX], unit[UNIT_MAX];
+	size_t said = make_t35(t35, cc, MIN(size, (size_t)CAPTION_FRAME * 3)), n = 0;
+	ssize_t at = -1;
+
+	if (codec == MEDIA_HEVC) {
+		at = first_slice(p->data, p->size);
+		n = make_sei(unit, t35, said);
+	} else if (codec == MEDIA_AV1) {
+		at = first_frame(p->data, p->size);
+		n = make_metadata(unit, t35, said);
+	}
 	struct media_packet *with = at < 0 ? NULL : media_packet_create(p->size + n);
 
 	if (!with)
@@ -115,7 +175,7 @@ struct media_packet *captions_into_hevc(struct media_packet *p, const uint8_t *c
 	with->dts = p->dts;
 	with->duration = p->duration;
 	memcpy(with->data, p->data, (size_t)at);
-	memcpy(with->data + at, sei, n);
+	memcpy(with->data + at, unit, n);
 	memcpy(with->data + at + n, p->data + at, p->size - (size_t)at);
 	media_packet_unref(p);
 	return with;

@@ -31,8 +31,10 @@ void captions_put(struct captions *c, int64_t n, const uint8_t *cc, size_t size)
  * for the next frame. */
 size_t captions_take(struct captions *c, int64_t n, uint8_t cc[CAPTION_FRAME * 3]);
 
-/* The packet (HEVC, Annex B) with these bytes in an SEI message before its first slice, as libavcodec makes for H.264 by itself.
- * Takes p, and gives it back as it was when there is no memory or no slice. */
-struct media_packet *captions_into_hevc(struct media_packet *p, const uint8_t *cc, size_t size);
+/* The packet with these bytes in it, as libavcodec makes them for H.264 by itself: of HEVC (Annex B) in an SEI message before its
+ * first slice, of AV1 (units with a size) in an OBU of metadata before its first frame. Takes p, and gives it back as it was when
+ * there is no memory or no such place, or for another codec. */
+struct media_packet *captions_into(struct media_packet *p, enum media_codec codec,
+				   const uint8_t *cc, size_t size);
 
 #endif

@@ -21,7 +21,8 @@ static void tell_x265(AVDictionary **o, const struct rung *r)
 		    0);
 }
 
-/* Not SVT-AV1: as FFmpeg 5.1 drives it, it takes no key frames at our word, and it holds three frames back. */
+/* Not SVT-AV1 1.4: even for low delay and with no lookahead it holds two frames back (tried with its output asked for all the time;
+ * libaom: none), and takes no key frames at our word there ("only supported with RA CRF/CQP mode"). */
 static void tell_aom(AVDictionary **o, const struct rung *r)
 {
 	av_dict_set(o, "usage", "realtime", 0);

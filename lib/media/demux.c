@@ -26,6 +26,20 @@ static int on_read(void *arg, uint8_t *p, int n)
 	return d->read_rc == -ENODATA ? AVERROR_EOF : d->read_rc;
 }
 
+static int64_t on_seek(void *arg, int64_t at, int whence)
+{
+	struct media_demux *d = arg;
+
+	if (whence & AVSEEK_SIZE)
+		return d->reader.seek(d->reader.arg, -1);
+	if (whence != SEEK_SET || at < 0)
+		return AVERROR(EINVAL);
+	if (d->read_rc == -ENODATA)
+		d->read_rc = 0;
+	int64_t rc = d->reader.seek(d->reader.arg, at);
+	return rc < 0 ? rc : at;
+}
+
 static int on_interrupt(void *arg)
 {
 	struct media_demux *d = arg;
@@ -123,7 +137,10 @@ int media_demux_open(struct media_demux **out, const struct media_reader *r, con
 	}
 	d->reader = *r;
 	uint8_t *room = av_malloc(AVIO_SIZE);
-	d->pb = room ? avio_alloc_context(room, AVIO_SIZE, 0, d, on_read, NULL, NULL) : NULL;
+	bool seeks = r->seek && r->seek(r->arg, -1) >= 0;
+	d->pb =
+	    room ? avio_alloc_context(room, AVIO_SIZE, 0, d, on_read, NULL, seeks ? on_seek : NULL)
+		 : NULL;
 	if (!d->pb) {
 		av_free(room);
 		mav_say(err, "out of memory");

@@ -100,7 +100,7 @@ static int open_as(struct encoder *e, const struct codec *k, const struct rung *
 	set_picture(e, r, like);
 	if ((rc = card_open(&e->card, k->wants, e->cc, err)))
 		return rc;
-	e->writes_captions = !strcmp(k->encoder, "libx265");
+	e->adds_captions = !strcmp(k->encoder, "libx265") || !strcmp(k->encoder, "libaom-av1");
 	k->tell(&o, r);
 	return open_codec(e, c, &o, err);
 }
@@ -163,7 +163,7 @@ int encoder_send(struct encoder *e, AVFrame *f)
 		f->pts -= e->base;
 	}
 	const AVFrameSideData *said =
-	    f && e->writes_captions ? av_frame_get_side_data(f, AV_FRAME_DATA_A53_CC) : NULL;
+	    f && e->adds_captions ? av_frame_get_side_data(f, AV_FRAME_DATA_A53_CC) : NULL;
 	if (said && said->size <= sizeof(e->said)) {
 		memcpy(e->said, said->data, said->size);
 		e->said_size = said->size;
@@ -181,7 +181,7 @@ struct media_packet *encoder_receive(struct encoder *e)
 		return NULL;
 	struct media_packet *p = mav_packet_to_media(e->pkt);
 	if (p && e->said_size) {
-		p = captions_into_hevc(p, e->said, e->said_size);
+		p = captions_into(p, e->track->codec, e->said, e->said_size);
 		e->said_size = 0;
 	}
 	if (p) {

@@ -20,7 +20,7 @@ struct encoder {
 	struct card card;
 	bool instead; /* of the one that was asked for */
 	/* Captions that the encoder does not write itself, of the frame whose packet comes next. */
-	bool writes_captions;
+	bool adds_captions;
 	uint8_t said[CAPTION_FRAME * 3];
 	size_t said_size;
 	int64_t ticks; /* units of track->tb in one of the encoder's */
@@ -32,7 +32,7 @@ int encoder_open_video(struct encoder *e, const struct rung *r, const AVFrame *l
 		       struct media_track *t, int index, char *err) MUST_USE;
 int encoder_open_audio(struct encoder *e, const struct sound *s, struct media_track *t, int index,
 		       char *err) MUST_USE;
-/* f->pts: frames (video) or samples (audio) since the epoch; its captions (side data) go into H.264 and HEVC. NULL: no more. */
+/* f->pts: frames (video) or samples (audio) since the epoch; its captions (side data) go into H.264, HEVC and AV1. NULL: no more. */
 int encoder_send(struct encoder *e, AVFrame *f) MUST_USE;
 /* The next packet; NULL when there is none now. */
 struct media_packet *encoder_receive(struct encoder *e);

@@ -71,7 +71,6 @@ void engine_fault(struct engine *e, int input, enum failover_fault kind, bool on
 
 	pthread_mutex_lock(&e->lock);
 	failover_seen(&e->failover, input, kind, on, now);
-	in->seen = on ? in->seen | 1u << kind : in->seen & ~(1u << kind);
 	bool told = set_alert(
 	    in, kind, on && after && now - e->failover.input[input].since_us[kind] >= after);
 	pthread_mutex_unlock(&e->lock);

@@ -42,7 +42,8 @@ struct engine_source {
 	/* Waits for a connection: 0; -ENODATA when there will be none; -EINTR when cancelled; another error is tried again. */
 	int (*wait)(void *arg);
 	ssize_t (*read)(void *arg, void *p, size_t n);
-	const char *(*peer)(void *arg); /* for logs; "" for none */
+	int64_t (*seek)(void *arg, int64_t at); /* media_reader's; may be NULL */
+	const char *(*peer)(void *arg);		/* for logs; "" for none */
 	void (*cancel)(
 	    void *arg);	    /* from any thread: wait and read end with -EINTR, now and later */
 	const char *format; /* FFmpeg's name, NULL: probe */

@@ -21,36 +21,51 @@ static bool alive(const struct failover *f, int i, int64_t now_us)
 	return f->input[i].ready && now_us - f->input[i].heard_us <= f->loss_us;
 }
 
-/* The fault of input i that has lasted too long, or FAILOVER_FAULTS. */
-static enum failover_fault fault_of(const struct failover *f, int i, int64_t now_us)
+/* How bad input i is, by the worst of its faults: black is worse than frozen, which is worse than silent; 0: it has none that
+ * matters. lasting: only what has been there for longer than it may be. */
+static int badness(const struct failover *f, int i, bool lasting, int64_t now_us)
 {
 	const struct failover_input *in = &f->input[i];
-	int k = 0;
 
-	while (k < FAILOVER_FAULTS &&
-	       !(in->has[k] && f->fault_us[k] && now_us - in->since_us[k] >= f->fault_us[k]))
-		k++;
-	return (enum failover_fault)k;
+	for (int k = 0; k < FAILOVER_FAULTS; k++)
+		if (in->has[k] && f->fault_us[k] &&
+		    (!lasting || now_us - in->since_us[k] >= f->fault_us[k]))
+			return FAILOVER_FAULTS - k;
+	return 0;
 }
 
-bool failover_bad(const struct failover *f, int i, int64_t now_us)
+/* Has it been looked at for all that matters? */
+static bool known(const struct failover *f, int i)
 {
-	return fault_of(f, i, now_us) != FAILOVER_FAULTS;
+	for (int k = 0; k < FAILOVER_FAULTS; k++)
+		if (f->fault_us[k] && !f->input[i].looked[k])
+			return false;
+	return true;
 }
 
-/* Another than i can go on as well, and is to be preferred: it has no fault where i has one, or stands before i. */
+/* Another than i can go on as well, and is to be preferred: it is less bad, or stands before i. */
 static bool better_than(const struct failover *f, int i, int64_t now_us)
 {
-	bool bad = failover_bad(f, i, now_us);
+	int bad = badness(f, i, false, now_us);
 
 	for (int k = 0; k < INPUTS_MAX; k++) {
 		if (k == i || k == f->active || !alive(f, k, now_us))
 			continue;
-		bool worse = failover_bad(f, k, now_us);
-		if (worse < bad || (worse == bad && k < i))
+		int other = badness(f, k, false, now_us);
+		if (other < bad || (other == bad && k < i))
 			return true;
 	}
 	return false;
+}
+
+/* Nothing comes from the active one. What is black waits, in case that is a hole of a moment. */
+static bool stands_in(const struct failover *f, int i, int64_t now_us)
+{
+	bool black = badness(f, i, false, now_us) == FAILOVER_FAULTS - FAULT_BLACK;
+
+	return !(black && f->active >= 0 &&
+		 now_us - f->input[f->active].heard_us <= f->loss_us + FAILOVER_BLACK_US) &&
+	       !better_than(f, i, now_us);
 }
 
 /* Does input i take over, and why? */
@@ -63,14 +78,13 @@ static bool takes_over(const struct failover *f, int i, bool key, int64_t now_us
 		return false;
 	*why = WHY_LOSS;
 	if (f->active < 0 || !alive(f, f->active, now_us))
-		return !better_than(f, i, now_us);
-	if (failover_bad(f, i, now_us))
-		return false;
-	*why = (enum failover_why)fault_of(f, f->active, now_us);
-	if (*why != (enum failover_why)FAILOVER_FAULTS)
-		return !better_than(f, i, now_us);
+		return stands_in(f, i, now_us);
+	int own = badness(f, i, false, now_us), its = badness(f, f->active, true, now_us);
+	*why = (enum failover_why)(FAILOVER_FAULTS - its);
+	if (own < its)
+		return known(f, i) && !better_than(f, i, now_us);
 	*why = WHY_RETURN;
-	return i < f->active && key && now_us - in->steady_us >= f->return_us;
+	return !own && i < f->active && key && now_us - in->steady_us >= f->return_us;
 }
 
 bool failover_heard(struct failover *f, int i, bool key, int64_t now_us)
@@ -103,10 +117,12 @@ void failover_seen(struct failover *f, int i, enum failover_fault kind, bool on,
 	if (!on && in->has[kind] && f->fault_us[kind])
 		in->steady_us = now_us;
 	in->has[kind] = on;
+	in->looked[kind] = true;
 }
 
 void failover_lost(struct failover *f, int i)
 {
 	f->input[i].ready = false;
 	memset(f->input[i].has, 0, sizeof(f->input[i].has));
+	memset(f->input[i].looked, 0, sizeof(f->input[i].looked));
 }

@@ -1,15 +1,18 @@
-/* failover: which of several inputs is encoded. They stand in order of preference. The active one is left when nothing has
- * come from it for loss_us, or its connection has ended, or it has had a fault (black, frozen, silent) for as long as that
- * may last, and another can go on; one that is preferred is taken back when it has been there without a hole or a fault for
- * return_us, at one of its key frames. When all that are there have a fault the active one stays. Who can go on is heard of
- * by its packets, so the change is made by the input that takes over; nothing has to watch. Pure; the times are of the
- * monotonic clock. */
+/* failover: which of several inputs is encoded. They stand in order of preference. The active one is left
+ *  - when nothing has come from it for loss_us, or its connection has ended: for the best that is there, a silent one or a
+ *    still picture too, since a backup may be meant so. One that is black waits for FAILOVER_BLACK_US more;
+ *  - when it has had a fault (black, frozen, silent) for as long as that may last: for one that has been looked at and is
+ *    better now, however young its own faults are: what makes one black makes others black a moment later;
+ *  - for one that is preferred and has been there without a hole or a fault for return_us, at one of its key frames.
+ * Black is worse than frozen, frozen than silent; of those who are alike the active one stays. Who can go on is heard of by its
+ * packets, so the change is made by the input that takes over; nothing has to watch. Pure; the times are of the monotonic clock. */
 #ifndef GEX_MEDIA_FAILOVER_H
 #define GEX_MEDIA_FAILOVER_H
 
 #include "base/base.h"
 
 #define INPUTS_MAX 4
+#define FAILOVER_BLACK_US SEC_US
 
 enum failover_fault { FAULT_BLACK, FAULT_FROZEN, FAULT_SILENT, FAILOVER_FAULTS };
 
@@ -23,7 +26,7 @@ struct failover_input {
 	bool ready;	   /* connected, and a key frame has come */
 	int64_t heard_us;  /* of its last packet */
 	int64_t steady_us; /* since when without a hole or a fault */
-	bool has[FAILOVER_FAULTS];
+	bool has[FAILOVER_FAULTS], looked[FAILOVER_FAULTS]; /* looked: it is known whether */
 	int64_t since_us[FAILOVER_FAULTS];
 };
 
@@ -42,8 +45,6 @@ void failover_init(struct failover *f, int64_t loss_us, int64_t return_us);
 bool failover_heard(struct failover *f, int i, bool key, int64_t now_us);
 /* What is seen in input i now has the fault, or has it not. One that is not looked at stays as it was last seen. */
 void failover_seen(struct failover *f, int i, enum failover_fault kind, bool on, int64_t now_us);
-/* Has input i a fault for longer than it may last? */
-bool failover_bad(const struct failover *f, int i, int64_t now_us);
 /* The connection of input i has ended, its faults with it. It stays active while nobody takes over. */
 void failover_lost(struct failover *f, int i);
 

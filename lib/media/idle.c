@@ -1,8 +1,13 @@
-/* What an input that is off the air for a fault looks or sounds like: of its picture the key frames are decoded, one at a time,
- * of its sound all of the default rendition, on its own thread, so that it is known when it is good again. An input without
- * such a fault costs nothing here. */
+/* What an input that is not on the air looks and sounds like, so that it is known before it is put there: of its picture the key
+ * frames are decoded, one at a time, of its sound all of the default rendition, on its own thread. For nobody who asks, by
+ * failover or alerts, it costs nothing. */
 #include "media/pipeline.h"
 #include "media/silence.h"
+
+static bool wanted(const struct engine *e, enum failover_fault kind)
+{
+	return e->conf.fault_us[kind] || e->conf.alert_us[kind];
+}
 
 static void close_idle(struct input *in)
 {
@@ -62,11 +67,7 @@ static void listen_to(struct input *in, AVPacket *pkt, AVFrame *f, const struct 
 
 static void hear(struct input *in, const struct work *w)
 {
-	if (!(in->seen >> FAULT_SILENT & 1)) {
-		close_ear(in);
-		return;
-	}
-	if (!in->e->sound[w->voice].standard)
+	if (!wanted(in->e, FAULT_SILENT) || !in->e->sound[w->voice].standard)
 		return;
 	AVPacket *pkt = av_packet_alloc();
 	AVFrame *f = av_frame_alloc();
@@ -82,12 +83,8 @@ void idle_look(struct input *in, const struct work *w, bool key)
 		hear(in, w);
 		return;
 	}
-	if (!(in->seen & WATCH_FAULTS)) {
-		if (in->idle_info)
-			close_idle(in);
-		return;
-	}
-	if (!key || !open_idle(in, w))
+	if (!key || !(wanted(in->e, FAULT_BLACK) || wanted(in->e, FAULT_FROZEN)) ||
+	    !open_idle(in, w))
 		return;
 	AVPacket *pkt = av_packet_alloc();
 	AVFrame *f = av_frame_alloc();

@@ -204,6 +204,7 @@ static bool feed(struct input *in, const struct run *r)
 			work_destroy(w);
 	}
 	forget_cache(in);
+	idle_end(in);
 	in->fed = true;
 	return ok;
 }
@@ -381,7 +382,7 @@ static int open_source(struct input *in, struct media_demux **d, char *err)
 
 	if (s->url)
 		return media_demux_open_url(d, s->url, &in->e->cancel, err);
-	struct media_reader reader = {s->read, s->arg};
+	struct media_reader reader = {s->read, s->arg, s->seek};
 	return media_demux_open(d, &reader, s->format, err);
 }
 
@@ -438,6 +439,20 @@ static void new_connection(struct input *in, struct run *r)
 	alerts_source(&in->packets);
 }
 
+/* What is not there at all needs no look. */
+static void tell_missing(struct input *in, const struct run *r)
+{
+	const struct engine *e = in->e;
+	bool blind = r->video < 0 && !e->no_picture;
+
+	if (r->video < 0) {
+		engine_fault(in->e, in->index, FAULT_BLACK, blind);
+		engine_fault(in->e, in->index, FAULT_FROZEN, false);
+	}
+	if (r->lead < 0)
+		engine_fault(in->e, in->index, FAULT_SILENT, e->sounds > 0);
+}
+
 static int one_connection(struct input *in, char *err)
 {
 	struct run r = {.due_us = NEVER_US};
@@ -446,6 +461,7 @@ static int one_connection(struct input *in, char *err)
 	if (rc)
 		return rc;
 	new_connection(in, &r);
+	tell_missing(in, &r);
 	rc = run_source(in, &r);
 	in->present = false;
 	forget_cache(in);

@@ -100,6 +100,9 @@ struct media_reader {
 	/* Up to n bytes: > 0 read, 0 end of stream, negative errno (-EINTR: cancelled). */
 	ssize_t (*read)(void *arg, void *p, size_t n);
 	void *arg;
+	/* Reading goes on from byte `at`: 0. With at < 0: how many bytes there are. A negative errno when it flows only; NULL: it
+	 * always does. */
+	int64_t (*seek)(void *arg, int64_t at);
 };
 
 /* ---- demux ---- */

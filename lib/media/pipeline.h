@@ -22,7 +22,7 @@
 #define PACKETS_MAX 256
 #define PICTURES_MAX 15 /* at an encoder's door; repeats, which cost little, are not counted */
 #define PICTURES_CAP 64
-#define PICTURES_WAIT 8 /* of a source that waits: few enough for the processor's cache */
+#define PICTURES_WAIT 3 /* of a source that waits: few enough for the processor's cache */
 #define READY_MAX 2	/* scaled pictures that wait for an encoder */
 #define SCALERS_MAX 4
 #define OUT_BYTES_MAX (32 << 20)
@@ -100,8 +100,7 @@ struct input {
 	int cached;
 	atomic_bool present;
 	atomic_llong opened, repairs[TIMELINE_REPAIRS];
-	/* Bits by enum failover_fault, set by engine_fault: what was seen in it last, and what has lasted long enough to be told. */
-	atomic_uint seen, alerted;
+	atomic_uint alerted; /* bits by kind: what has lasted long enough to be told */
 	atomic_llong alerts[ENGINE_ALERTS];
 	struct alerts packets;	  /* of what they tell */
 	AVCodecContext *idle_dec; /* idle.c */

@@ -10,6 +10,7 @@
 #define BIAS (-128 * ONE + ONE / 2) /* to the middle of int16_t, and to round */
 #define TAPS_MAX 66
 #define ROWS 4
+#define SOON 4	     /* rows */
 #define BLOCK_MAX 32 /* results along a row that are made at a time */
 #define PIECE 64     /* what a row of the source has at least */
 #define NOWHERE (1 << 30)
@@ -24,7 +25,8 @@ struct taps {
 /* One side of a plane. */
 struct side {
 	int in, out;
-	int n; /* of taps; even, the last may be 0 */
+	int n;	   /* of taps; even, the last may be 0 */
+	int ahead; /* how many of the source go by for one of the result */
 	struct taps *taps;
 };
 
@@ -127,6 +129,7 @@ static int side_init(struct side *s, int in, int out, double offset)
 
 	s->in = in;
 	s->out = out;
+	s->ahead = (int)ceil(scale);
 	s->n = ((int)ceil(4 * scale) + 1) / 2 * 2;
 	if (scale < 1.2 || s->n > TAPS_MAX - 2 || s->n > in)
 		return -ENOTSUP;
@@ -275,6 +278,18 @@ static int16_t two(const struct side *s, int y, int k)
 	return (int16_t)((uint8_t)w[k] | (uint8_t)w[k + s->n / 2] << 8);
 }
 
+/* Rows that will be wanted soon. Decoded pictures are seldom in the cache any more; half of the time would be waiting for them. */
+static const uint8_t *soon(const struct side *s, int y, const uint8_t *in, int stride)
+{
+	return in + (ptrdiff_t)MIN(s->taps[y].first + s->n + SOON, s->in - s->ahead) * stride;
+}
+
+static inline void fetch(const struct side *s, const uint8_t *p, int stride)
+{
+	for (int k = 0; k < s->ahead; k++, p += stride)
+		_mm_prefetch((const void *)p, _MM_HINT_T0);
+}
+
 AVX2 static inline __m256i finish2(__m256i lo, __m256i hi)
 {
 	__m256i v = _mm256_packs_epi16(_mm256_srai_epi16(lo, 7), _mm256_srai_epi16(hi, 7));
@@ -291,6 +306,7 @@ AVX2 static void down_avx2(const struct side *s, int y, const uint8_t *in, int s
 			   uint8_t *out)
 {
 	__m256i weight[TAPS_MAX / 2], bias = _mm256_set1_epi16(BIAS);
+	const uint8_t *later = soon(s, y, in, stride);
 	int n = s->n / 2;
 
 	in += (ptrdiff_t)s->taps[y].first * stride;
@@ -308,6 +324,7 @@ AVX2 static void down_avx2(const struct side *s, int y, const uint8_t *in, int s
 			lo = _mm256_add_epi16(lo, _mm256_maddubs_epi16(pq, weight[k]));
 			hi = _mm256_add_epi16(hi, _mm256_maddubs_epi16(pq2, weight[k]));
 		}
+		fetch(s, later + at, stride);
 		_mm256_storeu_si256((void *)(out + at), finish2(lo, hi));
 	}
 }
@@ -359,6 +376,7 @@ AVX512 static void down_avx512(const struct side *s, int y, const uint8_t *in, i
 			       int width, uint8_t *out)
 {
 	__m512i weight[TAPS_MAX / 2], bias = _mm512_set1_epi16(BIAS);
+	const uint8_t *later = soon(s, y, in, stride);
 	int n = s->n / 2;
 
 	in += (ptrdiff_t)s->taps[y].first * stride;
@@ -376,6 +394,7 @@ AVX512 static void down_avx512(const struct side *s, int y, const uint8_t *in, i
 			lo = _mm512_add_epi16(lo, _mm512_maddubs_epi16(pq, weight[k]));
 			hi = _mm512_add_epi16(hi, _mm512_maddubs_epi16(pq2, weight[k]));
 		}
+		fetch(s, later + at, stride);
 		_mm512_storeu_si512(out + at, finish5(lo, hi));
 	}
 }

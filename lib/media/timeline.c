@@ -17,6 +17,7 @@
 #define LATE_US (200 * MS_US)
 #define LATE_WINDOWS 2
 #define LEAD_MAX_US SEC_US
+#define CREDIT_US (10 * SEC_US)
 #define DRIFT_WINDOWS 10
 #define DRIFT_SLACK_US (4 * MS_US) /* the least delay of a good line differs that much */
 #define DRIFT_TIME_S 30		   /* in which a deviation is brought back */
@@ -242,6 +243,8 @@ static void end_window(struct timeline *t, int64_t arrival_us)
 		t->late_windows = 0;
 		t->lead_us = MAX(t->lead_us, MIN(worst - best, LEAD_MAX_US));
 		t->repairs[REPAIR_LATE]++;
+		/* What was late may be early by as much again. */
+		t->skipped_us = MAX(t->skipped_us - worst, -CREDIT_US);
 		relate(t, worst, arrival_us);
 		return;
 	}

@@ -59,8 +59,8 @@ struct timeline {
 	int64_t gop;	  /* frames */
 	bool has_video, utc, anchored, settled;
 	int64_t offset_us, settle_at_us;
-	int64_t skipped_us;
-	int64_t last_us; /* the end of the last packet mapped, of any track */
+	int64_t skipped_us; /* times ahead of the clock, less those that were late */
+	int64_t last_us;    /* the end of the last packet mapped, of any track */
 	/* The output's first instant, a multiple of the GOP; NEVER_US until it is known. The caller may set it: another source
 	 * has begun. */
 	int64_t start_us;

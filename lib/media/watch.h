@@ -22,7 +22,6 @@ void watch_begin(struct watch *w);
 /* Looks at a picture of instant us, unless that was done a moment ago (false). *has: bits of FAULT_BLACK and FAULT_FROZEN; what
  * is black does not count as frozen. A single frame a second is enough, key frames for example. */
 bool watch_look(struct watch *w, const AVFrame *f, int64_t us, unsigned *has);
-#define WATCH_FAULTS (1u << FAULT_BLACK | 1u << FAULT_FROZEN)
 
 /* Means of the cells, 0 to 255. False: nothing is known about such a format. */
 bool watch_cells(const AVFrame *f, uint8_t cell[WATCH_W * WATCH_H]);

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "log/log.h"
@@ -42,6 +43,7 @@ struct stream_input {
 	struct stream_source *source; /* NULL: libavformat opens the URL */
 	pthread_t thread;
 	bool closing, paused; /* the loop's thread */
+	bool paced;
 	uv_async_t async;
 	_Atomic bool cancelled;
 	_Atomic int64_t dropped;
@@ -285,7 +287,7 @@ static void pace(struct stream_input *in, const struct media_info *info,
 
 static int open_demux(struct stream_input *in, struct media_demux **d, char *err)
 {
-	struct media_reader reader = {stream_source_read, in->source};
+	struct media_reader reader = {stream_source_read, in->source, stream_source_seek};
 	int r;
 
 	err[0] = 0;
@@ -316,7 +318,7 @@ static int pump(struct stream_input *in, struct media_demux *d, char *err)
 			tell_tracks(in, info);
 			post_opened(in, info);
 		}
-		if (in->url.realtime || media_demux_bursts(d))
+		if (in->paced || media_demux_bursts(d))
 			pace(in, info, p);
 		post_packet(in, info, p);
 	}
@@ -399,6 +401,13 @@ static void on_close(uv_handle_t *h)
 	free_input(h->data);
 }
 
+static bool is_regular(const struct stream_url *u)
+{
+	struct stat st;
+
+	return u->scheme == STREAM_FILE && !stat(u->path, &st) && S_ISREG(st.st_mode);
+}
+
 int stream_input_create(struct stream_input **out, struct loop *l, const struct stream_url *u,
 			const struct stream_input_events *ev, void *arg, char *err)
 {
@@ -420,6 +429,7 @@ int stream_input_create(struct stream_input **out, struct loop *l, const struct 
 		stream_fail(err, r, "out of memory");
 		goto fail;
 	}
+	in->paced = u->realtime < 0 ? is_regular(u) : u->realtime;
 	if (u->scheme != STREAM_HTTP) {
 		r = stream_source_create(&in->source, u, err);
 		if (r)

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/os.h"
@@ -83,6 +84,18 @@ ssize_t stream_source_read(void *source, void *p, size_t n)
 	struct stream_source *s = source;
 
 	return s->cancelled ? -EINTR : s->ops->read(s, p, n);
+}
+
+int64_t stream_source_seek(void *source, int64_t at)
+{
+	const struct stream_source *s = source;
+	struct stat st;
+
+	if (s->url.scheme != STREAM_FILE || fstat(s->fd, &st) || !S_ISREG(st.st_mode))
+		return -ESPIPE;
+	if (at < 0)
+		return st.st_size;
+	return lseek(s->fd, at, SEEK_SET) < 0 ? -errno : 0;
 }
 
 const char *stream_source_peer(const struct stream_source *s)

@@ -36,10 +36,11 @@ struct stream_url {
 	    path; /* file, unix: the path; http, rtmp: the whole URL (its query belongs to the server) */
 	char *host; /* "" for none; IPv6 without brackets */
 	int port;
-	char *format;	     /* ?format=, or NULL: by scheme */
-	bool realtime, loop; /* file: ?realtime=1, ?loop=1 */
-	bool list;	     /* file: it names files, one a line, ?list=1 */
-	char *streamid;	     /* srt */
+	char *format;	/* ?format=, or NULL: by scheme */
+	int realtime;	/* file: ?realtime=1 or 0; -1: not said */
+	bool loop;	/* file: ?loop=1 */
+	bool list;	/* file: it names files, one a line, ?list=1 */
+	char *streamid; /* srt */
 	char *passphrase_file;
 	char *interface;    /* udp: of a multicast group; NULL: by route */
 	char *source;	    /* udp: the only sender of a group that is wanted; NULL: any */
@@ -69,6 +70,8 @@ int stream_source_create(struct stream_source **out, const struct stream_url *u,
 int stream_source_wait(struct stream_source *s) MUST_USE;
 /* Is a media_reader's read: arg is the stream_source. */
 ssize_t stream_source_read(void *source, void *p, size_t n);
+/* And its seek, of a regular file; -ESPIPE else. */
+int64_t stream_source_seek(void *source, int64_t at);
 /* The peer of the current connection, for logs; "" for none. Valid until the next wait. */
 const char *stream_source_peer(const struct stream_source *s);
 /* From any thread: ends a blocked wait or read, and all later ones, with -EINTR. */
@@ -85,7 +88,7 @@ struct stream_input_events {
 	/* The source ended or failed; reason is one line. final: it will not come back (a file or standard input at its end). */
 	void (*lost)(void *arg, const char *reason, bool final);
 };
-/* Starts the thread. At most 8 MB or 10 s of packets wait for the loop; when it is slower than that, the source is
+/* Starts the thread. A regular file is read at the pace of its timestamps, unless the URL says realtime=0. At most 8 MB or 10 s of packets wait for the loop; when it is slower than that, the source is
  * back-pressured (pipe, unix, file) or packets are dropped up to the next key frame and counted (srt, udp). 0, or a negative
  * errno with one line in err for what is wrong at once (bad path, port in use). */
 int stream_input_create(struct stream_input **out, struct loop *l, const struct stream_url *u,

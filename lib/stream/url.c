@@ -115,7 +115,11 @@ static int set_bool(bool *dst, const char *name, const char *v, char *err)
 
 static int set_realtime(struct stream_url *u, char *v, char *err)
 {
-	return set_bool(&u->realtime, "realtime", v, err);
+	bool on = false;
+	int r = set_bool(&on, "realtime", v, err);
+
+	u->realtime = on;
+	return r;
 }
 
 static int set_loop(struct stream_url *u, char *v, char *err)
@@ -455,7 +459,7 @@ int stream_url_parse(struct stream_url *u, const char *text, char *err)
 	char why[MEDIA_ERR] = "";
 	int r;
 
-	*u = (struct stream_url){.latency_us = -1};
+	*u = (struct stream_url){.latency_us = -1, .realtime = -1};
 	*err = 0;
 	if (!*text)
 		r = fail(why, "it is empty");

@@ -45,8 +45,8 @@ void tn_ack_acked(struct tn_path *p, uint64_t acks)
 		tn_spans_remove(&p->recv, 0, MIN(acks - 1, p->recv_next - 1));
 }
 
-/* ACK: [path], highest number, delay in 8 us, further ranges, length of the first less 1; then for each
- * further range the gap less 2 and its length less 1, downwards (RFC 9000, section 19.3). */
+/* ACK: [path], [clock], highest number, delay in 8 us, further ranges, length of the first less 1; then for each
+ * further range how many are missing before it and its length, each less 1, downwards (RFC 9000, section 19.3). */
 uint64_t tn_ack_put(const struct tn_path *p, struct wr *w, bool here, int64_t now_us)
 {
 	const struct tn_spans *s = &p->recv;

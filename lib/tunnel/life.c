@@ -73,6 +73,8 @@ static enum others others(const struct tunnel *t, const struct tn_path *p)
 	const struct tn_path *x;
 	enum others best = OTHERS_NONE;
 
+	if (t->n_up <= (p->state == TN_PATH_UP))
+		return best; /* nearly always: this is asked at every turn */
 	tn_paths_for (x, t) {
 		if (x == p || x->state != TN_PATH_UP)
 			continue;
@@ -81,13 +83,13 @@ static enum others others(const struct tunnel *t, const struct tn_path *p)
 	return best;
 }
 
-static int64_t silence(const struct tunnel *t, const struct tn_path *p)
+static int64_t silence(const struct tn_path *p, enum others instead)
 {
 	int64_t round = 2 * p->srtt_us;
 
 	if (tn_reliable(p))
 		return MAX(SILENCE_RELIABLE_US, 3 * round);
-	switch (others(t, p)) {
+	switch (instead) {
 	case OTHERS_NONE:
 		return MAX(SILENCE_ALONE_US, 2 * round);
 	case OTHERS_STANDBY:
@@ -104,17 +106,20 @@ static int64_t silence(const struct tunnel *t, const struct tn_path *p)
  * ACK at leisure should have come, too, or each that is lost costs more than it saved. */
 static int64_t ask_due(const struct tunnel *t, struct tn_path *p)
 {
-	int64_t oldest = tn_sent_suspect(p), late, first, step = ASK_MIN_US;
+	int64_t oldest = tn_sent_suspect(p), patience, late, first, step = ASK_MIN_US;
 	unsigned asked = oldest == p->asked_us ? p->asks : 0, most = ASKS;
+	enum others instead;
 
 	if (oldest == NEVER_US)
 		return NEVER_US;
-	late = silence(t, p) - p->srtt_us - ASK_MIN_US;
+	instead = others(t, p);
+	patience = silence(p, instead);
+	late = patience - p->srtt_us - ASK_MIN_US;
 	first = p->srtt_us + 2 * p->rttvar_us;
-	if (others(t, p) != OTHERS_LIKE) {
+	if (instead != OTHERS_LIKE) {
 		most = ASKS_ALONE;
 		first += p->suspect_lazy ? 2 * tn_ack_leisure(p) : 0;
-		first = MAX(first, silence(t, p) / 3);
+		first = MAX(first, patience / 3);
 		step = MAX((late - MIN(first, late)) / (ASKS_ALONE - 1), ASK_ALONE_MIN_US);
 	}
 	first = MAX(MIN(late, first), p->srtt_us + ASK_MIN_US);
@@ -142,7 +147,7 @@ static int64_t down_due(const struct tunnel *t, struct tn_path *p)
 
 	if (oldest == NEVER_US || oldest != p->asked_us)
 		return NEVER_US;
-	return MAX(oldest + silence(t, p), p->ask_us + p->srtt_us + ASK_MIN_US);
+	return MAX(oldest + silence(p, others(t, p)), p->ask_us + p->srtt_us + ASK_MIN_US);
 }
 
 /* ---- signs of life ---- */

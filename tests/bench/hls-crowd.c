@@ -13,7 +13,8 @@
  * who had it to this one is spread_. Prints, in ms and in all, key=value at the end, and at each SIGUSR1 of the time since the
  * one before, followed by an empty line: players, playing (got a part in the last 2 s), requests, failed (not 200, or broken), skipped (parts
  * not asked for, being too far behind), broken (connections), bytes, parts, cpu (seconds of this process), age_, late_,
- * spread_ p50, p99 and max. Ends early at SIGTERM. Exit status 0; 1 when nothing could be measured; 64. */
+ * spread_ p50, p99 and max. The first line is began=, in UTC.
+ * Ends early at SIGTERM. Exit status 0; 1 when nothing could be measured; 64. */
 #include "web.h"
 
 #include <libdeflate.h>
@@ -24,7 +25,7 @@
 #define BODY_MAX (1 << 20)
 
 struct part {
-	char name[96]; /* its URI */
+	char name[256]; /* its URI */
 	int64_t number, index, end_us, first_us;
 };
 
@@ -48,7 +49,7 @@ struct side {
 	struct rendition *of;
 	struct web_conn *lists, *media;
 	struct web_get list, part;
-	char list_path[320], part_path[320];
+	char list_path[512], part_path[512];
 	int64_t number, index; /* of the request for the playlist; -1: without */
 	char *body;
 	uint64_t next, asked; /* the next part to take; the one under way */
@@ -378,6 +379,8 @@ static void run(void)
 	int64_t start = utc_us(), now, looked = 0;
 	unsigned videos = crowd.tracks - !!crowd.audio;
 
+	printf("began=%.3f\n", (double)start / 1e6);
+	fflush(stdout);
 	while (!ended && (now = utc_us()) < start + crowd.warm_us + crowd.time_us) {
 		while (crowd.begun < crowd.n &&
 		       crowd.begun <= (now - start) * crowd.per_s / SEC_US) {

@@ -160,6 +160,14 @@ all_held() {
 	[ "$(held)" -ge "$PLAYERS" ]
 }
 
+# What the handshakes took has been given back: the server looks twice a second.
+settled() {
+	local a
+	a=$(rss held)
+	sleep 1
+	[ "$(rss held)" = "$a" ]
+}
+
 # crowd TEXT URL H2LOAD_ARG...: what each of them costs while all wait for the end of the next segment.
 crowd() {
 	local text=$1 before after next
@@ -167,6 +175,7 @@ crowd() {
 	next=$(curl -fsS "http://127.0.0.1:$port/live/180p/index.m3u8" | sed -n 's/.*HINT.*URI="\([0-9]*\)\..*/\1/p')
 	spawn "crowd" "${CLIENT[@]}" h2load -n "$PLAYERS" -c "$PLAYERS" -m1 "${@:3}" "$2/live/180p/index.m3u8?_HLS_msn=$((next + 1))"
 	if retry 18 all_held; then
+		retry 2 settled || true
 		after=$(rss held)
 		awk -v t="$text" -v n="$PLAYERS" -v kb="$((after - before))" 'BEGIN {
 			printf "%-34s %10.1f %-17s %6s  %s\n", t, kb / n, "kB a player", "", (kb / n <= 40 ? "ok" : "SHORT") }'

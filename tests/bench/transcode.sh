@@ -3,21 +3,26 @@
 # The ladder beside the ffmpeg command that people write for it: processor time and SSIM of 1080p30 into 720p, 480p and 360p
 # (H.264 veryfast, the same x264 settings, decoded once), and how long a frame is on its way through a ladder of three.
 #
-#   tests/bench/transcode.sh [-s SECONDS] [-n RUNS]     of the clip (10); of each, of which the median is printed (3; 0: delay only)
+#   tests/bench/transcode.sh [-s SECONDS] [-n RUNS] [-d]    of the clip (10); of each, of which the median is printed (3; 0: delay
+#                                                           only); -d: no delay
+#
+# BENCH_FIRST=1: all of this goes before what else the machine does, by the scheduler's real-time class.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../media/live.sh"
 need ffmpeg ffprobe curl
 
 bin=$BUILD/gex-transcode
-SECONDS_OF_CLIP=10 RUNS=3
-while getopts s:n: opt; do
+SECONDS_OF_CLIP=10 RUNS=3 DELAY=1
+while getopts s:n:d opt; do
 	case $opt in
 	s) SECONDS_OF_CLIP=$OPTARG ;;
 	n) RUNS=$OPTARG ;;
+	d) DELAY= ;;
 	*) exit 64 ;;
 	esac
 done
+[ -z "${BENCH_FIRST-}" ] || chrt -r -p 1 $$
 
 X264=(-c:v libx264 -preset veryfast -tune zerolatency -profile:v high -threads 1 -bf 0 -sc_threshold 0 -forced-idr 1
 	-force_key_frames 'expr:gte(t,n_forced)' -g 9999)
@@ -96,6 +101,7 @@ cpu_and_ssim() {
 	done
 }
 [ "$RUNS" = 0 ] || cpu_and_ssim
+[ "$DELAY" ] || exit 0
 
 # ---- delay ----
 # What a frame of 360p30 takes from camera to reader, less what it takes without the ladder in between, and less the time that

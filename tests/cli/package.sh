@@ -196,8 +196,9 @@ step "with success" test "$STATUS" = 0
 
 # ---- a file ends ----
 ffmpeg -hide_banner -nostdin -loglevel error -f lavfi -i testsrc2=s=320x180:r=30 -f lavfi -i sine=r=48000 -t 7 -c:v libx264 \
-	-preset ultrafast -g 30 -keyint_min 30 -sc_threshold 0 -bf 2 -c:a aac "$TMP/file.nut"
-spawn -r three "$BUILD/gex-package" -i "$TMP/file.nut?realtime=1" -l "http://127.0.0.1:$port" -S package.window=6s
+	-preset ultrafast -g 30 -keyint_min 30 -sc_threshold 0 -bf 2 -c:a aac "$TMP/film.mp4"
+began=$(now_ms)
+spawn -r three "$BUILD/gex-package" -i "$TMP/film.mp4" -l "http://127.0.0.1:$port" -S package.window=6s
 wait_ready three
 retry 10 ready || fail "no playlist of the file"
 video=$(curl -sS "$url/index.m3u8" | grep -v '^#' | cut -d/ -f1)
@@ -205,6 +206,7 @@ ended() {
 	playlist | grep -q EXT-X-ENDLIST
 }
 retry 15 ended || fail "the playlist does not end"
+at_least "a film of 7 s is on the air for, ms" $(($(now_ms) - began)) 6000
 step "no hint after the end" test -z "$(hint)"
 step "a blocking request is answered at once" test "$(code "$url/$video/index.m3u8?_HLS_msn=$(playlist | grep -Eo '^[0-9]+\.m4s' | tail -1 | cut -d. -f1)")" = 200
 step "what there was plays" patiently 15 ffmpeg -nostdin -v error -xerror -i "$url/index.m3u8" -f null -

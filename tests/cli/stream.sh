@@ -16,6 +16,10 @@ step "a file to files" "$relay" "$TMP/four.ts" "$TMP/a.nut" "file:$TMP/a.ts" "$T
 for f in a.nut a.ts a.mp4; do
 	step "$f has all frames" test "$(frames "$TMP/$f")" = 120
 done
+# Its index is at the end.
+ffmpeg -nostdin -v error -y -i "$TMP/four.ts" -c copy "$TMP/four.mp4"
+step "an MP4 to a file" "$relay" "$TMP/four.mp4" "$TMP/d.nut"
+step "it has all frames" test "$(frames "$TMP/d.nut")" = 120
 "$relay" - - <"$TMP/four.ts" 2>"$TMP/pipe.log" >"$TMP/b.nut"
 step "standard input to standard output" test "$(frames "$TMP/b.nut")" = 120
 begun=$(now_ms)

@@ -32,7 +32,7 @@ static void on_close(void *t)
 }
 
 static const struct transport_ops ops = {
-    .send = take, .read = no_read, .keep_short = nothing, .shutdown = nothing, .close = on_close};
+    .send = take, .read = no_read, .shutdown = nothing, .close = on_close};
 
 static void on_gone(struct http_request *r)
 {

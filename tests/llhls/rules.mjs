@@ -103,7 +103,7 @@ function parts(s, last, target, say) {
 }
 
 // An encoder may leave out a frame or two: holes up to so long, ms, need no discontinuity.
-const hole_ms = 230;
+export const hole_ms = 230;
 
 function dates(p, say) {
 	let due = null;

@@ -23,8 +23,9 @@ through() {
 	step "through the ladder" "$bin" -q -S process.sandbox=no -i "$TMP/in.nut" -r "same=160x90@$1,100k,preset=ultrafast" \
 		-r "half=160x90@$(($1 / 2)),100k,preset=ultrafast" -r "twice=160x90@$(($1 * 2)),100k,preset=ultrafast" \
 		-r "whole=320x180@$1,200k,preset=ultrafast" \
-		-r "other=160x90@$1,100k,codec=hevc,preset=ultrafast" -r "film=160x90@24,100k,preset=ultrafast" -o "$TMP/out.nut"
-	for i in 0 1 2 3 4 5; do
+		-r "other=160x90@$1,100k,codec=hevc,preset=ultrafast" -r "film=160x90@24,100k,preset=ultrafast" \
+		-r "av1=160x90@$1,100k,codec=av1,preset=ultrafast" -o "$TMP/out.nut"
+	for i in 0 1 2 3 4 5 6; do
 		heard "$TMP/out.nut" $i
 		at_least "rung $i: pairs" "$(wc -l <"$TMP/heard")" $(($2 - 2))
 		first=$(($(wc -l <"$TMP/heard")))

@@ -35,3 +35,23 @@ step "the alert is over" is 'alert{input="1",kind="black"}' 0
 step "it was one" is 'alerts_total{input="1",kind="black"}' 1
 stop on
 step "status 0 after SIGTERM" test "$STATUS" = 0
+
+# ---- a backup that is no better, known before it is ever on the air ----
+
+stop a
+stop b
+mkfifo "$TMP/c.ts"
+source_of a "testsrc2=s=320x180:r=25,drawbox=c=black:t=fill:enable='between(t,4,10)'"
+source_of b color=c=black:s=320x180:r=25
+spawn -r bad "$bin" -i "$TMP/a.ts" -i "$TMP/b.ts" -i "$TMP/c.ts" -r low=320x180@25,300k,preset=ultrafast -o "$TMP/bad.nut" \
+	-m "127.0.0.1:$mport" -S alerts.black=500ms -S input.black=1s -S input.return=1s
+wait_ready bad
+wait_log bad 'b\.ts\] the picture is black' 30
+wait_log bad 'a\.ts\] the picture is black' 30
+wait_log bad 'a\.ts\] the picture is not black any more' 30
+step "a black one is not left for a black one" test "$(grep -c 'on the air' "$TMP/bad.log")" = 0
+kill9 a
+source_of c testsrc=s=320x180:r=25
+wait_log bad 'c\.ts\] is on the air now' 20
+stop bad
+step "status 0 after SIGTERM" test "$STATUS" = 0

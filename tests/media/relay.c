@@ -124,6 +124,7 @@ int main(int argc, char **argv)
 	}
 	if (stream_url_parse(&u, argv[1], err))
 		goto fail;
+	u.realtime = u.realtime > 0;
 	if (stream_input_create(&r.in, r.loop, &u, &ev, &r, err) || loop_on_quit(r.loop, end, &r))
 		goto fail;
 	os_ready(ready);

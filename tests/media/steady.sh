@@ -1,5 +1,6 @@
 #!/bin/bash
-# Memory stays as it is: a clip again and again, as fast as it goes. SOAK_SECONDS for longer than the check's few.
+# Memory stays as it is: a clip again and again, as fast as it goes. SOAK_SECONDS for longer than the check's few; of
+# each hour of the stream its memory is told. With SOAK_HOURS it ends when so many hours of the stream have been.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 need ffmpeg curl
@@ -24,12 +25,24 @@ wait_ready tool
 # Twice through the clip, and a third of the time: by then there is everything that there will be.
 step "frames come" retry 20 frames_beyond 1000
 sleep "$((seconds / 3))"
-early=$(rss) before=$(metric frames_total) begun=$(now_ms)
-while [ $(($(now_ms) - begun)) -lt $((seconds * 1000)) ]; do
+early=$(rss) before=$(metric frames_total) begun=$(now_ms) hour=0 frames=$before
+enough() {
+	if [ -n "${SOAK_HOURS-}" ]; then
+		[ $((frames - before)) -ge $((SOAK_HOURS * 90000)) ]
+	else
+		[ $(($(now_ms) - begun)) -ge $((seconds * 1000)) ]
+	fi
+}
+until enough; do
 	sleep 0.5
 	alive tool || fail "it has ended"
+	frames=$(metric frames_total)
+	if [ $((frames / 90000)) -gt $hour ]; then
+		hour=$((frames / 90000))
+		echo "after $hour h of the stream, $((($(now_ms) - begun) / 1000)) s: $(rss) kB"
+	fi
 done
-late=$(rss) frames=$(metric frames_total)
+late=$(rss) frames=$(metric frames_total) seconds=$((($(now_ms) - begun) / 1000))
 awk -v f="$frames" -v o="$before" -v s="$seconds" -v a="$early" -v b="$late" 'BEGIN {
 	printf "%.2f h of stream in %d s, the clip %d times; memory %d kB after %d s of stream, %d kB at the end\n",
 		(f - o) / 25 / 3600, s, f / 500, a, o / 25, b }'

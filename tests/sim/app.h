@@ -3,15 +3,21 @@
 #ifndef SIM_APP_H
 #define SIM_APP_H
 
-static uint8_t pattern(uint64_t id, int side, uint64_t off)
-{
-	return (uint8_t)((off * 2654435761u >> 11) + id * 31 + (uint64_t)side * 97);
-}
+#define WRITE_LEN ((size_t)16384)
+#define PATTERN_LEN ((size_t)1 << 19)
+#define PATTERN_RUN ((size_t)1 << 16) /* of so many bytes at a time */
 
-static void fill(uint8_t *p, uint64_t id, int side, uint64_t off, size_t n)
+/* The n bytes (at most PATTERN_RUN) from `off` on of the stream `id` that go to the other side: each stream
+ * begins elsewhere in the same sequence. */
+static const uint8_t *pattern(uint64_t id, int side, uint64_t off)
 {
-	for (size_t i = 0; i < n; i++)
-		p[i] = pattern(id, side, off + i);
+	static uint8_t bytes[PATTERN_LEN + PATTERN_RUN];
+	static bool made;
+
+	for (size_t i = 0; !made && i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 2654435761u >> 11);
+	made = true;
+	return bytes + (off + id * 30011 + (uint64_t)side * 70001) % PATTERN_LEN;
 }
 
 static void end_done(struct sim *m, struct end *e)
@@ -24,10 +30,8 @@ static void end_done(struct sim *m, struct end *e)
 
 static void end_write(struct sim *m, struct end *e)
 {
-	uint8_t buf[16384];
-
 	while (e->sent < e->send && !e->reset) {
-		size_t n = MIN(MIN(sizeof(buf), e->send - e->sent), e->reset_at - e->sent);
+		size_t n = MIN(MIN(WRITE_LEN, e->send - e->sent), e->reset_at - e->sent);
 		ssize_t w;
 
 		if (n == 0) {
@@ -37,8 +41,7 @@ static void end_write(struct sim *m, struct end *e)
 			end_done(m, e);
 			return;
 		}
-		fill(buf, e->id, e->side, e->sent, n);
-		w = tunnel_stream_write(e->s, buf, n);
+		w = tunnel_stream_write(e->s, pattern(e->id, e->side, e->sent), n);
 		CHECK(m, w >= 0);
 		e->sent += (uint64_t)w;
 		if ((size_t)w < n)
@@ -60,8 +63,7 @@ static void end_read(struct sim *m, struct end *e)
 	while ((n = tunnel_stream_peek(e->s, &p)) > 0) {
 		if (e->got == 0)
 			e->first_us = m->now_us;
-		for (size_t i = 0; i < n; i++)
-			CHECK(m, ((const uint8_t *)p)[i] == pattern(e->id, !e->side, e->got + i));
+		CHECK(m, n <= PATTERN_RUN && !memcmp(p, pattern(e->id, !e->side, e->got), n));
 		e->got += n;
 		CHECK(m, e->got <= e->recv);
 		tunnel_stream_consume(e->s, n);
@@ -133,7 +135,7 @@ static void flow_send(struct sim *m)
 		CHECK(m, tunnel_flow_open(m->client, &o, &m->flow[0]) == 0);
 	wr_u64(&w, m->flow_sent++);
 	wr_u64(&w, (uint64_t)m->now_us);
-	fill(buf + 16, 1, 0, 16, m->flow_len - 16);
+	memcpy(buf + 16, pattern(1, 0, 16), m->flow_len - 16);
 	flow_queue(m, m->flow[0], buf, m->flow_len);
 	m->flow_next_us =
 	    m->now_us + m->flow_gap_us >= m->flow_end_us ? NEVER_US : m->now_us + m->flow_gap_us;
@@ -156,8 +158,7 @@ static void flow_read(struct sim *m, struct tunnel_flow *f, int side)
 		int64_t sent = (int64_t)rd_u64(&r);
 
 		CHECK(m, (size_t)n == m->flow_len);
-		for (size_t i = 16; i < (size_t)n; i++)
-			CHECK(m, buf[i] == pattern(1, 0, i));
+		CHECK(m, !memcmp(buf + 16, pattern(1, 0, 16), (size_t)n - 16));
 		if (side == 1) {
 			flow_queue(m, f, buf, (size_t)n);
 			continue;
@@ -176,14 +177,14 @@ static void flow_read(struct sim *m, struct tunnel_flow *f, int side)
 static void echo_send(struct sim *m)
 {
 	struct tunnel_open o = {.service = "echo"};
-	uint8_t buf[8192];
+	const uint8_t *message;
 
 	if (!m->echo[0])
 		CHECK(m, tunnel_stream_open(m->client, &o, &m->echo[0]) == 0);
 	CHECK(m, m->echo_sent < FLOW_SEQ_MAX);
 	m->echo_us[m->echo_sent] = m->now_us;
-	fill(buf, 2, 0, m->echo_sent++ * m->flow_len, m->flow_len);
-	CHECK(m, tunnel_stream_write(m->echo[0], buf, m->flow_len) == (ssize_t)m->flow_len);
+	message = pattern(2, 0, m->echo_sent++ * m->flow_len);
+	CHECK(m, tunnel_stream_write(m->echo[0], message, m->flow_len) == (ssize_t)m->flow_len);
 	m->flow_next_us =
 	    m->now_us + m->flow_gap_us >= m->flow_end_us ? NEVER_US : m->now_us + m->flow_gap_us;
 }
@@ -200,7 +201,7 @@ static void echo_event(struct sim *m, int side, const struct tunnel_event *ev)
 			continue;
 		}
 		for (size_t i = 0; i < n; i++) {
-			CHECK(m, buf[i] == pattern(2, 0, m->echo_back));
+			CHECK(m, buf[i] == *pattern(2, 0, m->echo_back));
 			if (++m->echo_back % m->flow_len == 0)
 				round_trip(m,
 					   m->now_us - m->echo_us[m->echo_back / m->flow_len - 1]);

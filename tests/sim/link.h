@@ -27,7 +27,7 @@ struct way {
 	int64_t free_us, state_us, jit_at_us, last_us;
 	int64_t jit[2]; /* the value before, and the one at jit_at_us */
 	bool bad;
-	uint64_t n, dropped;
+	uint64_t n, lost, dropped;
 };
 
 struct dgram {
@@ -114,8 +114,10 @@ static inline bool way_loses(struct way *w, uint64_t *rng, int64_t now_us)
 		w->bad = !w->bad;
 		w->state_us += 1 + way_exponential(w->bad ? w->bad_us : w->good_us, rng);
 	}
-	return lost || (w->bad_us && w->bad) || rnd_to(rng, 1000000) < w->loss_ppm ||
+	lost = lost || (w->bad_us && w->bad) || rnd_to(rng, 1000000) < w->loss_ppm ||
 	       (now_us >= w->out_from_us && now_us < w->out_to_us);
+	w->lost += lost;
+	return lost;
 }
 
 /* A straight line from one random value to the next, each reached after twice the jitter. */

