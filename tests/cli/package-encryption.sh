@@ -153,11 +153,12 @@ get "$TMP/init.mp4" "${url[aes]}/180p/$init"
 get "$TMP/sealed" "${url[aes]}/180p/$number.m4s"
 step "a segment opens" open "$number" "$TMP/sealed" "$TMP/opened"
 : >"$TMP/by-parts"
-for part in $(grep -o "$number\.[0-9]*\.m4s" "$TMP/aes.m3u8"); do
+grep -o "$number\.[0-9]*\.m4s" "$TMP/aes.m3u8" >"$TMP/parts"
+while read -r part; do
 	get "$TMP/sealed" "${url[aes]}/180p/$part"
 	open "$number" "$TMP/sealed" "$TMP/part" || fail "part $part does not open"
 	cat "$TMP/part" >>"$TMP/by-parts"
-done
+done <"$TMP/parts"
 step "the parts are the same" cmp "$TMP/opened" "$TMP/by-parts"
 step "and pictures" ffmpeg -nostdin -v error -xerror -i "concat:$TMP/init.mp4|$TMP/opened" -f null -
 step "ffmpeg plays it as HLS" patiently 30 ffmpeg -nostdin -v error -xerror -i "${url[aes]}/index.m3u8" -t 2 -f null -
