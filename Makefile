@@ -24,7 +24,7 @@ DEPS_BUILD := gcc libc6-dev make pkg-config libuv1-dev libssl-dev libisal-dev li
 	libzimg-dev libfreetype-dev fonts-dejavu-core
 DEPS_TEST  := libcmocka-dev ffmpeg chromium nginx libnginx-mod-rtmp iproute2 curl clang-14 \
 	clang-format libclang-rt-14-dev shellcheck mandoc srt-tools openssl procps util-linux iperf3 haproxy kcptun \
-	nghttp2-client wrk brotli
+	nghttp2-client wrk brotli varnish
 DEPS_CMDS  := node=nodejs npm=npm
 
 # Modules, bottom up: one may include only those before it (make lint checks).
@@ -216,7 +216,7 @@ bench-package: tools tests
 	@tests/bench/package.sh $(ARGS)
 	@tests/bench/package-play.sh
 
-## bench-watch: glass to glass by each player in Chromium; ARGS='-s 40 -n 3 -r hls,dash' is seconds, runs, rows
+## bench-watch: glass to glass by each player in Chromium; ARGS='-s 60 -n 3 -r hls,dash' is seconds, runs, rows
 bench-watch: all tests
 	@tests/bench/watch.sh $(ARGS)
 

@@ -20,6 +20,7 @@ static const struct conf_key keys[] = {
     {"package", "latency", CONF_DURATION, OFF(package.latency_us), "1s", 100 * MS_US, 60 * SEC_US,
      0, NULL},
     {"package", "dvr", CONF_STR, OFF(package.dvr), NULL, 0, 0, 0, NULL},
+    {"package", "vod", CONF_STR, OFF(package.vod), NULL, 0, 0, 0, NULL},
     {"package", "dvr_window", CONF_DURATION, OFF(package.dvr_window_us), "4h", 60 * SEC_US,
      90 * 86400 * SEC_US, 0, NULL},
     {"package", "dvr_size", CONF_SIZE, OFF(package.dvr_size), "50G", 1 << 20, INT64_C(1) << 50, 0,
@@ -41,6 +42,8 @@ static const struct conf_key keys[] = {
     {"http", "share", CONF_STR, OFF(share), NULL, 0, 0, 0, NULL},
     {"http", "certificate", CONF_STR, OFF(certificate), NULL, 0, 0, 0, NULL},
     {"http", "key", CONF_STR, OFF(key), NULL, 0, 0, 0, NULL},
+    {"http", "trusted", CONF_STR, OFF(trusted), NULL, 0, 0, 0, NULL},
+    {"http", "forwarded", CONF_STR, OFF(forwarded), "none", 0, 0, 0, NULL},
     {"access", "keys", CONF_STR, OFF(access_keys), NULL, 0, 0, 0, NULL},
     {"access", "allow", CONF_STR, OFF(allow), NULL, 0, 0, 0, NULL},
     {"access", "deny", CONF_STR, OFF(deny), NULL, 0, 0, 0, NULL},
@@ -193,7 +196,9 @@ int origin_conf_check(const struct origin_conf *c, char *err, size_t cap)
 		rc = check_listen(c, err, cap);
 	if (rc)
 		return rc;
-	rc = origin_access(c, &access, why);
+	rc = http_trust_check(c->trusted, c->forwarded, why);
+	if (!rc)
+		rc = origin_access(c, &access, why);
 	access_destroy(access);
 	if (rc)
 		snprintf(err, cap, "%s", why);

@@ -153,8 +153,8 @@ int keys_conf_check(const struct package_conf *c, char *err, size_t cap)
 		return refuse(err, cap, "encryption: none, cbcs or aes-128");
 	if (keys_scheme(c) == CMAF_CLEAR)
 		return 0;
-	if (c->dvr)
-		return refuse(err, cap, "encryption: what is encrypted cannot be kept by dvr");
+	if ((c->dvr && *c->dvr) || (c->vod && *c->vod))
+		return refuse(err, cap, "encryption: not together with dvr or vod");
 	if (!c->encryption_keys == !c->encryption_url)
 		return refuse(err, cap, "encryption wants encryption_keys or encryption_url");
 	if (c->encryption_url && (!is_http(c->encryption_url) || !is_address(c->encryption_url)))

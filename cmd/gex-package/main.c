@@ -101,6 +101,8 @@ static bool confine(void *app, struct os_sandbox *s)
 			os_sandbox_socket(s, addr + strlen("unix:"));
 	if (a->conf.package.dvr)
 		os_sandbox_folder(s, a->conf.package.dvr);
+	if (a->conf.package.vod)
+		os_sandbox_read(s, a->conf.package.vod);
 	share_sandbox(a->conf.share, s);
 	return a->conf.sandbox;
 }

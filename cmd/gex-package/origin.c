@@ -83,6 +83,8 @@ static int listen_http(struct origin *o, char *err)
 	char addr[256];
 	int rc = http_server_create(&o->server, o->loop, &lim, on_request, o);
 
+	if (!rc)
+		rc = http_server_trust(o->server, c->trusted, c->forwarded, err);
 	if (!rc && c->certificate)
 		rc = http_server_certificate(o->server, c->certificate, c->key, err);
 	while (!rc && conf_list_next(&list, addr, sizeof(addr)) > 0)
@@ -220,6 +222,8 @@ int origin_reload(struct origin *o, struct origin_conf *conf, struct origin_conf
 		rc = rc ? rc : keys_reload(p->keys, err);
 	if (!rc && fresh->certificate)
 		rc = http_server_certificate(o->server, fresh->certificate, fresh->key, err);
+	if (!rc)
+		rc = http_server_trust(o->server, fresh->trusted, fresh->forwarded, err);
 	if (rc) {
 		access_destroy(access);
 		return rc;
@@ -231,6 +235,8 @@ int origin_reload(struct origin *o, struct origin_conf *conf, struct origin_conf
 	swap(&conf->deny, &fresh->deny);
 	struct http_limits lim = limits_of(fresh);
 	http_server_set_limits(o->server, &lim);
+	swap(&conf->trusted, &fresh->trusted);
+	swap(&conf->forwarded, &fresh->forwarded);
 	swap(&conf->certificate, &fresh->certificate);
 	swap(&conf->key, &fresh->key);
 	return 0;

@@ -13,6 +13,7 @@ struct origin_conf {
 	char *share;
 	bool sandbox;
 	char *certificate, *key;
+	char *trusted, *forwarded; /* networks of proxies; the header they tell the client by */
 	char *access_keys, *allow, *deny;
 	int64_t max_connections, max_per_address, max_streams, max_requests;
 	int64_t head_us, idle_us, stall_us;

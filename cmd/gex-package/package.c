@@ -8,6 +8,7 @@
 #include "keys.h"
 #include "log/log.h"
 #include "os/os.h"
+#include "vod.h"
 
 #define TICK_US (100 * MS_US)
 #define AWAY_US (20 * SEC_US) /* after that long without a source there is nothing to serve */
@@ -313,6 +314,17 @@ static int open_dvr(struct package *p, char *err)
 	return dvr_create(&p->dvr, &c, p->loop, p->metrics, err);
 }
 
+static int open_vod(struct package *p)
+{
+	struct disk *write, *read;
+	const char *dir = p->conf->vod;
+	int rc = dir && *dir ? origin_disks(p->origin, &write, &read) : -ENOENT;
+
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
+	return vod_create(&p->vod, dir, read, p->loop);
+}
+
 int package_create(struct package **out, const struct package_conf *conf, struct origin *o,
 		   char *err)
 {
@@ -335,7 +347,8 @@ int package_create(struct package **out, const struct package_conf *conf, struct
 	loop_timer_init(p->loop, &p->tick, on_tick, p);
 	snprintf(p->license, sizeof(p->license), "/%.64s/license", conf->name);
 	if ((rc = keys_create(&p->keys, conf, p->loop, err)) || (rc = open_dvr(p, err)) ||
-	    (rc = open_input(p, err)) || (rc = loop_timer_in(&p->tick, TICK_US)))
+	    (rc = open_vod(p)) || (rc = open_input(p, err)) ||
+	    (rc = loop_timer_in(&p->tick, TICK_US)))
 		goto fail;
 	export_package(p);
 	*out = p;
@@ -360,6 +373,7 @@ void package_destroy(struct package *p)
 	drop_presentation(p);
 	keys_destroy(p->keys);
 	dvr_destroy(p->dvr);
+	vod_destroy(p->vod);
 	shift_flush(p);
 	unexport_package(p);
 	http_page_finish(&p->delays);

@@ -9,6 +9,7 @@
  *   text.c     playlists and MPD: made once a version, compressed once, with the viewer's token
  *   hold.c     requests that wait, and segments that are sent while they are made
  *   live.c     a rendition as one file without an end
+ *   vod*.c     recordings (vod.h)
  *   dvr*.c     what was, on disk (dvr.h);  shift.c  playlists of it;  disk.c  threads that wait for the disk
  *   viewers.c  an estimate of how many watch
  *   keys.c     encryption: whose turn it is, the key server, what players get
@@ -34,6 +35,7 @@ struct package_conf {
 	    *encryption_formats;
 	int64_t encryption_rotate_us;
 	char *dvr; /* folder; NULL: none */
+	char *vod; /* the same, of recordings */
 	int64_t dvr_window_us, dvr_size, clip_us;
 };
 /* What single keys cannot tell. 0, or a negative errno with one line in err. */
@@ -126,6 +128,7 @@ struct package {
 	struct rendition rendition[MEDIA_TRACKS_MAX];
 	struct cached multivariant, mpd;
 	struct dvr *dvr; /* NULL: nothing is kept on disk */
+	struct vod *vod; /* NULL: no recordings */
 	struct shift_text shift[SHIFT_TEXTS];
 	int64_t shift_uses;
 	struct viewers viewers;

@@ -368,12 +368,10 @@ void serve(struct package *p, const char *path, struct http_request *r)
 	bool ready = p->cmaf && cmaf_ready(p->cmaf);
 	bool of_chunks = !strcmp(path, "manifest.mpd") || !strcmp(path, "live.mp4");
 
-	if (serve_keys(p, path, r))
+	if (serve_keys(p, path, r) || shift_serve(p, path, r))
 		return;
 	if (strchr(path, '/'))
 		rendition(p, path, r);
-	else if (shift_serve(p, path, r))
-		return;
 	else if (!strcmp(path, "time"))
 		send_time(r);
 	else if (!strcmp(path, "latency.json"))

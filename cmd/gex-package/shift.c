@@ -3,7 +3,9 @@
 #include <stdio.h>
 
 #include "dvr.h"
+#include "os/os.h"
 #include "package.h"
+#include "vod.h"
 
 #define BRIEFLY "public, max-age=0, s-maxage=1"
 #define COMPRESS_MAX ((size_t)512 << 10) /* more would hold the loop for too long */
@@ -47,9 +49,11 @@ void shift_flush(struct package *p)
 		http_page_finish(&p->shift[i].page);
 }
 
-static struct buf *render(struct package *p, enum shift_kind kind, const struct archive_track *t,
-			  const struct archive_range *range, bool delta)
+static struct buf *render(struct package *p, const struct archive *a, enum shift_kind kind,
+			  const struct archive_track *t, const struct archive_range *range,
+			  bool delta)
 {
+	const char *playlist = a == (p->dvr ? &p->dvr->archive : NULL) ? "dvr.m3u8" : "index.m3u8";
 	char *text = NULL, time_url[128];
 	size_t n = 0;
 	FILE *f = open_memstream(&text, &n);
@@ -58,11 +62,11 @@ static struct buf *render(struct package *p, enum shift_kind kind, const struct 
 		return NULL;
 	snprintf(time_url, sizeof(time_url), "/%s/time", p->conf->name);
 	if (kind == SHIFT_MULTIVARIANT)
-		archive_hls_multivariant(&p->dvr->archive, range, "dvr.m3u8", f);
+		archive_hls_multivariant(a, range, playlist, f);
 	else if (kind == SHIFT_MEDIA)
-		archive_hls_media(&p->dvr->archive, t, range, delta, f);
+		archive_hls_media(a, t, range, delta, f);
 	else
-		archive_dash(&p->dvr->archive, range, time_url, f);
+		archive_dash(a, range, time_url, f);
 	bool bad = ferror(f);
 	bad |= fclose(f) != 0;
 	struct buf *b = bad ? NULL : buf_copy(text, n);
@@ -81,31 +85,19 @@ static struct buf *with_token(struct package *p, struct http_request *r, struct 
 	return text_inherit(b, token, mpd);
 }
 
-static void send_text(struct package *p, struct http_request *r, enum shift_kind kind,
-		      const struct archive_track *t, const struct archive_range *range, bool delta)
+/* page: NULL when there was no memory for it. */
+static void send_page(struct package *p, struct http_request *r, enum shift_kind kind,
+		      struct http_page *page)
 {
-	char key[256];
 	struct http_answer a = {.status = 200,
 				.type = kind == SHIFT_MPD ? "application/dash+xml"
 							  : "application/vnd.apple.mpegurl",
 				.cache = BRIEFLY};
+	struct buf *plain = page ? page->body[HTTP_IDENTITY] : NULL;
+	struct buf *b = plain ? with_token(p, r, plain, kind == SHIFT_MPD) : NULL;
 
-	snprintf(key, sizeof(key), "%d/%s/%d%s", kind, t ? t->name : "", delta, range->query);
-	struct shift_text *c = find(p, key);
-	if (!c->page.body[HTTP_IDENTITY]) {
-		struct buf *b = render(p, kind, t, range, delta);
-
-		if (!b) {
-			reply(r, 503);
-			return;
-		}
-		http_page_set(&c->page, b);
-		buf_unref(b);
-	}
-	struct buf *plain = c->page.body[HTTP_IDENTITY];
-	struct buf *b = with_token(p, r, plain, kind == SHIFT_MPD);
 	if (b && b == plain && b->len <= COMPRESS_MAX) {
-		http_reply_page(r, &a, &c->page);
+		http_reply_page(r, &a, page);
 	} else if (b) {
 		struct slice s = {b, 0, b->len};
 
@@ -116,6 +108,23 @@ static void send_text(struct package *p, struct http_request *r, enum shift_kind
 		reply(r, 503);
 	}
 	buf_unref(b);
+}
+
+static void send_text(struct package *p, struct http_request *r, enum shift_kind kind,
+		      const struct archive_track *t, const struct archive_range *range, bool delta)
+{
+	char key[256];
+
+	snprintf(key, sizeof(key), "%d/%s/%d%s", kind, t ? t->name : "", delta, range->query);
+	struct shift_text *c = find(p, key);
+	if (!c->page.body[HTTP_IDENTITY]) {
+		struct buf *b = render(p, &p->dvr->archive, kind, t, range, delta);
+
+		if (b)
+			http_page_set(&c->page, b);
+		buf_unref(b);
+	}
+	send_page(p, r, kind, c->page.body[HTTP_IDENTITY] ? &c->page : NULL);
 }
 
 /* ---- routes ---- */
@@ -145,8 +154,69 @@ bool shift_text(struct package *p, enum shift_kind kind, const char *rendition,
 	return true;
 }
 
+/* ---- recordings ---- */
+
+/* from= and to= narrow it. */
+static int narrow(const char *query, struct archive_range *range)
+{
+	int64_t *const at[] = {&range->from_us, &range->to_us};
+	static const char *const names[] = {"from", "to"};
+
+	for (size_t i = 0; i < ARRAY_LEN(at); i++) {
+		char text[64];
+		int n = http_query_get(query, names[i], text, sizeof(text));
+
+		if (n == -ENOENT)
+			continue;
+		if (n < 0 || archive_time(text, os_utc_us(), at[i]))
+			return -EINVAL;
+		range->live &= i == 0;
+		size_t used = strlen(range->query);
+		snprintf(range->query + used, sizeof(range->query) - used, "%c%s=%.3f",
+			 used ? '&' : '?', names[i], (double)*at[i] / 1e6);
+	}
+	return range->from_us < range->to_us ? 0 : -EINVAL;
+}
+
+static void on_recording(void *arg, struct http_request *r, const struct archive *a,
+			 const struct archive_range *all, const char *rendition, const char *file)
+{
+	struct package *p = arg;
+	struct archive_range range = *all;
+	const struct archive_track *t = *rendition ? archive_find(a, rendition) : NULL;
+	enum shift_kind kind = strcmp(file, "manifest.mpd") == 0 ? SHIFT_MPD
+			       : *rendition			 ? SHIFT_MEDIA
+								 : SHIFT_MULTIVARIANT;
+
+	if ((kind != SHIFT_MPD && strcmp(file, "index.m3u8") != 0) ||
+	    (*rendition && (!t || kind == SHIFT_MPD))) {
+		reply(r, 404);
+		return;
+	}
+	if (narrow(r->query, &range)) {
+		reply(r, 400);
+		return;
+	}
+	if (!archive_has(a, &range)) {
+		reply(r, 404);
+		return;
+	}
+	struct buf *b = render(p, a, kind, t, &range, false);
+	struct http_page page = {0};
+	if (b)
+		http_page_set(&page, b);
+	send_page(p, r, kind, b ? &page : NULL);
+	http_page_finish(&page);
+	buf_unref(b);
+}
+
 bool shift_serve(struct package *p, const char *path, struct http_request *r)
 {
+	if (p->vod && str_starts(path, "vod/")) {
+		if (!vod_serve(p->vod, path + strlen("vod/"), r, on_recording, p))
+			reply(r, 404);
+		return true;
+	}
 	if (!p->dvr)
 		return false;
 	if (!strcmp(path, "index.m3u8"))

@@ -78,7 +78,6 @@ static const struct conf_key keys[] = {
      NULL},
     {"output *", "url", CONF_STR, offsetof(struct output_conf, url_text), NULL, 0, 0, 0, NULL},
     {"process", "sandbox", CONF_BOOL, ROOT(sandbox), "yes", 0, 0, 0, NULL},
-    {"process", "nice", CONF_INT, ROOT(nice), "0", -20, 19, 0, NULL},
     {"rung *", "size", CONF_FN, 0, NULL, 0, 0, 0, rung_size},
     {"rung *", "fps", CONF_FN, 0, NULL, 0, 0, 0, rung_fps},
     {"rung *", "bitrate", CONF_RATE, offsetof(struct rung_conf, rung.bitrate), NULL, 10000,

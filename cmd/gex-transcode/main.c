@@ -1,10 +1,7 @@
 #include <stdio.h>
-#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "log/log.h"
-#include "os/os.h"
 #include "tool/tool.h"
 #include "transcode.h"
 
@@ -70,12 +67,8 @@ static int set_up(void *app, char *err)
 		return EX_USAGE;
 	}
 	media_setup_log();
-	/* Before there are threads, which inherit it. */
-	int r = a->conf.nice ? os_set_nice((int)a->conf.nice) : 0;
+	int r = figures_create(&a->figures, a->tool.metrics);
 
-	if (r)
-		log_warn(NULL, "nice %lld: %s", (long long)a->conf.nice, strerror(-r));
-	r = figures_create(&a->figures, a->tool.metrics);
 	if (!r)
 		r = job_create(&a->job, a->tool.loop, &a->conf, a->figures, on_ended, a, err);
 	return r;

@@ -69,7 +69,6 @@ struct conf {
 	double silence_db;
 	enum upright_mode deinterlace;
 	bool sandbox;
-	int64_t nice;
 };
 extern const struct conf_cli transcode_cli;
 /* Parses the URLs and says what is missing or contradicts. 0 or -EINVAL and a reason. */

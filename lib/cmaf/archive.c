@@ -196,7 +196,7 @@ int archive_add(struct archive *a, struct archive_track *t, const struct archive
 	if (!e->gap && e->dur) {
 		t->peak = MAX(t->peak, base_scale((int64_t)e->size * 8, f->about.scale, e->dur));
 		t->bits += (int64_t)e->size * 8;
-		t->us += archive_us(f, e->dur);
+		t->us += archive_length_us(f, e->dur);
 	}
 	return 0;
 }

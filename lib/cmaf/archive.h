@@ -24,12 +24,14 @@ struct archive_about {
 	char name[32], lang[8], label[64], codec[32];
 	char
 	    init[32]; /* name of the init segment, which is the first init_size bytes of the file */
-	bool standard;
+	bool standard, uneven; /* uneven: d is that of the longest segment; not in an index */
 	int width, height, sample_rate, channels;
 	struct ratio fps, d; /* d: seconds a segment, as the grid was laid */
 	int64_t scale, frame;
 	uint32_t init_size;
 	int64_t breaks; /* discontinuities of the track before the file */
+	int64_t
+	    epoch_us; /* the instant at which times are 0; of a recording, and not in an index */
 };
 
 struct archive_entry {
@@ -93,7 +95,13 @@ void archive_drop(struct archive *a, struct archive_track *t, struct archive_fil
 /* The first entry of a file whose number is not below. */
 size_t archive_lower(const struct archive_file *f, int64_t number);
 
+/* The instant of a time of the track, and the length of a duration. */
 static inline int64_t archive_us(const struct archive_file *f, int64_t v)
+{
+	return f->about.epoch_us + base_scale(v, SEC_US, f->about.scale);
+}
+
+static inline int64_t archive_length_us(const struct archive_file *f, int64_t v)
 {
 	return base_scale(v, SEC_US, f->about.scale);
 }

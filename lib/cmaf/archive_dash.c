@@ -11,6 +11,8 @@ struct run {
 	const struct archive_file *file; /* its first */
 	int64_t first, end;		 /* numbers, [first, end) */
 	int64_t start_us, end_us, pto;
+	int64_t breaks; /* discontinuities up to its beginning */
+	bool marked;	/* it begins with one */
 };
 
 /* The first run of t in the range whose numbers are not below `from`. */
@@ -21,11 +23,17 @@ static bool find_run(const struct archive_track *t, const struct archive_range *
 	bool begun = false;
 
 	list_for (f, &t->files, link) {
-		for (size_t i = archive_lower(f, from); i < f->e.len; i++) {
+		size_t first = archive_lower(f, from);
+		int64_t breaks = f->about.breaks;
+
+		for (size_t i = 0; i < first && !begun; i++)
+			breaks += f->e.at[i].discontinuity;
+		for (size_t i = first; i < f->e.len; i++) {
 			const struct archive_entry *e = &f->e.at[i];
 			int64_t start = archive_us(f, e->start),
 				end = archive_us(f, e->start + e->dur);
 
+			breaks += e->discontinuity;
 			if (end <= r->from_us || (!begun && e->gap))
 				continue;
 			if (start >= r->to_us || e->number >= before)
@@ -34,7 +42,9 @@ static bool find_run(const struct archive_track *t, const struct archive_range *
 				*out = (struct run){.file = f,
 						    .first = e->number,
 						    .start_us = start,
-						    .pto = e->start};
+						    .pto = e->start,
+						    .breaks = breaks,
+						    .marked = e->discontinuity};
 			else if (e->discontinuity || e->gap || e->number != out->end ||
 				 strcmp(f->about.init, out->file->about.init) != 0)
 				return true;
@@ -46,8 +56,28 @@ static bool find_run(const struct archive_track *t, const struct archive_range *
 	return begun;
 }
 
+/* Segments of any length: each is told. */
+static void put_timeline(const struct run *n, const struct archive_about *o, FILE *f)
+{
+	fprintf(f,
+		"        <SegmentTemplate timescale=\"%" PRId64 "\" startNumber=\"%" PRId64
+		"\" presentationTimeOffset=\"%" PRId64
+		"\" initialization=\"%s/%s\" media=\"%s/$Number$.m4s\">\n"
+		"          <SegmentTimeline>\n",
+		o->scale, n->first, n->pto, o->name, o->init, o->name);
+	for (size_t i = archive_lower(n->file, n->first);
+	     i < n->file->e.len && n->file->e.at[i].number < n->end; i++)
+		fprintf(f, "            <S t=\"%" PRId64 "\" d=\"%u\"/>\n", n->file->e.at[i].start,
+			n->file->e.at[i].dur);
+	fprintf(f, "          </SegmentTimeline>\n        </SegmentTemplate>\n");
+}
+
 static void put_template(const struct run *n, const struct archive_about *o, FILE *f)
 {
+	if (o->uneven) {
+		put_timeline(n, o, f);
+		return;
+	}
 	bool whole = o->scale * o->d.num % o->d.den == 0;
 	int64_t scale = whole ? o->scale : o->d.den;
 	int64_t d = whole ? o->scale * o->d.num / o->d.den : o->d.num;
@@ -177,7 +207,7 @@ static void put_head(const struct archive_range *r, const struct archive_track *
 		   "xmlns=\"urn:mpeg:dash:schema:mpd:2011\" "
 		   "profiles=\"urn:mpeg:dash:profile:isoff-live:2011\" ");
 	if (r->live) {
-		int64_t from_us = n->start_us;
+		int64_t from_us = MAX(n->start_us, r->from_us);
 
 		fprintf(f, "type=\"dynamic\" availabilityStartTime=\"1970-01-01T00:00:00Z\"");
 		put_time("publishTime",
@@ -195,22 +225,29 @@ static void put_head(const struct archive_range *r, const struct archive_track *
 	fprintf(f, " maxSegmentDuration=\"PT%.3fS\" minBufferTime=\"PT%.3fS\">\n", d, d);
 }
 
-void archive_dash(const struct archive *a, const struct archive_range *r, const char *time_url,
+void archive_dash(const struct archive *a, const struct archive_range *range, const char *time_url,
 		  FILE *f)
 {
-	const struct archive_track *t = leader(a, r);
+	/* A period stays what it is while the window moves over it; the depth alone tells how far back that goes. */
+	struct archive_range whole = *range;
+	const struct archive_range *r = &whole;
+	const struct archive_track *t = leader(a, range);
+	if (range->live)
+		whole.from_us = INT64_MIN;
 	int64_t from = INT64_MIN, at_us = 0;
 	struct run n, next;
 
 	if (!t || !find_run(t, r, from, INT64_MAX, &n))
 		return;
-	put_head(r, t, &n, f);
-	for (bool more = true; more; n = next) {
+	put_head(range, t, &n, f);
+	for (bool more = true, first = true; more; n = next, first = false) {
 		more = find_run(t, r, n.end, INT64_MAX, &next);
 		bool open = r->live && !more;
+		/* The same as long as anything of the run is there. */
+		int64_t id = r->live && (first || n.marked) ? n.breaks : n.first;
 		int64_t start_us = r->live ? n.start_us : at_us;
 
-		fprintf(f, "  <Period id=\"%" PRId64 "\" start=\"PT%.6fS\"", n.first,
+		fprintf(f, "  <Period id=\"%" PRId64 "\" start=\"PT%.6fS\"", id,
 			(double)start_us / 1e6);
 		if (!open)
 			fprintf(f, " duration=\"PT%.6fS\"", (double)(n.end_us - n.start_us) / 1e6);

@@ -141,7 +141,7 @@ static void put_segment(const struct archive_file *of, const struct archive_entr
 {
 	if (e->gap)
 		fprintf(f, "#EXT-X-GAP\n");
-	fprintf(f, "#EXTINF:%.6f,\n%" PRId64 ".m4s\n", (double)archive_us(of, e->dur) / 1e6,
+	fprintf(f, "#EXTINF:%.6f,\n%" PRId64 ".m4s\n", (double)archive_length_us(of, e->dur) / 1e6,
 		e->number);
 }
 

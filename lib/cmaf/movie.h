@@ -40,10 +40,19 @@ struct movie_samples {
  * what has none or is damaged. */
 int movie_tracks(const uint8_t *p, size_t n, struct movie_track *t, int max) MUST_USE;
 /* Adds the samples of a moof, whose first byte is byte `pos` of something; samples[i] takes those of t[i]. Other tracks are passed
- * over. 0, -EINVAL (what came before it is kept), -ENOMEM. */
+ * over. 0, -EINVAL (what came before it is kept; also beyond a million), -ENOMEM. */
 int movie_moof(const uint8_t *p, size_t n, uint64_t pos, const struct movie_track *t, int tracks,
 	       struct movie_samples *samples) MUST_USE;
 void movie_samples_finish(struct movie_samples *s);
+
+/* The codec of a track by RFC 6381, as its first sample entry tells: "" for what is not known here. */
+void movie_codec(const struct movie_track *t, char out[32]);
+/* What that entry says of sound; 0: nothing. */
+void movie_sound(const struct movie_track *t, int *rate, int *channels);
+/* An init segment of this track alone, and one fragment of it with samples whose bytes are at from + pos. NULL without memory. */
+struct buf *movie_init(const struct movie_track *t) MUST_USE;
+struct buf *movie_fragment(const struct movie_track *t, uint32_t sequence,
+			   const struct movie_sample *s, size_t n, const uint8_t *from) MUST_USE;
 
 /* A track of a progressive file. */
 struct movie_out {

@@ -1,6 +1,9 @@
 #include <errno.h>
+#include <stdio.h>
 
 #include "cmaf/movie.h"
+
+#define SAMPLES_MAX (1 << 20) /* hours */
 
 /* The next box: its type, and what is in it. False at the end, and for one that does not fit. */
 static bool next(struct rd *r, char type[5], struct rd *in, struct movie_box *whole)
@@ -184,7 +187,7 @@ static int read_trun(struct rd r, struct fragment *f, struct movie_samples *out)
 		if (flags & 0x800)
 			s.cts = (int32_t)rd_u32(&r);
 		/* A table of constants has no end of its own. */
-		if (r.bad || (!(flags & 0xf00) && n > 100000) || f->dts > INT64_MAX / 4 ||
+		if (r.bad || out->s.len >= SAMPLES_MAX || f->dts > INT64_MAX / 4 ||
 		    f->data > INT64_MAX / 4)
 			return -EINVAL;
 		s.key = !(what & 0x10000);
@@ -242,4 +245,88 @@ int movie_moof(const uint8_t *p, size_t n, uint64_t pos, const struct movie_trac
 void movie_samples_finish(struct movie_samples *s)
 {
 	vec_free(&s->s);
+}
+
+/* ---- codecs ---- */
+
+/* Past the tag and length of a descriptor (ISO/IEC 14496-1, 8.3.3). */
+static bool descriptor(struct rd *r, unsigned tag)
+{
+	unsigned found = rd_u8(r);
+
+	for (int i = 0; i < 4 && rd_u8(r) & 0x80; i++)
+		;
+	return found == tag && !r->bad;
+}
+
+static void aac_name(struct rd r, char out[32])
+{
+	rd_u32(&r);
+	if (!descriptor(&r, 3) || !rd_bytes(&r, 3) || !descriptor(&r, 4))
+		return;
+	unsigned object = rd_u8(&r);
+	rd_bytes(&r, 12);
+	if (object != 0x40) {
+		snprintf(out, 32, "mp4a.%02x", object);
+		return;
+	}
+	unsigned type = descriptor(&r, 5) ? rd_u8(&r) >> 3 : 2;
+	if (!r.bad)
+		snprintf(out, 32, "mp4a.40.%u", type);
+}
+
+/* ISO/IEC 14496-15, E.3. */
+static void hevc_name(struct rd r, const char *entry, char out[32])
+{
+	static const char *const spaces[] = {"", "A", "B", "C"};
+	const uint8_t *p = rd_bytes(&r, 13);
+	uint32_t flags = 0;
+	size_t at, last = 11;
+
+	if (!p)
+		return;
+	for (int i = 0; i < 32; i++)
+		flags |= (uint32_t)(p[2 + i / 8] >> (7 - i % 8) & 1) << i;
+	at = (size_t)snprintf(out, 32, "%.4s.%s%u.%x.%c%u", entry, spaces[p[1] >> 6], p[1] & 31,
+			      flags, p[1] & 32 ? 'H' : 'L', p[12]);
+	while (last > 5 && !p[last])
+		last--;
+	for (size_t i = 6; i <= last && at + 4 < 32; i++)
+		at += (size_t)snprintf(out + at, 32 - at, ".%x", p[i]);
+}
+
+void movie_codec(const struct movie_track *t, char out[32])
+{
+	struct rd stsd = rd_of(t->stsd.p, t->stsd.n), entry, in;
+	struct movie_box box;
+	const uint8_t *p;
+	char type[5];
+
+	*out = 0;
+	rd_bytes(&stsd, 16);
+	if (stsd.bad || !next(&stsd, type, &entry, &box))
+		return;
+	rd_bytes(&entry, t->kind == MEDIA_VIDEO ? 78 : 28);
+	if (entry.bad)
+		return;
+	if (is(type, "avc1") && find(entry, "avcC", &in, &box) && (p = rd_bytes(&in, 4)))
+		snprintf(out, 32, "avc1.%02x%02x%02x", p[1], p[2], p[3]);
+	else if ((is(type, "hvc1") || is(type, "hev1")) && find(entry, "hvcC", &in, &box))
+		hevc_name(in, type, out);
+	else if (is(type, "mp4a") && find(entry, "esds", &in, &box))
+		aac_name(in, out);
+	else if (is(type, "Opus"))
+		str_copy(out, 32, "opus");
+}
+
+void movie_sound(const struct movie_track *t, int *rate, int *channels)
+{
+	struct rd r = rd_of(t->stsd.p, t->stsd.n);
+
+	rd_bytes(&r, 16 + 8 + 16);
+	*channels = rd_u16(&r);
+	rd_bytes(&r, 6);
+	*rate = (int)(rd_u32(&r) >> 16);
+	if (r.bad || t->kind != MEDIA_AUDIO)
+		*rate = *channels = 0;
 }

@@ -203,41 +203,70 @@ static void put_edits(struct boxes *b, const struct movie_out *o)
 	box_end(b, edts);
 }
 
-static void put_tkhd(struct boxes *b, const struct movie_out *o, uint32_t id)
+static void put_matrix(struct boxes *b)
 {
 	static const uint32_t unity[9] = {0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000};
-	size_t at = box_begin_full(b, "tkhd", 1, 3);
-	uint64_t empty, length;
 
-	spans(o, &empty, &length);
+	for (size_t i = 0; i < 9; i++)
+		box_u32(b, unity[i]);
+}
+
+static void put_tkhd(struct boxes *b, const struct movie_track *t, uint32_t id, uint64_t duration)
+{
+	size_t at = box_begin_full(b, "tkhd", 1, 3);
+
 	put_zeros(b, 16);
 	box_u32(b, id);
 	box_u32(b, 0);
-	box_u64(b, empty + length);
+	box_u64(b, duration);
 	put_zeros(b, 8 + 2 + 2);
-	box_u16(b, o->t->kind == MEDIA_AUDIO ? 0x100 : 0);
+	box_u16(b, t->kind == MEDIA_AUDIO ? 0x100 : 0);
 	box_u16(b, 0);
-	for (size_t i = 0; i < 9; i++)
-		box_u32(b, unity[i]);
-	box_u32(b, o->t->width);
-	box_u32(b, o->t->height);
+	put_matrix(b);
+	box_u32(b, t->width);
+	box_u32(b, t->height);
+	box_end(b, at);
+}
+
+static void put_mvhd(struct boxes *b, uint32_t scale, uint64_t duration, uint32_t next_id)
+{
+	size_t at = box_begin_full(b, "mvhd", 1, 0);
+
+	put_zeros(b, 16);
+	box_u32(b, scale);
+	box_u64(b, duration);
+	box_u32(b, 0x10000);
+	box_u16(b, 0x100);
+	put_zeros(b, 10);
+	put_matrix(b);
+	put_zeros(b, 24);
+	box_u32(b, next_id);
+	box_end(b, at);
+}
+
+static void put_mdhd(struct boxes *b, const struct movie_track *t, uint64_t duration)
+{
+	size_t at = box_begin_full(b, "mdhd", 1, 0);
+
+	put_zeros(b, 16);
+	box_u32(b, (uint32_t)t->scale);
+	box_u64(b, duration);
+	box_u16(b, t->lang);
+	box_u16(b, 0);
 	box_end(b, at);
 }
 
 static void put_trak(struct boxes *b, const struct movie_out *o, uint32_t id, uint64_t base)
 {
-	size_t trak = box_begin(b, "trak"), mdia, minf, at;
+	size_t trak = box_begin(b, "trak"), mdia, minf;
 
-	put_tkhd(b, o, id);
+	uint64_t empty, length;
+
+	spans(o, &empty, &length);
+	put_tkhd(b, o->t, id, empty + length);
 	put_edits(b, o);
 	mdia = box_begin(b, "mdia");
-	at = box_begin_full(b, "mdhd", 1, 0);
-	put_zeros(b, 16);
-	box_u32(b, (uint32_t)o->t->scale);
-	box_u64(b, (uint64_t)(media_end(o) - o->s[0].dts));
-	box_u16(b, o->t->lang);
-	box_u16(b, 0);
-	box_end(b, at);
+	put_mdhd(b, o->t, (uint64_t)(media_end(o) - o->s[0].dts));
 	box_bytes(b, o->t->hdlr.p, o->t->hdlr.n);
 	minf = box_begin(b, "minf");
 	box_bytes(b, o->t->header.p, o->t->header.n);
@@ -250,25 +279,14 @@ static void put_trak(struct boxes *b, const struct movie_out *o, uint32_t id, ui
 
 static void put_moov(struct boxes *b, const struct movie_out *o, int n, uint64_t base)
 {
-	static const uint32_t unity[9] = {0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000};
-	size_t moov = box_begin(b, "moov"), at = box_begin_full(b, "mvhd", 1, 0);
+	size_t moov = box_begin(b, "moov");
 	uint64_t longest = 0, empty, length;
 
 	for (int i = 0; i < n; i++) {
 		spans(&o[i], &empty, &length);
 		longest = MAX(longest, empty + length);
 	}
-	put_zeros(b, 16);
-	box_u32(b, MOVIE_SCALE);
-	box_u64(b, longest);
-	box_u32(b, 0x10000);
-	box_u16(b, 0x100);
-	put_zeros(b, 10);
-	for (size_t i = 0; i < 9; i++)
-		box_u32(b, unity[i]);
-	put_zeros(b, 24);
-	box_u32(b, (uint32_t)n + 1);
-	box_end(b, at);
+	put_mvhd(b, MOVIE_SCALE, longest, (uint32_t)n + 1);
 	for (int i = 0; i < n; i++)
 		put_trak(b, &o[i], (uint32_t)i + 1, base);
 	box_end(b, moov);
@@ -303,5 +321,88 @@ struct buf *movie_head(const struct movie_out *o, int n, uint64_t content)
 	if (!b.bad)
 		out = buf_copy(b.out.at, b.out.len);
 	vec_free(&b.out);
+	return out;
+}
+
+/* ---- fragments ---- */
+
+static void put_empty_stbl(struct boxes *b, const struct movie_track *t)
+{
+	static const char *const names[] = {"stts", "stsc", "stco", "stsz"};
+	size_t stbl = box_begin(b, "stbl");
+
+	box_bytes(b, t->stsd.p, t->stsd.n);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		size_t at = box_begin_full(b, names[i], 0, 0);
+
+		put_zeros(b, i == 3 ? 8 : 4);
+		box_end(b, at);
+	}
+	box_end(b, stbl);
+}
+
+struct buf *movie_init(const struct movie_track *t)
+{
+	struct boxes b = {0};
+	struct buf *out = NULL;
+	size_t at = box_begin(&b, "ftyp"), moov, trak, mdia, minf;
+
+	box_bytes(&b, "iso6", 4);
+	box_u32(&b, 0);
+	box_bytes(&b, "iso6cmfcmp41", 12);
+	box_end(&b, at);
+	moov = box_begin(&b, "moov");
+	put_mvhd(&b, (uint32_t)t->scale, 0, 2);
+	trak = box_begin(&b, "trak");
+	put_tkhd(&b, t, 1, 0);
+	mdia = box_begin(&b, "mdia");
+	put_mdhd(&b, t, 0);
+	box_bytes(&b, t->hdlr.p, t->hdlr.n);
+	minf = box_begin(&b, "minf");
+	box_bytes(&b, t->header.p, t->header.n);
+	box_bytes(&b, t->dinf.p, t->dinf.n);
+	put_empty_stbl(&b, t);
+	box_end(&b, minf);
+	box_end(&b, mdia);
+	box_end(&b, trak);
+	size_t mvex = box_begin(&b, "mvex");
+	at = box_begin_full(&b, "trex", 0, 0);
+	box_u32(&b, 1);
+	box_u32(&b, 1);
+	put_zeros(&b, 12);
+	box_end(&b, at);
+	box_end(&b, mvex);
+	box_end(&b, moov);
+	if (!b.bad)
+		out = buf_copy(b.out.at, b.out.len);
+	vec_free(&b.out);
+	return out;
+}
+
+struct buf *movie_fragment(const struct movie_track *t, uint32_t sequence,
+			   const struct movie_sample *s, size_t n, const uint8_t *from)
+{
+	struct sample *as = calloc(n, sizeof(*as));
+	struct buf *out = NULL;
+	size_t payload = 0;
+	uint8_t *to;
+
+	if (!as || !n)
+		goto done;
+	for (size_t i = 0; i < n; i++) {
+		as[i] = (struct sample){.dts = s[i].dts,
+					.cts = s[i].cts,
+					.dur = s[i].dur,
+					.size = s[i].size,
+					.key = s[i].key};
+		payload += s[i].size;
+	}
+	out = box_chunk(1, sequence, as, n, NULL, payload, &to);
+	for (size_t i = 0; out && i < n; i++) {
+		memcpy(to, from + s[i].pos, s[i].size);
+		to += s[i].size;
+	}
+done:
+	free(as);
 	return out;
 }

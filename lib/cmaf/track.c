@@ -30,9 +30,17 @@ static bool same_bytes(const struct buf *a, const struct buf *b)
 }
 
 /* A discontinuity at segment `number`, in every track (RFC 8216bis, 6.2.1), also in those that come
- * to it later. */
+ * to it later. Where a track has had that segment already there is none in any: players find the
+ * same instant in all tracks by counting discontinuities, and neither a hole nor new parameters of
+ * a coder, which have their EXT-X-MAP, need one as much as that. */
 static void mark_break(struct cmaf *c, int64_t number)
 {
+	for (int i = 0; i < c->n; i++) {
+		const struct cmaf_cut *cut = c->track[i]->cut;
+
+		if (cut->last_number > number || (cut->last_number == number && !cut->cur))
+			return;
+	}
 	for (int i = 0; i < c->n; i++) {
 		struct cmaf_cut *cut = c->track[i]->cut;
 

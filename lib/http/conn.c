@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "crypt/crypt.h"
+#include "http/via.h"
 
 #define LINGER_US (2 * SEC_US)
 #define PAST_MAX ((size_t)256 << 10)
@@ -41,6 +42,8 @@ void conn_input(struct conn *c, const char *p, size_t n)
 		conn_past(c, n);
 	if (c->doomed || c->closing)
 		return;
+	if (c->unnamed && !via_input(c, &p, &n))
+		return;
 	if (c->tls && !c->proto)
 		conn_asks(c, SHAKE_ASKS);
 	if (c->tls)
@@ -54,7 +57,7 @@ bool conn_may_ask(const struct conn *c)
 	int64_t turn = c->server->turns;
 
 	return (c->asked_in != turn || c->asked < ASKS) &&
-	       (!c->who || c->who->asked_in != turn || c->who->asked < ASKS_ALL);
+	       (!c->who || c->trusted || c->who->asked_in != turn || c->who->asked < ASKS_ALL);
 }
 
 static void count_in(int64_t turn, int64_t *in, int *count, int n)
@@ -329,6 +332,8 @@ void conn_free(struct conn *c)
 		slice_finish(&c->out.at[i]);
 	vec_free(&c->out);
 	drop_scratch(c);
+	buf_unref(c->opening);
+	peers_leave(c->who);
 	crypt_tls_destroy(c->tls);
 	free(c);
 }

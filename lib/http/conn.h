@@ -75,7 +75,11 @@ struct conn {
 	const struct proto_ops *proto; /* NULL until TLS has told which */
 	void *session;		       /* the protocol's */
 	const struct net_addr *peer_addr;
-	struct peer *who; /* with whom it shares a turn; NULL: nobody */
+	struct peer
+	    *who; /* with whom it shares a turn, and who is left when it ends; NULL: nobody */
+	struct net_addr named; /* whose it is, by a proxy's word (via.h) */
+	struct buf *opening;   /* what came of that word so far; NULL: nothing */
+	size_t opened;
 	char peer[48];
 	enum conn_phase phase;
 	int64_t phase_us; /* since when */
@@ -90,6 +94,8 @@ struct conn {
 	int asked;
 	size_t past; /* bytes that came after all was said */
 	bool blocked, closing, doomed, resuming, said_goodbye;
+	bool trusted; /* by a proxy that may say whose it is */
+	bool unnamed; /* that word may still come */
 };
 
 void conn_input(struct conn *c, const char *p, size_t n);

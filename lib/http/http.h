@@ -31,9 +31,9 @@ enum http_method { HTTP_GET, HTTP_HEAD, HTTP_OPTIONS };
 
 struct http_request {
 	enum http_method method;
-	const char *path;	     /* decoded and normalised, begins with '/', holds no ".." */
-	const char *query;	     /* as sent, without the '?'; "" when there is none */
-	const char *peer;	     /* the client's address as text */
+	const char *path;  /* decoded and normalised, begins with '/', holds no ".." */
+	const char *query; /* as sent, without the '?'; "" when there is none */
+	const char *peer;  /* the client's address as text; by a trusted proxy, the one it names */
 	const struct net_addr *addr; /* the same; its family is 0 for one at a UNIX socket */
 	bool tls;		     /* it came by TLS */
 	int64_t since_us;	     /* when its head was complete, by loop_now_us */
@@ -149,6 +149,14 @@ int http_server_certificate(struct http_server *s, const char *cert, const char 
 int http_server_listen(struct http_server *s, const char *addr, char *err) MUST_USE;
 /* For connections from now on, and for the clocks of those that there are. */
 void http_server_set_limits(struct http_server *s, const struct http_limits *lim);
+/* Proxies in these networks (a list of CIDR blocks; `unix`: all at UNIX sockets; NULL: none) may say whose a connection is, by
+ * the PROXY protocol 1 or 2, and whose a request is, by that header: X-Forwarded-For, Forwarded, or none of them ("",
+ * NULL). Limits of addresses do not concern them, but those they name. For connections from now on. 0, or
+ * -EINVAL, -E2BIG, -ENOMEM with one line in err (HTTP_ERR bytes). */
+int http_server_trust(struct http_server *s, const char *networks, const char *header,
+		      char *err) MUST_USE;
+/* Whether it would take these. Errors as above. */
+int http_trust_check(const char *networks, const char *header, char *err) MUST_USE;
 /* Closes everything; gone is called for each request that is kept. NULL is allowed. */
 void http_server_destroy(struct http_server *s);
 /* Accepts no more; requests under way go on, connections close after their answer. */

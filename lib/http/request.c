@@ -4,9 +4,16 @@
 #include <stdio.h>
 #include <strings.h>
 
+/* Whom a proxy has named. */
+struct sender {
+	struct net_addr addr;
+	char text[48];
+};
+
 struct request {
 	struct http_request pub;
 	struct conn *conn;
+	struct sender *sender; /* NULL: the connection's */
 	int32_t stream;
 	bool cut;
 	const char *fields, *fields_end;
@@ -26,6 +33,65 @@ struct conn *request_conn(const struct http_request *r)
 int32_t request_stream(const struct http_request *r)
 {
 	return of(r)->stream;
+}
+
+/* From `from` on: NULL, the first. The fields have been through the parser: each is "Name:value\r\n". Where the
+ * next one begins, or NULL when there is none. */
+static const char *find_field(const struct http_request *pub, const char *name, const char *from,
+			      struct http_text *out)
+{
+	const struct request *r = of(pub);
+	size_t n = strlen(name);
+
+	for (const char *p = from ? from : r->fields; p < r->fields_end;) {
+		const char *end = memchr(p, '\r', (size_t)(r->fields_end - p));
+
+		if (!end)
+			return NULL;
+		const char *next = end + 2;
+		if ((size_t)(end - p) > n && p[n] == ':' && !strncasecmp(p, name, n)) {
+			for (p += n + 1; p < end && (*p == ' ' || *p == '\t'); p++)
+				;
+			for (; end > p && (end[-1] == ' ' || end[-1] == '\t'); end--)
+				;
+			*out = (struct http_text){p, (size_t)(end - p)};
+			return next;
+		}
+		p = next;
+	}
+	return NULL;
+}
+
+#define CHAIN_MAX 1024
+
+/* Each proxy adds to the field or a field of its own: the last ones count. Where they are too long, the first ones are lost. */
+static void name_sender(struct request *r)
+{
+	const struct via *v = &r->conn->server->via;
+	const char *name = v->header == VIA_FORWARDED ? "forwarded" : "x-forwarded-for";
+	char chain[CHAIN_MAX];
+	struct http_text t;
+	struct net_addr a;
+	size_t n = 0;
+
+	for (const char *at = NULL; (at = find_field(&r->pub, name, at, &t));) {
+		if (n + t.n + 1 > sizeof(chain))
+			n = 0;
+		if (t.n + 1 > sizeof(chain))
+			continue;
+		memcpy(chain + n, t.p, t.n);
+		n += t.n;
+		chain[n++] = ',';
+	}
+	if (!n || !via_client(v, (struct http_text){chain, n}, &a))
+		return;
+	r->sender = malloc(sizeof(*r->sender));
+	if (!r->sender)
+		return;
+	r->sender->addr = a;
+	net_addr_format_ip(&a, r->sender->text, sizeof(r->sender->text));
+	r->pub.addr = &r->sender->addr;
+	r->pub.peer = r->sender->text;
 }
 
 struct http_request *request_create(struct conn *c, int32_t stream, enum http_method method,
@@ -61,6 +127,8 @@ struct http_request *request_create(struct conn *c, int32_t stream, enum http_me
 	};
 	list_init(&r->pub.link);
 	c->server->nrequests++;
+	if (c->trusted && c->server->via.header)
+		name_sender(r);
 	return &r->pub;
 }
 
@@ -69,34 +137,8 @@ void request_free(struct http_request *r)
 	if (!r)
 		return;
 	of(r)->conn->server->nrequests--;
+	free(of(r)->sender);
 	free(of(r));
-}
-
-/* From `from` on: NULL, the first. The fields have been through the parser: each is "Name:value\r\n". Where the
- * next one begins, or NULL when there is none. */
-static const char *find_field(const struct http_request *pub, const char *name, const char *from,
-			      struct http_text *out)
-{
-	const struct request *r = of(pub);
-	size_t n = strlen(name);
-
-	for (const char *p = from ? from : r->fields; p < r->fields_end;) {
-		const char *end = memchr(p, '\r', (size_t)(r->fields_end - p));
-
-		if (!end)
-			return NULL;
-		const char *next = end + 2;
-		if ((size_t)(end - p) > n && p[n] == ':' && !strncasecmp(p, name, n)) {
-			for (p += n + 1; p < end && (*p == ' ' || *p == '\t'); p++)
-				;
-			for (; end > p && (end[-1] == ' ' || end[-1] == '\t'); end--)
-				;
-			*out = (struct http_text){p, (size_t)(end - p)};
-			return next;
-		}
-		p = next;
-	}
-	return NULL;
 }
 
 bool request_field(const struct http_request *r, const char *name, struct http_text *out)

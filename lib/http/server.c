@@ -22,6 +22,7 @@ void server_unpin(struct http_server *s)
 		return;
 	peers_finish(&s->peers);
 	crypt_site_unref(s->site);
+	via_finish(&s->via);
 	vec_free(&s->exported);
 	free(s);
 }
@@ -262,6 +263,11 @@ int http_server_listen(struct http_server *s, const char *addr, char *err)
 void http_server_set_limits(struct http_server *s, const struct http_limits *lim)
 {
 	s->lim = *lim;
+}
+
+int http_server_trust(struct http_server *s, const char *networks, const char *header, char *err)
+{
+	return via_read(&s->via, networks, header, err);
 }
 
 void http_server_drain(struct http_server *s)

@@ -4,6 +4,7 @@
 
 #include "http/conn.h"
 #include "http/parse.h"
+#include "http/via.h"
 #include "net/net.h"
 
 enum http_refused {
@@ -59,6 +60,7 @@ struct http_server {
 	int port;
 	struct list conns, todo;
 	struct peers peers;
+	struct via via;
 	int nconns, nrequests;
 	int64_t turns;		   /* so far */
 	int shaken, shaken_before; /* handshakes since memory was given back; at the last sweep */

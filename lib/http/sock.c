@@ -36,7 +36,6 @@ struct sock {
 	struct conn *conn; /* NULL: refused, or still being accepted */
 	struct http_server *server;
 	struct net_addr peer;
-	struct peer *who; /* NULL: not counted */
 };
 
 /* One thread, and conn_input copies what it keeps: all connections read into the same memory. */
@@ -148,7 +147,6 @@ static void on_closed(uv_handle_t *h)
 		conn_free(t->conn);
 		s->nconns--;
 	}
-	peers_leave(t->who);
 	free(t);
 	server_unpin(s);
 }
@@ -175,19 +173,23 @@ static const struct transport_ops sock_ops = {
 
 static int admit(struct sock *t, struct listener *l)
 {
-	int rc = 0;
+	struct http_server *s = t->server;
+	struct peer *who = NULL;
+	int limit = via_trusts(&s->via, &t->peer) ? 0 : s->lim.conns_per_addr, rc = 0;
 
 	if (t->peer.family)
-		rc = peers_enter(&t->server->peers, &t->peer, t->server->lim.conns_per_addr,
-				 &t->who);
+		rc = peers_enter(&s->peers, &t->peer, limit, &who);
 	if (rc) {
-		t->server->refused[REFUSED_ADDRESS]++;
+		s->refused[REFUSED_ADDRESS]++;
 		return rc;
 	}
-	t->conn = server_accept(t->server, &sock_ops, t, &t->peer, l->tls);
-	if (!t->conn)
+	t->conn = server_accept(s, &sock_ops, t, &t->peer, l->tls);
+	if (!t->conn) {
+		peers_leave(who);
 		return -EBUSY;
-	t->conn->who = t->who;
+	}
+	t->conn->who = who;
+	via_begin(t->conn);
 	sock_read(t, true);
 	return 0;
 }

@@ -221,6 +221,11 @@ bool media_demux_bursts(const struct media_demux *d)
 	return !strcmp(d->fc->iformat->name, "hls");
 }
 
+int media_demux_ppm(const struct media_demux *d)
+{
+	return d->pull.depth.ppm;
+}
+
 /* A timestamp of `bits` bits is put next to the last one seen of any track. */
 static int64_t unwrap(struct media_demux *d, const AVStream *st, int64_t v)
 {
@@ -484,5 +489,6 @@ void media_demux_close(struct media_demux *d)
 	avio_context_free(&d->pb);
 	av_packet_free(&d->pkt);
 	media_info_unref(d->info);
+	media_pull_finish(d);
 	free(d);
 }

@@ -7,6 +7,7 @@
 
 #include "log/log.h"
 #include "media/av.h"
+#include "media/pace.h"
 
 #define MEDIA_STREAMS_MAX 64 /* of a container; what comes after is not looked at */
 #define HEAD_BYTES \
@@ -39,6 +40,16 @@ struct early {
 	struct media_packet *packet; /* .track: the container's stream until info is made */
 };
 
+#define PULL_OPENED 4 /* segments of several playlists, in turn */
+
+/* What is pulled by HTTP. */
+struct media_pull {
+	char *opened[PULL_OPENED]; /* the URLs fetched last, playlists apart */
+	int next;
+	int64_t looked_us; /* when a playlist was measured */
+	struct pace_depth depth;
+};
+
 struct media_demux {
 	AVFormatContext *fc;
 	AVIOContext *pb;
@@ -49,6 +60,7 @@ struct media_demux {
 	int (*open_default)(AVFormatContext *s, AVIOContext **pb, const char *url, int flags,
 			    AVDictionary **opts);
 	struct log_limit refused;
+	struct media_pull pull;
 	int read_rc; /* the reader's last word: 0, -ENODATA at the end, or its error */
 	int64_t bytes, damaged;
 	int64_t opened_us;
@@ -79,6 +91,7 @@ int media_demux_filter(struct media_demux *d, int stream) MUST_USE;
 void media_pull_prepare(struct media_demux *d, const char *url, AVDictionary **o);
 /* After that: leaves all but the best variant out. */
 void media_pull_choose(struct media_demux *d);
+void media_pull_finish(struct media_demux *d);
 /* Do both URLs, of http or https, have one host and port? */
 bool media_pull_same_origin(const char *a, const char *b);
 

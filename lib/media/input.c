@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "media/pace.h"
 #include "media/pipeline.h"
 #include "os/os.h"
 
@@ -79,8 +80,7 @@ struct run {
 	int audio[SOUNDS_MAX]; /* of each voice; -1: it has none */
 	int lead;	       /* the sound by which time is told, -1: none */
 	bool key_seen;
-	int64_t due_us,
-	    due_mono_us; /* a time of the source, and when it was due; NEVER_US: none yet */
+	struct pace pace;
 };
 
 /* The renditions of sound there will be, and what they leave to the source. Under the lock. */
@@ -110,17 +110,10 @@ static void choose_sounds(struct engine *e, const struct media_info *info)
 static void spread(struct input *in, struct run *r, const struct media_packet *p)
 {
 	int64_t us = base_rescale(p->dts, r->info->track[p->track].tb, (struct ratio){1, SEC_US});
-	int64_t now = os_mono_us();
+	int64_t now = os_mono_us(), wait = pace_wait(&r->pace, us, now, media_demux_ppm(r->d));
 
-	if (r->due_us != NEVER_US) {
-		int64_t ahead = us - r->due_us - (now - r->due_mono_us);
-		if (ahead > 0 && ahead <= SPREAD_MAX_US)
-			sleep_until(in->e, now + ahead);
-		if (ahead >= -SPREAD_LATE_US && ahead <= SPREAD_MAX_US)
-			return;
-	}
-	r->due_us = us;
-	r->due_mono_us = now;
+	if (wait)
+		sleep_until(in->e, now + wait);
 }
 
 /* The first source decides what the output has, and the grid that all are laid on. */
@@ -455,7 +448,7 @@ static void tell_missing(struct input *in, const struct run *r)
 
 static int one_connection(struct input *in, char *err)
 {
-	struct run r = {.due_us = NEVER_US};
+	struct run r = {.pace = {.late_us = SPREAD_LATE_US, .ahead_us = SPREAD_MAX_US}};
 	int rc = open_source(in, &r.d, err);
 
 	if (rc)

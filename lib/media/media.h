@@ -131,6 +131,8 @@ int64_t media_demux_damaged(const struct media_demux *d);
 void media_demux_sides(struct media_demux *d);
 /* Does it come by the segment, and has to be read at the pace of its times for that? */
 bool media_demux_bursts(const struct media_demux *d);
+/* By how much faster than at that pace, in parts per million: the origin's clock is not ours. */
+int media_demux_ppm(const struct media_demux *d);
 void media_demux_close(struct media_demux *d);
 
 /* ---- mux ---- */

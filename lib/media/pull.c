@@ -8,6 +8,8 @@
 
 #define TIMEOUT_US "10000000"
 #define REDIRECTS "4"
+#define LOOK_US (10 * SEC_US)
+#define PLAYLIST_MAX (1 << 20)
 
 struct origin {
 	const char *host;
@@ -57,6 +59,73 @@ static int refuse(struct media_demux *d, const char *url)
 	return AVERROR(EACCES);
 }
 
+/* ---- how far the end of a live playlist is ---- */
+
+static void remember(struct media_pull *p, const char *url)
+{
+	free(p->opened[p->next]);
+	p->opened[p->next] = strdup(url);
+	p->next = (p->next + 1) % PULL_OPENED;
+}
+
+void media_pull_finish(struct media_demux *d)
+{
+	for (int i = 0; i < PULL_OPENED; i++)
+		free(d->pull.opened[i]);
+}
+
+/* What has been read of it stays in its buffer. */
+static bool is_playlist(AVIOContext *pb)
+{
+	static const char head[] = "#EXTM3U";
+	unsigned char b[sizeof(head) - 1];
+	int n = avio_read(pb, b, sizeof(b));
+
+	if (n > 0 && avio_seek(pb, -n, SEEK_CUR) < 0)
+		return false;
+	return n == (int)sizeof(b) && !memcmp(b, head, sizeof(b));
+}
+
+/* libavformat does not tell where in a playlist it is, so the playlist is fetched once more, now and then, when it looks for the
+ * next segment. */
+static void measure(struct media_demux *d, const char *url, AVDictionary **opts)
+{
+	AVIOContext *pb = NULL;
+	int64_t left_us, segment_us;
+	char *text = malloc(PLAYLIST_MAX + 1);
+
+	if (text && d->open_default(d->fc, &pb, url, AVIO_FLAG_READ, opts) >= 0) {
+		int n = avio_read(pb, (unsigned char *)text, PLAYLIST_MAX);
+
+		text[MAX(n, 0)] = 0;
+		avio_closep(&pb);
+		if (n < PLAYLIST_MAX &&
+		    pace_left(text, d->pull.opened, PULL_OPENED, &left_us, &segment_us)) {
+			pace_deep(&d->pull.depth, left_us, segment_us);
+			log_debug("pull", "%.1f s are left of the playlist, %+d ppm",
+				  (double)left_us / (double)SEC_US, d->pull.depth.ppm);
+		}
+	}
+	free(text);
+}
+
+/* url has been opened. top: it is the first, of which libavformat keeps hold. */
+static void note(struct media_demux *d, AVIOContext *pb, const char *url, bool top,
+		 AVDictionary **opts)
+{
+	struct media_pull *p = &d->pull;
+	int64_t now_us = os_mono_us();
+
+	if (top)
+		return;
+	if (!is_playlist(pb)) {
+		remember(p, url);
+	} else if (p->opened[0] && now_us - p->looked_us >= LOOK_US) {
+		p->looked_us = now_us;
+		measure(d, url, opts);
+	}
+}
+
 static int pull_open(AVFormatContext *s, AVIOContext **pb, const char *url, int flags,
 		     AVDictionary **opts)
 {
@@ -65,9 +134,14 @@ static int pull_open(AVFormatContext *s, AVIOContext **pb, const char *url, int 
 
 	if (flags & AVIO_FLAG_WRITE || !media_pull_same_origin(d->url, url))
 		return refuse(d, url);
+	AVDictionary *again = NULL;
+	if (opts)
+		av_dict_copy(&again, *opts, 0);
 	int rc = d->open_default(s, pb, url, flags, opts);
-	if (rc < 0)
+	if (rc < 0) {
+		av_dict_free(&again);
 		return rc;
+	}
 	if (av_opt_get(*pb, "location", AV_OPT_SEARCH_CHILDREN, &location) >= 0 && location &&
 	    *location && strstr((char *)location, "://") &&
 	    !media_pull_same_origin(d->url, (char *)location)) {
@@ -75,6 +149,9 @@ static int pull_open(AVFormatContext *s, AVIOContext **pb, const char *url, int 
 		avio_closep(pb);
 	}
 	av_free(location);
+	if (rc >= 0)
+		note(d, *pb, url, pb == &s->pb, &again);
+	av_dict_free(&again);
 	return rc;
 }
 

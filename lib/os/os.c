@@ -256,11 +256,6 @@ void os_raise_nofile(void)
 	}
 }
 
-int os_set_nice(int nice)
-{
-	return setpriority(PRIO_PROCESS, 0, nice) ? -errno : 0;
-}
-
 void os_local_ports(unsigned *first, unsigned *last)
 {
 	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");

@@ -39,9 +39,6 @@ int os_write_atomic(const char *path, const void *data, size_t len) MUST_USE;
 /* mkdir -p. */
 int os_make_dirs(const char *path) MUST_USE;
 
-/* nice(1)'s number of this thread, and of those that it starts from now on. 0 or a negative errno: below 0 wants CAP_SYS_NICE or
- * RLIMIT_NICE. */
-int os_set_nice(int nice) MUST_USE;
 /* Raises the soft limit of open files to the hard one. */
 void os_raise_nofile(void);
 

@@ -1,22 +1,22 @@
 /* relay: joins sockets with the streams and flows of a tunnel, on both ends of it. The tools decide
- *which tunnel and which backend; the bytes, and how connections end, are the same on both sides and
- *are here.
+ * which tunnel and which backend; the bytes, and how connections end, are the same on both sides and
+ * are here.
  *
  * Shape. A relay is what a process shares: buffers and limits. A relay_link stands for one tunnel
- *with its carrier and holds everything that lives in it: relay connections (a TCP socket and a
- *stream) and relay flows (a UDP peer and a flow). The application takes the tunnel's events and
- *gives those of streams and flows to relay_event.
+ * with its carrier and holds everything that lives in it: relay connections (a TCP socket and a
+ * stream) and relay flows (a UDP peer and a flow). The application takes the tunnel's events and
+ * gives those of streams and flows to relay_event.
  *
  *	client side:	relay_listener (ports) -> pick a link -> stream or flow opened by the socket
  *	server side:	STREAM_OPENED, FLOW_OPENED -> relay_connect, relay_attach to a relay_backend
  *
  * Exactness of TCP: bytes both ways with back-pressure (a full stream stops the socket being read,
- *a full socket stops the stream being read); FIN is carried as a half-close; a reset, or a backend
- *that refuses, is a reset at the other end; opening never waits for bytes, so a server that speaks
- *first is served.
+ * a full socket stops the stream being read); FIN is carried as a half-close; a reset, or a backend
+ * that refuses, is a reset at the other end; opening never waits for bytes, so a server that speaks
+ * first is served.
  *
  * Everything belongs to the loop's thread. Nothing here calls the application back except where
- *said. */
+ * said. */
 #ifndef GEX_RELAY_H
 #define GEX_RELAY_H
 

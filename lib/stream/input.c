@@ -9,6 +9,7 @@
 
 #include "log/log.h"
 #include "loop/uv.h"
+#include "media/pace.h"
 #include "os/os.h"
 #include "stream/packet.h"
 #include "stream/source.h"
@@ -55,7 +56,7 @@ struct stream_input {
 	/* The input's thread: */
 	uint32_t need_key; /* video tracks that have lost something */
 	bool shedding;
-	int64_t pace_us, pace_mono_us; /* stream time and the instant at which it was due */
+	struct pace pace;
 	char told[MEDIA_ERR];
 };
 
@@ -266,23 +267,14 @@ static void tell_tracks(struct stream_input *in, const struct media_info *info)
 }
 
 /* Waits until p is due by the wall clock. */
-static void pace(struct stream_input *in, const struct media_info *info,
-		 const struct media_packet *p)
+static void hold(struct stream_input *in, const struct media_demux *d,
+		 const struct media_info *info, const struct media_packet *p)
 {
 	int64_t us = base_rescale(p->dts, info->track[p->track].tb, (struct ratio){1, SEC_US});
-	int64_t now_us = os_mono_us(), ahead_us;
+	int64_t wait = pace_wait(&in->pace, us, os_mono_us(), media_demux_ppm(d));
 
-	if (in->pace_us == NEVER_US) {
-		in->pace_us = us;
-		in->pace_mono_us = now_us;
-	}
-	ahead_us = (us - in->pace_us) - (now_us - in->pace_mono_us);
-	if (ahead_us > PACE_JUMP_US || ahead_us < -PACE_JUMP_US) {
-		in->pace_us = us;
-		in->pace_mono_us = now_us;
-	} else if (ahead_us > 0) {
-		wait_us(in, ahead_us);
-	}
+	if (wait)
+		wait_us(in, wait);
 }
 
 static int open_demux(struct stream_input *in, struct media_demux **d, char *err)
@@ -310,7 +302,7 @@ static int pump(struct stream_input *in, struct media_demux *d, char *err)
 
 	in->shedding = false;
 	in->need_key = 0;
-	in->pace_us = NEVER_US;
+	in->pace = (struct pace){.late_us = PACE_JUMP_US, .ahead_us = PACE_JUMP_US};
 	while (!in->cancelled && !(r = media_demux_read(d, &p))) {
 		if (media_demux_info(d) != info) {
 			media_info_unref(info);
@@ -319,7 +311,7 @@ static int pump(struct stream_input *in, struct media_demux *d, char *err)
 			post_opened(in, info);
 		}
 		if (in->paced || media_demux_bursts(d))
-			pace(in, info, p);
+			hold(in, d, info, p);
 		post_packet(in, info, p);
 	}
 	if (in->cancelled)

@@ -305,10 +305,7 @@ static int begin(struct acceptor *a, struct crypt_shake *shake, int path,
 		crypt_shake_destroy(shake);
 		return r;
 	}
-	t->shake = shake;
-	t->shake_gap_us = 300 * MS_US;
-	t->shake_us = a->now_us + t->shake_gap_us;
-	t->shake_end_us = a->now_us + a->conf.handshake_us;
+	tn_shake_begin(t, shake);
 	t->acceptor = a;
 	memcpy(t->hello, random, sizeof(t->hello));
 	t->addr_node.id = tn_door_hash(&a->door, path, from);

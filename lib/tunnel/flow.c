@@ -481,11 +481,6 @@ void tunnel_flow_set_repair(struct tunnel_flow *f, const struct tunnel_repair *r
 	f->open.repair = *repair;
 }
 
-struct tunnel *tunnel_flow_tunnel(const struct tunnel_flow *f)
-{
-	return f->t;
-}
-
 uint64_t tunnel_flow_id(const struct tunnel_flow *f)
 {
 	return f->node.id;

@@ -1,5 +1,5 @@
 /* What the files of tunnel share. From the outside in: tunnel.c and acceptor.c (life, events),
- * packet.c (datagrams), frames.c (what is in them), stream.c and flow.c (what the application
+ * shake.c (the handshake), packet.c (datagrams), frames.c (what is in them), stream.c and flow.c (what the application
  * sees), paths.c (which paths there are), life.c (which are alive), trial.c (whose address is proven),
  * schedule.c (which one takes what), path.c, recover.c, ack.c (numbers, times, losses of one),
  * rate*.c (speed). */
@@ -434,8 +434,6 @@ void tn_event(struct tunnel *t, struct tn_ev *ev, enum tunnel_event_type type);
 void tn_closed(struct tunnel *t, int reason);
 /* The peer broke the protocol: closes, saying how. Returns -EPROTO. */
 int tn_broken(struct tunnel *t, const char *how);
-/* What a step of the handshake came to: crypt_shake_input's answer. */
-void tn_shake_step(struct tunnel *t, int status);
 /* acceptor.c: its handshake is over, one way or the other. */
 void tn_acceptor_connected(struct tunnel *t);
 void tn_acceptor_failed(struct tunnel *t, int why);
@@ -443,6 +441,15 @@ void tn_acceptor_settled(struct tunnel *t);
 void tn_acceptor_forget(struct tunnel *t);
 void tn_acceptor_touch(struct tunnel *t);
 void tn_note_add(struct tunnel *t, uint8_t type, uint64_t id);
+
+/* shake.c: the handshake, which the tunnel owns from here on */
+void tn_shake_begin(struct tunnel *t, struct crypt_shake *shake);
+void tn_shake_end(struct tunnel *t);
+/* What a step of it came to: crypt_shake_input's answer. */
+void tn_shake_step(struct tunnel *t, int status);
+int tn_shake_input(struct tunnel *t, const void *dgram, size_t n);
+void tn_shake_timers(struct tunnel *t);
+int64_t tn_shake_wake(const struct tunnel *t);
 
 /* Does a packet want an ACK? LAZY: it may wait for something to ride on. */
 enum tn_wants { TN_WANTS_NO_ACK, TN_WANTS_LAZY, TN_WANTS_SOON };
@@ -584,7 +591,7 @@ struct tn_line tn_repair_line(const struct tn_path *p);
 size_t tn_repair_space(const struct tn_path *p);
 /* Packet p->next is about to be sent; its frames, or a part of them, are to be protected. marked: they
  * begin with KEEP. game: they are to go over
-  * two paths, if there are. percent: of their bytes that may be spent on it, 0: as is usual. */
+ * two paths, if there are. percent: of their bytes that may be spent on it, 0: as is usual. */
 void tn_repair_take(struct tunnel *t, struct tn_path *p, struct tn_sent *s, const void *plain,
 		    size_t n, enum tn_guard guard, bool marked, bool game, int percent);
 /* When the next symbol is to go over that path. Symbols of bursts go when the pace lets them. */

@@ -256,6 +256,20 @@ static void tell_rate(struct tunnel *t, struct tn_path *p, struct news *n)
 	p->rate.ops->on_ack(&p->rate, s);
 }
 
+/* The highest number acknowledged, of a packet that is still known, tells the round trip. */
+static void take_time(struct tunnel *t, struct tn_path *p, uint64_t number,
+		      const struct tn_ack_time *time, struct news *n)
+{
+	const struct tn_sent *s = tn_sent_slot(p, number);
+
+	if (!time->same_way || s->crossed || !s->left_us ||
+	    (s->state != TN_SENT_FLIGHT && s->state != TN_SENT_GIVEN && s->state != TN_SENT_NONE))
+		return;
+	tn_path_rtt(p, t->now_us - s->left_us, MIN(time->delay_us, DELAY_TOLD_MAX_US), t->now_us);
+	n->rate.rtt_us = time->timed ? tn_path_there(p, s->left_us, time->clock) : p->latest_us;
+	n->rate.back_us = p->latest_us - n->rate.rtt_us;
+}
+
 /* The ranges come highest first and do not overlap (the parser saw to that). */
 int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, size_t n,
 	     const struct tn_ack_time *time)
@@ -266,19 +280,9 @@ int tn_acked(struct tunnel *t, struct tn_path *p, const struct tn_span *range, s
 	if (range[0].hi > p->next)
 		return tn_broken(t, "ACK of a packet that was not sent");
 	if (range[0].hi > p->largest_acked) {
-		struct tn_sent *s;
-
 		p->largest_acked = range[0].hi;
-		s = tn_sent_slot(p, range[0].hi - 1);
-		if (range[0].hi > p->low && time->same_way && !s->crossed && s->left_us &&
-		    (s->state == TN_SENT_FLIGHT || s->state == TN_SENT_GIVEN ||
-		     s->state == TN_SENT_NONE)) {
-			tn_path_rtt(p, t->now_us - s->left_us,
-				    MIN(time->delay_us, DELAY_TOLD_MAX_US), t->now_us);
-			news.rate.rtt_us =
-			    time->timed ? tn_path_there(p, s->left_us, time->clock) : p->latest_us;
-			news.rate.back_us = p->latest_us - news.rate.rtt_us;
-		}
+		if (range[0].hi > p->low)
+			take_time(t, p, range[0].hi - 1, time, &news);
 	}
 	for (size_t i = 0; i < n; i++) {
 		uint64_t lo = MAX(range[i].lo, p->low);

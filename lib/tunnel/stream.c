@@ -267,11 +267,6 @@ void tunnel_stream_set_repair(struct tunnel_stream *s, const struct tunnel_repai
 	s->open.repair = *repair;
 }
 
-struct tunnel *tunnel_stream_tunnel(const struct tunnel_stream *s)
-{
-	return s->t;
-}
-
 uint64_t tunnel_stream_id(const struct tunnel_stream *s)
 {
 	return s->node.id;

@@ -2,8 +2,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define SHAKE_GAP_US (250 * MS_US)
-#define WRONG_AFTER_US (2 * SEC_US)
 #define LOST_WAIT_US (500 * MS_US)
 #define CODE_BROKEN 1		  /* in CLOSE: the peer broke the protocol */
 #define CLOSES 3		  /* the word may be lost, and nobody asks for it again; */
@@ -154,23 +152,20 @@ int tn_create(const struct tunnel_conf *conf, bool server, int path, const struc
 int tunnel_create(const struct tunnel_conf *conf, const struct crypt_key *key, int path,
 		  const struct tunnel_addr *to, int64_t now_us, struct tunnel **out)
 {
+	struct crypt_shake *shake = NULL;
 	struct tunnel *t = NULL;
 	int r = tn_create(conf, false, path, to, now_us, &t);
 
-	if (r < 0)
+	if (r == 0)
+		r = crypt_shake_create(key, &shake);
+	if (r < 0) {
+		tunnel_destroy(t);
 		return r;
-	r = crypt_shake_create(key, &t->shake);
-	if (r < 0)
-		goto fail;
+	}
 	str_copy(t->key_name, sizeof(t->key_name), key->name);
-	t->shake_gap_us = SHAKE_GAP_US;
-	t->shake_us = now_us + t->shake_gap_us;
-	t->shake_end_us = now_us + t->conf.handshake_us;
+	tn_shake_begin(t, shake);
 	*out = t;
 	return 0;
-fail:
-	tunnel_destroy(t);
-	return r;
 }
 
 /* From here on datagrams are sealed. */
@@ -313,81 +308,6 @@ void tn_note_add(struct tunnel *t, uint8_t type, uint64_t id)
 	tn_touch(t);
 }
 
-/* ---- handshake ---- */
-
-void tn_shake_step(struct tunnel *t, int status)
-{
-	struct crypt_secrets secrets;
-	int r;
-
-	if (t->state != TUNNEL_HANDSHAKE)
-		return;
-	if (status == 1) {
-		r = crypt_shake_export(t->shake, &secrets);
-		if (r == 0)
-			r = tn_key(t, &secrets);
-		crypt_wipe(&secrets, sizeof(secrets));
-		status = r < 0 ? r : 1;
-	}
-	if (t->server)
-		str_copy(t->key_name, sizeof(t->key_name), crypt_shake_key_name(t->shake));
-	if (status < 0) {
-		tn_closed(t, status);
-		if (t->acceptor)
-			tn_acceptor_failed(t, status);
-		return;
-	}
-	if (status == 0)
-		return;
-	if (t->acceptor) {
-		tn_acceptor_connected(t);
-	} else if (!t->server) {
-		crypt_shake_destroy(t->shake);
-		t->shake = NULL;
-	}
-	tn_touch(t);
-}
-
-/* A peer that answers, but not to the last flight, and for long: it cannot read it. */
-static bool shake_wrong(const struct tunnel *t)
-{
-	if (t->server)
-		return crypt_shake_key_name(t->shake)[0] != '\0';
-	return crypt_shake_answered(t->shake) && t->now_us - t->answered_us > WRONG_AFTER_US;
-}
-
-static void shake_timers(struct tunnel *t)
-{
-	if (t->state == TUNNEL_HANDSHAKE && t->now_us >= t->shake_end_us) {
-		tn_closed(t, shake_wrong(t) ? -EACCES : -ETIMEDOUT);
-		if (t->acceptor)
-			tn_acceptor_failed(t, t->reason);
-		return;
-	}
-	if (t->state <= TUNNEL_OPEN && t->now_us >= t->shake_us) {
-		crypt_shake_resend(t->shake);
-		t->shake_gap_us = MIN(t->shake_gap_us * 3 / 2, SEC_US);
-		t->shake_us = t->now_us + t->shake_gap_us;
-	}
-}
-
-static int input_shake(struct tunnel *t, const void *dgram, size_t n)
-{
-	if (!t->shake)
-		return -EBADMSG;
-	tn_shake_step(t, crypt_shake_input(t->shake, dgram, n));
-	if (!t->shake)
-		return 0;
-	if (crypt_shake_pending(t->shake)) {
-		t->shake_gap_us = SHAKE_GAP_US; /* a step forward */
-		t->answered_us = t->now_us;
-	} else if (!t->server) {
-		crypt_shake_resend(t->shake); /* the server repeats itself: our answer was lost */
-	}
-	t->shake_us = t->now_us + t->shake_gap_us;
-	return 0;
-}
-
 /* ---- input ---- */
 
 /* RFC 9000, A.3. */
@@ -408,8 +328,7 @@ static void heard(struct tunnel *t)
 	t->lost_end_us = NEVER_US;
 	if (!t->shake)
 		return;
-	crypt_shake_destroy(t->shake);
-	t->shake = NULL;
+	tn_shake_end(t);
 	if (t->acceptor)
 		tn_acceptor_settled(t);
 }
@@ -544,7 +463,7 @@ int tunnel_input(struct tunnel *t, const void *dgram, size_t n, int path,
 	else if (d[0] == TN_LOST_FLAG)
 		r = input_lost(t, d, n);
 	else
-		r = input_shake(t, dgram, n);
+		r = tn_shake_input(t, dgram, n);
 	tn_touch(t);
 	return r;
 }
@@ -556,7 +475,7 @@ static void timers(struct tunnel *t)
 	struct tn_path *p;
 
 	if (t->shake)
-		shake_timers(t);
+		tn_shake_timers(t);
 	if (t->state != TUNNEL_OPEN || t->timed)
 		return;
 	t->timed = true;
@@ -637,12 +556,10 @@ size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct 
 int64_t tunnel_wake(const struct tunnel *t)
 {
 	struct tn_path *p;
-	int64_t at = NEVER_US;
+	int64_t at = tn_shake_wake(t);
 
 	if (t->ev_bits || !list_empty(&t->events))
 		return t->now_us;
-	if (t->shake && t->state <= TUNNEL_OPEN)
-		at = MIN(t->shake_us, t->state == TUNNEL_HANDSHAKE ? t->shake_end_us : NEVER_US);
 	if (t->state == TUNNEL_CLOSING)
 		return tn_held(t->best) ? NEVER_US : t->close_us;
 	if (t->state != TUNNEL_OPEN)

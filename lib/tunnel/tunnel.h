@@ -4,8 +4,8 @@
  * Shape. A tunnel joins two processes: the client side (gex-listen) made by tunnel_create, the
  * server side (gex-endpoint) made by an acceptor, one for each client that proves that it has the
  * key. A carrier moves datagrams: it gives what it received to tunnel_input or acceptor_input,
- *sends what tunnel_output or acceptor_output gives out, until that gives nothing, and calls again
- *at tunnel_wake or acceptor_wake:
+ * sends what tunnel_output or acceptor_output gives out, until that gives nothing, and calls again
+ * at tunnel_wake or acceptor_wake:
  *
  *	recv: while (recvmmsg...) acceptor_input(a, ...);       then pump
  *	timer: at acceptor_wake(a), or sooner:                  pump
@@ -32,8 +32,8 @@
  *
  * Ownership. A stream or flow belongs to the tunnel; the application holds a handle from open (or
  * the OPENED event) until it releases it; no event names it after that. A tunnel is destroyed by
- *the application, best at its CLOSED event; this ends all handles in it. A tunnel from an acceptor
- *is destroyed in the same way, or with the acceptor.
+ * the application, best at its CLOSED event; this ends all handles in it. A tunnel from an acceptor
+ * is destroyed in the same way, or with the acceptor.
  *
  * Memory is bounded by tunnel_conf: by what may be unread (windows), unacknowledged (send buffers)
  * and by counts.
@@ -267,7 +267,6 @@ void tunnel_stream_release(struct tunnel_stream *s);
 const struct tunnel_open *tunnel_stream_info(const struct tunnel_stream *s);
 /* For who accepted it; who opens it says so in tunnel_open. */
 void tunnel_stream_set_repair(struct tunnel_stream *s, const struct tunnel_repair *repair);
-struct tunnel *tunnel_stream_tunnel(const struct tunnel_stream *s);
 uint64_t tunnel_stream_id(const struct tunnel_stream *s); /* unique in the tunnel; for logs */
 void tunnel_stream_set_user(struct tunnel_stream *s, void *user);
 void *tunnel_stream_user(const struct tunnel_stream *s);
@@ -289,7 +288,6 @@ ssize_t tunnel_flow_recv(struct tunnel_flow *f, void *buf, size_t cap) MUST_USE;
 void tunnel_flow_release(struct tunnel_flow *f);
 const struct tunnel_open *tunnel_flow_info(const struct tunnel_flow *f);
 void tunnel_flow_set_repair(struct tunnel_flow *f, const struct tunnel_repair *repair);
-struct tunnel *tunnel_flow_tunnel(const struct tunnel_flow *f);
 uint64_t tunnel_flow_id(const struct tunnel_flow *f);
 void tunnel_flow_set_user(struct tunnel_flow *f, void *user);
 void *tunnel_flow_user(const struct tunnel_flow *f);

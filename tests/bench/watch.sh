@@ -3,7 +3,7 @@
 # Glass to glass on this machine, as viewers see it: a camera at 640x360p30, ffmpeg, gex-transcode (360p, 240p), gex-package,
 # and one player after the other in Chromium; the clock is read off the picture.
 #
-#   tests/bench/watch.sh [-s SECONDS] [-n RUNS] [-r ROW,ROW...] [-w COMMAND]   of one row (40); of each row, all are printed
+#   tests/bench/watch.sh [-s SECONDS] [-n RUNS] [-r ROW,ROW...] [-w COMMAND]   of one row (60); of each row, all are printed
 #       (1); hls, dash, mp4, plain-hls, plain-dash, shaka (all); COMMAND before each run, such as `flock FILE`
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -12,7 +12,7 @@ need ffmpeg node chromium curl
 watch=$(dirname "$0")/../browser/watch.mjs
 [ -e "${GEX_NPM:-$(dirname "$0")/../../build/npm/node_modules}/playwright-core" ] || skip "needs make npm"
 
-SECONDS_EACH=40 RUNS=1 ROWS=hls,dash,mp4,plain-hls,plain-dash,shaka WITH=
+SECONDS_EACH=60 RUNS=1 ROWS=hls,dash,mp4,plain-hls,plain-dash,shaka WITH=
 while getopts s:n:r:w: opt; do
 	case $opt in
 	s) SECONDS_EACH=$OPTARG ;;
@@ -34,9 +34,11 @@ url=http://127.0.0.1:$port/live
 ready() {
 	curl -sf -o /dev/null "$url/index.m3u8"
 }
-spawn -r transcoder "$BUILD/gex-transcode" -i "srt://:$srt" -r 360p -r 240p -o "unix:$TMPDIR/live.sock"
+# The encoder is on this machine: nothing is lost that would have to be sent again.
+spawn -r transcoder "$BUILD/gex-transcode" -i "srt://:$srt?latency=20ms" -r 360p -r 240p -o "unix:$TMPDIR/live.sock"
 wait_ready transcoder
-spawn -r packager "$BUILD/gex-package" -i "unix:$TMPDIR/live.sock" -l "http://127.0.0.1:$port" -m 127.0.0.1:0
+spawn -r packager "$BUILD/gex-package" -i "unix:$TMPDIR/live.sock" -l "http://127.0.0.1:$port" -m 127.0.0.1:0 \
+	-S package.latency=400ms
 wait_ready packager
 live_source live "srt://127.0.0.1:$srt?latency=20000"
 retry 30 ready || fail "no playlist"

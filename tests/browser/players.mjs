@@ -14,11 +14,12 @@ const dash = (url) => `
 	const player = window.gexPlayer = dashjs.MediaPlayer().create();
 	player.initialize(document.querySelector('video'), ${JSON.stringify(url)}, true);`;
 
-// Low latency and catching up are off unless they are asked for; the latency is then the MPD's.
+// Shaka counts the latency of liveSync from the MPD's suggested delay on: 0 is that delay, and it catches up when it is 0.1 s
+// behind. A tenth of a second of buffer is enough to go on with.
 const shaka = (url) => `
 	const player = window.gexPlayer = new shaka.Player();
 	player.configure({ streaming: { lowLatencyMode: true, inaccurateManifestTolerance: 0, rebufferingGoal: 0.01,
-		liveSync: { enabled: true } } });
+		liveSync: { enabled: true, targetLatency: 0, targetLatencyTolerance: 0.1 } } });
 	player.attach(document.querySelector('video')).then(() => player.load(${JSON.stringify(url)}));`;
 
 // Streams that are encrypted by cbcs, by the keys of `license` beside the playlist or MPD. hls.js wants EXT-X-KEY of

@@ -1,5 +1,4 @@
 #!/bin/bash
-# timeout: 180
 # What an origin in the open must bear, while GEX_CROWD (50) honest players with a token watch: who says nothing, who speaks a
 # byte at a time, heads too long, readers that take nothing, floods of requests, of cancelled ones, of heads without end, of
 # pings; paths that lead out, tokens of yesterday and of somebody else. They watch on, others get the right answer, and memory

@@ -269,6 +269,29 @@ static void test_span(void **state)
 	archive_finish(&a);
 }
 
+/* Periods keep their names and beginnings while the window moves. */
+static void test_periods(void **state)
+{
+	struct archive a = two_files();
+	struct archive_range r = all;
+
+	for (int s = 0; s < 8; s++) {
+		char *text;
+		size_t n;
+		FILE *f = open_memstream(&text, &n);
+
+		r.from_us = (T0 + s) * SEC_US;
+		archive_dash(&a, &r, "/live/time", f);
+		fclose(f);
+		assert_non_null(
+		    strstr(text, "<Period id=\"0\" start=\"PT1795361000.000000S\" duration"));
+		assert_non_null(strstr(text, "<Period id=\"1\" start=\"PT1795361013.000000S\">"));
+		assert_int_equal(count(text, "<Period "), 2);
+		free(text);
+	}
+	archive_finish(&a);
+}
+
 static void test_time(void **state)
 {
 	static const struct {
@@ -402,10 +425,11 @@ static void test_movie_damaged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_index),   cmocka_unit_test(test_find),
-	    cmocka_unit_test(test_expired), cmocka_unit_test(test_live),
-	    cmocka_unit_test(test_span),    cmocka_unit_test(test_time),
-	    cmocka_unit_test(test_movie),   cmocka_unit_test(test_movie_damaged),
+	    cmocka_unit_test(test_index),	  cmocka_unit_test(test_find),
+	    cmocka_unit_test(test_expired),	  cmocka_unit_test(test_live),
+	    cmocka_unit_test(test_span),	  cmocka_unit_test(test_time),
+	    cmocka_unit_test(test_periods),	  cmocka_unit_test(test_movie),
+	    cmocka_unit_test(test_movie_damaged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

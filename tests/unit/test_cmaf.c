@@ -328,6 +328,42 @@ static void test_left_out(void **state)
 	media_info_unref(info);
 }
 
+/* Pictures that come a second and more after their sound leave a hole that the sound has gone past: the
+ * discontinuities of both stand at the same segments all the same. */
+static void test_behind(void **state)
+{
+	struct seen seen = {0};
+	struct cmaf_conf cc = conf();
+	struct media_info *info = info_of((struct ratio){30, 1}, 48000);
+	struct cmaf *c = make(&cc, info, &seen);
+	int64_t step = T0 / SEC_US * 48000 / 1024;
+
+	feed_run(c, info, 30, T0, T0 + 2700 * MS_US);
+	for (int64_t n = step + 127; n * 1024 < (T0 / SEC_US + 5) * 48000; n++) {
+		struct media_packet *p = feed_packet(info, 1, n, 1);
+
+		assert_int_equal(cmaf_packet(c, p, 0), 0);
+		media_packet_unref(p);
+	}
+	for (int64_t n = T0 / SEC_US * 30 + 120; n < T0 / SEC_US * 30 + 200; n++) {
+		struct media_packet *p = feed_packet(info, 0, n, 30);
+
+		assert_int_equal(cmaf_packet(c, p, 0), 0);
+		media_packet_unref(p);
+	}
+	for (int64_t n = T0 / SEC_US; n < T0 / SEC_US + 5; n++) {
+		const struct cmaf_segment *a = cmaf_segment(c->track[0], n),
+					  *b = cmaf_segment(c->track[1], n);
+
+		assert_non_null(a);
+		assert_non_null(b);
+		assert_int_equal(a->discontinuity, b->discontinuity);
+	}
+	assert_true(cmaf_segment(c->track[0], T0 / SEC_US + 3)->gap);
+	cmaf_destroy(c);
+	media_info_unref(info);
+}
+
 static void test_late_and_damaged(void **state)
 {
 	struct seen seen = {0};
@@ -427,8 +463,9 @@ int main(void)
 	    cmocka_unit_test(test_rates),      cmocka_unit_test(test_two_agree),
 	    cmocka_unit_test(test_no_waiting), cmocka_unit_test(test_payload),
 	    cmocka_unit_test(test_gap),	       cmocka_unit_test(test_late_and_damaged),
-	    cmocka_unit_test(test_left_out),   cmocka_unit_test(test_resume),
-	    cmocka_unit_test(test_refused),    cmocka_unit_test(test_memory),
+	    cmocka_unit_test(test_left_out),   cmocka_unit_test(test_behind),
+	    cmocka_unit_test(test_resume),     cmocka_unit_test(test_refused),
+	    cmocka_unit_test(test_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

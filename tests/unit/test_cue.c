@@ -1,14 +1,10 @@
 /* Cues and timed metadata: sections, their way through containers, and through the engine onto the timeline. */
 #include "unit.h"
 
-#include <errno.h>
-#include <stdatomic.h>
-
 #include "log/log.h"
 #include "media/cue.h"
-#include "media/engine.h"
 
-#include "media_clip.h"
+#include "engine_run.h"
 
 #define MASK ((INT64_C(1) << 33) - 1)
 #define SECTION 25
@@ -217,62 +213,16 @@ static void containers_carry_them(void **state)
 
 /* ---- through the engine ---- */
 
-struct run {
-	struct loop *loop;
-	struct engine *engine;
-	struct bytes bytes;
-	int connections, cues, tags, err;
-	struct media_info *info;
+struct cue_run {
+	struct run run;
+	int cues, tags;
 	int64_t first_video;
 	int64_t at[8];
-	atomic_bool cancelled;
 };
 
-static int source_wait(void *arg)
+static void on_packet(struct run *run, struct media_packet *p, const struct media_track *t)
 {
-	struct run *r = arg;
-
-	return atomic_load(&r->cancelled) ? -EINTR : r->connections++ ? -ENODATA : 0;
-}
-
-static ssize_t source_read(void *arg, void *p, size_t n)
-{
-	struct run *r = arg;
-
-	return atomic_load(&r->cancelled) ? -EINTR : give(&r->bytes, p, n);
-}
-
-static const char *source_peer(void *arg)
-{
-	return "";
-}
-
-static void source_cancel(void *arg)
-{
-	atomic_store(&((struct run *)arg)->cancelled, true);
-}
-
-static void on_opened(void *arg, int input, const char *what)
-{
-}
-
-static void on_switched(void *arg, int input, const char *why)
-{
-}
-
-static void on_lost(void *arg, int input, const char *reason)
-{
-}
-
-static void on_start(void *arg, struct media_info *info)
-{
-	((struct run *)arg)->info = media_info_ref(info);
-}
-
-static void on_packet(void *arg, struct media_packet *p, int64_t took_us)
-{
-	struct run *r = arg;
-	const struct media_track *t = &r->info->track[p->track];
+	struct cue_run *r = container_of(run, struct cue_run, run);
 
 	if (t->kind == MEDIA_VIDEO && !r->first_video)
 		r->first_video = base_rescale(p->pts, t->tb, (struct ratio){1, 90000});
@@ -283,56 +233,19 @@ static void on_packet(void *arg, struct media_packet *p, int64_t took_us)
 	r->tags += t->codec == MEDIA_ID3;
 }
 
-static void on_end(void *arg, int err, const char *reason)
-{
-	struct run *r = arg;
-
-	r->err = err;
-	loop_stop(r->loop, 0);
-}
-
-static size_t on_queued(void *arg)
-{
-	return 0;
-}
-
-static const struct engine_events events = {.opened = on_opened,
-					    .lost = on_lost,
-					    .switched = on_switched,
-					    .start = on_start,
-					    .packet = on_packet,
-					    .end = on_end,
-					    .queued = on_queued};
-
 static void cues_go_with_the_pictures(void **state)
 {
 	static const char *const formats[] = {"nut", "mpegts"};
 
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
-		struct run r = {.bytes = {.step = 1000}};
+		struct cue_run r = {.run = {.bytes = {.step = 1000}, .packet = on_packet}};
 		struct media_info *info = with_sides();
-		struct engine_conf conf = {
-		    .gop_us = SEC_US, .like = {.bitrate = 64000, .channels = 2}, .rungs = 1};
-		char err[MEDIA_ERR];
 
-		record_sides(&r.bytes, formats[i], info, 10 * SEC_US);
+		record_sides(&r.run.bytes, formats[i], info, 10 * SEC_US);
 		media_info_unref(info);
-		conf.sources = 1;
-		conf.source[0] = (struct engine_source){.arg = &r,
-							.wait = source_wait,
-							.read = source_read,
-							.peer = source_peer,
-							.cancel = source_cancel,
-							.once = true};
-		assert_int_equal(rung_parse(&conf.rung[0], "big=64x32,100k,preset=ultrafast", err),
-				 0);
-		assert_int_equal(loop_create(&r.loop), 0);
-		assert_int_equal(engine_create(&r.engine, r.loop, &conf, &events, &r, err), 0);
-		loop_run(r.loop);
-		engine_destroy(r.engine);
-		loop_destroy(r.loop);
-		assert_int_equal(r.err, 0);
-		assert_int_equal(r.info->sides, 2);
+		run_all(&r.run, (const char *[]){"big=64x32,100k,preset=ultrafast"}, 1);
+		assert_int_equal(r.run.err, 0);
+		assert_int_equal(r.run.info->sides, 2);
 		/* The first may come while the tracks are found out. */
 		assert_in_range(r.cues, 4, 6);
 		assert_in_range(r.tags, 4, 6);
@@ -343,8 +256,7 @@ static void cues_go_with_the_pictures(void **state)
 			assert_in_range(off, 90000 + 9 * 3003, 90000 + 165 * 3003);
 			assert_true(llabs((off - 90000) % 90090 - 30030) < 4000);
 		}
-		media_info_unref(r.info);
-		free(r.bytes.at);
+		media_info_unref(r.run.info);
 	}
 }
 
