@@ -135,7 +135,6 @@ static void evict(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s)
 	init_unref(s->init);
 	key_unref(s->key);
 	free(s);
-	forget_keys(c);
 }
 
 static struct cmaf_track *biggest(struct cmaf *c)
@@ -152,6 +151,7 @@ void store_trim(struct cmaf *c, struct cmaf_track *t)
 {
 	while (t->n > 2 * c->conf.window + 1)
 		evict(c, t, list_first(&t->segments, struct cmaf_segment, link));
+	forget_keys(c);
 	while (c->conf.memory && c->bytes > (size_t)c->conf.memory) {
 		struct cmaf_track *b = biggest(c);
 
