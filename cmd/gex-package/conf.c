@@ -22,7 +22,16 @@
 		90 * 86400 * SEC_US, CONF_RELOAD), \
 	    KEY(S, "dvr_size", CONF_SIZE, O(dvr_size), D("50G"), 1 << 20, INT64_C(1) << 50, \
 		CONF_RELOAD), \
-	    KEY(S, "clip", CONF_DURATION, O(clip_us), D("10m"), 0, 3600 * SEC_US, CONF_RELOAD)
+	    KEY(S, "clip", CONF_DURATION, O(clip_us), D("10m"), 0, 3600 * SEC_US, CONF_RELOAD), \
+	    KEY(S, "encryption", CONF_STR, O(encryption), D("none"), 0, 0, 0), \
+	    KEY(S, "encryption_keys", CONF_STR, O(encryption_keys), NULL, 0, 0, 0), \
+	    KEY(S, "encryption_url", CONF_STR, O(encryption_url), NULL, 0, 0, 0), \
+	    KEY(S, "encryption_auth", CONF_STR, O(encryption_auth), NULL, 0, 0, 0), \
+	    KEY(S, "encryption_rotate", CONF_DURATION, O(encryption_rotate_us), D("0"), 0, \
+		INT64_C(366) * 86400 * SEC_US, 0), \
+	    KEY(S, "encryption_uri", CONF_STR, O(encryption_uri), NULL, 0, 0, 0), \
+	    KEY(S, "encryption_formats", CONF_STR, O(encryption_formats), D("identity,clearkey"), \
+		0, 0, 0)
 #define KEY(...) \
 	{ \
 		__VA_ARGS__, NULL \

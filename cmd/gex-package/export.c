@@ -1,6 +1,7 @@
 /* What Prometheus sees of a package. */
 #include <stdio.h>
 
+#include "keys.h"
 #include "package.h"
 
 #define LABELS 192
@@ -106,6 +107,16 @@ static double read_input_dropped(void *arg)
 	return p->input ? (double)stream_input_dropped(p->input) : 0;
 }
 
+static double read_key_late(void *arg)
+{
+	return keys_late(((struct package *)arg)->keys);
+}
+
+static double read_key_failures(void *arg)
+{
+	return (double)keys_failures(((struct package *)arg)->keys);
+}
+
 static void keep(struct package *p, struct metric *m)
 {
 	if (m && p->metrics_n < PACKAGE_METRICS)
@@ -161,6 +172,11 @@ void export_package(struct package *p)
 	export_gauge(p, "gex_package_stored_bytes", "Media in memory.", read_bytes);
 	export_holds(p);
 	export_refusals(p);
+	export_gauge(p, "gex_package_key_late", "1 while the key that it is time for has not come.",
+		     read_key_late);
+	keep(p, metrics_counter_fn(p->metrics, "gex_package_key_failures_total",
+				   "Requests to the key server that brought no key.", labels,
+				   read_key_failures, p));
 	keep(p, metrics_counter_fn(p->metrics, "gex_package_input_dropped_total",
 				   "Packets dropped because the packager was too slow.", labels,
 				   read_input_dropped, p));

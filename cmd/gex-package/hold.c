@@ -181,8 +181,13 @@ void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segmen
 
 		if (h->kind != HOLD_SEGMENT || h->number > s->number)
 			continue;
+		bool whole =
+		    h->number == s->number && !s->gap; /* which alone there is with AES-128 */
 		let_go(r);
-		http_reply(r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
+		if (whole)
+			serve_segment(s, r);
+		else
+			http_reply(r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
 	}
 	hold_on_part(p, t);
 }

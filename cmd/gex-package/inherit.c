@@ -3,17 +3,26 @@
 
 #include "package.h"
 
-/* Length of the address at s, up to its closing quote or the end of its line. */
+/* Length of the address at s, up to its closing quote, the next element or the end of its line. */
 static size_t address(const char *s)
 {
-	return strcspn(s, "\"\n");
+	return strcspn(s, "\"\n<");
 }
 
-/* Where the next address begins, or NULL. HLS: a line that is no tag, or URI="; MPD: media=", initialization="
- * and the value of UTCTiming, which is a path. */
+/* On another host, like a key server, to whom a token is none of its business. */
+static bool is_elsewhere(const char *s)
+{
+	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-");
+
+	return s[n] == ':' || str_starts(s, "//");
+}
+
+/* Where the next address begins, or NULL. HLS: a line that is no tag, or URI="; MPD: media=", initialization=",
+ * the value of UTCTiming, which is a path, and where ClearKey gets its license. */
 static const char *next_address(const char *s, const char *text, bool mpd)
 {
-	static const char *const marks[] = {" media=\"", " initialization=\"", " value=\"/"};
+	static const char *const marks[] = {" media=\"", " initialization=\"", " value=\"/",
+					    "<dashif:Laurl>"};
 	const char *best = NULL;
 
 	for (size_t i = 0; mpd && i < ARRAY_LEN(marks); i++) {
@@ -23,7 +32,7 @@ static const char *next_address(const char *s, const char *text, bool mpd)
 			best = at;
 	}
 	if (mpd)
-		return best ? strchr(best, '"') + 1 : NULL;
+		return best ? strpbrk(best, "\">") + 1 : NULL;
 	for (; *s; s++) {
 		bool begins = s == text || s[-1] == '\n';
 
@@ -51,7 +60,8 @@ struct buf *text_inherit(const struct buf *from, const char *token, bool mpd)
 		bool has_query = memchr(at, '?', (size_t)(end - at));
 
 		fwrite(s, 1, (size_t)(end - s), f);
-		fprintf(f, "%stoken=%s", !has_query ? "?" : mpd ? "&amp;" : "&", token);
+		if (!is_elsewhere(at))
+			fprintf(f, "%stoken=%s", !has_query ? "?" : mpd ? "&amp;" : "&", token);
 		s = end;
 	}
 	fputs(s, f);

@@ -104,6 +104,13 @@ static void confine_stream(const struct package_conf *c, struct os_sandbox *s)
 		stream_sandbox_input(&url, s);
 	stream_url_finish(&url);
 	confine_secret(s, c->access_keys);
+	confine_secret(s, c->encryption_keys);
+	confine_secret(s, c->encryption_auth);
+	if (c->encryption_url && *c->encryption_url) {
+		if (!stream_url_parse(&url, c->encryption_url, err))
+			os_sandbox_connect(s, url.port);
+		stream_url_finish(&url);
+	}
 	if (c->dvr && *c->dvr)
 		os_sandbox_folder(s, c->dvr);
 	if (c->vod && *c->vod)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "keys.h"
 #include "log/log.h"
 #include "os/os.h"
 

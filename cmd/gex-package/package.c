@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "dvr.h"
+#include "keys.h"
 #include "log/log.h"
 #include "os/os.h"
 #include "vod.h"
@@ -17,8 +18,11 @@
 
 static void on_chunk(void *arg, struct cmaf_track *t, struct cmaf_segment *s, struct buf *chunk)
 {
+	struct package *p = arg;
 	int64_t age_us = os_utc_us() - cmaf_us(t, s->end - t->frame);
 
+	if (p->cmaf->conf.scheme == CMAF_AES128)
+		return; /* it is in clear */
 	hold_on_chunk(arg, t, s, chunk, age_us);
 	live_on_chunk(arg, t, s, chunk, age_us);
 }
@@ -48,6 +52,7 @@ static void drop_presentation(struct package *p)
 	live_end(p);
 	text_flush(p);
 	unexport_renditions(p);
+	keys_forget(p->keys);
 	cmaf_destroy(p->cmaf);
 	p->cmaf = NULL;
 	if (p->dvr)
@@ -80,6 +85,10 @@ static void make_presentation(struct package *p, int64_t first_key_us)
 	    .window = (int)MAX(6, pc->window_us / pc->segment_us),
 	    .memory = pc->memory,
 	    .latency_us = pc->latency_us,
+	    .scheme = keys_scheme(pc),
+	    .key_uri = pc->encryption_uri ? pc->encryption_uri : "../key/",
+	    .license = pc->encryption_uri ? NULL : p->license,
+	    .key_formats = keys_formats(pc),
 	};
 	char err[CMAF_ERR] = "out of memory";
 	int rc = cmaf_create(&p->cmaf, &conf, p->info, first_key_us, &ev, p, err);
@@ -92,6 +101,7 @@ static void make_presentation(struct package *p, int64_t first_key_us)
 	}
 	for (int i = 0; i < p->cmaf->n; i++)
 		export_rendition(p, p->cmaf->track[i]);
+	keys_tick(p->keys, p->cmaf);
 	log_presentation(p->conf->name, p->cmaf);
 }
 
@@ -322,6 +332,7 @@ static void on_tick(void *arg)
 		reopen(p, now);
 	if (p->cmaf && !p->cmaf->ended)
 		while_away(p, now);
+	keys_tick(p->keys, p->cmaf);
 	hold_expire(p, now, false);
 	loop_timer_in(&p->tick, TICK_US);
 	if (p->end_us && now >= p->end_us)
@@ -376,8 +387,10 @@ int package_create(struct package **out, struct package_conf *conf, struct acces
 		list_init(&p->rendition[i].trickled);
 	}
 	loop_timer_init(p->loop, &p->tick, on_tick, p);
-	if ((rc = open_dvr(p, conf, err)) || (rc = open_vod(p, conf)) ||
-	    (rc = package_open(p, conf, &p->input, err)) || (rc = loop_timer_in(&p->tick, TICK_US)))
+	snprintf(p->license, sizeof(p->license), "/%.64s/license", conf->name);
+	if ((rc = keys_create(&p->keys, conf, p->loop, err)) || (rc = open_dvr(p, conf, err)) ||
+	    (rc = open_vod(p, conf)) || (rc = package_open(p, conf, &p->input, err)) ||
+	    (rc = loop_timer_in(&p->tick, TICK_US)))
 		goto fail;
 	p->conf = conf;
 	p->access = access;
@@ -452,10 +465,16 @@ static void change_vod(struct package *p, const struct package_conf *c)
 }
 
 void package_change(struct package *p, struct package_conf *conf, struct access *access,
-		    struct stream_input *input, unsigned changes)
+		    struct keys *keys, struct stream_input *input, unsigned changes)
 {
 	change_dvr(p, conf);
 	change_vod(p, conf);
+	if (changes & CHANGED_FORM) {
+		keys_destroy(p->keys);
+		p->keys = keys;
+	} else {
+		keys_take(p->keys, conf);
+	}
 	access_destroy(p->access);
 	p->access = access;
 	package_conf_free(&origin_table, p->conf);
@@ -514,6 +533,7 @@ void package_destroy(struct package *p)
 	loop_timer_stop(&p->tick);
 	stream_input_destroy(p->input);
 	drop_presentation(p);
+	keys_destroy(p->keys);
 	dvr_destroy(p->dvr);
 	vod_destroy(p->vod);
 	shift_flush(p);

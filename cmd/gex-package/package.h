@@ -14,6 +14,7 @@
  *   vod*.c     recordings (vod.h)
  *   dvr*.c     what was, on disk (dvr.h);  shift.c  playlists of it;  disk.c  threads that wait for the disk
  *   viewers.c  an estimate of how many watch
+ *   keys.c     encryption: whose turn it is, the key server, what players get
  *   delay.c    how late media and answers are: histograms, and latency.json
  *   share.c    the player page's files
  *   conf.c     keys and flags;  settle.c  what each stream has by them;  main.c  start and end */
@@ -35,8 +36,11 @@ struct package_conf {
 	char *name, *input;
 	int64_t segment_us, part_us, chunk_us, window_us, latency_us, memory;
 	char *access_keys, *allow, *deny; /* NULL or empty: none */
-	char *dvr;			  /* folder; NULL: none */
-	char *vod;			  /* the same, of recordings */
+	char *encryption, *encryption_keys, *encryption_url, *encryption_auth, *encryption_uri,
+	    *encryption_formats;
+	int64_t encryption_rotate_us;
+	char *dvr; /* folder; NULL: none */
+	char *vod; /* the same, of recordings */
 	int64_t dvr_window_us, dvr_size, clip_us;
 };
 bool package_name_fits(const char *name);
@@ -134,6 +138,8 @@ struct package {
 	int64_t reopen_us;
 	struct media_info *info;
 	struct cmaf *cmaf; /* NULL while there is nothing to serve */
+	struct keys *keys; /* NULL: in clear */
+	char license[80];  /* the path of what keys_send_license answers */
 	struct rendition rendition[MEDIA_TRACKS_MAX];
 	struct cached multivariant, mpd;
 	struct dvr *dvr; /* NULL: nothing is kept on disk */
@@ -177,10 +183,10 @@ int package_open(struct package *p, const struct package_conf *c, struct stream_
 		 char *err) MUST_USE;
 /* Changes of which an input that is over makes more: it has to be opened again. */
 unsigned package_needs(const struct package *p, unsigned changes);
-/* From here on it is as conf says, which it takes over with access and input (NULL: the one it has). changes, as of
- * package_conf_changes, says what of it has to begin anew. */
+/* From here on it is as conf says, which it takes over with access, input (NULL: the one it has) and,
+ * when its form changes, keys. changes, as of package_conf_changes, says what of it has to begin anew. */
 void package_change(struct package *p, struct package_conf *conf, struct access *access,
-		    struct stream_input *input, unsigned changes);
+		    struct keys *keys, struct stream_input *input, unsigned changes);
 /* It is to end: players get the end of the playlist and have the window's time for what they have not seen. */
 void package_leave(struct package *p);
 /* It is over, with that status; goes back to what it needs to tell so. */
@@ -225,6 +231,7 @@ void shift_flush(struct package *p);
 void serve(struct package *p, const char *path, struct http_request *r);
 void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
 		    const char *cache);
+void serve_segment(const struct cmaf_segment *s, struct http_request *r);
 void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
 		int part, struct http_request *r);
 

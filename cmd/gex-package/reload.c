@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "keys.h"
 #include "log/log.h"
 #include "origin.h"
 
@@ -15,6 +16,7 @@ struct step {
 	unsigned changes;
 	struct package *made;	    /* it, then */
 	struct stream_input *input; /* for p */
+	struct keys *keys;	    /* the same, when its form changes */
 };
 
 struct plan {
@@ -41,9 +43,14 @@ static int plan_step(struct plan *l, struct package_conf **conf, char *err)
 	if (s.p)
 		s.changes =
 		    package_needs(s.p, package_conf_changes(&origin_table, s.p->conf, *conf));
-	rc = vec_push(&l->steps, s);
-	if (rc)
+	if (s.p && s.changes & CHANGED_FORM)
+		rc = keys_create(&s.keys, *conf, l->o->loop, err);
+	if (!rc)
+		rc = vec_push(&l->steps, s);
+	if (rc) {
 		access_destroy(s.access);
+		keys_destroy(s.keys);
+	}
 	return rc;
 }
 
@@ -134,6 +141,18 @@ static int open_in_their_place(struct plan *l, char *err)
 	return rc;
 }
 
+/* The files of keys, of those who keep theirs. */
+static int reread_keys(struct plan *l, char *err)
+{
+	struct step *s;
+	int rc = 0;
+
+	vec_for (s, &l->steps)
+		if (!rc && s->p && !(s->changes & CHANGED_FORM))
+			rc = keys_reload(s->p->keys, err);
+	return rc;
+}
+
 static int make(struct plan *l, struct origin_conf *fresh, char *err)
 {
 	int rc = package_access(&fresh->package, &l->access, err);
@@ -148,6 +167,8 @@ static int make(struct plan *l, struct origin_conf *fresh, char *err)
 		rc = http_server_certificate(l->o->server, fresh->certificate, fresh->key, err);
 	if (!rc)
 		rc = http_server_trust(l->o->server, fresh->trusted, fresh->forwarded, err);
+	if (!rc)
+		rc = reread_keys(l, err);
 	return rc;
 }
 
@@ -157,6 +178,7 @@ static void finish(struct plan *l)
 
 	vec_for (s, &l->steps) {
 		access_destroy(s->access);
+		keys_destroy(s->keys);
 		stream_input_destroy(s->input);
 		package_destroy(s->made);
 	}
@@ -194,7 +216,8 @@ static void change(struct plan *l, struct step *s)
 {
 	list_remove(&s->p->link);
 	list_append(&l->o->packages, &s->p->link);
-	package_change(s->p, *s->conf, s->access, s->input, s->changes);
+	package_change(s->p, *s->conf, s->access, s->keys, s->input, s->changes);
+	s->keys = NULL;
 	*s->conf = NULL;
 	s->access = NULL;
 	s->input = NULL;

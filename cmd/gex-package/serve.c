@@ -1,6 +1,7 @@
 /* What a path means. All under /NAME/:
  *
  *   index.m3u8, manifest.mpd, live.mp4, time, latency.json, "" (the page) and the page's files
+ *   key/KID, license
  *   RENDITION/index.m3u8, RENDITION/init-HASH.mp4
  *   RENDITION/N.m4s (a segment), RENDITION/N.K.m4s (a part) */
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <time.h>
 
 #include "dvr.h"
+#include "keys.h"
 #include "log/log.h"
 #include "os/os.h"
 #include "origin.h"
@@ -181,6 +183,11 @@ static void send_chunks(const struct cmaf_segment *s, size_t first, size_t n,
 					    .n = n});
 }
 
+void serve_segment(const struct cmaf_segment *s, struct http_request *r)
+{
+	send_chunks(s, 0, s->chunk.len, r);
+}
+
 void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
 		int part, struct http_request *r)
 {
@@ -188,7 +195,10 @@ void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf
 
 	delay_add(&p->rendition[t->index].sent,
 		  os_utc_us() - cmaf_us(t, a->start + a->dur - t->frame));
-	send_chunks(s, a->first, a->n, r);
+	if (a->sealed)
+		send_buf(r, a->sealed, "video/mp4", FOREVER, NULL);
+	else
+		send_chunks(s, a->first, a->n, r);
 }
 
 static void get_part(struct package *p, struct cmaf_track *t, int64_t number, int64_t part,
@@ -207,6 +217,12 @@ static void get_part(struct package *p, struct cmaf_track *t, int64_t number, in
 		not_found(r);
 }
 
+/* With AES-128 there are but whole parts and segments: no chunks, nor what is made of them. */
+static bool by_chunks(const struct package *p)
+{
+	return keys_scheme(p->conf) != CMAF_AES128;
+}
+
 /* A DASH player asks by the clock, so before what it asks for has come through the encoder: hold
  * it, up to the segment that the clock is in and the one after it. */
 static void get_segment(struct package *p, struct cmaf_track *t, int64_t number,
@@ -220,8 +236,8 @@ static void get_segment(struct package *p, struct cmaf_track *t, int64_t number,
 	cmaf_next(t, &next, &next_part);
 	int64_t clock = cmaf_grid_number(&p->cmaf->grid, SEC_US, os_utc_us());
 	if (s && s->complete && !s->gap)
-		send_chunks(s, 0, s->chunk.len, r);
-	else if (s && !s->complete && s->chunk.len)
+		serve_segment(s, r);
+	else if (s && !s->complete && s->chunk.len && by_chunks(p))
 		trickle(p, t, s, r);
 	else if (number >= next && number <= MAX(next, clock + 1) && number <= next + 10 &&
 		 !p->cmaf->ended)
@@ -296,7 +312,7 @@ static void rendition(struct package *p, const char *path, struct http_request *
 		not_yet(r);
 	else if (!strcmp(file, "index.m3u8"))
 		media_playlist(p, t, r);
-	else if (!strcmp(file, "iframes.m3u8") && t->kind == MEDIA_VIDEO)
+	else if (!strcmp(file, "iframes.m3u8") && t->kind == MEDIA_VIDEO && by_chunks(p))
 		text_send(p, r, &p->rendition[t->index].iframes, TEXT_IFRAMES, t, "no-cache");
 	else if (str_starts(file, "init-"))
 		get_init(p, t, file, r);
@@ -362,15 +378,32 @@ static void send_file(struct package *p, const char *name, struct http_request *
 			&f->page);
 }
 
+/* The path of a key, or of all. False: it is neither, or they are elsewhere. */
+static bool serve_keys(struct package *p, const char *path, struct http_request *r)
+{
+	bool license = !strcmp(path, "license");
+
+	if (!p->keys || p->conf->encryption_uri || (!license && !str_starts(path, "key/")))
+		return false;
+	if (!p->cmaf)
+		not_yet(r);
+	else if (license)
+		keys_send_license(p->cmaf, r);
+	else
+		keys_send(p->cmaf, path + strlen("key/"), r);
+	return true;
+}
+
 void serve(struct package *p, const char *path, struct http_request *r)
 {
 	bool ready = p->cmaf && cmaf_ready(p->cmaf);
+	bool of_chunks = !strcmp(path, "manifest.mpd") || !strcmp(path, "live.mp4");
 
 	if (p->over) {
 		not_found(r);
 		return;
 	}
-	if (shift_serve(p, path, r))
+	if (serve_keys(p, path, r) || shift_serve(p, path, r))
 		return;
 	if (strchr(path, '/'))
 		rendition(p, path, r);
@@ -380,12 +413,13 @@ void serve(struct package *p, const char *path, struct http_request *r)
 		delay_send(p, r);
 	else if (!strcmp(path, "index.m3u8") && ready)
 		text_send(p, r, &p->multivariant, TEXT_MULTIVARIANT, NULL, BRIEFLY);
+	else if (of_chunks && !by_chunks(p))
+		not_found(r);
 	else if (!strcmp(path, "manifest.mpd") && ready)
 		text_send(p, r, &p->mpd, TEXT_MPD, NULL, BRIEFLY);
 	else if (!strcmp(path, "live.mp4") && ready && !p->cmaf->ended)
 		live_start(p, r);
-	else if (!strcmp(path, "index.m3u8") || !strcmp(path, "manifest.mpd") ||
-		 !strcmp(path, "live.mp4"))
+	else if (!strcmp(path, "index.m3u8") || of_chunks)
 		not_yet(r);
 	else
 		send_file(p, *path ? path : "player.html", r);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "keys.h"
 #include "os/os.h"
 #include "origin.h"
 
@@ -162,6 +163,8 @@ static int check_package(const struct package_conf *c, char *err, size_t cap)
 	if (!rc)
 		rc = package_access(c, &access, why);
 	access_destroy(access);
+	if (!rc)
+		rc = keys_conf_check(c, why, sizeof(why));
 	if (rc)
 		snprintf(err, cap, "%s", why);
 	return rc;

@@ -1,32 +1,24 @@
 /* H.264 as avc1 (ISO/IEC 14496-15, 5). */
 #include <errno.h>
 
+#include "cmaf/avc.h"
 #include "cmaf/coder.h"
-#include "cmaf/nal.h"
 
-enum { NAL_SPS = 7, NAL_PPS = 8, NAL_DELIMITER = 9, NAL_FILLER = 12 };
-
-static int type_of(const struct nal *n)
+bool avc_in_sample(const struct nal *n)
 {
-	return n->p[0] & 31;
-}
-
-/* What the sample entry says, and what players ignore, is not repeated in the samples. */
-static bool in_sample(const struct nal *n)
-{
-	int t = type_of(n);
+	int t = avc_type(n);
 
 	return t != NAL_SPS && t != NAL_PPS && t != NAL_DELIMITER && t != NAL_FILLER;
 }
 
 static size_t size(const uint8_t *p, size_t n)
 {
-	return nal_sample_size(p, n, in_sample);
+	return nal_sample_size(p, n, avc_in_sample);
 }
 
 static void copy(const uint8_t *p, size_t n, uint8_t *out)
 {
-	nal_sample_copy(p, n, in_sample, out);
+	nal_sample_copy(p, n, avc_in_sample, out);
 }
 
 static bool has_config(const uint8_t *p, size_t n)
@@ -35,7 +27,7 @@ static bool has_config(const uint8_t *p, size_t n)
 	struct nal nal;
 
 	while (nal_next(&p, end, &nal))
-		if (type_of(&nal) == NAL_SPS)
+		if (avc_type(&nal) == NAL_SPS)
 			return true;
 	return false;
 }
@@ -73,9 +65,9 @@ static int config(const struct cmaf_track *t, const uint8_t *p, size_t n, struct
 	struct sps s;
 
 	for (const uint8_t *end = p + n; nal_next(&p, end, &nal);) {
-		if (type_of(&nal) == NAL_SPS)
+		if (avc_type(&nal) == NAL_SPS)
 			nal_sets_add(&sps, &nal);
-		else if (type_of(&nal) == NAL_PPS)
+		else if (avc_type(&nal) == NAL_PPS)
 			nal_sets_add(&pps, &nal);
 	}
 	if (!sps.n || !pps.n)

@@ -122,8 +122,37 @@ static size_t put_trun(struct boxes *b, const struct sample *s, size_t n)
 	return offset_at;
 }
 
+/* Which bytes of each sample are encrypted (ISO/IEC 23001-7, 7.2; the IV is constant, so there is none
+ * here), and where that stands. */
+static void put_encryption(struct boxes *b, size_t moof, const struct sample *s, size_t n,
+			   const struct subsamples *subs)
+{
+	const struct subsample *sub = subs->at;
+	size_t at = box_begin_full(b, "saiz", 0, 0);
+
+	box_u8(b, 0);
+	box_u32(b, (uint32_t)n);
+	for (size_t i = 0; i < n; i++)
+		box_u8(b, 2 + 6 * s[i].nsubs);
+	box_end(b, at);
+	at = box_begin_full(b, "saio", 0, 0);
+	box_u32(b, 1);
+	box_u32(b, (uint32_t)(b->out.len + 4 + 16 - moof)); /* behind the head of senc */
+	box_end(b, at);
+	at = box_begin_full(b, "senc", 0, 2);
+	box_u32(b, (uint32_t)n);
+	for (size_t i = 0; i < n; i++) {
+		box_u16(b, s[i].nsubs);
+		for (uint32_t k = 0; k < s[i].nsubs; k++, sub++) {
+			box_u16(b, sub->clear);
+			box_u32(b, sub->encrypted);
+		}
+	}
+	box_end(b, at);
+}
+
 static void put_moof(struct boxes *b, uint32_t track_id, uint32_t sequence, const struct sample *s,
-		     size_t n)
+		     size_t n, const struct subsamples *subs)
 {
 	size_t moof = box_begin(b, "moof");
 	size_t at = box_begin_full(b, "mfhd", 0, 0);
@@ -136,6 +165,8 @@ static void put_moof(struct boxes *b, uint32_t track_id, uint32_t sequence, cons
 	box_u64(b, (uint64_t)s[0].dts);
 	box_end(b, at);
 	size_t offset_at = put_trun(b, s, n);
+	if (subs && subs->len)
+		put_encryption(b, moof, s, n, subs);
 	box_end(b, traf);
 	box_end(b, moof);
 	if (!b->bad) {
@@ -146,12 +177,12 @@ static void put_moof(struct boxes *b, uint32_t track_id, uint32_t sequence, cons
 }
 
 struct buf *box_chunk(uint32_t track_id, uint32_t sequence, const struct sample *s, size_t n,
-		      size_t payload, uint8_t **data)
+		      const struct subsamples *subs, size_t payload, uint8_t **data)
 {
 	struct boxes b = {0};
 	struct buf *out = NULL;
 
-	put_moof(&b, track_id, sequence, s, n);
+	put_moof(&b, track_id, sequence, s, n, subs);
 	box_u32(&b, (uint32_t)(payload + 8));
 	box_bytes(&b, "mdat", 4);
 	if (!b.bad)

@@ -73,6 +73,12 @@ static int check_track(const struct media_info *info, int i, char *err)
 	return 0;
 }
 
+/* Of the others' pictures it is not known here what would have to stay clear. */
+static bool can_protect(const struct cmaf_conf *conf, const struct media_track *m)
+{
+	return conf->scheme != CMAF_CBCS || m->kind == MEDIA_AUDIO || m->codec == MEDIA_H264;
+}
+
 /* Names become parts of URLs. */
 static void url_name(char *dst, size_t cap, const struct media_track *m)
 {
@@ -173,6 +179,12 @@ int cmaf_create(struct cmaf **out, const struct cmaf_conf *conf, struct media_in
 
 		if (rc)
 			return rc;
+		if (!can_protect(conf, &info->track[i])) {
+			snprintf(err, CMAF_ERR,
+				 "track %s is %s: cbcs encrypts no pictures but H.264",
+				 info->track[i].name, info->track[i].codec_name);
+			return -EINVAL;
+		}
 	}
 	struct cmaf *c = calloc(1, sizeof(*c));
 	if (!c)
@@ -208,6 +220,8 @@ void cmaf_destroy(struct cmaf *c)
 		return;
 	for (int i = 0; i < c->n; i++)
 		track_destroy(c, c->track[i]);
+	for (int i = 0; i < c->nkeys; i++)
+		key_unref(c->key[i]);
 	media_info_unref(c->info);
 	free(c);
 }
@@ -304,6 +318,7 @@ void cmaf_next(const struct cmaf_track *t, int64_t *number, int *part)
 struct buf *cmaf_mux(const struct cmaf_track *const *t, size_t n)
 {
 	struct buf *config[MEDIA_TRACKS_MAX];
+	const struct cmaf_key *key[MEDIA_TRACKS_MAX];
 
 	if (n > MEDIA_TRACKS_MAX)
 		return NULL;
@@ -311,8 +326,9 @@ struct buf *cmaf_mux(const struct cmaf_track *const *t, size_t n)
 		if (!t[i]->init)
 			return NULL;
 		config[i] = t[i]->init->config;
+		key[i] = t[i]->init->key;
 	}
-	return box_init(t, config, n);
+	return box_init(t, config, key, n);
 }
 
 static bool track_ready(const struct cmaf_track *t)

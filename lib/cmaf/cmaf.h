@@ -20,6 +20,11 @@
  * a discontinuity, in every track. So is a change of codec parameters, with a new init segment under
  * another name.
  *
+ * Media may be encrypted: by cbcs the samples in the chunks, so that all views share the encrypted
+ * bytes too, or by AES-128 the files, which then are copies. Without a key frames are dropped: what
+ * is to be protected never gets into the store in clear. A key holds from one segment on in all
+ * tracks, and each of its own has an init segment that names it.
+ *
  * Playlists (hls.c) and the MPD (dash.c) are written as text from this store. No clock, no I/O, one
  * thread. */
 #ifndef GEX_CMAF_H
@@ -33,6 +38,7 @@
 
 #define CMAF_ERR 256
 #define CMAF_BREAKS 8
+#define CMAF_KEYS 64
 
 /* ---- the grid ---- */
 
@@ -56,16 +62,37 @@ int64_t cmaf_choose_parts(struct ratio d, int64_t want_us, const struct ratio *f
 
 /* ---- what is stored ---- */
 
+enum cmaf_scheme {
+	CMAF_CLEAR,
+	CMAF_CBCS,   /* ISO/IEC 23001-7: samples are encrypted as chunks are made */
+	CMAF_AES128, /* RFC 8216bis: each part, and each segment, is encrypted as a whole file */
+};
+
+/* The key itself is at the URI, or a player with ClearKey (W3C EME) asks for it by its id. hls.js
+ * takes only the latter, and only where the former is not. */
+enum cmaf_key_format { CMAF_IDENTITY = 1, CMAF_CLEARKEY = 2 };
+
+struct cmaf_key {
+	int refs;
+	uint8_t kid[16], key[16];
+	uint8_t iv[16]; /* of cbcs; with AES-128 it is the number of the segment */
+	char name[33];	/* kid in hexadecimal */
+	int64_t from;	/* segments from this number on, until another's */
+	struct crypt_cbc *cbc;
+};
+
 struct cmaf_part {
 	uint32_t first, n;  /* chunks of the segment */
 	int64_t start, dur; /* in the track's scale */
 	size_t size;
-	bool independent; /* holds a key frame */
+	bool independent;   /* holds a key frame */
+	struct buf *sealed; /* with AES-128, its bytes instead of the chunks */
 };
 
 struct cmaf_init {
 	int refs;
 	struct buf *buf, *config; /* config: the content of the coder's configuration box */
+	struct cmaf_key *key;	  /* that it names; NULL: clear */
 	char name[32];	/* "init-0123abcd.mp4": by content, so it is the same after a restart */
 	char codec[32]; /* RFC 6381: "avc1.64001e", "mp4a.40.2" */
 };
@@ -74,8 +101,9 @@ struct cmaf_segment {
 	struct list link;
 	int64_t number, start, end; /* in the track's scale */
 	bool complete, independent, gap, discontinuity;
-	struct cmaf_init *init; /* NULL in a gap before any media */
-	VEC(struct buf *) chunk;
+	struct cmaf_init *init;	 /* NULL in a gap before any media */
+	struct cmaf_key *key;	 /* NULL: clear, or a gap */
+	VEC(struct buf *) chunk; /* with AES-128 one, the encrypted file, once it is complete */
 	VEC(struct cmaf_part) part;
 	size_t size;
 };
@@ -107,10 +135,15 @@ struct cmaf_conf {
 	int window;	    /* segments in a playlist; as many again are kept for older ones */
 	int64_t memory;	    /* bytes for all tracks; beyond it the oldest segments go early */
 	int64_t latency_us; /* target of LL-DASH players */
+	enum cmaf_scheme scheme; /* other than CMAF_CLEAR: without a key nothing is packaged */
+	/* Of players, borrowed: where a key is, with its name behind it, as media playlists have it;
+	 * where the MPD's get them by the protocol of ClearKey (NULL: it does not tell). */
+	const char *key_uri, *license;
+	unsigned key_formats; /* of EXT-X-KEY with cbcs: bits of cmaf_key_format */
 };
 
 struct cmaf_events {
-	/* A chunk was added to the segment in progress. */
+	/* A chunk was added to the segment in progress. With AES-128 it is clear, and nobody's to see. */
 	void (*chunk)(void *arg, struct cmaf_track *t, struct cmaf_segment *s, struct buf *chunk);
 	/* The last part of s, or s itself, is complete. */
 	void (*part)(void *arg, struct cmaf_track *t, struct cmaf_segment *s);
@@ -139,6 +172,10 @@ struct cmaf {
 	bool ended;
 	int64_t break_at[CMAF_BREAKS]; /* numbers of the newest discontinuities, round about */
 	unsigned breaks;
+	struct cmaf_key *key
+	    [CMAF_KEYS]; /* by their first segments; those of what is stored, and of what is to come */
+	int nkeys;
+	int64_t keyed_us; /* what was the newest segment's beginning when the last came */
 };
 
 /* Starts a presentation with the tracks of info. origin_us: 0 for a stream in UTC; else the instant
@@ -157,6 +194,13 @@ int cmaf_packet(struct cmaf *c, struct media_packet *p, int64_t offset_us) MUST_
  * at utc_us. */
 void cmaf_gap(struct cmaf *c, int64_t utc_us);
 
+/* Segments from number `from` on are encrypted by this key, in every track; INT64_MIN for the first key. -EBUSY when
+ * that segment, or one after it, has begun or another key was given for it; -ENOSPC for more than CMAF_KEYS of what
+ * is stored; -EINVAL for a presentation in clear; -ENOMEM. The last key stays then. */
+int cmaf_key(struct cmaf *c, const uint8_t kid[16], const uint8_t key[16], const uint8_t iv[16],
+	     int64_t from) MUST_USE;
+/* By its name; NULL: none that a segment has or will have. */
+const struct cmaf_key *cmaf_key_find(const struct cmaf *c, const char *name);
 /* The codec of t's media by RFC 6381, or one of the kind while its parameters are not known. */
 const char *cmaf_codec(const struct cmaf_track *t);
 /* Do they have the same codec, whatever its parameters? Players change only between such tracks

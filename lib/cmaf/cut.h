@@ -2,7 +2,7 @@
 #ifndef GEX_CMAF_CUT_H
 #define GEX_CMAF_CUT_H
 
-#include "cmaf/box.h"
+#include "cmaf/protect.h"
 
 #define CUT_SAMPLES 64 /* to a chunk, at most */
 #define NO_NUMBER INT64_MIN
@@ -25,20 +25,25 @@ struct cmaf_cut {
 	bool part_key;
 	struct sample pend[CUT_SAMPLES]; /* the chunk in progress */
 	size_t npend;
+	struct subsamples subs, split; /* its, of encrypted video; of the frame at hand */
 	int64_t pend_dur;
-	int keyless; /* segments in a row without a key frame at their beginning */
-	bool warned;
+	struct avc_sets *sets; /* of video that is to be encrypted; NULL: none */
+	int keyless;	       /* segments in a row without a key frame at their beginning */
+	bool warned, warned_slices;
 };
 
 /* ---- store.c ---- */
-/* Takes buf and config, also when it fails; NULL without memory. */
-struct cmaf_init *init_create(struct buf *buf, struct buf *config, const char *codec);
+/* Of t, with these coder's parameters, of which it takes a reference; key NULL: in clear. NULL without memory. */
+struct cmaf_init *init_create(const struct cmaf_track *t, struct buf *config, const char *codec,
+			      struct cmaf_key *key);
 struct cmaf_init *init_ref(struct cmaf_init *i);
 void init_unref(struct cmaf_init *i);
 /* A new segment at the end of t. NULL without memory. */
 struct cmaf_segment *store_add(struct cmaf *c, struct cmaf_track *t, int64_t number, int64_t start);
 int store_chunk(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s,
 		struct buf *b); /* takes b */
+/* s is complete: its chunks become one encrypted file (AES-128). -ENOMEM. */
+int store_seal(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s);
 /* Lets go what is beyond the window or the memory. */
 void store_trim(struct cmaf *c, struct cmaf_track *t);
 void store_clear(struct cmaf *c, struct cmaf_track *t);
@@ -54,5 +59,8 @@ void track_end(struct cmaf *c, struct cmaf_track *t);
 /* Parameters from track.extra or a key frame. 0; -ENODATA when there are none in it. */
 int track_config(struct cmaf *c, struct cmaf_track *t, const uint8_t *p, size_t n);
 void track_reset(struct cmaf_track *t);
+/* The init segment of t as it will be under k: a reference, or NULL while there are no parameters, or
+ * without memory. */
+struct cmaf_init *track_init_for(const struct cmaf_track *t, struct cmaf_key *k);
 
 #endif

@@ -1,11 +1,11 @@
 /* The MPD of ISO/IEC 23009-1 for low latency (DASH-IF "Low-Latency Modes for DASH", 9.X.4).
- * Segments are numbered on the grid, so nothing in it changes while the tracks stay: one text for
- * the whole life of a presentation. Media time is UTC (0 = 1970), which makes the producer's
+ * Segments are numbered on the grid, so nothing in it changes while tracks and keys stay: a new key begins a
+ * period. Media time is UTC (0 = 1970), which makes the producer's
  * reference time the identity. */
 #include <inttypes.h>
 #include <time.h>
 
-#include "cmaf/cmaf.h"
+#include "cmaf/cut.h"
 #include "media/language.h"
 
 static double ratio(struct ratio r)
@@ -48,8 +48,17 @@ static double chunk_seconds(const struct cmaf *c)
 	return longest;
 }
 
-static void put_template(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
+/* A key's time, or all of it: from which segment on, and by which key (NULL: in clear). */
+struct period {
+	int64_t first;
+	struct cmaf_key *key;
+	bool begins; /* with the presentation */
+};
+
+static void put_template(const struct cmaf *c, const struct cmaf_track *t, const struct period *p,
+			 FILE *f)
 {
+	struct cmaf_init *init = track_init_for(t, p->key);
 	bool whole = t->scale * c->grid.d.num % c->grid.d.den == 0;
 	int64_t scale = whole ? t->scale : c->grid.d.den;
 	int64_t d = whole ? t->scale * c->grid.d.num / c->grid.d.den : c->grid.d.num;
@@ -61,11 +70,13 @@ static void put_template(const struct cmaf *c, const struct cmaf_track *t, FILE 
 		"\" startNumber=\"%" PRId64 "\" presentationTimeOffset=\"%" PRId64
 		"\" availabilityTimeOffset=\"%.3f\" availabilityTimeComplete=\"false\" "
 		"initialization=\"%s/%s\" media=\"%s/$Number$.m4s\"/>\n",
-		scale, d, first_number(c), cmaf_grid_start(&g, scale, first_number(c), 0),
-		offset > 0 ? offset : 0.0, t->name, t->init ? t->init->name : "init.mp4", t->name);
+		scale, d, p->first, cmaf_grid_start(&g, scale, p->first, 0),
+		offset > 0 ? offset : 0.0, t->name, init ? init->name : "init.mp4", t->name);
+	init_unref(init);
 }
 
-static void put_representation(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
+static void put_representation(const struct cmaf *c, const struct cmaf_track *t,
+			       const struct period *p, FILE *f)
 {
 	int64_t peak, mean;
 
@@ -88,7 +99,7 @@ static void put_representation(const struct cmaf *c, const struct cmaf_track *t,
 			t->channels);
 	fprintf(f, "        <Resync type=\"0\" dT=\"%" PRId64 "\" marker=\"true\"/>\n",
 		(int64_t)(chunk_seconds(c) * (double)t->scale + 0.5));
-	put_template(c, t, f);
+	put_template(c, t, p, f);
 	fprintf(f, "      </Representation>\n");
 }
 
@@ -139,9 +150,28 @@ static void put_others(int id, int n, FILE *f)
 	fputs("\"/>\n", f);
 }
 
+/* By which key the set is encrypted (ISO/IEC 23001-7, 11.2), and where ClearKey gets it (DASH-IF IOP, 7.6.2.4). */
+static void put_protection(const struct cmaf *c, const struct cmaf_key *k, FILE *f)
+{
+	const char *n = k->name;
+
+	fprintf(f,
+		"      <ContentProtection schemeIdUri=\"urn:mpeg:dash:mp4protection:2011\" "
+		"value=\"cbcs\" cenc:default_KID=\"%.8s-%.4s-%.4s-%.4s-%s\"/>\n",
+		n, n + 8, n + 12, n + 16, n + 20);
+	if (!c->conf.license)
+		return;
+	fputs("      <ContentProtection "
+	      "schemeIdUri=\"urn:uuid:e2719d58-a985-b3c9-781a-b030af78d30e\" "
+	      "value=\"ClearKey1.0\">\n        <dashif:Laurl>",
+	      f);
+	put_text(c->conf.license, f);
+	fputs("</dashif:Laurl>\n      </ContentProtection>\n", f);
+}
+
 /* videos: sets of video in all. */
-static void begin_set(const struct cmaf *c, const struct cmaf_track *t, int id, int videos,
-		      const char *time_url, FILE *f)
+static void begin_set(const struct cmaf *c, const struct cmaf_track *t, const struct period *p,
+		      int id, int videos, const char *time_url, FILE *f)
 {
 	char tag[4];
 
@@ -154,6 +184,8 @@ static void begin_set(const struct cmaf *c, const struct cmaf_track *t, int id, 
 	if (*tag)
 		fprintf(f, " lang=\"%s\"", tag);
 	fputs(">\n", f);
+	if (p->key)
+		put_protection(c, p->key, f);
 	put_others(id, videos, f);
 	if (t->kind == MEDIA_AUDIO && *t->label) {
 		fputs("      <Label>", f);
@@ -179,7 +211,7 @@ static bool leads(const struct cmaf *c, int i)
 	return c->track[i]->kind == MEDIA_VIDEO;
 }
 
-static void put_sets(const struct cmaf *c, const char *time_url, FILE *f)
+static void put_sets(const struct cmaf *c, const struct period *p, const char *time_url, FILE *f)
 {
 	int id = 0, videos = 0;
 
@@ -188,18 +220,18 @@ static void put_sets(const struct cmaf *c, const char *time_url, FILE *f)
 	for (int i = 0; i < c->n; i++) {
 		if (!leads(c, i))
 			continue;
-		begin_set(c, c->track[i], id++, videos, time_url, f);
+		begin_set(c, c->track[i], p, id++, videos, time_url, f);
 		for (int k = i; k < c->n; k++)
 			if (c->track[k]->kind == MEDIA_VIDEO &&
 			    cmaf_same_codec(c->track[k], c->track[i]))
-				put_representation(c, c->track[k], f);
+				put_representation(c, c->track[k], p, f);
 		fprintf(f, "    </AdaptationSet>\n");
 	}
 	for (int i = 0; i < c->n; i++) {
 		if (c->track[i]->kind != MEDIA_AUDIO)
 			continue;
-		begin_set(c, c->track[i], id++, videos, time_url, f);
-		put_representation(c, c->track[i], f);
+		begin_set(c, c->track[i], p, id++, videos, time_url, f);
+		put_representation(c, c->track[i], p, f);
 		fprintf(f, "    </AdaptationSet>\n");
 	}
 }
@@ -215,18 +247,63 @@ static void put_time(const char *name, int64_t us, FILE *f)
 	fprintf(f, " %s=\"%s\"", name, text);
 }
 
+static void put_period(const struct cmaf *c, const struct period *p, const char *time_url, FILE *f)
+{
+	struct cmaf_grid g = laid(c);
+
+	fprintf(f, "  <Period id=\"%" PRId64 "\" start=\"PT%.6fS\">\n", p->begins ? 0 : p->first,
+		(double)cmaf_grid_start(&g, SEC_US, p->first, 0) / 1e6);
+	put_sets(c, p, time_url, f);
+	fputs("  </Period>\n", f);
+}
+
+/* The first segment that a player may still ask for. */
+static int64_t oldest_listed(const struct cmaf *c)
+{
+	int64_t oldest = INT64_MAX;
+
+	for (int i = 0; i < c->n; i++) {
+		const struct cmaf_segment *s = cmaf_listed(c, c->track[i]);
+
+		oldest = s ? MIN(oldest, s->number) : oldest;
+	}
+	return oldest < INT64_MAX ? oldest : INT64_MIN;
+}
+
+static void put_periods(const struct cmaf *c, const char *time_url, FILE *f)
+{
+	int n = c->conf.scheme == CMAF_CBCS ? c->nkeys : 0;
+	struct period all = {first_number(c), NULL, true};
+	int64_t oldest = oldest_listed(c);
+
+	for (int i = 0; i < n; i++) {
+		struct cmaf_key *k = c->key[i];
+		bool begins = k->from <= first_number(c);
+
+		if (i + 1 < n && c->key[i + 1]->from <= oldest)
+			continue;
+		put_period(c, &(struct period){begins ? first_number(c) : k->from, k, begins},
+			   time_url, f);
+	}
+	if (!n)
+		put_period(c, &all, time_url, f);
+}
+
 void cmaf_dash(const struct cmaf *c, const char *time_url, FILE *f)
 {
 	int64_t latency = c->conf.latency_us / 1000;
 	double d = ratio(c->grid.d);
-	struct cmaf_grid g = laid(c);
 
-	fprintf(f, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<MPD "
-		   "xmlns=\"urn:mpeg:dash:schema:mpd:2011\" "
-		   "profiles=\"urn:mpeg:dash:profile:isoff-live:2011,http://www.dashif.org/"
-		   "guidelines/low-latency-live-v5\" "
-		   "type=\"dynamic\" availabilityStartTime=\"1970-01-01T00:00:00Z\"");
-	put_time("publishTime", c->began_us, f);
+	fprintf(f,
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<MPD "
+		"xmlns=\"urn:mpeg:dash:schema:mpd:2011\"%s "
+		"profiles=\"urn:mpeg:dash:profile:isoff-live:2011,http://www.dashif.org/"
+		"guidelines/low-latency-live-v5\" "
+		"type=\"dynamic\" availabilityStartTime=\"1970-01-01T00:00:00Z\"",
+		c->conf.scheme == CMAF_CBCS ? " xmlns:cenc=\"urn:mpeg:cenc:2013\" "
+					      "xmlns:dashif=\"https://dashif.org/CPS\""
+					    : "");
+	put_time("publishTime", MAX(c->began_us, c->keyed_us), f);
 	fprintf(f,
 		" minimumUpdatePeriod=\"PT10S\" timeShiftBufferDepth=\"PT%.3fS\" "
 		"maxSegmentDuration=\"PT%.3fS\" minBufferTime=\"PT%.3fS\" "
@@ -237,11 +314,9 @@ void cmaf_dash(const struct cmaf *c, const char *time_url, FILE *f)
 		"\" min=\"%" PRId64 "\" max=\"%" PRId64
 		"\"/>\n    <PlaybackRate min=\"0.96\" max=\"1.04\"/>\n  </ServiceDescription>\n",
 		latency, latency / 2, latency * 3);
-	fprintf(f, "  <Period id=\"0\" start=\"PT%.6fS\">\n",
-		(double)cmaf_grid_start(&g, SEC_US, first_number(c), 0) / 1e6);
-	put_sets(c, time_url, f);
+	put_periods(c, time_url, f);
 	fprintf(f,
-		"  </Period>\n  <UTCTiming schemeIdUri=\"urn:mpeg:dash:utc:http-xsdate:2014\" "
+		"  <UTCTiming schemeIdUri=\"urn:mpeg:dash:utc:http-xsdate:2014\" "
 		"value=\"%s\"/>\n</MPD>\n",
 		time_url);
 }

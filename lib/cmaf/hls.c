@@ -163,7 +163,7 @@ static bool has_iframe(const struct cmaf_segment *s)
 	return s->complete && s->independent && !s->gap && s->chunk.len;
 }
 
-/* The peak of what is fetched when every segment is: its first chunk. */
+/* With AES-128 there is no chunk that could be fetched alone. The peak of what is fetched when every segment is: its first chunk. */
 static void put_iframe_variant(const struct cmaf_track *t, FILE *f)
 {
 	const struct cmaf_segment *s;
@@ -197,7 +197,7 @@ void cmaf_hls_multivariant(const struct cmaf *c, FILE *f)
 		if (c->track[i]->kind == MEDIA_VIDEO || !video)
 			put_variants(c, c->track[i], f);
 	for (int i = 0; i < c->n; i++)
-		if (c->track[i]->kind == MEDIA_VIDEO)
+		if (c->track[i]->kind == MEDIA_VIDEO && c->conf.scheme != CMAF_AES128)
 			put_iframe_variant(c->track[i], f);
 }
 
@@ -246,25 +246,74 @@ static void put_parts(const struct cmaf *c, const struct cmaf_track *t,
 	}
 }
 
-/* What stands before a segment. *init: the one that holds there. */
-static void put_state(const struct cmaf_track *t, const struct cmaf_segment *s,
-		      const struct cmaf_init **init, FILE *f)
+/* What holds for the segments that follow. */
+struct state {
+	const struct cmaf_init *init;
+	const struct cmaf_key *key;
+};
+
+static void put_hex(const char *name, const uint8_t v[16], FILE *f)
+{
+	fprintf(f, ",%s=0x", name);
+	for (size_t i = 0; i < 16; i++)
+		fprintf(f, "%02x", v[i]);
+}
+
+static void put_key(const struct cmaf *c, const struct cmaf_key *k, FILE *f)
+{
+	if (c->conf.scheme == CMAF_AES128) { /* the IV is the segment's number */
+		fprintf(f, "#EXT-X-KEY:METHOD=AES-128,URI=\"%s%s\"\n", c->conf.key_uri, k->name);
+		return;
+	}
+	for (unsigned format = CMAF_IDENTITY; format <= CMAF_CLEARKEY; format <<= 1) {
+		bool clearkey = format == CMAF_CLEARKEY;
+
+		if (!(c->conf.key_formats & format))
+			continue;
+		fprintf(f, "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"%s%s\",KEYFORMAT=\"%s\"",
+			c->conf.key_uri, k->name, clearkey ? "org.w3.clearkey" : "identity");
+		fprintf(f, ",KEYFORMATVERSIONS=\"1\"");
+		put_hex(clearkey ? "KEYID" : "IV", clearkey ? k->kid : k->iv, f);
+		fprintf(f, "\n");
+	}
+}
+
+/* An init segment is in clear, which with AES-128 has to be said where a key holds that it comes
+ * after (RFC 8216bis, 4.4.4.5); with cbcs it belongs to its key. */
+static void put_map(const struct cmaf *c, const struct cmaf_segment *s, struct state *now, FILE *f)
+{
+	if (c->conf.scheme == CMAF_AES128 && now->key) {
+		fprintf(f, "#EXT-X-KEY:METHOD=NONE\n");
+		now->key = NULL;
+	} else if (s->key && s->key != now->key && c->conf.scheme == CMAF_CBCS) {
+		put_key(c, s->key, f);
+		now->key = s->key;
+	}
+	fprintf(f, "#EXT-X-MAP:URI=\"%s\"\n", s->init->name);
+	now->init = s->init;
+}
+
+/* What stands before a segment. */
+static void put_state(const struct cmaf *c, const struct cmaf_track *t,
+		      const struct cmaf_segment *s, struct state *now, FILE *f)
 {
 	if (s->discontinuity)
 		fprintf(f, "#EXT-X-DISCONTINUITY\n");
-	if (s->init && s->init != *init)
-		fprintf(f, "#EXT-X-MAP:URI=\"%s\"\n", s->init->name);
-	*init = s->init ? s->init : *init;
+	if (s->init && s->init != now->init)
+		put_map(c, s, now, f);
+	if (s->key && s->key != now->key) {
+		put_key(c, s->key, f);
+		now->key = s->key;
+	}
 	put_date(t, s->start, f);
 }
 
 static void put_segment(const struct cmaf *c, const struct cmaf_track *t,
-			const struct cmaf_segment *s, bool parts, const struct cmaf_init **init,
-			FILE *f)
+			const struct cmaf_segment *s, bool parts, struct state *now, FILE *f)
 {
 	if (!s->complete && !s->part.len)
 		return;
-	put_state(t, s, init, f);
+	put_state(c, t, s, now, f);
 	if (s->gap)
 		fprintf(f, "#EXT-X-GAP\n");
 	if (parts)
@@ -298,17 +347,17 @@ static void put_hint_and_reports(const struct cmaf *c, const struct cmaf_track *
 }
 
 /* A delta update leaves out complete segments that end more than CAN-SKIP-UNTIL before the end
- * (RFC 8216bis, 6.2.5.1). Returns the first that stays; *skipped: how many do not; *init: the one
- * that holds there. */
+ * (RFC 8216bis, 6.2.5.1). Returns the first that stays; *skipped: how many do not; *now: what
+ * holds there, but for the key, which is said again. */
 static const struct cmaf_segment *skip(const struct cmaf *c, const struct cmaf_track *t,
 				       const struct cmaf_segment *s, int *skipped,
-				       const struct cmaf_init **init)
+				       struct state *now)
 {
 	const struct cmaf_segment *last = cmaf_last(t);
 	int64_t until = last ? last->end - SKIP_UNTIL * cmaf_target_s(c) * t->scale : 0;
 
 	for (; s && s != last && s->end < until; ++*skipped) {
-		*init = s->init ? s->init : *init;
+		now->init = s->init ? s->init : now->init;
 		s = list_entry(s->link.next, struct cmaf_segment, link);
 	}
 	return s;
@@ -317,18 +366,18 @@ static const struct cmaf_segment *skip(const struct cmaf *c, const struct cmaf_t
 void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, bool delta, FILE *f)
 {
 	const struct cmaf_segment *first = cmaf_listed(c, t), *last = cmaf_last(t);
-	const struct cmaf_init *init = NULL;
+	struct state now = {0};
 	int skipped = 0;
 
 	put_header(c, t, first, f);
 	if (delta && !c->ended)
-		first = skip(c, t, first, &skipped, &init);
+		first = skip(c, t, first, &skipped, &now);
 	if (skipped)
 		fprintf(f, "#EXT-X-SKIP:SKIPPED-SEGMENTS=%d\n", skipped);
 	/* Parts are listed for the last three target durations and what is in progress (6.2.2). */
 	int64_t parts_from = last ? last->number - segments_in(c, 3 * cmaf_target_s(c)) : 0;
 	for (const struct cmaf_segment *s = first; s;) {
-		put_segment(c, t, s, s->number >= parts_from, &init, f);
+		put_segment(c, t, s, s->number >= parts_from, &now, f);
 		s = s == last ? NULL : list_entry(s->link.next, struct cmaf_segment, link);
 	}
 	if (c->ended)
@@ -342,14 +391,14 @@ void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, bool delta
 void cmaf_hls_iframes(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
 {
 	const struct cmaf_segment *s = cmaf_listed(c, t), *last = cmaf_last(t);
-	const struct cmaf_init *init = NULL;
+	struct state now = {0};
 
 	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:%d\n", cmaf_target_s(c));
 	put_sequence(t, s, f);
 	fprintf(f, "#EXT-X-I-FRAMES-ONLY\n");
 	for (; s && s->complete;
 	     s = s == last ? NULL : list_entry(s->link.next, struct cmaf_segment, link)) {
-		put_state(t, s, &init, f);
+		put_state(c, t, s, &now, f);
 		if (!has_iframe(s))
 			fprintf(f, "#EXT-X-GAP\n");
 		fprintf(f, "#EXTINF:%.6f,\n", seconds(cmaf_us(t, s->end - s->start)));

@@ -1,4 +1,5 @@
 #include "cmaf/coder.h"
+#include "cmaf/protect.h"
 
 static void put_ftyp(struct boxes *b)
 {
@@ -87,6 +88,47 @@ static void put_mdhd_hdlr(struct boxes *b, const struct cmaf_track *t)
 	box_end(b, at);
 }
 
+/* How the samples are protected (ISO/IEC 23001-7, 8): cbcs with one constant IV, of video one block of ten, of audio
+ * each. */
+static void put_sinf(struct boxes *b, const struct cmaf_track *t, const struct cmaf_key *k)
+{
+	bool video = t->kind == MEDIA_VIDEO;
+	size_t sinf = box_begin(b, "sinf"), at = box_begin(b, "frma");
+
+	box_bytes(b, t->coder->entry, 4);
+	box_end(b, at);
+	at = box_begin_full(b, "schm", 0, 0);
+	box_bytes(b, "cbcs", 4);
+	box_u32(b, 0x10000);
+	box_end(b, at);
+	size_t schi = box_begin(b, "schi");
+	at = box_begin_full(b, "tenc", 1, 0);
+	box_u8(b, 0);
+	box_u8(b, video ? 1 << 4 | CBCS_SKIP : 0);
+	box_u8(b, 1); /* protected */
+	box_u8(b, 0); /* no IV for each sample */
+	box_bytes(b, k->kid, sizeof(k->kid));
+	box_u8(b, sizeof(k->iv));
+	box_bytes(b, k->iv, sizeof(k->iv));
+	box_end(b, at);
+	box_end(b, schi);
+	box_end(b, sinf);
+}
+
+/* The system of W3C's "cenc" initialization data format: it names the keys and nothing else. */
+static void put_pssh(struct boxes *b, const struct cmaf_key *k)
+{
+	static const uint8_t common[16] = {0x10, 0x77, 0xef, 0xec, 0xc0, 0xb2, 0x4d, 0x02,
+					   0xac, 0xe3, 0x3c, 0x1e, 0x52, 0xe2, 0xfb, 0x4b};
+	size_t at = box_begin_full(b, "pssh", 1, 0);
+
+	box_bytes(b, common, sizeof(common));
+	box_u32(b, 1);
+	box_bytes(b, k->kid, sizeof(k->kid));
+	box_u32(b, 0);
+	box_end(b, at);
+}
+
 static void put_config(struct boxes *b, const struct cmaf_track *t, const struct buf *config)
 {
 	size_t at = box_begin(b, t->coder->box);
@@ -95,9 +137,10 @@ static void put_config(struct boxes *b, const struct cmaf_track *t, const struct
 	box_end(b, at);
 }
 
-static void put_video_entry(struct boxes *b, const struct cmaf_track *t, const struct buf *config)
+static void put_video_entry(struct boxes *b, const struct cmaf_track *t, const struct buf *config,
+			    const struct cmaf_key *key)
 {
-	size_t at = box_begin(b, t->coder->entry);
+	size_t at = box_begin(b, key ? "encv" : t->coder->entry);
 
 	put_zeros(b, 6);
 	box_u16(b, 1); /* data reference */
@@ -119,12 +162,15 @@ static void put_video_entry(struct boxes *b, const struct cmaf_track *t, const s
 		box_u32(b, (uint32_t)t->sar.den);
 		box_end(b, inner);
 	}
+	if (key)
+		put_sinf(b, t, key);
 	box_end(b, at);
 }
 
-static void put_audio_entry(struct boxes *b, const struct cmaf_track *t, const struct buf *config)
+static void put_audio_entry(struct boxes *b, const struct cmaf_track *t, const struct buf *config,
+			    const struct cmaf_key *key)
 {
-	size_t at = box_begin(b, t->coder->entry);
+	size_t at = box_begin(b, key ? "enca" : t->coder->entry);
 
 	put_zeros(b, 6);
 	box_u16(b, 1);
@@ -134,6 +180,8 @@ static void put_audio_entry(struct boxes *b, const struct cmaf_track *t, const s
 	put_zeros(b, 4);
 	box_u32(b, (uint32_t)MIN(t->sample_rate, 65535) << 16);
 	put_config(b, t, config);
+	if (key)
+		put_sinf(b, t, key);
 	box_end(b, at);
 }
 
@@ -152,7 +200,8 @@ static void put_empty_tables(struct boxes *b)
 	box_end(b, at);
 }
 
-static void put_minf(struct boxes *b, const struct cmaf_track *t, const struct buf *config)
+static void put_minf(struct boxes *b, const struct cmaf_track *t, const struct buf *config,
+		     const struct cmaf_key *key)
 {
 	bool video = t->kind == MEDIA_VIDEO;
 	size_t minf = box_begin(b, "minf");
@@ -171,23 +220,24 @@ static void put_minf(struct boxes *b, const struct cmaf_track *t, const struct b
 	at = box_begin_full(b, "stsd", 0, 0);
 	box_u32(b, 1);
 	if (video)
-		put_video_entry(b, t, config);
+		put_video_entry(b, t, config, key);
 	else
-		put_audio_entry(b, t, config);
+		put_audio_entry(b, t, config, key);
 	box_end(b, at);
 	put_empty_tables(b);
 	box_end(b, stbl);
 	box_end(b, minf);
 }
 
-static void put_trak(struct boxes *b, const struct cmaf_track *t, const struct buf *config)
+static void put_trak(struct boxes *b, const struct cmaf_track *t, const struct buf *config,
+		     const struct cmaf_key *key)
 {
 	size_t trak = box_begin(b, "trak");
 
 	put_tkhd(b, t);
 	size_t mdia = box_begin(b, "mdia");
 	put_mdhd_hdlr(b, t);
-	put_minf(b, t, config);
+	put_minf(b, t, config, key);
 	box_end(b, mdia);
 	box_end(b, trak);
 }
@@ -202,7 +252,8 @@ static void put_trex(struct boxes *b, const struct cmaf_track *t)
 	box_end(b, at);
 }
 
-struct buf *box_init(const struct cmaf_track *const *t, struct buf *const *config, size_t n)
+struct buf *box_init(const struct cmaf_track *const *t, struct buf *const *config,
+		     const struct cmaf_key *const *key, size_t n)
 {
 	struct boxes b = {0};
 	struct buf *out = NULL;
@@ -214,11 +265,14 @@ struct buf *box_init(const struct cmaf_track *const *t, struct buf *const *confi
 	size_t moov = box_begin(&b, "moov");
 	put_mvhd(&b, t[0], next_id);
 	for (size_t i = 0; i < n; i++)
-		put_trak(&b, t[i], config[i]);
+		put_trak(&b, t[i], config[i], key[i]);
 	size_t mvex = box_begin(&b, "mvex");
 	for (size_t i = 0; i < n; i++)
 		put_trex(&b, t[i]);
 	box_end(&b, mvex);
+	for (size_t i = 0; i < n; i++)
+		if (key[i] && (!i || key[i] != key[i - 1]))
+			put_pssh(&b, key[i]);
 	box_end(&b, moov);
 	if (!b.bad)
 		out = buf_copy(b.out.at, b.out.len);

@@ -2,23 +2,32 @@
 
 #include <errno.h>
 
-struct cmaf_init *init_create(struct buf *buf, struct buf *config, const char *codec)
+static void name_init(struct cmaf_init *i)
 {
-	struct cmaf_init *i = calloc(1, sizeof(*i));
 	uint32_t hash = 2166136261u; /* FNV-1a: a name, not a signature */
 
-	if (!i || !buf || !config) {
-		buf_unref(buf);
-		buf_unref(config);
-		free(i);
+	for (size_t k = 0; k < i->buf->len; k++)
+		hash = (hash ^ i->buf->data[k]) * 16777619u;
+	snprintf(i->name, sizeof(i->name), "init-%08x.mp4", hash);
+}
+
+struct cmaf_init *init_create(const struct cmaf_track *t, struct buf *config, const char *codec,
+			      struct cmaf_key *key)
+{
+	struct cmaf_init *i = calloc(1, sizeof(*i));
+	const struct cmaf_key *one_key = key;
+
+	if (!i)
+		return NULL;
+	i->refs = 1;
+	i->config = buf_ref(config);
+	i->key = key_ref(key);
+	i->buf = box_init(&t, &config, &one_key, 1);
+	if (!i->buf) {
+		init_unref(i);
 		return NULL;
 	}
-	for (size_t k = 0; k < buf->len; k++)
-		hash = (hash ^ buf->data[k]) * 16777619u;
-	i->refs = 1;
-	i->buf = buf;
-	i->config = config;
-	snprintf(i->name, sizeof(i->name), "init-%08x.mp4", hash);
+	name_init(i);
 	str_copy(i->codec, sizeof(i->codec), codec);
 	return i;
 }
@@ -36,6 +45,7 @@ void init_unref(struct cmaf_init *i)
 		return;
 	buf_unref(i->buf);
 	buf_unref(i->config);
+	key_unref(i->key);
 	free(i);
 }
 
@@ -66,21 +76,64 @@ int store_chunk(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s, st
 	return 0;
 }
 
+int store_seal(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s)
+{
+	struct buf *b = protect_file(s->key, s->number, s->chunk.at, s->chunk.len);
+
+	if (!b)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->chunk.len; i++)
+		buf_unref(s->chunk.at[i]);
+	s->chunk.len = 1; /* it had one: it has media */
+	s->chunk.at[0] = b;
+	t->bytes += b->len - s->size;
+	c->bytes += b->len - s->size;
+	s->size = b->len;
+	return 0;
+}
+
+/* What the segment costs: its size, and once more its encrypted parts. */
+static size_t cost(const struct cmaf_segment *s)
+{
+	size_t n = s->size;
+
+	for (size_t i = 0; i < s->part.len; i++)
+		n += s->part.at[i].sealed ? s->part.at[i].sealed->len : 0;
+	return n;
+}
+
+/* Keys that nothing has any more. */
+static void forget_keys(struct cmaf *c)
+{
+	int64_t first = INT64_MAX;
+
+	for (int i = 0; i < c->n && c->nkeys > 1; i++)
+		if (c->track[i]->n)
+			first = MIN(
+			    first,
+			    list_first(&c->track[i]->segments, struct cmaf_segment, link)->number);
+	if (first < INT64_MAX)
+		key_forget(c, first);
+}
+
 static void evict(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s)
 {
 	if (c->ev.evicted)
 		c->ev.evicted(c->arg, t, s);
 	list_remove(&s->link);
 	t->n--;
-	t->bytes -= s->size;
-	c->bytes -= s->size;
+	t->bytes -= cost(s);
+	c->bytes -= cost(s);
 	t->discontinuities += s->discontinuity;
 	c->version++;
 	for (size_t i = 0; i < s->chunk.len; i++)
 		buf_unref(s->chunk.at[i]);
 	vec_free(&s->chunk);
+	for (size_t i = 0; i < s->part.len; i++)
+		buf_unref(s->part.at[i].sealed);
 	vec_free(&s->part);
 	init_unref(s->init);
+	key_unref(s->key);
 	free(s);
 }
 
@@ -98,6 +151,7 @@ void store_trim(struct cmaf *c, struct cmaf_track *t)
 {
 	while (t->n > 2 * c->conf.window + 1)
 		evict(c, t, list_first(&t->segments, struct cmaf_segment, link));
+	forget_keys(c);
 	while (c->conf.memory && c->bytes > (size_t)c->conf.memory) {
 		struct cmaf_track *b = biggest(c);
 

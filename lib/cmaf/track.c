@@ -12,19 +12,21 @@ static int64_t to_scale(const struct cmaf_track *t, int64_t v)
 
 /* ---- parameters ---- */
 
-static int make_init(struct cmaf_track *t, const uint8_t *p, size_t n, struct cmaf_init **out)
+/* The coder's parameters, as they are in the sample entry. */
+static int read_config(const struct cmaf_track *t, const uint8_t *p, size_t n, struct buf **out,
+		       char codec[CODER_NAME])
 {
 	struct boxes config = {0};
-	char codec[CODER_NAME];
 	int rc = t->coder->config(t, p, n, &config, codec);
-	struct buf *own = rc ? NULL : buf_copy(config.out.at, config.out.len);
 
+	*out = rc ? NULL : buf_copy(config.out.at, config.out.len);
 	vec_free(&config.out);
-	if (rc)
-		return rc;
-	const struct cmaf_track *one = t;
-	*out = init_create(own ? box_init(&one, &own, 1) : NULL, own, codec);
-	return *out ? 0 : -ENOMEM;
+	return rc || *out ? rc : -ENOMEM;
+}
+
+static bool same_bytes(const struct buf *a, const struct buf *b)
+{
+	return a->len == b->len && !memcmp(a->data, b->data, a->len);
 }
 
 /* A discontinuity at segment `number`, in every track (RFC 8216bis, 6.2.1), also in those that come
@@ -56,16 +58,36 @@ static bool is_break(const struct cmaf *c, int64_t number)
 	return false;
 }
 
+/* What encryption has to know of the slices' headers. */
+static int read_sets(struct cmaf *c, struct cmaf_track *t, const uint8_t *p, size_t n)
+{
+	struct cmaf_cut *cut = t->cut;
+
+	if (c->conf.scheme != CMAF_CBCS || t->kind != MEDIA_VIDEO)
+		return 0;
+	if (!cut->sets)
+		cut->sets = calloc(1, sizeof(*cut->sets));
+	if (!cut->sets)
+		return -ENOMEM;
+	avc_sets_read(cut->sets, p, n);
+	return 0;
+}
+
 int track_config(struct cmaf *c, struct cmaf_track *t, const uint8_t *p, size_t n)
 {
-	struct cmaf_init *i;
-	int rc = make_init(t, p, n, &i);
+	struct cmaf_init *i = NULL;
+	struct buf *config;
+	char codec[CODER_NAME];
+	int rc = read_config(t, p, n, &config, codec);
 
-	if (rc)
-		return rc;
-	if (t->init && !strcmp(t->init->name, i->name)) {
-		init_unref(i);
-		return 0;
+	if (!rc)
+		rc = read_sets(c, t, p, n);
+	if (rc || (t->init && same_bytes(t->init->config, config)))
+		goto done;
+	i = init_create(t, config, codec, t->init ? t->init->key : NULL);
+	if (!i) {
+		rc = -ENOMEM;
+		goto done;
 	}
 	if (t->init && t->cut->started) {
 		log_info(t->name, "the coder's parameters have changed: a discontinuity");
@@ -73,7 +95,18 @@ int track_config(struct cmaf *c, struct cmaf_track *t, const uint8_t *p, size_t 
 	}
 	init_unref(t->init);
 	t->init = i;
-	return 0;
+done:
+	buf_unref(config);
+	return rc;
+}
+
+struct cmaf_init *track_init_for(const struct cmaf_track *t, struct cmaf_key *k)
+{
+	if (!t->init)
+		return NULL;
+	if (t->init->key == k)
+		return init_ref(t->init);
+	return init_create(t, t->init->config, t->init->codec, k);
 }
 
 /* ---- chunks, parts, segments: their ends ---- */
@@ -89,6 +122,28 @@ static void drop_pending(struct cmaf_cut *cut)
 		media_packet_unref(cut->pend[i].p);
 	cut->npend = 0;
 	cut->pend_dur = 0;
+	cut->subs.len = 0;
+}
+
+/* The payload of the chunk in progress, as it goes into mdat. */
+static int fill_chunk(struct cmaf *c, struct cmaf_track *t, uint8_t *data)
+{
+	struct cmaf_cut *cut = t->cut;
+	uint8_t *to = data;
+
+	for (size_t i = 0; i < cut->npend; i++) {
+		const struct media_packet *p = cut->pend[i].p;
+
+		if (t->coder->copy)
+			t->coder->copy(p->data, p->size, to);
+		else
+			memcpy(to, p->data, p->size);
+		to += cut->pend[i].size;
+	}
+	if (c->conf.scheme != CMAF_CBCS)
+		return 0;
+	return protect_samples(cut->cur->key, t->kind == MEDIA_VIDEO, cut->pend, cut->npend,
+			       &cut->subs, data);
 }
 
 static int end_chunk(struct cmaf *c, struct cmaf_track *t)
@@ -104,25 +159,34 @@ static int end_chunk(struct cmaf *c, struct cmaf_track *t)
 		payload += cut->pend[i].size;
 	/* Deterministic, so that two packagers make the same bytes. */
 	uint32_t sequence = (uint32_t)(s->number * 1000 + (int64_t)s->chunk.len + 1);
-	struct buf *b = box_chunk(box_track_id(t), sequence, cut->pend, cut->npend, payload, &data);
-	if (!b) {
-		drop_pending(cut);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < cut->npend; i++) {
-		const struct media_packet *p = cut->pend[i].p;
-
-		if (t->coder->copy)
-			t->coder->copy(p->data, p->size, data);
-		else
-			memcpy(data, p->data, p->size);
-		data += cut->pend[i].size;
-	}
+	struct buf *b =
+	    box_chunk(box_track_id(t), sequence, cut->pend, cut->npend, &cut->subs, payload, &data);
+	int rc = b ? fill_chunk(c, t, data) : -ENOMEM;
 	drop_pending(cut);
-	int rc = store_chunk(c, t, s, b);
+	if (rc) {
+		buf_unref(b);
+		return rc;
+	}
+	rc = store_chunk(c, t, s, b);
 	if (!rc && c->ev.chunk)
 		c->ev.chunk(c->arg, t, s, b);
 	return rc;
+}
+
+/* With AES-128: the part as a file, and at its end the segment. */
+static int seal_part(struct cmaf *c, struct cmaf_track *t, struct cmaf_part *p)
+{
+	struct cmaf_segment *s = t->cut->cur;
+
+	if (c->conf.scheme != CMAF_AES128)
+		return 0;
+	p->sealed = protect_file(s->key, s->number, s->chunk.at + p->first, p->n);
+	if (!p->sealed)
+		return -ENOMEM;
+	p->size = p->sealed->len;
+	t->bytes += p->size;
+	c->bytes += p->size;
+	return 0;
 }
 
 /* The part in progress is complete; last: and with it the segment. */
@@ -146,10 +210,16 @@ static int end_part(struct cmaf *c, struct cmaf_track *t, bool last)
 
 		for (uint32_t i = 0; i < n; i++)
 			p.size += s->chunk.at[p.first + i]->len;
-		rc = vec_push(&s->part, p);
+		rc = seal_part(c, t, &p);
+		if (!rc)
+			rc = vec_push(&s->part, p);
 		if (rc)
 			return rc;
 	}
+	if (last && c->conf.scheme == CMAF_AES128 && s->chunk.len)
+		rc = store_seal(c, t, s);
+	if (rc)
+		return rc;
 	cut->part_first += n;
 	cut->part_start = s->end = cut->next;
 	cut->part_key = false;
@@ -243,6 +313,26 @@ static bool may_begin(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_t n
 	return cmaf_us(t, x) - cut->waiting_us > 2 * d_us;
 }
 
+/* The init segment names the key of cbcs; with another one it is another, and nothing else changes. */
+static int turn_key(struct cmaf *c, struct cmaf_track *t, int64_t number)
+{
+	struct cmaf_init *i;
+
+	if (c->conf.scheme != CMAF_CBCS)
+		return 0;
+	i = track_init_for(t, key_of(c, number));
+	if (!i)
+		return -ENOMEM;
+	init_unref(t->init);
+	t->init = i;
+	return 0;
+}
+
+static bool has_key(const struct cmaf *c, int64_t number)
+{
+	return c->conf.scheme == CMAF_CLEAR || key_of(c, number);
+}
+
 static int begin_segment(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_t number, bool key)
 {
 	struct cmaf_cut *cut = t->cut;
@@ -250,9 +340,13 @@ static int begin_segment(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_
 
 	if (rc)
 		return rc;
+	rc = turn_key(c, t, number);
+	if (rc)
+		return rc;
 	struct cmaf_segment *s = store_add(c, t, number, x);
 	if (!s)
 		return -ENOMEM;
+	s->key = key_ref(key_of(c, number));
 	s->independent = key;
 	cut->keyless = key ? 0 : cut->keyless + 1;
 	if (t->changed)
@@ -295,6 +389,23 @@ static void snap_audio(struct cmaf_track *t, struct frame *f)
 
 	if (t->cut->started && llabs(off) < t->scale / 200)
 		f->x = f->dts = t->cut->next;
+}
+
+/* What cbcs leaves clear of a picture. False: it cannot be told, so the picture is not taken. */
+static bool split_frame(const struct cmaf *c, struct cmaf_track *t, const struct media_packet *p)
+{
+	struct cmaf_cut *cut = t->cut;
+
+	cut->split.len = 0;
+	if (c->conf.scheme != CMAF_CBCS || t->kind != MEDIA_VIDEO)
+		return true;
+	if (cut->sets && !avc_subsamples(cut->sets, p->data, p->size, &cut->split))
+		return true;
+	if (!cut->warned_slices)
+		log_warn(t->name, "pictures are left out: their slices are of a kind that cannot "
+				  "be encrypted");
+	cut->warned_slices = true;
+	return false;
 }
 
 static bool read_frame(struct cmaf_track *t, const struct media_packet *p, int64_t offset_us,
@@ -362,6 +473,9 @@ static int add_sample(struct cmaf *c, struct cmaf_track *t, const struct frame *
 {
 	struct cmaf_cut *cut = t->cut;
 
+	for (size_t i = 0; i < cut->split.len; i++)
+		if (vec_push(&cut->subs, cut->split.at[i]))
+			return -ENOMEM;
 	cut->pend[cut->npend++] = (struct sample){
 	    .p = media_packet_ref(p),
 	    .dts = f->dts,
@@ -369,6 +483,7 @@ static int add_sample(struct cmaf *c, struct cmaf_track *t, const struct frame *
 	    .dur = (uint32_t)f->dur,
 	    .size = (uint32_t)f->size,
 	    .key = f->key,
+	    .nsubs = (uint32_t)cut->split.len,
 	};
 	cut->pend_dur += f->dur;
 	cut->part_key |= f->key;
@@ -432,7 +547,7 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 	if (rc == -ENOMEM)
 		return rc;
 	rc = 0; /* damaged parameters: those before hold */
-	if (!t->init || !read_frame(t, p, offset_us, &f)) {
+	if (!t->init || !read_frame(t, p, offset_us, &f) || !split_frame(c, t, p)) {
 		t->dropped++;
 		return 0;
 	}
@@ -452,7 +567,8 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 		if (cut->started && number == cut->last_number &&
 		    cmaf_grid_start(&c->grid, t->scale, number + 1, 0) - f.x <= t->frame)
 			number++;
-		if (number <= cut->last_number || !may_begin(c, t, f.x, number, f.key, in_run)) {
+		if (number <= cut->last_number || !may_begin(c, t, f.x, number, f.key, in_run) ||
+		    !has_key(c, number)) {
 			t->dropped++;
 			return 0;
 		}
@@ -495,4 +611,8 @@ void track_end(struct cmaf *c, struct cmaf_track *t)
 void track_reset(struct cmaf_track *t)
 {
 	drop_pending(t->cut);
+	vec_free(&t->cut->subs);
+	vec_free(&t->cut->split);
+	free(t->cut->sets);
+	t->cut->sets = NULL;
 }

@@ -1,4 +1,4 @@
-/* crypt: cryptography for the accelerator's tunnel, and the only module that includes OpenSSL.
+/* crypt: cryptography for the accelerator's tunnel and for media, and the only module that includes OpenSSL.
  *
  * For the tunnel four things, in the order in which a tunnel uses them:
  *  - keys: what a key file holds, as a ring of named 32-byte secrets (the second one is for
@@ -10,8 +10,8 @@
  *  - seals: AEAD contexts for the tunnel's datagrams, one a direction, keyed from secrets exported
  * from the handshake (RFC 5705), and the window that refuses a datagram number seen before;
  *  - tls: a TLS 1.3 connection by the same keys, over memory, for where only TCP passes.
- * And for the web: a site (certificate and tickets), whose TLS connections are of the same kind, and
- * message authentication codes.
+ * And for the web: a site (certificate and tickets), whose TLS connections are of the same kind,
+ * message authentication codes, and AES-128-CBC of media segments.
  *
  * Not safe for use by two threads on one object; different objects may live in different threads.
  */
@@ -233,5 +233,26 @@ void crypt_mac_destroy(struct crypt_mac *m);
 bool crypt_mac(struct crypt_mac *m, const void *data, size_t len, uint8_t out[CRYPT_MAC_LEN]);
 /* In constant time. */
 bool crypt_same(const void *a, const void *b, size_t n);
+
+/* ---- cbc: AES-128 of media, by a key that is kept ready ---- */
+
+#define CRYPT_CBC_LEN 16
+struct crypt_cbc;
+
+/* The key is copied. -ENOMEM. */
+int crypt_cbc_create(const uint8_t key[CRYPT_CBC_LEN], struct crypt_cbc **out) MUST_USE;
+void crypt_cbc_destroy(struct crypt_cbc *c); /* wipes it */
+/* In place, as scheme cbcs of ISO/IEC 23001-7 has it: one block encrypted, `skip` blocks left, and so on, chained from
+ * iv over the encrypted ones; a block that is not whole stays clear. skip 0: every whole block. 0 or
+ * -EIO: the data are then unspecified. */
+int crypt_cbc_pattern(struct crypt_cbc *c, const uint8_t iv[CRYPT_CBC_LEN], size_t skip, void *data,
+		      size_t n) MUST_USE;
+/* A whole file with the padding of PKCS #7 (RFC 5652, 6.3): n bytes become crypt_cbc_size(n). begin, then
+ * add, of which each writes at most n + 15 bytes at out and tells how many, then end, which writes a
+ * block. -EIO. */
+size_t crypt_cbc_size(size_t n);
+int crypt_cbc_begin(struct crypt_cbc *c, const uint8_t iv[CRYPT_CBC_LEN]) MUST_USE;
+ssize_t crypt_cbc_add(struct crypt_cbc *c, const void *in, size_t n, void *out) MUST_USE;
+ssize_t crypt_cbc_end(struct crypt_cbc *c, void *out) MUST_USE;
 
 #endif

@@ -22,6 +22,43 @@ const shaka = (url) => `
 		liveSync: { enabled: true, targetLatency: 0, targetLatencyTolerance: 0.1 } } });
 	player.attach(document.querySelector('video')).then(() => player.load(${JSON.stringify(url)}));`;
 
+// Streams that are encrypted by cbcs, by the keys of `license` beside the playlist or MPD. hls.js wants EXT-X-KEY of
+// ClearKey alone; the sessions of EME it makes by the key's id, before it has seen an init segment.
+const hlsKeys = (url) => `
+	class Playlists extends Hls.DefaultConfig.loader {
+		load(context, config, callbacks) {
+			super.load(context, config, { ...callbacks, onSuccess(answer, ...rest) {
+				answer.data = answer.data.replace(/^#EXT-X-KEY:.*KEYFORMAT="identity".*\\n/gm, '');
+				callbacks.onSuccess(answer, ...rest);
+			} });
+		}
+	}
+	const text = (id) => btoa(String.fromCharCode(...id)).replace(/=/g, '').replace(/\\+/g, '-').replace(/\\//g, '_');
+	const hls = window.gexPlayer = new Hls({ lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.5, pLoader: Playlists,
+		emeEnabled: true, licenseXhrSetup: (xhr, at) => xhr.open('GET', at),
+		drmSystems: { 'org.w3.clearkey': {
+			licenseUrl: ${JSON.stringify(new URL('license', url).href)},
+			generateRequest: (type, data, context) => ({ initDataType: 'keyids',
+				initData: new TextEncoder().encode(JSON.stringify({ kids: [text(context.decryptdata.keyId)] })).buffer }),
+		} } });
+	hls.loadSource(${JSON.stringify(url)});
+	hls.attachMedia(document.querySelector('video'));`;
+
+const dashKeys = (url) => `
+	const player = window.gexPlayer = dashjs.MediaPlayer().create();
+	player.registerLicenseRequestFilter((r) => { r.method = 'GET'; r.data = null; return Promise.resolve(); });
+	player.initialize(document.querySelector('video'), ${JSON.stringify(url)}, true);`;
+
+const shakaKeys = (url) => `
+	const player = window.gexPlayer = new shaka.Player();
+	player.configure({ streaming: { lowLatencyMode: true, inaccurateManifestTolerance: 0, rebufferingGoal: 0.01,
+		liveSync: { enabled: true } } });
+	player.getNetworkingEngine().registerRequestFilter((type, r) => {
+		if (type === shaka.net.NetworkingEngine.RequestType.LICENSE)
+			Object.assign(r, { method: 'GET', body: null });
+	});
+	player.attach(document.querySelector('video')).then(() => player.load(${JSON.stringify(url)}));`;
+
 // A progressive fragmented MP4, appended as it comes and played at its edge: the floor of any player by MSE.
 const mp4 = (url, codecs) => `
 	const video = document.querySelector('video'), source = new MediaSource();
@@ -53,6 +90,9 @@ const players = {
 	hls: { script: 'hls.js/dist/hls.min.js', start: hls },
 	dash: { script: 'dashjs/dist/modern/umd/dash.all.min.js', start: dash },
 	shaka: { script: 'shaka-player/dist/shaka-player.compiled.js', start: shaka },
+	'hls-keys': { script: 'hls.js/dist/hls.min.js', start: hlsKeys },
+	'dash-keys': { script: 'dashjs/dist/modern/umd/dash.all.min.js', start: dashKeys },
+	'shaka-keys': { script: 'shaka-player/dist/shaka-player.compiled.js', start: shakaKeys },
 	mp4: { script: null, start: mp4 },
 };
 

@@ -1,0 +1,47 @@
+/* keys: which key a stream is encrypted by, and from when. Time is cut into turns, as long as encryption_rotate, counted
+ * from 1970; each has a key, got well ahead: from the lines of a file, round about, or from a key server. So two packagers
+ * of one stream agree, and so does one that is started again. A key that does not come leaves the last one in force;
+ * without the first nothing is packaged. */
+#ifndef GEX_PACKAGE_KEYS_H
+#define GEX_PACKAGE_KEYS_H
+
+#include "cmaf/cmaf.h"
+#include "cmaf/secret.h"
+#include "http/http.h"
+
+struct loop;
+struct package_conf;
+struct keys;
+
+/* What the encryption keys of a stream say; *scheme and *formats (of EXT-X-KEY) are set. 0, or a negative errno with one
+ * line in err. Reads the key file. */
+int keys_conf_check(const struct package_conf *c, char *err, size_t cap);
+enum cmaf_scheme keys_scheme(const struct package_conf *c);
+unsigned keys_formats(const struct package_conf *c);
+
+/* *out is NULL for a stream in clear. conf outlives it. */
+int keys_create(struct keys **out, const struct package_conf *conf, struct loop *l,
+		char *err) MUST_USE;
+/* Waits for a request to the key server that is under way, which it cancels. NULL is allowed. */
+void keys_destroy(struct keys *k);
+/* conf, which says the same of encryption, takes the place of the one before. NULL is allowed. */
+void keys_take(struct keys *k, const struct package_conf *conf);
+/* Reads the file again. Without rotation a new first line takes over at the next segment. On failure nothing changes and
+ * err has one line. */
+int keys_reload(struct keys *k, char *err) MUST_USE;
+/* Several times a second, and when a presentation has been made: sees to it that c has the keys of now and of the near
+ * future. c NULL: there is none. k NULL is allowed. */
+void keys_tick(struct keys *k, struct cmaf *c);
+/* The presentation goes. NULL is allowed. */
+void keys_forget(struct keys *k);
+
+/* For metrics: 1 while the key of this turn is not there; requests to the key server that failed. */
+bool keys_late(const struct keys *k);
+int64_t keys_failures(const struct keys *k);
+
+/* Answers the path behind key/: the key by that name as 16 bytes. */
+void keys_send(const struct cmaf *c, const char *name, struct http_request *r);
+/* All keys that segments have or will have, as a license of ClearKey (W3C EME, 9.1.4). */
+void keys_send_license(const struct cmaf *c, struct http_request *r);
+
+#endif
