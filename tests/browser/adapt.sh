@@ -1,5 +1,4 @@
 #!/bin/bash
-# timeout: 60
 # How the page chooses a rendition where each frame comes as it is made: on lines of our making.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# timeout: 600
+# timeout: 1500
 # Chromium plays what gex-transcode makes of VP9, AV1 and Opus: from live.mp4 and by LL-DASH, the clock read off the picture.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"

@@ -1,5 +1,4 @@
 #!/bin/bash
-# timeout: 300
 # Several streams of one gex-package: by a file, listed, counted apart; some come, go and change by SIGHUP while those that
 # stay notice nothing; a source that dies and one that sends garbage are their own streams' trouble only.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
