@@ -1,4 +1,5 @@
 /* tunnel: the acceptor between several clients, right and wrong ones, and floods. */
+#include "tunnel/door.h"
 #include "tunnel/internal.h"
 #include <errno.h>
 #include <malloc.h>
