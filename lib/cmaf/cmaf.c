@@ -205,6 +205,7 @@ int cmaf_create(struct cmaf **out, const struct cmaf_conf *conf, struct media_in
 			cmaf_destroy(c);
 			return -ENOMEM;
 		}
+		c->track[i]->discontinuities = conf->discontinuities;
 		c->n++;
 		const struct buf *extra = info->track[i].extra;
 		if (extra && track_config(c, c->track[i], extra->data, extra->len) == -ENOMEM) {
@@ -272,6 +273,11 @@ int cmaf_resume(struct cmaf *c, struct media_info *info)
 	media_info_unref(c->info);
 	c->info = media_info_ref(info);
 	return 0;
+}
+
+int64_t cmaf_discontinuities(const struct cmaf *c)
+{
+	return c->conf.discontinuities + c->breaks;
 }
 
 /* ---- running ---- */

@@ -150,7 +150,8 @@ struct cmaf_conf {
 	/* Of players, borrowed: where a key is, with its name behind it, as media playlists have it;
 	 * where the MPD's get them by the protocol of ClearKey (NULL: it does not tell). */
 	const char *key_uri, *license;
-	unsigned key_formats; /* of EXT-X-KEY with cbcs: bits of cmaf_key_format */
+	unsigned key_formats;	 /* of EXT-X-KEY with cbcs: bits of cmaf_key_format */
+	int64_t discontinuities; /* before the presentation, which continues their count */
 };
 
 struct cmaf_events {
@@ -219,6 +220,9 @@ const char *cmaf_codec(const struct cmaf_track *t);
 /* Do they have the same codec, whatever its parameters? Players change only between such tracks
  * without a break. */
 bool cmaf_same_codec(const struct cmaf_track *a, const struct cmaf_track *b);
+
+/* How many discontinuities there have been, those before the presentation too. */
+int64_t cmaf_discontinuities(const struct cmaf *c);
 
 /* Nothing more will come: completes what is in progress; playlists get EXT-X-ENDLIST. */
 void cmaf_end(struct cmaf *c);
