@@ -253,6 +253,41 @@ static void test_delta(void **state)
 	media_info_unref(info);
 }
 
+/* A presentation goes on with the count of what was before it, in all tracks. */
+static void test_count(void **state)
+{
+	struct media_info *info = ladder((struct ratio){30, 1});
+	struct cmaf_conf later = conf;
+	char err[CMAF_ERR];
+	struct cmaf *c;
+
+	later.discontinuities = 41;
+	assert_int_equal(cmaf_create(&c, &later, info, 0, &events, NULL, err), 0);
+	feed_run(c, info, 30, T0, T0 + 2700 * MS_US);
+	cmaf_gap(c, T0 + 5100 * MS_US);
+	feed_run(c, info, 30, T0 + 5975 * MS_US, T0 + 7300 * MS_US);
+	assert_int_equal(cmaf_discontinuities(c), 42);
+	for (int64_t s = 7; s < 30; s++) {
+		for (int i = 0; i < c->n; i++) {
+			const struct cmaf_segment *first = cmaf_listed(c, c->track[i]);
+			char *text, mark[64];
+			size_t n;
+			FILE *f = open_memstream(&text, &n);
+
+			cmaf_hls_media(c, c->track[i], false, f);
+			fclose(f);
+			snprintf(mark, sizeof(mark), "#EXT-X-DISCONTINUITY-SEQUENCE:%d\n",
+				 first->number > T0 / SEC_US + 3 ? 42 : 41);
+			assert_non_null(strstr(text, mark));
+			free(text);
+		}
+		feed_run(c, info, 30, T0 + s * SEC_US + 300 * MS_US,
+			 T0 + (s + 1) * SEC_US + 300 * MS_US);
+	}
+	cmaf_destroy(c);
+	media_info_unref(info);
+}
+
 /* The source goes away in the middle of a segment, at another place in each track. */
 static void test_cut_short(void **state)
 {
@@ -295,7 +330,7 @@ int main(void)
 	    cmocka_unit_test(test_ntsc),	 cmocka_unit_test(test_gap_and_change),
 	    cmocka_unit_test(test_delta),	 cmocka_unit_test(test_cut_short),
 	    cmocka_unit_test(test_foreign),	 cmocka_unit_test(test_periods),
-	    cmocka_unit_test(test_many_periods),
+	    cmocka_unit_test(test_many_periods), cmocka_unit_test(test_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
