@@ -48,6 +48,8 @@ static void on_segment(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 
 static void drop_presentation(struct package *p)
 {
+	if (p->cmaf) /* what comes has no connection with it: one more, which no playlist shows */
+		p->discontinuities = cmaf_discontinuities(p->cmaf) + 1;
 	hold_expire(p, loop_now_us(p->loop), true);
 	live_end(p);
 	text_flush(p);
@@ -78,6 +80,10 @@ static void make_presentation(struct package *p, int64_t first_key_us)
 	static const struct cmaf_events ev = {
 	    .chunk = on_chunk, .part = on_part, .segment = on_segment};
 	const struct package_conf *pc = p->conf;
+	bool again = p->state.found && first_key_us;
+
+	p->state.found = false;
+	p->discontinuities += again; /* of a stream whose time is laid anew by a restart */
 	struct cmaf_conf conf = {
 	    .segment_us = pc->segment_us,
 	    .part_us = pc->part_us,
@@ -89,6 +95,7 @@ static void make_presentation(struct package *p, int64_t first_key_us)
 	    .key_uri = pc->encryption_uri ? pc->encryption_uri : "../key/",
 	    .license = pc->encryption_uri ? NULL : p->license,
 	    .key_formats = keys_formats(pc),
+	    .discontinuities = p->discontinuities,
 	};
 	char err[CMAF_ERR] = "out of memory";
 	int rc = cmaf_create(&p->cmaf, &conf, p->info, first_key_us, &ev, p, err);
@@ -323,6 +330,12 @@ static void reopen(struct package *p, int64_t now)
 	p->reopen_us = now + REOPEN_US;
 }
 
+static void keep_state(struct package *p)
+{
+	if (p->cmaf)
+		state_keep(&p->state, p->conf->name, cmaf_discontinuities(p->cmaf));
+}
+
 static void on_tick(void *arg)
 {
 	struct package *p = arg;
@@ -332,6 +345,7 @@ static void on_tick(void *arg)
 		reopen(p, now);
 	if (p->cmaf && !p->cmaf->ended)
 		while_away(p, now);
+	keep_state(p);
 	keys_tick(p->keys, p->cmaf);
 	hold_expire(p, now, false);
 	loop_timer_in(&p->tick, TICK_US);
@@ -389,11 +403,13 @@ int package_create(struct package **out, struct package_conf *conf, struct acces
 	loop_timer_init(p->loop, &p->tick, on_tick, p);
 	snprintf(p->license, sizeof(p->license), "/%.64s/license", conf->name);
 	if ((rc = keys_create(&p->keys, conf, p->loop, err)) || (rc = open_dvr(p, conf, err)) ||
-	    (rc = open_vod(p, conf)) || (rc = package_open(p, conf, &p->input, err)) ||
-	    (rc = loop_timer_in(&p->tick, TICK_US)))
+	    (rc = open_vod(p, conf)) ||
+	    (rc = state_open(&p->state, conf->state, conf->name, err)) ||
+	    (rc = package_open(p, conf, &p->input, err)) || (rc = loop_timer_in(&p->tick, TICK_US)))
 		goto fail;
 	p->conf = conf;
 	p->access = access;
+	p->discontinuities = p->state.kept;
 	*out = p;
 	return 0;
 fail:
@@ -464,11 +480,24 @@ static void change_vod(struct package *p, const struct package_conf *c)
 		log_error(c->name, "recordings in %s cannot be served", is);
 }
 
+static void change_state(struct package *p, const struct package_conf *c)
+{
+	const char *was = p->conf->state ? p->conf->state : "", *is = c->state ? c->state : "";
+	char err[MEDIA_ERR] = "";
+
+	if (!strcmp(was, is))
+		return;
+	state_finish(&p->state);
+	if (state_open(&p->state, is, c->name, err))
+		log_error(c->name, "nothing is kept: %s", err);
+}
+
 void package_change(struct package *p, struct package_conf *conf, struct access *access,
 		    struct keys *keys, struct stream_input *input, unsigned changes)
 {
 	change_dvr(p, conf);
 	change_vod(p, conf);
+	change_state(p, conf);
 	if (changes & CHANGED_FORM) {
 		keys_destroy(p->keys);
 		p->keys = keys;
@@ -492,6 +521,8 @@ void package_leave(struct package *p)
 	p->leaving = true;
 	dvr_destroy(p->dvr); /* its folder may have another owner from here on */
 	p->dvr = NULL;
+	keep_state(p);
+	state_finish(&p->state); /* the same */
 	origin_retire(p->origin, p->input);
 	p->input = NULL;
 	if (p->over || !p->cmaf || !cmaf_ready(p->cmaf))
@@ -532,6 +563,8 @@ void package_destroy(struct package *p)
 		return;
 	loop_timer_stop(&p->tick);
 	stream_input_destroy(p->input);
+	keep_state(p);
+	state_finish(&p->state);
 	drop_presentation(p);
 	keys_destroy(p->keys);
 	dvr_destroy(p->dvr);

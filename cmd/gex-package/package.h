@@ -13,6 +13,7 @@
  *   live.c     a rendition as one file without an end
  *   vod*.c     recordings (vod.h)
  *   dvr*.c     what was, on disk (dvr.h);  shift.c  playlists of it;  disk.c  threads that wait for the disk
+ *   state.c    what it has to know of its earlier life
  *   viewers.c  an estimate of how many watch
  *   keys.c     encryption: whose turn it is, the key server, what players get
  *   delay.c    how late media and answers are: histograms, and latency.json
@@ -25,6 +26,7 @@
 #include "conf/conf.h"
 #include "http/access.h"
 #include "http/http.h"
+#include "state.h"
 #include "stream/stream.h"
 
 struct origin;
@@ -39,8 +41,9 @@ struct package_conf {
 	char *encryption, *encryption_keys, *encryption_url, *encryption_auth, *encryption_uri,
 	    *encryption_formats;
 	int64_t encryption_rotate_us;
-	char *dvr; /* folder; NULL: none */
-	char *vod; /* the same, of recordings */
+	char *dvr;   /* folder; NULL: none */
+	char *vod;   /* the same, of recordings */
+	char *state; /* the same, of what outlives the process */
 	int64_t dvr_window_us, dvr_size, clip_us;
 };
 bool package_name_fits(const char *name);
@@ -144,6 +147,8 @@ struct package {
 	struct cached multivariant, mpd;
 	struct dvr *dvr; /* NULL: nothing is kept on disk */
 	struct vod *vod; /* NULL: no recordings */
+	struct state state;
+	int64_t discontinuities; /* before the presentation */
 	struct shift_text shift[SHIFT_TEXTS];
 	int64_t shift_uses;
 	struct viewers viewers;

@@ -133,6 +133,8 @@ static void track_destroy(struct cmaf *c, struct cmaf_track *t)
 {
 	store_clear(c, t);
 	track_reset(t);
+	while (t->changes)
+		init_unref(t->change[--t->changes].init);
 	init_unref(t->init);
 	free(t->cut);
 	free(t);
@@ -203,6 +205,7 @@ int cmaf_create(struct cmaf **out, const struct cmaf_conf *conf, struct media_in
 			cmaf_destroy(c);
 			return -ENOMEM;
 		}
+		c->track[i]->discontinuities = conf->discontinuities;
 		c->n++;
 		const struct buf *extra = info->track[i].extra;
 		if (extra && track_config(c, c->track[i], extra->data, extra->len) == -ENOMEM) {
@@ -226,6 +229,23 @@ void cmaf_destroy(struct cmaf *c)
 	free(c);
 }
 
+static bool has_name(const struct media_info *info, const char *name)
+{
+	for (int i = 0; i < info->n; i++)
+		if (!strcmp(info->track[i].name, name))
+			return true;
+	return false;
+}
+
+/* A foreign stream's names are made of what the pictures are: another resolution is another name, and the track keeps
+ * the one that its addresses have. */
+static bool may_be(const struct cmaf *c, const struct media_info *info, int i)
+{
+	const char *was = c->info->track[i].name, *is = info->track[i].name;
+
+	return !strcmp(was, is) || (!info->utc && !has_name(info, was) && !has_name(c->info, is));
+}
+
 int cmaf_resume(struct cmaf *c, struct media_info *info)
 {
 	if (info->n != c->n || info->utc != c->info->utc)
@@ -233,7 +253,7 @@ int cmaf_resume(struct cmaf *c, struct media_info *info)
 	for (int i = 0; i < info->n; i++) {
 		const struct media_track *a = &c->info->track[i], *b = &info->track[i];
 
-		if (strcmp(a->name, b->name) || a->kind != b->kind || a->codec != b->codec ||
+		if (!may_be(c, info, i) || a->kind != b->kind || a->codec != b->codec ||
 		    choose_scale(a) != choose_scale(b) ||
 		    !same_rate(frame_seconds(a), frame_seconds(b)))
 			return -ESTALE;
@@ -245,6 +265,7 @@ int cmaf_resume(struct cmaf *c, struct media_info *info)
 		t->cut->tb = info->track[i].tb;
 		t->width = info->track[i].width;
 		t->height = info->track[i].height;
+		t->channels = info->track[i].channels;
 		t->sar = info->track[i].sar;
 		if (extra && track_config(c, t, extra->data, extra->len) == -ENOMEM)
 			return -ENOMEM;
@@ -252,6 +273,11 @@ int cmaf_resume(struct cmaf *c, struct media_info *info)
 	media_info_unref(c->info);
 	c->info = media_info_ref(info);
 	return 0;
+}
+
+int64_t cmaf_discontinuities(const struct cmaf *c)
+{
+	return c->conf.discontinuities + c->breaks;
 }
 
 /* ---- running ---- */

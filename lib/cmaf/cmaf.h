@@ -18,7 +18,7 @@
  * A part or segment is seen by readers only when complete. What is missing stays missing in UTC:
  * segments without media are marked as gaps, and where a segment ended before its time the next is
  * a discontinuity, in every track. So is a change of codec parameters, with a new init segment under
- * another name.
+ * another name, and in the MPD a period.
  *
  * Media may be encrypted: by cbcs the samples in the chunks, so that all views share the encrypted
  * bytes too, or by AES-128 the files, which then are copies. Without a key frames are dropped: what
@@ -38,6 +38,7 @@
 
 #define CMAF_ERR 256
 #define CMAF_BREAKS 8
+#define CMAF_CHANGES 16
 #define CMAF_KEYS 64
 
 /* ---- the grid ---- */
@@ -95,6 +96,14 @@ struct cmaf_init {
 	struct cmaf_key *key;	  /* that it names; NULL: clear */
 	char name[32];	/* "init-0123abcd.mp4": by content, so it is the same after a restart */
 	char codec[32]; /* RFC 6381: "avc1.64001e", "mp4a.40.2" */
+	int width, height, channels;
+	struct ratio sar;
+};
+
+/* Parameters of a coder, on from a segment; its init segment may be one of an earlier or later key. */
+struct cmaf_change {
+	int64_t from; /* INT64_MIN: the first ever */
+	struct cmaf_init *init;
 };
 
 struct cmaf_segment {
@@ -124,6 +133,8 @@ struct cmaf_track {
 	int n;			 /* of them */
 	int64_t discontinuities; /* that have left the list */
 	size_t bytes;
+	struct cmaf_change change[CMAF_CHANGES]; /* of what is stored, oldest first */
+	int changes;
 	bool changed;		 /* init is new: the next segment is a discontinuity */
 	int64_t frames, dropped; /* dropped: before the first cut, late, or unusable */
 	struct cmaf_cut *cut;	 /* track.c's own */
@@ -139,7 +150,8 @@ struct cmaf_conf {
 	/* Of players, borrowed: where a key is, with its name behind it, as media playlists have it;
 	 * where the MPD's get them by the protocol of ClearKey (NULL: it does not tell). */
 	const char *key_uri, *license;
-	unsigned key_formats; /* of EXT-X-KEY with cbcs: bits of cmaf_key_format */
+	unsigned key_formats;	 /* of EXT-X-KEY with cbcs: bits of cmaf_key_format */
+	int64_t discontinuities; /* before the presentation, which continues their count */
 };
 
 struct cmaf_events {
@@ -176,6 +188,8 @@ struct cmaf {
 	    [CMAF_KEYS]; /* by their first segments; those of what is stored, and of what is to come */
 	int nkeys;
 	int64_t keyed_us; /* what was the newest segment's beginning when the last came */
+	int64_t
+	    changed_us; /* the beginning of the first segment by the newest parameters; 0: never */
 };
 
 /* Starts a presentation with the tracks of info. origin_us: 0 for a stream in UTC; else the instant
@@ -185,7 +199,7 @@ int cmaf_create(struct cmaf **out, const struct cmaf_conf *conf, struct media_in
 		int64_t first_key_us, const struct cmaf_events *ev, void *arg, char *err) MUST_USE;
 void cmaf_destroy(struct cmaf *c);
 /* The source came back with these tracks. 0: they fit (changed parameters become a discontinuity);
- * -ESTALE: other tracks, names or frame rates: make a new presentation. */
+ * -ESTALE: other tracks, names (of a stream in UTC) or frame rates: make a new presentation. */
 int cmaf_resume(struct cmaf *c, struct media_info *info) MUST_USE;
 /* Takes one packet (borrowed); offset_us is added to its times (streams not in UTC). Damaged ones
  * are dropped and counted. -ENOMEM. */
@@ -206,6 +220,9 @@ const char *cmaf_codec(const struct cmaf_track *t);
 /* Do they have the same codec, whatever its parameters? Players change only between such tracks
  * without a break. */
 bool cmaf_same_codec(const struct cmaf_track *a, const struct cmaf_track *b);
+
+/* How many discontinuities there have been, those before the presentation too. */
+int64_t cmaf_discontinuities(const struct cmaf *c);
 
 /* Nothing more will come: completes what is in progress; playlists get EXT-X-ENDLIST. */
 void cmaf_end(struct cmaf *c);

@@ -59,8 +59,13 @@ void track_end(struct cmaf *c, struct cmaf_track *t);
 /* Parameters from track.extra or a key frame. 0; -ENODATA when there are none in it. */
 int track_config(struct cmaf *c, struct cmaf_track *t, const uint8_t *p, size_t n);
 void track_reset(struct cmaf_track *t);
-/* The init segment of t as it will be under k: a reference, or NULL while there are no parameters, or
+/* The parameters of t in segment `number`, those of now when it has none yet; NULL: not known. */
+struct cmaf_init *track_params(const struct cmaf_track *t, int64_t number);
+/* The init segment of t by these parameters (of track_params) under k: a reference, or NULL without parameters or
  * without memory. */
-struct cmaf_init *track_init_for(const struct cmaf_track *t, struct cmaf_key *k);
+struct cmaf_init *track_init_for(const struct cmaf_track *t, struct cmaf_init *params,
+				 struct cmaf_key *k);
+/* Forgets parameters that no segment from `number` on has. */
+void track_forget(struct cmaf_track *t, int64_t number);
 
 #endif
