@@ -72,6 +72,12 @@ static void log_presentation(const char *name, const struct cmaf *c)
 		 (double)c->grid.d.num / (double)c->grid.d.den, (double)c->part_target_us / 1e6);
 }
 
+/* Where keys are; borrowed from pc. */
+static const char *key_uri(const struct package_conf *pc)
+{
+	return pc->encryption_uri ? pc->encryption_uri : "../key/";
+}
+
 /* first_key_us: 0 for a stream in UTC. */
 static void make_presentation(struct package *p, int64_t first_key_us)
 {
@@ -86,7 +92,7 @@ static void make_presentation(struct package *p, int64_t first_key_us)
 	    .memory = pc->memory,
 	    .latency_us = pc->latency_us,
 	    .scheme = keys_scheme(pc),
-	    .key_uri = pc->encryption_uri ? pc->encryption_uri : "../key/",
+	    .key_uri = key_uri(pc),
 	    .license = pc->encryption_uri ? NULL : p->license,
 	    .key_formats = keys_formats(pc),
 	};
@@ -483,8 +489,10 @@ void package_change(struct package *p, struct package_conf *conf, struct access 
 		swap_input(p, input);
 	if (changes & CHANGED_FORM)
 		begin_anew(p);
-	if (p->cmaf)
+	if (p->cmaf) {
 		p->cmaf->conf.memory = conf->memory;
+		p->cmaf->conf.key_uri = key_uri(conf);
+	}
 }
 
 void package_leave(struct package *p)
