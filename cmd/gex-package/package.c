@@ -205,10 +205,28 @@ static void take(struct package *p, struct media_packet *pkt)
 		log_error(p->conf->name, "out of memory: a frame is lost");
 }
 
+/* Cues and ID3; before there are media they belong to none. */
+static void take_beside(struct package *p, const struct media_packet *pkt)
+{
+	int rc = p->cmaf && p->mapped
+		     ? cmaf_beside(p->cmaf, &p->info->track[pkt->track], pkt, p->offset_us)
+		     : -EAGAIN;
+
+	p->beside_n[rc != 0]++;
+	if (rc == -EINVAL || rc == -EMSGSIZE)
+		log_debug(p->conf->name, "a packet of %s cannot be used",
+			  p->info->track[pkt->track].name);
+}
+
 static void on_packet(void *arg, struct media_packet *pkt)
 {
 	struct package *p = arg;
 
+	if (p->info && pkt->track >= p->info->n && pkt->track < p->info->n + p->info->sides) {
+		take_beside(p, pkt);
+		media_packet_unref(pkt);
+		return;
+	}
 	p->last_packet_us = loop_now_us(p->loop);
 	if (p->info && pkt->track >= 0 && pkt->track < p->info->n)
 		take(p, pkt);
@@ -243,7 +261,7 @@ int package_open(struct package *p, const struct package_conf *c, struct stream_
 		 char *err)
 {
 	static const struct stream_input_events ev = {
-	    .opened = on_opened, .packet = on_packet, .lost = on_lost};
+	    .opened = on_opened, .packet = on_packet, .lost = on_lost, .sides = true};
 	struct stream_url url;
 	int rc = stream_url_parse(&url, c->input, err);
 
