@@ -15,8 +15,8 @@
 #define STEP 45000 /* ticks between things to tell */
 #define MASK ((INT64_C(1) << 33) - 1)
 
-static const uint8_t tag[] = {'I', 'D', '3', 4, 0, 0, 0, 0, 0,	 15,  'T', 'X', 'X',
-			      'X', 0,	0,   0, 5, 0, 0, 3, 'm', 'a', 'r', 'k'};
+static const uint8_t tag[] = {'I', 'D', '3', 4, 0, 0, 0, 0,   0,   18,	'T', 'X', 'X', 'X',
+			      0,   0,	0,   8, 0, 0, 3, 'm', 'a', 'r', 'k', 0,	  'o', 'n'};
 
 static ssize_t get(void *arg, void *p, size_t n)
 {
