@@ -169,14 +169,15 @@ static void put_row(const struct cc608_cell *row, FILE *f)
 	fputc('\n', f);
 }
 
-/* Rows that follow each other, as a cue. The screen's rows and columns are the middle 80 % of the picture (15.119(d)). */
+/* Rows that follow each other, as a cue. By its name a player that gets it again, and has put it at a time a little
+ * different, knows that it has it. The screen's rows and columns are the middle 80 % of the picture (15.119(d)). */
 static int put_block(const struct subtitle_cue *cue, int row, int64_t from_us, FILE *f)
 {
 	int end = row, left = CC608_COLUMNS, first, last;
 
 	for (; end < CC608_ROWS && extent(cue->screen.at[end], &first, &last); end++)
 		left = MIN(left, first);
-	fputc('\n', f);
+	fprintf(f, "\n%" PRId64 ".%d\n", cue->start_us / 1000, row + 1);
 	put_time(cue->start_us - from_us, f);
 	fputs(" --> ", f);
 	put_time(cue->end_us - from_us, f);
@@ -217,7 +218,7 @@ static struct buf *write_text(const struct subtitle_cue *cues, size_t n, int64_t
 		return NULL;
 	put_header(from_us, f);
 	for (size_t i = 0; i < n; i++)
-		if (cues[i].end_us / 1000 > cues[i].start_us / 1000)
+		if ((cues[i].end_us - from_us) / 1000 > (cues[i].start_us - from_us) / 1000)
 			put_cue(&cues[i], from_us, f);
 	bool bad = ferror(f);
 	struct buf *b = fclose(f) || bad ? NULL : buf_copy(text, size);

@@ -301,12 +301,14 @@ static void test_cues(void **state)
 	t.frame = 15;
 	pair(&t, 0x14, 0x2f);
 	cut(&t, 0,
-	    "\n00:00:00.500 --> 00:00:01.000 line:84.67% position:10.00% align:start\n"
+	    "\n1795361000500.15\n"
+	    "00:00:00.500 --> 00:00:01.000 line:84.67% position:10.00% align:start\n"
 	    "A&lt;B<i> &amp;</i><u> c</u>\n");
 	t.frame = 45;
 	pair(&t, 0x14, 0x2c);
 	cut(&t, 1,
-	    "\n00:00:00.000 --> 00:00:00.500 line:84.67% position:10.00% align:start\n"
+	    "\n1795361001000.15\n"
+	    "00:00:00.000 --> 00:00:00.500 line:84.67% position:10.00% align:start\n"
 	    "A&lt;B<i> &amp;</i><u> c</u>\n");
 	cut(&t, 2, "");
 	subtitle_finish(&t.s);
@@ -326,8 +328,10 @@ static void test_blocks(void **state)
 	tell(&t, "IN");
 	pair(&t, 0x14, 0x2f);
 	cut(&t, 0,
-	    "\n00:00:00.300 --> 00:00:01.000 line:10.00% position:30.00% align:start\nTOP\n"
-	    "\n00:00:00.300 --> 00:00:01.000 line:79.33% position:10.00% align:start\n"
+	    "\n1795361000300.1\n"
+	    "00:00:00.300 --> 00:00:01.000 line:10.00% position:30.00% align:start\nTOP\n"
+	    "\n1795361000300.14\n"
+	    "00:00:00.300 --> 00:00:01.000 line:79.33% position:10.00% align:start\n"
 	    "<c.cyan>LEFT</c>\nIN\n");
 	for (int i = 1; i < 16; i++) {
 		struct buf *b = subtitle_cut(&t.s, T0 + i * SEC_US, T0 + (i + 1) * SEC_US);
@@ -336,8 +340,10 @@ static void test_blocks(void **state)
 		buf_unref(b);
 	}
 	cut(&t, 16,
-	    "\n00:00:00.000 --> 00:00:00.300 line:10.00% position:30.00% align:start\nTOP\n"
-	    "\n00:00:00.000 --> 00:00:00.300 line:79.33% position:10.00% align:start\n"
+	    "\n1795361016000.1\n"
+	    "00:00:00.000 --> 00:00:00.300 line:10.00% position:30.00% align:start\nTOP\n"
+	    "\n1795361016000.14\n"
+	    "00:00:00.000 --> 00:00:00.300 line:79.33% position:10.00% align:start\n"
 	    "<c.cyan>LEFT</c>\nIN\n");
 	cut(&t, 17, "");
 	subtitle_finish(&t.s);
@@ -353,9 +359,11 @@ static void test_steps(void **state)
 	pair(&t, 0x14, 0x70);
 	tell(&t, "ABCDEFGHIJKLMNOPQRST"); /* frames 3 to 12 */
 	cut(&t, 0,
-	    "\n00:00:00.100 --> 00:00:00.366 line:84.67% position:10.00% align:start\n"
+	    "\n1795361000100.15\n"
+	    "00:00:00.100 --> 00:00:00.366 line:84.67% position:10.00% align:start\n"
 	    "ABCDEFGHIJKLMNOP\n"
-	    "\n00:00:00.366 --> 00:00:01.000 line:84.67% position:10.00% align:start\n"
+	    "\n1795361000366.15\n"
+	    "00:00:00.366 --> 00:00:01.000 line:84.67% position:10.00% align:start\n"
 	    "ABCDEFGHIJKLMNOPQRST\n");
 	subtitle_finish(&t.s);
 }
