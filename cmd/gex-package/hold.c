@@ -11,7 +11,8 @@ struct held {
 	struct cmaf_track *t;
 	enum hold_kind kind;
 	int64_t number;
-	int part; /* -1: the whole segment */
+	int part;  /* -1: the whole segment */
+	bool text; /* the playlist is that of its texts */
 };
 
 static void let_go(struct http_request *r)
@@ -62,6 +63,23 @@ void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum 
 	if (!keep(p, t, r, &p->rendition[t->index].held,
 		  (struct held){.kind = kind, .number = number, .part = part}))
 		http_reply_status(r, 503);
+}
+
+void hold_subtitles(struct package *p, struct cmaf_track *t, struct http_request *r, int64_t number)
+{
+	struct held what = {.kind = HOLD_PLAYLIST, .number = number, .part = -1, .text = true};
+
+	if (!keep(p, t, r, &p->rendition[t->index].held, what))
+		http_reply_status(r, 503);
+}
+
+static void answer_playlist(struct package *p, struct cmaf_track *t, bool text,
+			    struct http_request *r, const char *cache)
+{
+	if (text)
+		serve_subtitles(p, r, cache);
+	else
+		serve_playlist(p, t, r, cache);
 }
 
 /* ---- segments in progress ---- */
@@ -160,7 +178,7 @@ void hold_on_part(struct package *p, struct cmaf_track *t)
 		if (h.kind == HOLD_PART)
 			answer_part(p, t, &h, r);
 		else
-			serve_playlist(p, t, r, "public, max-age=6");
+			answer_playlist(p, t, h.text, r, "public, max-age=6");
 	}
 }
 
@@ -199,11 +217,11 @@ void hold_on_end(struct package *p)
 		struct http_request *r, *tmp;
 
 		list_for_safe (r, tmp, &p->rendition[i].held, link) {
-			enum hold_kind kind = ((struct held *)r->user)->kind;
+			struct held h = *(struct held *)r->user;
 
 			let_go(r);
-			if (kind == HOLD_PLAYLIST)
-				serve_playlist(p, t, r, "no-cache");
+			if (h.kind == HOLD_PLAYLIST)
+				answer_playlist(p, t, h.text, r, "no-cache");
 			else
 				http_reply(
 				    r, &(struct http_answer){.status = 404, .cache = "max-age=1"});

@@ -102,6 +102,8 @@ static void make_presentation(struct package *p, int64_t first_key_us)
 	    .license = pc->encryption_uri ? NULL : p->license,
 	    .key_formats = keys_formats(pc),
 	    .discontinuities = p->discontinuities,
+	    .captions = (unsigned)package_captions(pc),
+	    .captions_lang = pc->captions_lang,
 	};
 	char err[CMAF_ERR] = "out of memory";
 	int rc = cmaf_create(&p->cmaf, &conf, p->info, first_key_us, &ev, p, err);
@@ -536,10 +538,11 @@ void package_change(struct package *p, struct package_conf *conf, struct access 
 		swap_input(p, input);
 	if (changes & CHANGED_FORM)
 		begin_anew(p);
-	if (p->cmaf) {
-		p->cmaf->conf.memory = conf->memory;
-		p->cmaf->conf.key_uri = key_uri(conf);
-	}
+	if (!p->cmaf)
+		return;
+	p->cmaf->conf.memory = conf->memory;
+	p->cmaf->conf.key_uri = key_uri(conf);
+	p->cmaf->conf.captions_lang = conf->captions_lang; /* the same text, of its new owner */
 }
 
 void package_leave(struct package *p)

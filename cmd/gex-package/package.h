@@ -41,6 +41,7 @@ struct package_conf {
 	char *encryption, *encryption_keys, *encryption_url, *encryption_auth, *encryption_uri,
 	    *encryption_formats;
 	int64_t encryption_rotate_us;
+	char *captions, *captions_lang;
 	char *dvr;   /* folder; NULL: none */
 	char *vod;   /* the same, of recordings */
 	char *state; /* the same, of what outlives the process */
@@ -54,6 +55,8 @@ enum { CHANGED_LIMITS = 1, CHANGED_FORM = 2, CHANGED_INPUT = 4 };
 /* In what b differs from a: in what may change while the stream runs, in what its presentation is made by, in its source. */
 unsigned package_conf_changes(const struct conf_table *t, const struct package_conf *a,
 			      const struct package_conf *b);
+/* Bits of enum cmaf_captions; -EINVAL: c says something else. */
+int package_captions(const struct package_conf *c);
 /* What c says of who may have it; *out is NULL when it says nothing. 0, or a negative errno with one line in err
  * (HTTP_ERR bytes). */
 int package_access(const struct package_conf *c, struct access **out, char *err) MUST_USE;
@@ -144,7 +147,7 @@ struct package {
 	struct keys *keys; /* NULL: in clear */
 	char license[80];  /* the path of what keys_send_license answers */
 	struct rendition rendition[MEDIA_TRACKS_MAX];
-	struct cached multivariant, mpd;
+	struct cached multivariant, mpd, subtitles;
 	struct dvr *dvr; /* NULL: nothing is kept on disk */
 	struct vod *vod; /* NULL: no recordings */
 	struct state state;
@@ -214,7 +217,15 @@ void unexport_renditions(struct package *p);
 void unexport_package(struct package *p);
 
 /* text.c */
-enum text { TEXT_MULTIVARIANT, TEXT_MEDIA, TEXT_DELTA, TEXT_DELTA_RANGES, TEXT_IFRAMES, TEXT_MPD };
+enum text {
+	TEXT_MULTIVARIANT,
+	TEXT_MEDIA,
+	TEXT_DELTA,
+	TEXT_DELTA_RANGES,
+	TEXT_IFRAMES,
+	TEXT_SUBTITLES,
+	TEXT_MPD,
+};
 void text_send(struct package *p, struct http_request *r, struct cached *at, enum text what,
 	       const struct cmaf_track *t, const char *cache);
 /* The token by which r came and which its answer's addresses are to carry; "": none. */
@@ -237,6 +248,7 @@ void shift_flush(struct package *p);
 void serve(struct package *p, const char *path, struct http_request *r);
 void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
 		    const char *cache);
+void serve_subtitles(struct package *p, struct http_request *r, const char *cache);
 void serve_segment(const struct cmaf_segment *s, struct http_request *r);
 void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
 		int part, struct http_request *r);
@@ -257,6 +269,9 @@ void live_end(struct package *p);
 /* Keeps r until part `part` (-1: all) of segment `number` is there. */
 void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum hold_kind kind,
 	  int64_t number, int part);
+/* Keeps r, for the playlist of t's texts, until that of segment `number` is there. */
+void hold_subtitles(struct package *p, struct cmaf_track *t, struct http_request *r,
+		    int64_t number);
 /* Sends what there is of the segment in progress and the rest as it is made. */
 void trickle(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
 	     struct http_request *r);

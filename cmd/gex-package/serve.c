@@ -3,7 +3,8 @@
  *   index.m3u8, manifest.mpd, live.mp4, time, latency.json, "" (the page) and the page's files
  *   key/KID, license
  *   RENDITION/index.m3u8, RENDITION/init-HASH.mp4
- *   RENDITION/N.m4s (a segment), RENDITION/N.K.m4s (a part) */
+ *   RENDITION/N.m4s (a segment), RENDITION/N.K.m4s (a part)
+ *   cc1/index.m3u8, cc1/N.vtt: captions as text */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -142,6 +143,60 @@ static void media_playlist(struct package *p, struct cmaf_track *t, struct http_
 		serve_playlist(p, t, r, "public, max-age=6");
 	else
 		hold(p, t, r, HOLD_PLAYLIST, number, (int)part);
+}
+
+/* ---- captions as text ---- */
+
+void serve_subtitles(struct package *p, struct http_request *r, const char *cache)
+{
+	text_send(p, r, &p->subtitles, TEXT_SUBTITLES, NULL, cache);
+}
+
+/* Without parts a reload that names one waits for its segment too. */
+static void subtitles_playlist(struct package *p, struct cmaf_track *t, struct http_request *r)
+{
+	int64_t number = -1, part = -1;
+	int has_number = directive(r, "_HLS_msn", &number),
+	    has_part = directive(r, "_HLS_part", &part);
+
+	if (has_number < 0 || has_part < 0 || (has_part && !has_number) ||
+	    (has_number && !p->cmaf->ended && too_far(p->cmaf, t, number, -1)))
+		bad_request(r);
+	else if (!has_number || p->cmaf->ended)
+		serve_subtitles(p, r, BRIEFLY);
+	else if (hold_is_there(t, number, -1))
+		serve_subtitles(p, r, "public, max-age=6");
+	else
+		hold_subtitles(p, t, r, number);
+}
+
+static void get_text(const struct cmaf_track *t, int64_t number, struct http_request *r)
+{
+	const struct cmaf_segment *s = cmaf_segment(t, number);
+	struct buf *b = s && s->complete && !s->gap ? cmaf_text(t, s) : NULL;
+
+	if (b)
+		send_buf(r, b, "text/vtt; charset=utf-8", FOREVER, NULL);
+	else
+		not_found(r);
+	buf_unref(b);
+}
+
+static void subtitles(struct package *p, struct cmaf_track *t, const char *file,
+		      struct http_request *r)
+{
+	long long number;
+	int used = 0;
+
+	if (!strcmp(file, "index.m3u8") && !cmaf_ready(p->cmaf))
+		not_yet(r);
+	else if (!strcmp(file, "index.m3u8"))
+		subtitles_playlist(p, t, r);
+	else if (*file >= '0' && *file <= '9' && sscanf(file, "%18lld%n", &number, &used) == 1 &&
+		 !strcmp(file + used, ".vtt"))
+		get_text(t, number, r);
+	else
+		not_found(r);
 }
 
 /* ---- media ---- */
@@ -303,6 +358,11 @@ static void rendition(struct package *p, const char *path, struct http_request *
 	name[slash - path] = 0;
 	struct cmaf_track *t = p->cmaf ? cmaf_find(p->cmaf, name) : NULL;
 	const char *file = slash + 1;
+	struct cmaf_track *spoken = p->cmaf ? cmaf_spoken(p->cmaf) : NULL;
+	if (spoken && !strcmp(name, CMAF_SUBTITLES)) {
+		subtitles(p, spoken, file, r);
+		return;
+	}
 	bool media = parse_media_name(file, &number, &part);
 	if (!strcmp(file, "dvr.m3u8") && shift_text(p, SHIFT_MEDIA, name, r))
 		return;

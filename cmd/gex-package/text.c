@@ -18,6 +18,7 @@ void text_flush(struct package *p)
 {
 	forget(&p->multivariant);
 	forget(&p->mpd);
+	forget(&p->subtitles);
 	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
 		forget(&p->rendition[i].playlist);
 		forget(&p->rendition[i].delta);
@@ -53,6 +54,8 @@ static struct buf *render(struct package *p, enum text what, const struct cmaf_t
 			       f);
 	else if (what == TEXT_IFRAMES)
 		cmaf_hls_iframes(p->cmaf, t, f);
+	else if (what == TEXT_SUBTITLES)
+		cmaf_hls_subtitles(p->cmaf, f);
 	else
 		cmaf_dash(p->cmaf, time_url, f);
 	bool bad = ferror(f);

@@ -28,6 +28,9 @@
  * Cues and ID3 that come beside the media are date ranges in playlists (range.h) and messages before
  * chunks (emsg.h).
  *
+ * Captions in the pictures of a track (subtitle.h) are shown twice when they are asked for: players are told of them, and a
+ * rendition of WebVTT has a text for each segment of that track. Neither is there before anything has been said.
+ *
  * Playlists (hls.c) and the MPD (dash.c) are written as text from this store. No clock, no I/O, one
  * thread. */
 #ifndef GEX_CMAF_H
@@ -43,6 +46,7 @@
 #define CMAF_BREAKS 8
 #define CMAF_CHANGES 16
 #define CMAF_KEYS 64
+#define CMAF_SUBTITLES "cc1" /* name of the rendition made of captions */
 
 /* ---- the grid ---- */
 
@@ -75,6 +79,12 @@ enum cmaf_scheme {
 /* The key itself is at the URI, or a player with ClearKey (W3C EME) asks for it by its id. hls.js
  * takes only the latter, and only where the former is not. */
 enum cmaf_key_format { CMAF_IDENTITY = 1, CMAF_CLEARKEY = 2 };
+
+/* What is made of captions in the pictures. No text with AES-128: it would be in clear. */
+enum cmaf_captions {
+	CMAF_CAPTIONS_CEA = 1, /* players are told that they are there */
+	CMAF_CAPTIONS_VTT = 2, /* a rendition of WebVTT */
+};
 
 struct cmaf_key {
 	int refs;
@@ -121,6 +131,7 @@ struct cmaf_segment {
 	VEC(struct buf *) chunk; /* with AES-128 one, the encrypted file, once it is complete */
 	VEC(struct cmaf_part) part;
 	size_t size;
+	struct buf *text; /* WebVTT of what was said in it; NULL: nothing yet */
 };
 
 struct cmaf_track {
@@ -156,8 +167,10 @@ struct cmaf_conf {
 	/* Of players, borrowed: where a key is, with its name behind it, as media playlists have it;
 	 * where the MPD's get them by the protocol of ClearKey (NULL: it does not tell). */
 	const char *key_uri, *license;
-	unsigned key_formats;	 /* of EXT-X-KEY with cbcs: bits of cmaf_key_format */
-	int64_t discontinuities; /* before the presentation, which continues their count */
+	unsigned key_formats;	   /* of EXT-X-KEY with cbcs: bits of cmaf_key_format */
+	int64_t discontinuities;   /* before the presentation, which continues their count */
+	unsigned captions;	   /* bits of cmaf_captions */
+	const char *captions_lang; /* their language by BCP 47, borrowed; NULL: not told */
 };
 
 struct cmaf_events {
@@ -198,7 +211,9 @@ struct cmaf {
 	struct cmaf_key *key
 	    [CMAF_KEYS]; /* by their first segments; those of what is stored, and of what is to come */
 	int nkeys;
-	int64_t keyed_us; /* what was the newest segment's beginning when the last came */
+	struct subtitle *subtitle; /* NULL: no captions are wanted, or there can be none */
+	struct cmaf_track *spoken; /* whose pictures they are read from */
+	int64_t keyed_us;	   /* what was the newest segment's beginning when the last came */
 	int64_t
 	    changed_us; /* the beginning of the first segment by the newest parameters; 0: never */
 };
@@ -238,6 +253,10 @@ bool cmaf_same_codec(const struct cmaf_track *a, const struct cmaf_track *b);
 
 /* How many discontinuities there have been, those before the presentation too. */
 int64_t cmaf_discontinuities(const struct cmaf *c);
+/* The track whose segments have a text; NULL: none, or nothing has been said. */
+struct cmaf_track *cmaf_spoken(const struct cmaf *c);
+/* What s, a complete segment of it, says: a reference of the caller's. NULL without memory. */
+struct buf *cmaf_text(const struct cmaf_track *t, const struct cmaf_segment *s) MUST_USE;
 
 /* Nothing more will come: completes what is in progress; playlists get EXT-X-ENDLIST. */
 void cmaf_end(struct cmaf *c);
@@ -274,6 +293,8 @@ enum cmaf_delta { CMAF_WHOLE, CMAF_SKIP, CMAF_SKIP_RANGES };
 void cmaf_hls_multivariant(const struct cmaf *c, FILE *f);
 void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, enum cmaf_delta delta,
 		    FILE *f);
+/* Of the texts of cmaf_spoken. A segment is listed when it is complete: there are no parts. */
+void cmaf_hls_subtitles(const struct cmaf *c, FILE *f);
 /* The key frames at the beginnings of segments, for a video track: trick play (4.4.3.6). */
 void cmaf_hls_iframes(const struct cmaf *c, const struct cmaf_track *t, FILE *f);
 /* ISO/IEC 23009-1 with the DASH-IF low-latency profile. time_url: of UTCTiming. */

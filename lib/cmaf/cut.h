@@ -46,6 +46,8 @@ int store_chunk(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s,
 		struct buf *b); /* takes b */
 /* s is complete: its chunks become one encrypted file (AES-128). -ENOMEM. */
 int store_seal(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s);
+/* s is complete: what was said in it. Without memory it says nothing. */
+void store_text(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s);
 /* Lets go what is beyond the window or the memory. */
 void store_trim(struct cmaf *c, struct cmaf_track *t);
 void store_clear(struct cmaf *c, struct cmaf_track *t);

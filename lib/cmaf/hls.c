@@ -6,6 +6,7 @@
 
 #include "cmaf/cmaf.h"
 #include "cmaf/range.h"
+#include "cmaf/subtitle.h"
 #include "media/language.h"
 
 static double seconds(int64_t us)
@@ -101,6 +102,45 @@ static void put_media(const struct cmaf *c, int i, FILE *f)
 		standard_sound(c, t) == t ? "YES" : "NO", t->channels, t->name);
 }
 
+/* ---- captions ---- */
+
+static bool tells_captions(const struct cmaf *c)
+{
+	return c->conf.captions & CMAF_CAPTIONS_CEA && c->subtitle && c->subtitle->cc.heard;
+}
+
+static void put_caption_media(const struct cmaf *c, const char *type, const char *name, FILE *f)
+{
+	const char *lang = c->conf.captions_lang;
+
+	fprintf(f, "#EXT-X-MEDIA:TYPE=%s,GROUP-ID=\"captions\",NAME=\"%s\"", type, name);
+	if (lang && *lang)
+		fprintf(f, ",LANGUAGE=\"%s\"", lang);
+	fprintf(f, ",DEFAULT=NO,AUTOSELECT=YES");
+}
+
+/* As text, and for players that find them in the pictures. */
+static void put_captions(const struct cmaf *c, FILE *f)
+{
+	if (cmaf_spoken(c)) {
+		put_caption_media(c, "SUBTITLES", "Captions", f);
+		fprintf(f, ",CHARACTERISTICS=\"public.accessibility.transcribes-spoken-dialog,"
+			   "public.accessibility.describes-music-and-sound\","
+			   "URI=\"" CMAF_SUBTITLES "/index.m3u8\"\n");
+	}
+	if (tells_captions(c)) {
+		put_caption_media(c, "CLOSED-CAPTIONS", "CC1", f);
+		fprintf(f, ",INSTREAM-ID=\"CC1\"\n");
+	}
+}
+
+static void put_captions_of(const struct cmaf *c, FILE *f)
+{
+	fprintf(f, ",CLOSED-CAPTIONS=%s", tells_captions(c) ? "\"captions\"" : "NONE");
+	if (cmaf_spoken(c))
+		fprintf(f, ",SUBTITLES=\"captions\"");
+}
+
 /* audio: one of the group that goes with t, or NULL. */
 static void put_variant(const struct cmaf *c, const struct cmaf_track *t,
 			const struct cmaf_track *audio, FILE *f)
@@ -127,7 +167,7 @@ static void put_variant(const struct cmaf *c, const struct cmaf_track *t,
 		fprintf(f, ",RESOLUTION=%dx%d", t->width, t->height);
 		if (t->fps.num > 0)
 			fprintf(f, ",FRAME-RATE=%.3f", (double)t->fps.num / (double)t->fps.den);
-		fprintf(f, ",CLOSED-CAPTIONS=NONE");
+		put_captions_of(c, f);
 	}
 	if (audio) {
 		fputs(",AUDIO=", f);
@@ -186,6 +226,7 @@ void cmaf_hls_multivariant(const struct cmaf *c, FILE *f)
 	for (int i = 0; i < c->n && video; i++)
 		if (c->track[i]->kind == MEDIA_AUDIO)
 			put_media(c, i, f);
+	put_captions(c, f);
 	for (int i = 0; i < c->n; i++)
 		if (c->track[i]->kind == MEDIA_VIDEO || !video)
 			put_variants(c, c->track[i], f);
@@ -319,13 +360,13 @@ static void put_segment(const struct cmaf *c, const struct cmaf_track *t,
 			seconds(cmaf_us(t, s->end - s->start)), s->number);
 }
 
-static void put_hint_and_reports(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
+/* t: of whose playlist; NULL: the texts'. */
+static void put_reports(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
 {
+	const struct cmaf_track *spoken = cmaf_spoken(c);
 	int64_t number;
 	int part;
 
-	cmaf_next(t, &number, &part);
-	fprintf(f, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"%" PRId64 ".%d.m4s\"\n", number, part);
 	for (int i = 0; i < c->n; i++) {
 		const struct cmaf_track *o = c->track[i];
 		const struct cmaf_segment *s = cmaf_last(o);
@@ -340,6 +381,22 @@ static void put_hint_and_reports(const struct cmaf *c, const struct cmaf_track *
 			fprintf(f, ",LAST-PART=%zu", s->part.len - 1);
 		fprintf(f, "\n");
 	}
+	if (t && spoken && cmaf_last(spoken)) {
+		cmaf_next(spoken, &number, &part);
+		fprintf(f,
+			"#EXT-X-RENDITION-REPORT:URI=\"../" CMAF_SUBTITLES
+			"/index.m3u8\",LAST-MSN=%" PRId64 "\n",
+			number - 1);
+	}
+}
+
+static void put_hint(const struct cmaf_track *t, FILE *f)
+{
+	int64_t number;
+	int part;
+
+	cmaf_next(t, &number, &part);
+	fprintf(f, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"%" PRId64 ".%d.m4s\"\n", number, part);
 }
 
 /* A delta update leaves out complete segments that end more than CAN-SKIP-UNTIL before the end
@@ -397,8 +454,39 @@ void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, enum cmaf_
 	}
 	if (c->ended)
 		fprintf(f, "#EXT-X-ENDLIST\n");
-	else if (last)
-		put_hint_and_reports(c, t, f);
+	else if (last) {
+		put_hint(t, f);
+		put_reports(c, t, f);
+	}
+}
+
+/* ---- texts ---- */
+
+void cmaf_hls_subtitles(const struct cmaf *c, FILE *f)
+{
+	const struct cmaf_track *t = cmaf_spoken(c);
+	const struct cmaf_segment *s = t ? cmaf_listed(c, t) : NULL,
+				  *last = s ? cmaf_last(t) : NULL;
+
+	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:%d\n", cmaf_target_s(c));
+	fprintf(f, "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,HOLD-BACK=%d\n",
+		3 * cmaf_target_s(c));
+	if (t)
+		put_sequence(t, s, f);
+	for (; s && s->complete;
+	     s = s == last ? NULL : list_entry(s->link.next, struct cmaf_segment, link)) {
+		if (s->discontinuity)
+			fprintf(f, "#EXT-X-DISCONTINUITY\n");
+		put_date(t, s->start, f);
+		if (s->gap)
+			fprintf(f, "#EXT-X-GAP\n");
+		fprintf(f, "#EXTINF:%.6f,\n%" PRId64 ".vtt\n",
+			seconds(cmaf_us(t, s->end - s->start)), s->number);
+	}
+	if (c->ended)
+		fprintf(f, "#EXT-X-ENDLIST\n");
+	else
+		put_reports(c, NULL, f);
 }
 
 /* ---- key frames alone ---- */

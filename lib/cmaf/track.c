@@ -267,6 +267,7 @@ static int end_part(struct cmaf *c, struct cmaf_track *t, bool last)
 	cut->part_start = s->end = cut->next;
 	cut->part_key = false;
 	if (last) {
+		store_text(c, t, s);
 		s->complete = true;
 		cut->cur = NULL;
 	}

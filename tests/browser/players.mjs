@@ -10,6 +10,13 @@ const hls = (url) => `
 	hls.loadSource(${JSON.stringify(url)});
 	hls.attachMedia(document.querySelector('video'));`;
 
+// The first text track is shown, as when a viewer has chosen it.
+const hlsText = (url) => `${hls(url)}
+	document.querySelector('video').addEventListener('playing', (e) => {
+		for (const track of e.target.textTracks)
+			track.mode = track === e.target.textTracks[0] ? 'showing' : 'disabled';
+	}, { once: true });`;
+
 const dash = (url) => `
 	const player = window.gexPlayer = dashjs.MediaPlayer().create();
 	player.initialize(document.querySelector('video'), ${JSON.stringify(url)}, true);`;
@@ -88,6 +95,7 @@ const mp4 = (url, codecs) => `
 
 const players = {
 	hls: { script: 'hls.js/dist/hls.min.js', start: hls },
+	'hls-text': { script: 'hls.js/dist/hls.min.js', start: hlsText },
 	dash: { script: 'dashjs/dist/modern/umd/dash.all.min.js', start: dash },
 	shaka: { script: 'shaka-player/dist/shaka-player.compiled.js', start: shaka },
 	'hls-keys': { script: 'hls.js/dist/hls.min.js', start: hlsKeys },

@@ -7,11 +7,12 @@ function install(settleMs) {
 		stalls: [],	// [begin, length in ms], in ms of performance.now()
 		waiting: 0,	// `waiting` events after the settling time
 		errors: [],
+		cues: [],	// texts of tracks that are shown, each when it changes: [text, ms into its second of media]
 		first: null,	// performance.now() at the first frame read
 		video: null,
 	};
 	const canvas = document.createElement('canvas');
-	let pen = null, moved = 0, at = -1, stalled = false, hooked = null;
+	let pen = null, moved = 0, at = -1, stalled = false, hooked = null, said = '';
 
 	canvas.width = 256;
 	canvas.height = 32;
@@ -64,6 +65,17 @@ function install(settleMs) {
 			player.addEventListener('error', (e) => probe.errors.push(`shaka ${e.detail?.code}`));
 	}
 
+	// Segments begin with a second of the media's time; where the player has put that only it knows.
+	function listen(v) {
+		const cues = [...v.textTracks].filter((t) => t.mode === 'showing').flatMap((t) => [...t.activeCues ?? []]);
+		const text = cues.map((c) => c.text).join('\n');
+		const frag = hooked?.levels?.[Math.max(0, hooked.currentLevel)]?.details?.fragments[0];
+
+		if (text && text !== said)
+			probe.cues.push([text, Math.round(1000 * ((cues[0].startTime - (frag?.start ?? 0)) % 1 + 1)) % 1000]);
+		said = text;
+	}
+
 	function look() {
 		const v = document.querySelector('video');
 
@@ -81,6 +93,7 @@ function install(settleMs) {
 			if (probe.video.paused && probe.video.readyState >= 3)
 				probe.video.play().catch(() => {});
 			lookForStall();
+			listen(probe.video);
 		}
 	}
 
@@ -88,7 +101,7 @@ function install(settleMs) {
 		const v = probe.video;
 		const end = v?.buffered.length ? v.buffered.end(v.buffered.length - 1) : 0;
 		const report = {
-			samples: probe.samples, errors: probe.errors,
+			samples: probe.samples, errors: probe.errors, cues: probe.cues,
 			stalls: probe.stalls.length, waiting: probe.waiting,
 			stallMs: probe.stalls.reduce((sum, s) => sum + s[1], 0), stalled,
 			stallMaxMs: Math.max(0, ...probe.stalls.map((s) => s[1])),
@@ -100,6 +113,7 @@ function install(settleMs) {
 
 		probe.samples = [];
 		probe.errors = [];
+		probe.cues = [];
 		return report;
 	};
 	window.gexProbe = probe;

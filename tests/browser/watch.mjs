@@ -7,7 +7,8 @@
 //                     an MPD, a fragmented MP4 (--codecs C), played by a page of our own
 //     --screenshot F  PNG of the page at the end
 //     --viewport WxH  of the page (default 800x600); --phone: with touch and a phone's density; --dark: at night
-//     --progress      four lines a second while it goes on; clock_ms is of the newest frame shown
+//     --progress      four lines a second while it goes on; clock_ms is of the newest frame shown. Of each text that is shown
+//                     a line more: cue=TEXT into_ms=WHERE in its second of media it begins
 //
 // The page may set window.gexPlayer to its hls.js, dash.js or Shaka player: its errors are counted.
 // Prints key=value:
@@ -97,6 +98,8 @@ function addReport(report) {
 }
 
 function printProgress(report) {
+	for (const [text, into] of report.cues)
+		console.log(`cue=${text.replace(/\s+/g, ' ')} into_ms=${into}`);
 	const read = report.samples.filter((s) => s[0] !== null);
 
 	console.log(`at_ms=${Date.now()} frames=${report.samples.length} clock_ms=${tally.lastUtc ?? 0} ` +

@@ -1,6 +1,7 @@
-/* caption-source WIDTH HEIGHT FPS FRAMES: H.264 in NUT on standard output, each frame with CEA-608 captions: two letters in field 1,
+/* caption-source WIDTH HEIGHT FPS FRAMES [pop-on]: H.264 in NUT on standard output, each frame with CEA-608 captions: two letters in field 1,
  * null pairs in field 2 and the padding of CEA-708, as much as a frame of this rate bears. What it has said it prints on standard
- * error, two bytes in hex a frame. */
+ * error, two bytes in hex a frame. pop-on: the letters are captions, one a second which is shown from the middle of it on; FPS is
+ * 24 or more. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,9 +19,34 @@ static uint8_t odd(int c)
 	return (uint8_t)(c | (__builtin_popcount((unsigned)c) % 2 ? 0 : 0x80));
 }
 
-static void caption(AVFrame *f, int64_t n, int fps)
+static void letters(uint8_t to[2], int64_t n)
 {
 	static const char text[] = "THE QUICK BROWN FOX JUMPS OVER THE LAZY DOG 0123456789 ";
+
+	for (int i = 0; i < 2; i++)
+		to[i] = odd(text[(2 * n + i) % (int64_t)(sizeof(text) - 1)]);
+}
+
+/* Loading, erasing what was loaded, row 15, the words; at the middle of the second the end of the caption. Codes go twice. */
+static void pop_on(uint8_t to[2], int64_t n, int fps)
+{
+	static const uint8_t begin[][2] = {{0x14, 0x20}, {0x14, 0x2e}, {0x14, 0x70}};
+	char words[16];
+	int at = (int)(n % fps), b[2] = {0, 0};
+
+	snprintf(words, sizeof(words), "SECOND %03d", (int)(n / fps % 1000));
+	if (at < 6)
+		memcpy(b, (int[]){begin[at / 2][0], begin[at / 2][1]}, sizeof(b));
+	else if (at < 11)
+		memcpy(b, (int[]){words[2 * (at - 6)], words[2 * (at - 6) + 1]}, sizeof(b));
+	else if (at / 2 == fps / 4)
+		memcpy(b, (int[]){0x14, 0x2f}, sizeof(b));
+	to[0] = odd(b[0]);
+	to[1] = odd(b[1]);
+}
+
+static void caption(AVFrame *f, int64_t n, int fps, bool popped)
+{
 	int count = 600 / fps;
 	AVFrameSideData *to = av_frame_new_side_data(f, AV_FRAME_DATA_A53_CC, (size_t)(3 * count));
 
@@ -29,8 +55,10 @@ static void caption(AVFrame *f, int64_t n, int fps)
 	for (int i = 2; i < count; i++)
 		memcpy(to->data + 3 * i, (uint8_t[]){0xfa, 0, 0}, 3);
 	memcpy(to->data, (uint8_t[]){0xfc, 0, 0, 0xfd, 0x80, 0x80}, 6);
-	for (int i = 0; i < 2; i++)
-		to->data[1 + i] = odd(text[(2 * n + i) % (int64_t)(sizeof(text) - 1)]);
+	if (popped)
+		pop_on(to->data + 1, n, fps);
+	else
+		letters(to->data + 1, n);
 	fprintf(stderr, "%02x%02x\n", to->data[1], to->data[2]);
 }
 
@@ -60,7 +88,8 @@ int main(int argc, char **argv)
 	char err[MEDIA_ERR];
 
 	media_setup_log();
-	if (argc != 5 || !f || !info)
+	bool popped = argc == 6 && !strcmp(argv[5], "pop-on");
+	if (argc != 5 + popped || !f || !info)
 		return 64;
 	r.width = f->width = atoi(argv[1]);
 	r.height = f->height = atoi(argv[2]);
@@ -73,7 +102,7 @@ int main(int argc, char **argv)
 		return 1;
 	for (int64_t n = 0; n < atoi(argv[4]); n++) {
 		picture(f, n);
-		caption(f, n, (int)r.fps.num);
+		caption(f, n, (int)r.fps.num, popped);
 		f->pts = n;
 		f->pict_type = n % r.fps.num ? AV_PICTURE_TYPE_NONE : AV_PICTURE_TYPE_I;
 		if (encoder_send(&e, f))

@@ -14,7 +14,8 @@ static const struct cmaf_conf conf = {.segment_us = SEC_US,
 				      .part_us = 200 * MS_US,
 				      .chunk_us = 30 * MS_US,
 				      .window = 6,
-				      .latency_us = SEC_US};
+				      .latency_us = SEC_US,
+				      .captions = CMAF_CAPTIONS_CEA | CMAF_CAPTIONS_VTT};
 
 static void check(const char *name, const char *text)
 {
