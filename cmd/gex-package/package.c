@@ -74,6 +74,12 @@ static void log_presentation(const char *name, const struct cmaf *c)
 		 (double)c->grid.d.num / (double)c->grid.d.den, (double)c->part_target_us / 1e6);
 }
 
+/* Where keys are; borrowed from pc. */
+static const char *key_uri(const struct package_conf *pc)
+{
+	return pc->encryption_uri ? pc->encryption_uri : "../key/";
+}
+
 /* first_key_us: 0 for a stream in UTC. */
 static void make_presentation(struct package *p, int64_t first_key_us)
 {
@@ -92,7 +98,7 @@ static void make_presentation(struct package *p, int64_t first_key_us)
 	    .memory = pc->memory,
 	    .latency_us = pc->latency_us,
 	    .scheme = keys_scheme(pc),
-	    .key_uri = pc->encryption_uri ? pc->encryption_uri : "../key/",
+	    .key_uri = key_uri(pc),
 	    .license = pc->encryption_uri ? NULL : p->license,
 	    .key_formats = keys_formats(pc),
 	    .discontinuities = p->discontinuities,
@@ -206,10 +212,28 @@ static void take(struct package *p, struct media_packet *pkt)
 		log_error(p->conf->name, "out of memory: a frame is lost");
 }
 
+/* Cues and ID3; before there are media they belong to none. */
+static void take_beside(struct package *p, const struct media_packet *pkt)
+{
+	int rc = p->cmaf && p->mapped
+		     ? cmaf_beside(p->cmaf, &p->info->track[pkt->track], pkt, p->offset_us)
+		     : -EAGAIN;
+
+	p->beside_n[rc != 0]++;
+	if (rc == -EINVAL || rc == -EMSGSIZE)
+		log_debug(p->conf->name, "a packet of %s cannot be used",
+			  p->info->track[pkt->track].name);
+}
+
 static void on_packet(void *arg, struct media_packet *pkt)
 {
 	struct package *p = arg;
 
+	if (p->info && pkt->track >= p->info->n && pkt->track < p->info->n + p->info->sides) {
+		take_beside(p, pkt);
+		media_packet_unref(pkt);
+		return;
+	}
 	p->last_packet_us = loop_now_us(p->loop);
 	if (p->info && pkt->track >= 0 && pkt->track < p->info->n)
 		take(p, pkt);
@@ -244,7 +268,7 @@ int package_open(struct package *p, const struct package_conf *c, struct stream_
 		 char *err)
 {
 	static const struct stream_input_events ev = {
-	    .opened = on_opened, .packet = on_packet, .lost = on_lost};
+	    .opened = on_opened, .packet = on_packet, .lost = on_lost, .sides = true};
 	struct stream_url url;
 	int rc = stream_url_parse(&url, c->input, err);
 
@@ -512,8 +536,10 @@ void package_change(struct package *p, struct package_conf *conf, struct access 
 		swap_input(p, input);
 	if (changes & CHANGED_FORM)
 		begin_anew(p);
-	if (p->cmaf)
+	if (p->cmaf) {
 		p->cmaf->conf.memory = conf->memory;
+		p->cmaf->conf.key_uri = key_uri(conf);
+	}
 }
 
 void package_leave(struct package *p)

@@ -111,7 +111,7 @@ struct cached {
 };
 
 struct rendition {
-	struct cached playlist, delta, iframes;
+	struct cached playlist, delta, delta_ranges, iframes;
 	struct list held;     /* hold.c: requests, by their links */
 	struct list trickled; /* the same, of segments in progress */
 	int64_t latency_us;   /* now - the instant of the newest frame of the last part */
@@ -171,7 +171,8 @@ struct package {
 	struct list live_list; /* live.c: requests, by their links */
 	int live;	       /* of them */
 	int64_t restarts, end_us;
-	struct { /* index.c: what is told of it, made at us */
+	int64_t beside_n[2]; /* cues and ID3: taken, and not */
+	struct {	     /* index.c: what is told of it, made at us */
 		struct buf *json, *html;
 		int64_t us;
 	} told;
@@ -213,7 +214,7 @@ void unexport_renditions(struct package *p);
 void unexport_package(struct package *p);
 
 /* text.c */
-enum text { TEXT_MULTIVARIANT, TEXT_MEDIA, TEXT_DELTA, TEXT_IFRAMES, TEXT_MPD };
+enum text { TEXT_MULTIVARIANT, TEXT_MEDIA, TEXT_DELTA, TEXT_DELTA_RANGES, TEXT_IFRAMES, TEXT_MPD };
 void text_send(struct package *p, struct http_request *r, struct cached *at, enum text what,
 	       const struct cmaf_track *t, const char *cache);
 /* The token by which r came and which its answer's addresses are to carry; "": none. */

@@ -199,6 +199,7 @@ int cmaf_create(struct cmaf **out, const struct cmaf_conf *conf, struct media_in
 	for (size_t i = 0; i < CMAF_BREAKS; i++)
 		c->break_at[i] = NO_NUMBER;
 	lay_grid(c, info, first_key_us);
+	beside_learn(c, info);
 	for (int i = 0; i < info->n; i++) {
 		c->track[i] = track_create(&info->track[i], i);
 		if (!c->track[i]) {
@@ -225,6 +226,7 @@ void cmaf_destroy(struct cmaf *c)
 		track_destroy(c, c->track[i]);
 	for (int i = 0; i < c->nkeys; i++)
 		key_unref(c->key[i]);
+	beside_finish(c);
 	media_info_unref(c->info);
 	free(c);
 }
@@ -270,6 +272,7 @@ int cmaf_resume(struct cmaf *c, struct media_info *info)
 		if (extra && track_config(c, t, extra->data, extra->len) == -ENOMEM)
 			return -ENOMEM;
 	}
+	beside_learn(c, info);
 	media_info_unref(c->info);
 	c->info = media_info_ref(info);
 	return 0;
@@ -398,6 +401,11 @@ bool cmaf_same_codec(const struct cmaf_track *a, const struct cmaf_track *b)
 int cmaf_target_s(const struct cmaf *c)
 {
 	return (int)MAX(1, base_scale(1, c->grid.d.num, c->grid.d.den));
+}
+
+int64_t cmaf_skip_until_us(const struct cmaf *c)
+{
+	return 6 * cmaf_target_s(c) * SEC_US;
 }
 
 int64_t cmaf_part_hold_back_us(const struct cmaf *c)

@@ -25,6 +25,9 @@
  * is to be protected never gets into the store in clear. A key holds from one segment on in all
  * tracks, and each of its own has an init segment that names it.
  *
+ * Cues and ID3 that come beside the media are date ranges in playlists (range.h) and messages before
+ * chunks (emsg.h).
+ *
  * Playlists (hls.c) and the MPD (dash.c) are written as text from this store. No clock, no I/O, one
  * thread. */
 #ifndef GEX_CMAF_H
@@ -106,6 +109,9 @@ struct cmaf_change {
 	struct cmaf_init *init;
 };
 
+struct ranges;
+struct emsgs;
+
 struct cmaf_segment {
 	struct list link;
 	int64_t number, start, end; /* in the track's scale */
@@ -182,6 +188,11 @@ struct cmaf {
 	size_t bytes;
 	int64_t evicted_early;
 	bool ended;
+	/* What comes beside media: whether the source has ever had cues, ID3 (playlists and the MPD
+	 * announce it from then on), and what there is of them; NULL before the first. */
+	bool cues, tags;
+	struct ranges *ranges;
+	struct emsgs *messages;
 	int64_t break_at[CMAF_BREAKS]; /* numbers of the newest discontinuities, round about */
 	unsigned breaks;
 	struct cmaf_key *key
@@ -204,6 +215,10 @@ int cmaf_resume(struct cmaf *c, struct media_info *info) MUST_USE;
 /* Takes one packet (borrowed); offset_us is added to its times (streams not in UTC). Damaged ones
  * are dropped and counted. -ENOMEM. */
 int cmaf_packet(struct cmaf *c, struct media_packet *p, int64_t offset_us) MUST_USE;
+/* The same of a packet of data, which is of the source's track m: a cue or an ID3 tag. What it says is seen with the next chunk and
+ * part. 0; -EINVAL when it is damaged, -EMSGSIZE; -ENOMEM. */
+int cmaf_beside(struct cmaf *c, const struct media_track *m, const struct media_packet *p,
+		int64_t offset_us) MUST_USE;
 /* While the source is away: ends what is in progress and adds gaps up to the segment that is over
  * at utc_us. */
 void cmaf_gap(struct cmaf *c, int64_t utc_us);
@@ -245,16 +260,20 @@ int64_t cmaf_us(const struct cmaf_track *t, int64_t v);
  * presentation. */
 int cmaf_target_s(const struct cmaf *c);
 int64_t cmaf_part_hold_back_us(const struct cmaf *c);
+/* How far from its end a playlist is always whole: CAN-SKIP-UNTIL. */
+int64_t cmaf_skip_until_us(const struct cmaf *c);
 /* Peak and mean over the stored segments, bit/s; what was told or a guess while there are none. */
 void cmaf_bitrate(const struct cmaf_track *t, int64_t *peak, int64_t *mean);
 
 /* ---- text ---- */
 
-/* RFC 8216bis: the multivariant playlist and the media playlist of t; delta: without the segments
- * that a client has that asked for no more than an update (6.2.5.1; the whole one when there is
- * nothing to leave out, or after the end). */
+/* RFC 8216bis: the multivariant playlist and the media playlist of t. A delta update is without the
+ * segments that a client has that asked for no more (6.2.5.1; the whole playlist when there is nothing
+ * to leave out, or after the end), and of the second version without its date ranges too. */
+enum cmaf_delta { CMAF_WHOLE, CMAF_SKIP, CMAF_SKIP_RANGES };
 void cmaf_hls_multivariant(const struct cmaf *c, FILE *f);
-void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, bool delta, FILE *f);
+void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, enum cmaf_delta delta,
+		    FILE *f);
 /* The key frames at the beginnings of segments, for a video track: trick play (4.4.3.6). */
 void cmaf_hls_iframes(const struct cmaf *c, const struct cmaf_track *t, FILE *f);
 /* ISO/IEC 23009-1 with the DASH-IF low-latency profile. time_url: of UTCTiming. */

@@ -2,6 +2,7 @@
 #ifndef GEX_CMAF_CUT_H
 #define GEX_CMAF_CUT_H
 
+#include "cmaf/box.h"
 #include "cmaf/protect.h"
 
 #define CUT_SAMPLES 64 /* to a chunk, at most */
@@ -30,6 +31,7 @@ struct cmaf_cut {
 	struct avc_sets *sets; /* of video that is to be encrypted; NULL: none */
 	int keyless;	       /* segments in a row without a key frame at their beginning */
 	bool warned, warned_slices;
+	int64_t told; /* messages that its chunks have had (emsg.h) */
 };
 
 /* ---- store.c ---- */
@@ -47,6 +49,17 @@ int store_seal(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s);
 /* Lets go what is beyond the window or the memory. */
 void store_trim(struct cmaf *c, struct cmaf_track *t);
 void store_clear(struct cmaf *c, struct cmaf_track *t);
+
+/* ---- beside.c ---- */
+/* The tracks of data that a source has. */
+void beside_learn(struct cmaf *c, const struct media_info *info);
+/* Do chunks of t carry messages? */
+bool beside_carries(const struct cmaf *c, const struct cmaf_track *t);
+/* The messages before the chunk that comes next in t. */
+void beside_put(const struct cmaf *c, struct cmaf_track *t, struct boxes *b);
+/* A segment has ended: date ranges that are over go. */
+void beside_pass(struct cmaf *c);
+void beside_finish(struct cmaf *c);
 
 /* ---- track.c ---- */
 int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t offset_us);

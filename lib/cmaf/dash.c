@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "cmaf/cut.h"
+#include "cmaf/emsg.h"
 #include "cmaf/mpd.h"
 
 static double ratio(struct ratio r)
@@ -151,6 +152,15 @@ static void put_protection(const struct cmaf *c, const struct cmaf_key *k, FILE 
 	fputs("</dashif:Laurl>\n      </ContentProtection>\n", f);
 }
 
+/* The messages that chunks of t may have (ISO/IEC 23009-1, 5.10.3). */
+static void put_messages(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
+{
+	for (enum emsg_kind k = 0; k < EMSG_KINDS && beside_carries(c, t); k++)
+		if (k == EMSG_SCTE35 ? c->cues : c->tags)
+			fprintf(f, "      <InbandEventStream schemeIdUri=\"%s\" value=\"\"/>\n",
+				emsg_scheme(k));
+}
+
 /* videos: sets of video in all. */
 static void begin_set(const struct cmaf *c, const struct cmaf_track *t, const struct period *p,
 		      int id, int videos, const char *time_url, FILE *f)
@@ -159,6 +169,7 @@ static void begin_set(const struct cmaf *c, const struct cmaf_track *t, const st
 	if (p->key)
 		put_protection(c, p->key, f);
 	put_others(id, videos, f);
+	put_messages(c, t, f);
 	if (t->kind == MEDIA_AUDIO && *t->label) {
 		fputs("      <Label>", f);
 		mpd_put_text(t->label, f);

@@ -159,6 +159,7 @@ void store_trim(struct cmaf *c, struct cmaf_track *t)
 	while (t->n > 2 * c->conf.window + 1)
 		evict(c, t, list_first(&t->segments, struct cmaf_segment, link));
 	forget(c);
+	beside_pass(c);
 	while (c->conf.memory && c->bytes > (size_t)c->conf.memory) {
 		struct cmaf_track *b = biggest(c);
 

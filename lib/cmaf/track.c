@@ -190,6 +190,7 @@ static int end_chunk(struct cmaf *c, struct cmaf_track *t)
 {
 	struct cmaf_cut *cut = t->cut;
 	struct cmaf_segment *s = cut->cur;
+	struct boxes before = {0};
 	size_t payload = 0;
 	uint8_t *data;
 
@@ -199,8 +200,10 @@ static int end_chunk(struct cmaf *c, struct cmaf_track *t)
 		payload += cut->pend[i].size;
 	/* Deterministic, so that two packagers make the same bytes. */
 	uint32_t sequence = (uint32_t)(s->number * 1000 + (int64_t)s->chunk.len + 1);
-	struct buf *b =
-	    box_chunk(box_track_id(t), sequence, cut->pend, cut->npend, &cut->subs, payload, &data);
+	beside_put(c, t, &before);
+	struct buf *b = box_chunk(box_track_id(t), sequence, cut->pend, cut->npend, &cut->subs,
+				  &before, payload, &data);
+	vec_free(&before.out);
 	int rc = b ? fill_chunk(c, t, data) : -ENOMEM;
 	drop_pending(cut);
 	if (rc) {

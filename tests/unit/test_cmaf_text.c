@@ -51,7 +51,7 @@ static void golden(const char *name, const struct cmaf *c, enum what what, const
 	if (what == MULTI)
 		cmaf_hls_multivariant(c, f);
 	else if (what == MEDIA || what == DELTA)
-		cmaf_hls_media(c, cmaf_find(c, track), what == DELTA, f);
+		cmaf_hls_media(c, cmaf_find(c, track), what == DELTA ? CMAF_SKIP : CMAF_WHOLE, f);
 	else if (what == IFRAMES)
 		cmaf_hls_iframes(c, cmaf_find(c, track), f);
 	else
