@@ -1,5 +1,5 @@
-/* Requests that cannot be answered yet. Each lives in a list of its rendition by http_request.link;
- * its `user` says what it waits for. Replies never call back into here, so the lists may be walked
+/* Requests that cannot be answered yet. Each lives in a list of its rendition, one for each kind, by
+ * http_request.link and in the order they came; its `user` says what it waits for. Replies never call back into here, so the lists may be walked
  * while answering. */
 #include <errno.h>
 
@@ -59,7 +59,7 @@ static bool keep(struct package *p, struct cmaf_track *t, struct http_request *r
 void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum hold_kind kind,
 	  int64_t number, int part)
 {
-	if (!keep(p, t, r, &p->rendition[t->index].held,
+	if (!keep(p, t, r, &p->rendition[t->index].held[kind],
 		  (struct held){.kind = kind, .number = number, .part = part}))
 		http_reply_status(r, 503);
 }
@@ -92,10 +92,10 @@ static void begin_waiting(struct package *p, struct cmaf_track *t, struct cmaf_s
 {
 	struct http_request *r, *tmp;
 
-	list_for_safe (r, tmp, &p->rendition[t->index].held, link) {
+	list_for_safe (r, tmp, &p->rendition[t->index].held[HOLD_SEGMENT], link) {
 		struct held *h = r->user;
 
-		if (h->kind != HOLD_SEGMENT || h->number != s->number)
+		if (h->number != s->number)
 			continue;
 		release(r);
 		trickle(p, t, s, r);
@@ -147,21 +147,28 @@ static void answer_part(struct package *p, const struct cmaf_track *t, const str
 		http_reply(r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
 }
 
-void hold_on_part(struct package *p, struct cmaf_track *t)
+static void answer(struct package *p, struct cmaf_track *t, enum hold_kind kind)
 {
 	struct http_request *r, *tmp;
 
-	list_for_safe (r, tmp, &p->rendition[t->index].held, link) {
+	list_for_safe (r, tmp, &p->rendition[t->index].held[kind], link) {
 		struct held h = *(struct held *)r->user;
 
-		if (h.kind == HOLD_SEGMENT || !hold_is_there(t, h.number, h.part))
+		if (!hold_is_there(t, h.number, h.part))
 			continue;
 		release(r);
-		if (h.kind == HOLD_PART)
+		if (kind == HOLD_PART)
 			answer_part(p, t, &h, r);
 		else
 			serve_playlist(p, t, r, "public, max-age=6");
 	}
+}
+
+/* Who asked for the part itself has it before others learn of it. */
+void hold_on_part(struct package *p, struct cmaf_track *t)
+{
+	answer(p, t, HOLD_PART);
+	answer(p, t, HOLD_PLAYLIST);
 }
 
 void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segment *s)
@@ -176,10 +183,10 @@ void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segmen
 		let_go(r);
 		http_stream_end(r);
 	}
-	list_for_safe (r, tmp, &p->rendition[t->index].held, link) {
+	list_for_safe (r, tmp, &p->rendition[t->index].held[HOLD_SEGMENT], link) {
 		struct held *h = r->user;
 
-		if (h->kind != HOLD_SEGMENT || h->number > s->number)
+		if (h->number > s->number)
 			continue;
 		bool whole =
 		    h->number == s->number && !s->gap; /* which alone there is with AES-128 */
@@ -192,22 +199,40 @@ void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segmen
 	hold_on_part(p, t);
 }
 
+static void end_kind(struct package *p, struct cmaf_track *t, enum hold_kind kind)
+{
+	struct http_request *r, *tmp;
+
+	list_for_safe (r, tmp, &p->rendition[t->index].held[kind], link) {
+		let_go(r);
+		if (kind == HOLD_PLAYLIST)
+			serve_playlist(p, t, r, "no-cache");
+		else
+			http_reply(r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
+	}
+}
+
 void hold_on_end(struct package *p)
 {
-	for (int i = 0; i < p->cmaf->n; i++) {
-		struct cmaf_track *t = p->cmaf->track[i];
-		struct http_request *r, *tmp;
+	for (int i = 0; i < p->cmaf->n; i++)
+		for (int kind = 0; kind < HOLD_KINDS; kind++)
+			end_kind(p, p->cmaf->track[i], kind);
+}
 
-		list_for_safe (r, tmp, &p->rendition[i].held, link) {
-			enum hold_kind kind = ((struct held *)r->user)->kind;
+/* Those that came before `until_us`, which are the first ones. */
+static void expire(struct list *held, enum hold_kind kind, int64_t until_us, bool all)
+{
+	int status = kind == HOLD_PLAYLIST || all ? 503 : 404;
+	struct http_request *r, *tmp;
 
-			let_go(r);
-			if (kind == HOLD_PLAYLIST)
-				serve_playlist(p, t, r, "no-cache");
-			else
-				http_reply(
-				    r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
-		}
+	list_for_safe (r, tmp, held, link) {
+		if (!all && r->since_us > until_us)
+			return;
+		let_go(r);
+		http_reply(r,
+			   &(struct http_answer){.status = status,
+						 .cache = status == 503 ? "no-store" : "max-age=1",
+						 .retry_after_s = status == 503 ? 1 : 0});
 	}
 }
 
@@ -217,18 +242,8 @@ void hold_expire(struct package *p, int64_t now_us, bool all)
 	struct http_request *r, *tmp;
 
 	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
-		list_for_safe (r, tmp, &p->rendition[i].held, link) {
-			struct held *h = r->user;
-			int status = h->kind == HOLD_PLAYLIST || all ? 503 : 404;
-
-			if (!all && now_us - r->since_us < limit)
-				continue;
-			let_go(r);
-			http_reply(r, &(struct http_answer){
-					  .status = status,
-					  .cache = status == 503 ? "no-store" : "max-age=1",
-					  .retry_after_s = status == 503 ? 1 : 0});
-		}
+		for (int kind = 0; kind < HOLD_KINDS; kind++)
+			expire(&p->rendition[i].held[kind], kind, now_us - limit, all);
 		if (!all)
 			continue;
 		list_for_safe (r, tmp, &p->rendition[i].trickled, link) {

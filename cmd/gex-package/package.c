@@ -383,7 +383,8 @@ int package_create(struct package **out, struct package_conf *conf, struct acces
 	p->metrics = o->metrics;
 	list_init(&p->live_list);
 	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
-		list_init(&p->rendition[i].held);
+		for (int kind = 0; kind < HOLD_KINDS; kind++)
+			list_init(&p->rendition[i].held[kind]);
 		list_init(&p->rendition[i].trickled);
 	}
 	loop_timer_init(p->loop, &p->tick, on_tick, p);

@@ -109,9 +109,9 @@ struct cached {
 
 struct rendition {
 	struct cached playlist, delta, iframes;
-	struct list held;     /* hold.c: requests, by their links */
-	struct list trickled; /* the same, of segments in progress */
-	int64_t latency_us;   /* now - the instant of the newest frame of the last part */
+	struct list held[HOLD_KINDS]; /* hold.c: requests, by their links */
+	struct list trickled;	      /* the same, of segments in progress */
+	int64_t latency_us;	      /* now - the instant of the newest frame of the last part */
 	/* Ages of frames: of each when it came (sources in UTC), of the newest in a part when that was
 	 * listed, of the newest in a part or chunk when that was sent. */
 	struct delay source, part, sent;
