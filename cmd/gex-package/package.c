@@ -34,6 +34,7 @@ static void on_part(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 
 	r->latency_us = os_utc_us() - cmaf_us(t, s->end - t->frame);
 	delay_add(&r->part, r->latency_us);
+	serve_forget(r);
 	hold_on_part(p, t);
 }
 
@@ -51,6 +52,8 @@ static void drop_presentation(struct package *p)
 	hold_expire(p, loop_now_us(p->loop), true);
 	live_end(p);
 	text_flush(p);
+	for (size_t i = 0; i < ARRAY_LEN(p->rendition); i++)
+		serve_forget(&p->rendition[i]);
 	unexport_renditions(p);
 	keys_forget(p->keys);
 	cmaf_destroy(p->cmaf);

@@ -107,8 +107,17 @@ struct cached {
 	int n; /* of with; TEXT_TOKENS: more than that have asked */
 };
 
+/* serve.c: the part that was asked for last, in one piece: thousands ask for it within moments. */
+struct whole_part {
+	const struct cmaf_segment *of; /* NULL: none */
+	int part;
+	struct buf *bytes;
+	char etag[24];
+};
+
 struct rendition {
 	struct cached playlist, delta, iframes;
+	struct whole_part whole;
 	struct list held[HOLD_KINDS]; /* hold.c: requests, by their links */
 	struct list trickled;	      /* the same, of segments in progress */
 	int64_t latency_us;	      /* now - the instant of the newest frame of the last part */
@@ -232,6 +241,8 @@ void serve(struct package *p, const char *path, struct http_request *r);
 void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
 		    const char *cache);
 void serve_segment(const struct cmaf_segment *s, struct http_request *r);
+/* Before the part or its segment goes, and when there is a newer one. */
+void serve_forget(struct rendition *of);
 void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
 		int part, struct http_request *r);
 
