@@ -2,9 +2,12 @@
  * http_request.link and in the order they came; its `user` says what it waits for. Replies never call back into here, so the lists may be walked
  * while answering. */
 #include <errno.h>
+#include <limits.h>
 
 #include "log/log.h"
 #include "package.h"
+
+#define PORTION 128 /* requests of a track that are answered in a turn */
 
 struct held {
 	struct package *p;
@@ -147,15 +150,19 @@ static void answer_part(struct package *p, const struct cmaf_track *t, const str
 		http_reply(r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
 }
 
-static void answer(struct package *p, struct cmaf_track *t, enum hold_kind kind)
+/* At most *room of those whose answer is there, the first ones first. */
+static void answer(struct package *p, struct cmaf_track *t, enum hold_kind kind, int *room)
 {
 	struct http_request *r, *tmp;
 
 	list_for_safe (r, tmp, &p->rendition[t->index].held[kind], link) {
 		struct held h = *(struct held *)r->user;
 
+		if (!*room)
+			return;
 		if (!hold_is_there(t, h.number, h.part))
 			continue;
+		(*room)--;
 		release(r);
 		if (kind == HOLD_PART)
 			answer_part(p, t, &h, r);
@@ -164,11 +171,38 @@ static void answer(struct package *p, struct cmaf_track *t, enum hold_kind kind)
 	}
 }
 
-/* Who asked for the part itself has it before others learn of it. */
+/* Who asked for the part itself has it before others learn of it. False: there may be more to answer. */
+static bool answer_some(struct package *p, struct cmaf_track *t, int room)
+{
+	answer(p, t, HOLD_PART, &room);
+	answer(p, t, HOLD_PLAYLIST, &room);
+	return room > 0;
+}
+
+/* Thousands are answered a portion a turn: those who have their playlist get the part that they ask for then while their
+ * connection is still in the processor's caches, and not after the last one has his playlist. */
+void hold_go_on(void *package)
+{
+	struct package *p = package;
+	bool all = true;
+
+	for (int i = 0; p->cmaf && i < p->cmaf->n; i++)
+		if (!answer_some(p, p->cmaf->track[i], PORTION))
+			all = false;
+	if (!all)
+		loop_timer_in(&p->more, 0);
+}
+
+static void answer_rest(struct package *p)
+{
+	for (int i = 0; p->cmaf && i < p->cmaf->n; i++)
+		answer_some(p, p->cmaf->track[i], INT_MAX);
+}
+
 void hold_on_part(struct package *p, struct cmaf_track *t)
 {
-	answer(p, t, HOLD_PART);
-	answer(p, t, HOLD_PLAYLIST);
+	if (!answer_some(p, t, PORTION))
+		loop_timer_in(&p->more, 0);
 }
 
 void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segment *s)
@@ -214,6 +248,7 @@ static void end_kind(struct package *p, struct cmaf_track *t, enum hold_kind kin
 
 void hold_on_end(struct package *p)
 {
+	answer_rest(p);
 	for (int i = 0; i < p->cmaf->n; i++)
 		for (int kind = 0; kind < HOLD_KINDS; kind++)
 			end_kind(p, p->cmaf->track[i], kind);
@@ -241,6 +276,8 @@ void hold_expire(struct package *p, int64_t now_us, bool all)
 	int64_t limit = p->cmaf ? 3 * cmaf_target_s(p->cmaf) * SEC_US : 0;
 	struct http_request *r, *tmp;
 
+	if (all)
+		answer_rest(p);
 	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
 		for (int kind = 0; kind < HOLD_KINDS; kind++)
 			expire(&p->rendition[i].held[kind], kind, now_us - limit, all);

@@ -391,6 +391,7 @@ int package_create(struct package **out, struct package_conf *conf, struct acces
 		list_init(&p->rendition[i].trickled);
 	}
 	loop_timer_init(p->loop, &p->tick, on_tick, p);
+	loop_timer_init(p->loop, &p->more, hold_go_on, p);
 	snprintf(p->license, sizeof(p->license), "/%.64s/license", conf->name);
 	if ((rc = keys_create(&p->keys, conf, p->loop, err)) || (rc = open_dvr(p, conf, err)) ||
 	    (rc = open_vod(p, conf)) || (rc = package_open(p, conf, &p->input, err)) ||
@@ -535,6 +536,7 @@ void package_destroy(struct package *p)
 	if (!p)
 		return;
 	loop_timer_stop(&p->tick);
+	loop_timer_stop(&p->more);
 	stream_input_destroy(p->input);
 	drop_presentation(p);
 	keys_destroy(p->keys);

@@ -158,8 +158,8 @@ struct package {
 	struct viewers viewers;
 	struct access *access;			 /* NULL: all may have all */
 	int64_t refused_access[ACCESS_VERDICTS]; /* [ACCESS_OK]: granted */
-	struct loop_timer tick;
-	bool mapped; /* offset_us holds (streams not in UTC) */
+	struct loop_timer tick, more;		 /* more: hold.c's */
+	bool mapped;				 /* offset_us holds (streams not in UTC) */
 	int64_t offset_us;
 	int keys_seen;			 /* of this connection, before it was mapped */
 	int64_t last_packet_us, lost_us; /* monotonic; lost_us 0: there is a source */
@@ -268,6 +268,8 @@ void trickle(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
 void hold_on_chunk(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
 		   struct buf *chunk, int64_t age_us);
 void hold_on_part(struct package *p, struct cmaf_track *t);
+/* For a timer: goes on with those whom hold_on_part could not answer in one turn. */
+void hold_go_on(void *package);
 void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segment *s);
 /* Is part `part` (-1: all) of segment `number` listed? A part beyond the last of a complete segment
  * is the first of the next (RFC 8216bis, 6.2.5.2). */
