@@ -13,6 +13,7 @@
  *   live.c     a rendition as one file without an end
  *   vod*.c     recordings (vod.h)
  *   dvr*.c     what was, on disk (dvr.h);  shift.c  playlists of it;  disk.c  threads that wait for the disk
+ *   state.c    what it has to know of its earlier life
  *   viewers.c  an estimate of how many watch
  *   keys.c     encryption: whose turn it is, the key server, what players get
  *   delay.c    how late media and answers are: histograms, and latency.json
@@ -25,6 +26,7 @@
 #include "conf/conf.h"
 #include "http/access.h"
 #include "http/http.h"
+#include "state.h"
 #include "stream/stream.h"
 
 struct origin;
@@ -40,8 +42,9 @@ struct package_conf {
 	    *encryption_formats;
 	int64_t encryption_rotate_us;
 	char *captions, *captions_lang;
-	char *dvr; /* folder; NULL: none */
-	char *vod; /* the same, of recordings */
+	char *dvr;   /* folder; NULL: none */
+	char *vod;   /* the same, of recordings */
+	char *state; /* the same, of what outlives the process */
 	int64_t dvr_window_us, dvr_size, clip_us;
 };
 bool package_name_fits(const char *name);
@@ -111,7 +114,7 @@ struct cached {
 };
 
 struct rendition {
-	struct cached playlist, delta, iframes;
+	struct cached playlist, delta, delta_ranges, iframes;
 	struct list held;     /* hold.c: requests, by their links */
 	struct list trickled; /* the same, of segments in progress */
 	int64_t latency_us;   /* now - the instant of the newest frame of the last part */
@@ -147,6 +150,8 @@ struct package {
 	struct cached multivariant, mpd, subtitles;
 	struct dvr *dvr; /* NULL: nothing is kept on disk */
 	struct vod *vod; /* NULL: no recordings */
+	struct state state;
+	int64_t discontinuities; /* before the presentation */
 	struct shift_text shift[SHIFT_TEXTS];
 	int64_t shift_uses;
 	struct viewers viewers;
@@ -169,7 +174,8 @@ struct package {
 	struct list live_list; /* live.c: requests, by their links */
 	int live;	       /* of them */
 	int64_t restarts, end_us;
-	struct { /* index.c: what is told of it, made at us */
+	int64_t beside_n[2]; /* cues and ID3: taken, and not */
+	struct {	     /* index.c: what is told of it, made at us */
 		struct buf *json, *html;
 		int64_t us;
 	} told;
@@ -215,6 +221,7 @@ enum text {
 	TEXT_MULTIVARIANT,
 	TEXT_MEDIA,
 	TEXT_DELTA,
+	TEXT_DELTA_RANGES,
 	TEXT_IFRAMES,
 	TEXT_SUBTITLES,
 	TEXT_MPD,
