@@ -24,7 +24,7 @@
 	    KEY(S, "dvr_size", CONF_SIZE, O(dvr_size), D("50G"), 1 << 20, INT64_C(1) << 50, \
 		CONF_RELOAD), \
 	    KEY(S, "clip", CONF_DURATION, O(clip_us), D("10m"), 0, 3600 * SEC_US, CONF_RELOAD), \
-	    KEY(S, "captions", CONF_STR, O(captions), D("both"), 0, 0, 0), \
+	    KEY(S, "captions", CONF_STR, O(captions), D("vtt"), 0, 0, 0), \
 	    KEY(S, "captions_language", CONF_STR, O(captions_lang), D("en"), 0, 0, 0), \
 	    KEY(S, "encryption", CONF_STR, O(encryption), D("none"), 0, 0, 0), \
 	    KEY(S, "encryption_keys", CONF_STR, O(encryption_keys), NULL, 0, 0, 0), \
