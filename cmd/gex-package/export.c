@@ -182,6 +182,11 @@ void export_package(struct package *p)
 				   read_input_dropped, p));
 	keep(p, metrics_gauge_fn(p->metrics, "gex_package_memory_bytes",
 				 "Bound on gex_package_stored_bytes.", labels, read_bound, p));
+	keep(p, metrics_counter_fn(p->metrics, "gex_package_beside_packets_total",
+				   "Cues and ID3 taken.", labels, read_count, &p->beside_n[0]));
+	keep(p, metrics_counter_fn(p->metrics, "gex_package_beside_dropped_total",
+				   "Cues and ID3 that could not be used, or came before media.",
+				   labels, read_count, &p->beside_n[1]));
 	keep(p, metrics_counter_fn(p->metrics, "gex_package_restarts_total",
 				   "Times the tracks changed so that players had to begin anew.",
 				   labels, read_count, &p->restarts));

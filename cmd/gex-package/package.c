@@ -49,6 +49,8 @@ static void on_segment(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 
 static void drop_presentation(struct package *p)
 {
+	if (p->cmaf) /* what comes has no connection with it: one more, which no playlist shows */
+		p->discontinuities = cmaf_discontinuities(p->cmaf) + 1;
 	hold_expire(p, loop_now_us(p->loop), true);
 	live_end(p);
 	text_flush(p);
@@ -75,12 +77,22 @@ static void log_presentation(const char *name, const struct cmaf *c)
 		 (double)c->grid.d.num / (double)c->grid.d.den, (double)c->part_target_us / 1e6);
 }
 
+/* Where keys are; borrowed from pc. */
+static const char *key_uri(const struct package_conf *pc)
+{
+	return pc->encryption_uri ? pc->encryption_uri : "../key/";
+}
+
 /* first_key_us: 0 for a stream in UTC. */
 static void make_presentation(struct package *p, int64_t first_key_us)
 {
 	static const struct cmaf_events ev = {
 	    .chunk = on_chunk, .part = on_part, .segment = on_segment};
 	const struct package_conf *pc = p->conf;
+	bool again = p->state.found && first_key_us;
+
+	p->state.found = false;
+	p->discontinuities += again; /* of a stream whose time is laid anew by a restart */
 	struct cmaf_conf conf = {
 	    .segment_us = pc->segment_us,
 	    .part_us = pc->part_us,
@@ -89,9 +101,10 @@ static void make_presentation(struct package *p, int64_t first_key_us)
 	    .memory = pc->memory,
 	    .latency_us = pc->latency_us,
 	    .scheme = keys_scheme(pc),
-	    .key_uri = pc->encryption_uri ? pc->encryption_uri : "../key/",
+	    .key_uri = key_uri(pc),
 	    .license = pc->encryption_uri ? NULL : p->license,
 	    .key_formats = keys_formats(pc),
+	    .discontinuities = p->discontinuities,
 	};
 	char err[CMAF_ERR] = "out of memory";
 	int rc = cmaf_create(&p->cmaf, &conf, p->info, first_key_us, &ev, p, err);
@@ -202,10 +215,28 @@ static void take(struct package *p, struct media_packet *pkt)
 		log_error(p->conf->name, "out of memory: a frame is lost");
 }
 
+/* Cues and ID3; before there are media they belong to none. */
+static void take_beside(struct package *p, const struct media_packet *pkt)
+{
+	int rc = p->cmaf && p->mapped
+		     ? cmaf_beside(p->cmaf, &p->info->track[pkt->track], pkt, p->offset_us)
+		     : -EAGAIN;
+
+	p->beside_n[rc != 0]++;
+	if (rc == -EINVAL || rc == -EMSGSIZE)
+		log_debug(p->conf->name, "a packet of %s cannot be used",
+			  p->info->track[pkt->track].name);
+}
+
 static void on_packet(void *arg, struct media_packet *pkt)
 {
 	struct package *p = arg;
 
+	if (p->info && pkt->track >= p->info->n && pkt->track < p->info->n + p->info->sides) {
+		take_beside(p, pkt);
+		media_packet_unref(pkt);
+		return;
+	}
 	p->last_packet_us = loop_now_us(p->loop);
 	if (p->info && pkt->track >= 0 && pkt->track < p->info->n)
 		take(p, pkt);
@@ -240,7 +271,7 @@ int package_open(struct package *p, const struct package_conf *c, struct stream_
 		 char *err)
 {
 	static const struct stream_input_events ev = {
-	    .opened = on_opened, .packet = on_packet, .lost = on_lost};
+	    .opened = on_opened, .packet = on_packet, .lost = on_lost, .sides = true};
 	struct stream_url url;
 	int rc = stream_url_parse(&url, c->input, err);
 
@@ -326,6 +357,12 @@ static void reopen(struct package *p, int64_t now)
 	p->reopen_us = now + REOPEN_US;
 }
 
+static void keep_state(struct package *p)
+{
+	if (p->cmaf)
+		state_keep(&p->state, p->conf->name, cmaf_discontinuities(p->cmaf));
+}
+
 static void on_tick(void *arg)
 {
 	struct package *p = arg;
@@ -335,6 +372,7 @@ static void on_tick(void *arg)
 		reopen(p, now);
 	if (p->cmaf && !p->cmaf->ended)
 		while_away(p, now);
+	keep_state(p);
 	keys_tick(p->keys, p->cmaf);
 	hold_expire(p, now, false);
 	loop_timer_in(&p->tick, TICK_US);
@@ -394,11 +432,13 @@ int package_create(struct package **out, struct package_conf *conf, struct acces
 	loop_timer_init(p->loop, &p->more, hold_go_on, p);
 	snprintf(p->license, sizeof(p->license), "/%.64s/license", conf->name);
 	if ((rc = keys_create(&p->keys, conf, p->loop, err)) || (rc = open_dvr(p, conf, err)) ||
-	    (rc = open_vod(p, conf)) || (rc = package_open(p, conf, &p->input, err)) ||
-	    (rc = loop_timer_in(&p->tick, TICK_US)))
+	    (rc = open_vod(p, conf)) ||
+	    (rc = state_open(&p->state, conf->state, conf->name, err)) ||
+	    (rc = package_open(p, conf, &p->input, err)) || (rc = loop_timer_in(&p->tick, TICK_US)))
 		goto fail;
 	p->conf = conf;
 	p->access = access;
+	p->discontinuities = p->state.kept;
 	*out = p;
 	return 0;
 fail:
@@ -469,11 +509,24 @@ static void change_vod(struct package *p, const struct package_conf *c)
 		log_error(c->name, "recordings in %s cannot be served", is);
 }
 
+static void change_state(struct package *p, const struct package_conf *c)
+{
+	const char *was = p->conf->state ? p->conf->state : "", *is = c->state ? c->state : "";
+	char err[MEDIA_ERR] = "";
+
+	if (!strcmp(was, is))
+		return;
+	state_finish(&p->state);
+	if (state_open(&p->state, is, c->name, err))
+		log_error(c->name, "nothing is kept: %s", err);
+}
+
 void package_change(struct package *p, struct package_conf *conf, struct access *access,
 		    struct keys *keys, struct stream_input *input, unsigned changes)
 {
 	change_dvr(p, conf);
 	change_vod(p, conf);
+	change_state(p, conf);
 	if (changes & CHANGED_FORM) {
 		keys_destroy(p->keys);
 		p->keys = keys;
@@ -488,8 +541,10 @@ void package_change(struct package *p, struct package_conf *conf, struct access 
 		swap_input(p, input);
 	if (changes & CHANGED_FORM)
 		begin_anew(p);
-	if (p->cmaf)
+	if (p->cmaf) {
 		p->cmaf->conf.memory = conf->memory;
+		p->cmaf->conf.key_uri = key_uri(conf);
+	}
 }
 
 void package_leave(struct package *p)
@@ -497,6 +552,8 @@ void package_leave(struct package *p)
 	p->leaving = true;
 	dvr_destroy(p->dvr); /* its folder may have another owner from here on */
 	p->dvr = NULL;
+	keep_state(p);
+	state_finish(&p->state); /* the same */
 	origin_retire(p->origin, p->input);
 	p->input = NULL;
 	if (p->over || !p->cmaf || !cmaf_ready(p->cmaf))
@@ -538,6 +595,8 @@ void package_destroy(struct package *p)
 	loop_timer_stop(&p->tick);
 	loop_timer_stop(&p->more);
 	stream_input_destroy(p->input);
+	keep_state(p);
+	state_finish(&p->state);
 	drop_presentation(p);
 	keys_destroy(p->keys);
 	dvr_destroy(p->dvr);

@@ -13,6 +13,7 @@
  *   live.c     a rendition as one file without an end
  *   vod*.c     recordings (vod.h)
  *   dvr*.c     what was, on disk (dvr.h);  shift.c  playlists of it;  disk.c  threads that wait for the disk
+ *   state.c    what it has to know of its earlier life
  *   viewers.c  an estimate of how many watch
  *   keys.c     encryption: whose turn it is, the key server, what players get
  *   delay.c    how late media and answers are: histograms, and latency.json
@@ -25,6 +26,7 @@
 #include "conf/conf.h"
 #include "http/access.h"
 #include "http/http.h"
+#include "state.h"
 #include "stream/stream.h"
 
 struct origin;
@@ -39,8 +41,9 @@ struct package_conf {
 	char *encryption, *encryption_keys, *encryption_url, *encryption_auth, *encryption_uri,
 	    *encryption_formats;
 	int64_t encryption_rotate_us;
-	char *dvr; /* folder; NULL: none */
-	char *vod; /* the same, of recordings */
+	char *dvr;   /* folder; NULL: none */
+	char *vod;   /* the same, of recordings */
+	char *state; /* the same, of what outlives the process */
 	int64_t dvr_window_us, dvr_size, clip_us;
 };
 bool package_name_fits(const char *name);
@@ -116,7 +119,7 @@ struct whole_part {
 };
 
 struct rendition {
-	struct cached playlist, delta, iframes;
+	struct cached playlist, delta, delta_ranges, iframes;
 	struct whole_part whole;
 	struct list held[HOLD_KINDS]; /* hold.c: requests, by their links */
 	struct list trickled;	      /* the same, of segments in progress */
@@ -153,6 +156,8 @@ struct package {
 	struct cached multivariant, mpd;
 	struct dvr *dvr; /* NULL: nothing is kept on disk */
 	struct vod *vod; /* NULL: no recordings */
+	struct state state;
+	int64_t discontinuities; /* before the presentation */
 	struct shift_text shift[SHIFT_TEXTS];
 	int64_t shift_uses;
 	struct viewers viewers;
@@ -175,7 +180,8 @@ struct package {
 	struct list live_list; /* live.c: requests, by their links */
 	int live;	       /* of them */
 	int64_t restarts, end_us;
-	struct { /* index.c: what is told of it, made at us */
+	int64_t beside_n[2]; /* cues and ID3: taken, and not */
+	struct {	     /* index.c: what is told of it, made at us */
 		struct buf *json, *html;
 		int64_t us;
 	} told;
@@ -217,7 +223,7 @@ void unexport_renditions(struct package *p);
 void unexport_package(struct package *p);
 
 /* text.c */
-enum text { TEXT_MULTIVARIANT, TEXT_MEDIA, TEXT_DELTA, TEXT_IFRAMES, TEXT_MPD };
+enum text { TEXT_MULTIVARIANT, TEXT_MEDIA, TEXT_DELTA, TEXT_DELTA_RANGES, TEXT_IFRAMES, TEXT_MPD };
 void text_send(struct package *p, struct http_request *r, struct cached *at, enum text what,
 	       const struct cmaf_track *t, const char *cache);
 /* The token by which r came and which its answer's addresses are to carry; "": none. */

@@ -47,13 +47,16 @@ static void send_buf(struct http_request *r, struct buf *b, const char *type, co
 		   .status = 200, .type = type, .cache = cache, .etag = etag, .body = &s, .n = 1});
 }
 
-/* Without date ranges both versions of the directive ask for the same. */
-static bool wants_delta(const struct http_request *r)
+/* Without cues both versions of the directive ask for the same. */
+static enum text wanted(const struct cmaf *c, const struct http_request *r)
 {
 	char version[8];
-	int n = http_query_get(r->query, "_HLS_skip", version, sizeof(version));
 
-	return n >= 0 && (!strcmp(version, "YES") || !strcmp(version, "v2"));
+	if (http_query_get(r->query, "_HLS_skip", version, sizeof(version)) < 0)
+		return TEXT_MEDIA;
+	if (!strcmp(version, "v2"))
+		return c->cues ? TEXT_DELTA_RANGES : TEXT_DELTA;
+	return !strcmp(version, "YES") ? TEXT_DELTA : TEXT_MEDIA;
 }
 
 void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
@@ -61,10 +64,13 @@ void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request
 {
 	struct rendition *of = &p->rendition[t->index];
 
-	if (wants_delta(r))
-		text_send(p, r, &of->delta, TEXT_DELTA, t, cache);
-	else
-		text_send(p, r, &of->playlist, TEXT_MEDIA, t, cache);
+	enum text what = wanted(p->cmaf, r);
+
+	text_send(p, r,
+		  what == TEXT_MEDIA   ? &of->playlist
+		  : what == TEXT_DELTA ? &of->delta
+				       : &of->delta_ranges,
+		  what, t, cache);
 }
 
 /* ---- media playlists: RFC 8216bis, 6.2.5.2 ---- */

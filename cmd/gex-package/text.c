@@ -21,6 +21,7 @@ void text_flush(struct package *p)
 	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
 		forget(&p->rendition[i].playlist);
 		forget(&p->rendition[i].delta);
+		forget(&p->rendition[i].delta_ranges);
 		forget(&p->rendition[i].iframes);
 	}
 }
@@ -44,8 +45,12 @@ static struct buf *render(struct package *p, enum text what, const struct cmaf_t
 	snprintf(time_url, sizeof(time_url), "/%s/time", p->conf->name);
 	if (what == TEXT_MULTIVARIANT)
 		cmaf_hls_multivariant(p->cmaf, f);
-	else if (what == TEXT_MEDIA || what == TEXT_DELTA)
-		cmaf_hls_media(p->cmaf, t, what == TEXT_DELTA, f);
+	else if (what == TEXT_MEDIA || what == TEXT_DELTA || what == TEXT_DELTA_RANGES)
+		cmaf_hls_media(p->cmaf, t,
+			       what == TEXT_MEDIA   ? CMAF_WHOLE
+			       : what == TEXT_DELTA ? CMAF_SKIP
+						    : CMAF_SKIP_RANGES,
+			       f);
 	else if (what == TEXT_IFRAMES)
 		cmaf_hls_iframes(p->cmaf, t, f);
 	else

@@ -188,7 +188,8 @@ static bool confine(void *app, struct os_sandbox *s)
 
 static int set_up(void *app, char *err)
 {
-	static const struct stream_input_events events = {on_opened, on_packet, on_lost};
+	static const struct stream_input_events events = {
+	    .opened = on_opened, .packet = on_packet, .lost = on_lost};
 	struct app *a = app;
 
 	media_setup_log();

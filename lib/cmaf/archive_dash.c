@@ -1,10 +1,9 @@
 /* The MPD of a span on disk (ISO/IEC 23009-1): a period for each run of segments without a discontinuity, numbered on the grid.
  * A range that is live has an open last period. */
 #include <inttypes.h>
-#include <time.h>
 
 #include "cmaf/archive.h"
-#include "media/language.h"
+#include "cmaf/mpd.h"
 
 /* A run of segments of a track within one period. */
 struct run {
@@ -78,54 +77,29 @@ static void put_template(const struct run *n, const struct archive_about *o, FIL
 		put_timeline(n, o, f);
 		return;
 	}
-	bool whole = o->scale * o->d.num % o->d.den == 0;
-	int64_t scale = whole ? o->scale : o->d.den;
-	int64_t d = whole ? o->scale * o->d.num / o->d.den : o->d.num;
-
-	fprintf(f,
-		"        <SegmentTemplate timescale=\"%" PRId64 "\" duration=\"%" PRId64
-		"\" startNumber=\"%" PRId64 "\" presentationTimeOffset=\"%" PRId64
-		"\" initialization=\"%s/%s\" media=\"%s/$Number$.m4s\"/>\n",
-		scale, d, n->first, base_scale(n->pto, scale, o->scale), o->name, o->init, o->name);
+	mpd_put_template(o->name, o->init, o->scale, o->d, n->first,
+			 base_scale(n->pto, mpd_scale(o->scale, o->d), o->scale), "", f);
 }
 
 static void put_representation(const struct archive_track *t, const struct run *n, FILE *f)
 {
 	const struct archive_about *o = &n->file->about;
 
-	fprintf(f, "      <Representation id=\"%s\" codecs=\"%s\" bandwidth=\"%" PRId64 "\"",
-		o->name, o->codec, MAX(t->peak, 1));
-	if (o->kind == MEDIA_VIDEO) {
-		fprintf(f, " width=\"%d\" height=\"%d\"", o->width, o->height);
-		if (o->fps.num > 0)
-			fprintf(f, " frameRate=\"%" PRId64 "/%" PRId64 "\"", o->fps.num,
-				o->fps.den);
-	} else {
-		fprintf(f, " audioSamplingRate=\"%d\"", o->sample_rate);
-	}
-	fprintf(f, ">\n");
-	if (o->kind == MEDIA_AUDIO)
-		fprintf(f,
-			"        <AudioChannelConfiguration schemeIdUri=\"urn:mpeg:dash:23003:3:"
-			"audio_channel_configuration:2011\" value=\"%d\"/>\n",
-			o->channels);
+	mpd_begin_representation(
+	    &(struct mpd_representation){
+		.name = o->name,
+		.codec = o->codec,
+		.kind = o->kind,
+		.bandwidth = MAX(t->peak, 1),
+		.width = o->width,
+		.height = o->height,
+		.fps = o->fps,
+		.sample_rate = o->sample_rate,
+		.channels = o->channels,
+	    },
+	    f);
 	put_template(n, o, f);
 	fprintf(f, "      </Representation>\n");
-}
-
-static void begin_set(const struct archive_about *o, int id, FILE *f)
-{
-	const char *kind = o->kind == MEDIA_VIDEO ? "video" : "audio";
-	char tag[4];
-
-	fprintf(f,
-		"    <AdaptationSet id=\"%d\" contentType=\"%s\" mimeType=\"%s/mp4\" "
-		"segmentAlignment=\"true\" startWithSAP=\"1\"",
-		id, kind, kind);
-	language_tag(tag, o->lang);
-	if (*tag)
-		fprintf(f, " lang=\"%s\"", tag);
-	fputs(">\n", f);
 }
 
 /* Tracks in the period of the leading run; each set of video in one, each sound in its own. */
@@ -146,7 +120,7 @@ static void put_period(const struct archive *a, const struct archive_range *r,
 			/* All begin together: a player takes the offset for the same instant. */
 			n.pto = base_scale(lead->pto, n.file->about.scale, lead->file->about.scale);
 			if (!video || !open)
-				begin_set(&n.file->about, id++, f);
+				mpd_begin_set(id++, n.file->about.kind, n.file->about.lang, f);
 			open |= video;
 			put_representation(t, &n, f);
 			if (!video)
@@ -155,17 +129,6 @@ static void put_period(const struct archive *a, const struct archive_range *r,
 		if (!pass && open)
 			fprintf(f, "    </AdaptationSet>\n");
 	}
-}
-
-static void put_time(const char *name, int64_t us, FILE *f)
-{
-	time_t s = (time_t)base_floor_div(us, SEC_US);
-	char text[32];
-	struct tm tm;
-
-	gmtime_r(&s, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	fprintf(f, " %s=\"%s\"", name, text);
 }
 
 /* The track by which periods are cut: the first video, else the first. */
@@ -210,8 +173,8 @@ static void put_head(const struct archive_range *r, const struct archive_track *
 		int64_t from_us = MAX(n->start_us, r->from_us);
 
 		fprintf(f, "type=\"dynamic\" availabilityStartTime=\"1970-01-01T00:00:00Z\"");
-		put_time("publishTime",
-			 archive_us(archive_newest(t), archive_newest(t)->e.at[0].start), f);
+		mpd_put_time("publishTime",
+			     archive_us(archive_newest(t), archive_newest(t)->e.at[0].start), f);
 		int64_t to_us = n->end_us;
 		struct run m = *n;
 		while (find_run(t, r, m.end, INT64_MAX, &m))

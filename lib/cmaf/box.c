@@ -177,10 +177,14 @@ static void put_moof(struct boxes *b, uint32_t track_id, uint32_t sequence, cons
 }
 
 struct buf *box_chunk(uint32_t track_id, uint32_t sequence, const struct sample *s, size_t n,
-		      const struct subsamples *subs, size_t payload, uint8_t **data)
+		      const struct subsamples *subs, const struct boxes *before, size_t payload,
+		      uint8_t **data)
 {
-	struct boxes b = {0};
+	struct boxes b = {.bad = before && before->bad};
 	struct buf *out = NULL;
+
+	if (before)
+		box_bytes(&b, before->out.at, before->out.len);
 
 	put_moof(&b, track_id, sequence, s, n, subs);
 	box_u32(&b, (uint32_t)(payload + 8));

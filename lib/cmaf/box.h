@@ -49,8 +49,10 @@ struct sample {
 	uint32_t nsubs; /* of the subsamples of its chunk, in their order */
 };
 /* One chunk: moof and the head of mdat for n samples of a track; room for `payload` bytes follows at
- * *data. subs: of encrypted video; NULL or empty: none. NULL without memory. */
+ * *data. subs: of encrypted video; NULL or empty: none. before: what stands before it, or NULL. NULL without
+ * memory. */
 struct buf *box_chunk(uint32_t track_id, uint32_t sequence, const struct sample *s, size_t n,
-		      const struct subsamples *subs, size_t payload, uint8_t **data);
+		      const struct subsamples *subs, const struct boxes *before, size_t payload,
+		      uint8_t **data);
 
 #endif

@@ -133,6 +133,8 @@ static void track_destroy(struct cmaf *c, struct cmaf_track *t)
 {
 	store_clear(c, t);
 	track_reset(t);
+	while (t->changes)
+		init_unref(t->change[--t->changes].init);
 	init_unref(t->init);
 	free(t->cut);
 	free(t);
@@ -197,12 +199,14 @@ int cmaf_create(struct cmaf **out, const struct cmaf_conf *conf, struct media_in
 	for (size_t i = 0; i < CMAF_BREAKS; i++)
 		c->break_at[i] = NO_NUMBER;
 	lay_grid(c, info, first_key_us);
+	beside_learn(c, info);
 	for (int i = 0; i < info->n; i++) {
 		c->track[i] = track_create(&info->track[i], i);
 		if (!c->track[i]) {
 			cmaf_destroy(c);
 			return -ENOMEM;
 		}
+		c->track[i]->discontinuities = conf->discontinuities;
 		c->n++;
 		const struct buf *extra = info->track[i].extra;
 		if (extra && track_config(c, c->track[i], extra->data, extra->len) == -ENOMEM) {
@@ -222,8 +226,26 @@ void cmaf_destroy(struct cmaf *c)
 		track_destroy(c, c->track[i]);
 	for (int i = 0; i < c->nkeys; i++)
 		key_unref(c->key[i]);
+	beside_finish(c);
 	media_info_unref(c->info);
 	free(c);
+}
+
+static bool has_name(const struct media_info *info, const char *name)
+{
+	for (int i = 0; i < info->n; i++)
+		if (!strcmp(info->track[i].name, name))
+			return true;
+	return false;
+}
+
+/* A foreign stream's names are made of what the pictures are: another resolution is another name, and the track keeps
+ * the one that its addresses have. */
+static bool may_be(const struct cmaf *c, const struct media_info *info, int i)
+{
+	const char *was = c->info->track[i].name, *is = info->track[i].name;
+
+	return !strcmp(was, is) || (!info->utc && !has_name(info, was) && !has_name(c->info, is));
 }
 
 int cmaf_resume(struct cmaf *c, struct media_info *info)
@@ -233,7 +255,7 @@ int cmaf_resume(struct cmaf *c, struct media_info *info)
 	for (int i = 0; i < info->n; i++) {
 		const struct media_track *a = &c->info->track[i], *b = &info->track[i];
 
-		if (strcmp(a->name, b->name) || a->kind != b->kind || a->codec != b->codec ||
+		if (!may_be(c, info, i) || a->kind != b->kind || a->codec != b->codec ||
 		    choose_scale(a) != choose_scale(b) ||
 		    !same_rate(frame_seconds(a), frame_seconds(b)))
 			return -ESTALE;
@@ -245,13 +267,20 @@ int cmaf_resume(struct cmaf *c, struct media_info *info)
 		t->cut->tb = info->track[i].tb;
 		t->width = info->track[i].width;
 		t->height = info->track[i].height;
+		t->channels = info->track[i].channels;
 		t->sar = info->track[i].sar;
 		if (extra && track_config(c, t, extra->data, extra->len) == -ENOMEM)
 			return -ENOMEM;
 	}
+	beside_learn(c, info);
 	media_info_unref(c->info);
 	c->info = media_info_ref(info);
 	return 0;
+}
+
+int64_t cmaf_discontinuities(const struct cmaf *c)
+{
+	return c->conf.discontinuities + c->breaks;
 }
 
 /* ---- running ---- */
@@ -372,6 +401,11 @@ bool cmaf_same_codec(const struct cmaf_track *a, const struct cmaf_track *b)
 int cmaf_target_s(const struct cmaf *c)
 {
 	return (int)MAX(1, base_scale(1, c->grid.d.num, c->grid.d.den));
+}
+
+int64_t cmaf_skip_until_us(const struct cmaf *c)
+{
+	return 6 * cmaf_target_s(c) * SEC_US;
 }
 
 int64_t cmaf_part_hold_back_us(const struct cmaf *c)

@@ -18,12 +18,15 @@
  * A part or segment is seen by readers only when complete. What is missing stays missing in UTC:
  * segments without media are marked as gaps, and where a segment ended before its time the next is
  * a discontinuity, in every track. So is a change of codec parameters, with a new init segment under
- * another name.
+ * another name, and in the MPD a period.
  *
  * Media may be encrypted: by cbcs the samples in the chunks, so that all views share the encrypted
  * bytes too, or by AES-128 the files, which then are copies. Without a key frames are dropped: what
  * is to be protected never gets into the store in clear. A key holds from one segment on in all
  * tracks, and each of its own has an init segment that names it.
+ *
+ * Cues and ID3 that come beside the media are date ranges in playlists (range.h) and messages before
+ * chunks (emsg.h).
  *
  * Playlists (hls.c) and the MPD (dash.c) are written as text from this store. No clock, no I/O, one
  * thread. */
@@ -38,6 +41,7 @@
 
 #define CMAF_ERR 256
 #define CMAF_BREAKS 8
+#define CMAF_CHANGES 16
 #define CMAF_KEYS 64
 
 /* ---- the grid ---- */
@@ -95,7 +99,18 @@ struct cmaf_init {
 	struct cmaf_key *key;	  /* that it names; NULL: clear */
 	char name[32];	/* "init-0123abcd.mp4": by content, so it is the same after a restart */
 	char codec[32]; /* RFC 6381: "avc1.64001e", "mp4a.40.2" */
+	int width, height, channels;
+	struct ratio sar;
 };
+
+/* Parameters of a coder, on from a segment; its init segment may be one of an earlier or later key. */
+struct cmaf_change {
+	int64_t from; /* INT64_MIN: the first ever */
+	struct cmaf_init *init;
+};
+
+struct ranges;
+struct emsgs;
 
 struct cmaf_segment {
 	struct list link;
@@ -124,6 +139,8 @@ struct cmaf_track {
 	int n;			 /* of them */
 	int64_t discontinuities; /* that have left the list */
 	size_t bytes;
+	struct cmaf_change change[CMAF_CHANGES]; /* of what is stored, oldest first */
+	int changes;
 	bool changed;		 /* init is new: the next segment is a discontinuity */
 	int64_t frames, dropped; /* dropped: before the first cut, late, or unusable */
 	struct cmaf_cut *cut;	 /* track.c's own */
@@ -139,7 +156,8 @@ struct cmaf_conf {
 	/* Of players, borrowed: where a key is, with its name behind it, as media playlists have it;
 	 * where the MPD's get them by the protocol of ClearKey (NULL: it does not tell). */
 	const char *key_uri, *license;
-	unsigned key_formats; /* of EXT-X-KEY with cbcs: bits of cmaf_key_format */
+	unsigned key_formats;	 /* of EXT-X-KEY with cbcs: bits of cmaf_key_format */
+	int64_t discontinuities; /* before the presentation, which continues their count */
 };
 
 struct cmaf_events {
@@ -170,12 +188,19 @@ struct cmaf {
 	size_t bytes;
 	int64_t evicted_early;
 	bool ended;
+	/* What comes beside media: whether the source has ever had cues, ID3 (playlists and the MPD
+	 * announce it from then on), and what there is of them; NULL before the first. */
+	bool cues, tags;
+	struct ranges *ranges;
+	struct emsgs *messages;
 	int64_t break_at[CMAF_BREAKS]; /* numbers of the newest discontinuities, round about */
 	unsigned breaks;
 	struct cmaf_key *key
 	    [CMAF_KEYS]; /* by their first segments; those of what is stored, and of what is to come */
 	int nkeys;
 	int64_t keyed_us; /* what was the newest segment's beginning when the last came */
+	int64_t
+	    changed_us; /* the beginning of the first segment by the newest parameters; 0: never */
 };
 
 /* Starts a presentation with the tracks of info. origin_us: 0 for a stream in UTC; else the instant
@@ -185,11 +210,15 @@ int cmaf_create(struct cmaf **out, const struct cmaf_conf *conf, struct media_in
 		int64_t first_key_us, const struct cmaf_events *ev, void *arg, char *err) MUST_USE;
 void cmaf_destroy(struct cmaf *c);
 /* The source came back with these tracks. 0: they fit (changed parameters become a discontinuity);
- * -ESTALE: other tracks, names or frame rates: make a new presentation. */
+ * -ESTALE: other tracks, names (of a stream in UTC) or frame rates: make a new presentation. */
 int cmaf_resume(struct cmaf *c, struct media_info *info) MUST_USE;
 /* Takes one packet (borrowed); offset_us is added to its times (streams not in UTC). Damaged ones
  * are dropped and counted. -ENOMEM. */
 int cmaf_packet(struct cmaf *c, struct media_packet *p, int64_t offset_us) MUST_USE;
+/* The same of a packet of data, which is of the source's track m: a cue or an ID3 tag. What it says is seen with the next chunk and
+ * part. 0; -EINVAL when it is damaged, -EMSGSIZE; -ENOMEM. */
+int cmaf_beside(struct cmaf *c, const struct media_track *m, const struct media_packet *p,
+		int64_t offset_us) MUST_USE;
 /* While the source is away: ends what is in progress and adds gaps up to the segment that is over
  * at utc_us. */
 void cmaf_gap(struct cmaf *c, int64_t utc_us);
@@ -206,6 +235,9 @@ const char *cmaf_codec(const struct cmaf_track *t);
 /* Do they have the same codec, whatever its parameters? Players change only between such tracks
  * without a break. */
 bool cmaf_same_codec(const struct cmaf_track *a, const struct cmaf_track *b);
+
+/* How many discontinuities there have been, those before the presentation too. */
+int64_t cmaf_discontinuities(const struct cmaf *c);
 
 /* Nothing more will come: completes what is in progress; playlists get EXT-X-ENDLIST. */
 void cmaf_end(struct cmaf *c);
@@ -228,16 +260,20 @@ int64_t cmaf_us(const struct cmaf_track *t, int64_t v);
  * presentation. */
 int cmaf_target_s(const struct cmaf *c);
 int64_t cmaf_part_hold_back_us(const struct cmaf *c);
+/* How far from its end a playlist is always whole: CAN-SKIP-UNTIL. */
+int64_t cmaf_skip_until_us(const struct cmaf *c);
 /* Peak and mean over the stored segments, bit/s; what was told or a guess while there are none. */
 void cmaf_bitrate(const struct cmaf_track *t, int64_t *peak, int64_t *mean);
 
 /* ---- text ---- */
 
-/* RFC 8216bis: the multivariant playlist and the media playlist of t; delta: without the segments
- * that a client has that asked for no more than an update (6.2.5.1; the whole one when there is
- * nothing to leave out, or after the end). */
+/* RFC 8216bis: the multivariant playlist and the media playlist of t. A delta update is without the
+ * segments that a client has that asked for no more (6.2.5.1; the whole playlist when there is nothing
+ * to leave out, or after the end), and of the second version without its date ranges too. */
+enum cmaf_delta { CMAF_WHOLE, CMAF_SKIP, CMAF_SKIP_RANGES };
 void cmaf_hls_multivariant(const struct cmaf *c, FILE *f);
-void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, bool delta, FILE *f);
+void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, enum cmaf_delta delta,
+		    FILE *f);
 /* The key frames at the beginnings of segments, for a video track: trick play (4.4.3.6). */
 void cmaf_hls_iframes(const struct cmaf *c, const struct cmaf_track *t, FILE *f);
 /* ISO/IEC 23009-1 with the DASH-IF low-latency profile. time_url: of UTCTiming. */

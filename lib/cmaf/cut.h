@@ -2,6 +2,7 @@
 #ifndef GEX_CMAF_CUT_H
 #define GEX_CMAF_CUT_H
 
+#include "cmaf/box.h"
 #include "cmaf/protect.h"
 
 #define CUT_SAMPLES 64 /* to a chunk, at most */
@@ -30,6 +31,7 @@ struct cmaf_cut {
 	struct avc_sets *sets; /* of video that is to be encrypted; NULL: none */
 	int keyless;	       /* segments in a row without a key frame at their beginning */
 	bool warned, warned_slices;
+	int64_t told; /* messages that its chunks have had (emsg.h) */
 };
 
 /* ---- store.c ---- */
@@ -48,6 +50,17 @@ int store_seal(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s);
 void store_trim(struct cmaf *c, struct cmaf_track *t);
 void store_clear(struct cmaf *c, struct cmaf_track *t);
 
+/* ---- beside.c ---- */
+/* The tracks of data that a source has. */
+void beside_learn(struct cmaf *c, const struct media_info *info);
+/* Do chunks of t carry messages? */
+bool beside_carries(const struct cmaf *c, const struct cmaf_track *t);
+/* The messages before the chunk that comes next in t. */
+void beside_put(const struct cmaf *c, struct cmaf_track *t, struct boxes *b);
+/* A segment has ended: date ranges that are over go. */
+void beside_pass(struct cmaf *c);
+void beside_finish(struct cmaf *c);
+
 /* ---- track.c ---- */
 int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t offset_us);
 /* The source is away: ends a segment whose time is over at utc_us; where that leaves a hole, a
@@ -59,8 +72,13 @@ void track_end(struct cmaf *c, struct cmaf_track *t);
 /* Parameters from track.extra or a key frame. 0; -ENODATA when there are none in it. */
 int track_config(struct cmaf *c, struct cmaf_track *t, const uint8_t *p, size_t n);
 void track_reset(struct cmaf_track *t);
-/* The init segment of t as it will be under k: a reference, or NULL while there are no parameters, or
+/* The parameters of t in segment `number`, those of now when it has none yet; NULL: not known. */
+struct cmaf_init *track_params(const struct cmaf_track *t, int64_t number);
+/* The init segment of t by these parameters (of track_params) under k: a reference, or NULL without parameters or
  * without memory. */
-struct cmaf_init *track_init_for(const struct cmaf_track *t, struct cmaf_key *k);
+struct cmaf_init *track_init_for(const struct cmaf_track *t, struct cmaf_init *params,
+				 struct cmaf_key *k);
+/* Forgets parameters that no segment from `number` on has. */
+void track_forget(struct cmaf_track *t, int64_t number);
 
 #endif

@@ -1,12 +1,12 @@
 /* The MPD of ISO/IEC 23009-1 for low latency (DASH-IF "Low-Latency Modes for DASH", 9.X.4).
- * Segments are numbered on the grid, so nothing in it changes while tracks and keys stay: a new key begins a
- * period. Media time is UTC (0 = 1970), which makes the producer's
- * reference time the identity. */
+ * Segments are numbered on the grid, so nothing in it changes while tracks, their coders' parameters and keys
+ * stay: new ones begin a period. Media time is UTC (0 = 1970), which makes the producer's reference
+ * time the identity. */
 #include <inttypes.h>
-#include <time.h>
 
 #include "cmaf/cut.h"
-#include "media/language.h"
+#include "cmaf/emsg.h"
+#include "cmaf/mpd.h"
 
 static double ratio(struct ratio r)
 {
@@ -48,70 +48,53 @@ static double chunk_seconds(const struct cmaf *c)
 	return longest;
 }
 
-/* A key's time, or all of it: from which segment on, and by which key (NULL: in clear). */
+/* The time in which parameters and the key are the same, or all of it. */
 struct period {
-	int64_t first;
-	struct cmaf_key *key;
-	bool begins; /* with the presentation */
+	int64_t first;	      /* segment */
+	struct cmaf_key *key; /* NULL: in clear */
+	bool begins;	      /* with the presentation */
 };
 
 static void put_template(const struct cmaf *c, const struct cmaf_track *t, const struct period *p,
-			 FILE *f)
+			 const char *init, FILE *f)
 {
-	struct cmaf_init *init = track_init_for(t, p->key);
-	bool whole = t->scale * c->grid.d.num % c->grid.d.den == 0;
-	int64_t scale = whole ? t->scale : c->grid.d.den;
-	int64_t d = whole ? t->scale * c->grid.d.num / c->grid.d.den : c->grid.d.num;
 	double offset = ratio(c->grid.d) - chunk_seconds(c);
 	struct cmaf_grid g = laid(c);
+	int64_t pto = cmaf_grid_start(&g, mpd_scale(t->scale, g.d), p->first, 0);
+	char more[96];
 
-	fprintf(f,
-		"        <SegmentTemplate timescale=\"%" PRId64 "\" duration=\"%" PRId64
-		"\" startNumber=\"%" PRId64 "\" presentationTimeOffset=\"%" PRId64
-		"\" availabilityTimeOffset=\"%.3f\" availabilityTimeComplete=\"false\" "
-		"initialization=\"%s/%s\" media=\"%s/$Number$.m4s\"/>\n",
-		scale, d, p->first, cmaf_grid_start(&g, scale, p->first, 0),
-		offset > 0 ? offset : 0.0, t->name, init ? init->name : "init.mp4", t->name);
-	init_unref(init);
+	snprintf(more, sizeof(more),
+		 " availabilityTimeOffset=\"%.3f\" availabilityTimeComplete=\"false\"",
+		 offset > 0 ? offset : 0.0);
+	mpd_put_template(t->name, init, t->scale, g.d, p->first, pto, more, f);
 }
 
 static void put_representation(const struct cmaf *c, const struct cmaf_track *t,
 			       const struct period *p, FILE *f)
 {
+	struct cmaf_init *of = track_params(t, p->first);
+	struct cmaf_init *init = track_init_for(t, of, p->key);
 	int64_t peak, mean;
 
 	cmaf_bitrate(t, &peak, &mean);
-	fprintf(f, "      <Representation id=\"%s\" codecs=\"%s\" bandwidth=\"%" PRId64 "\"",
-		t->name, cmaf_codec(t), t->bitrate ? t->bitrate : peak);
-	if (t->kind == MEDIA_VIDEO) {
-		fprintf(f, " width=\"%d\" height=\"%d\"", t->width, t->height);
-		if (t->fps.num > 0)
-			fprintf(f, " frameRate=\"%" PRId64 "/%" PRId64 "\"", t->fps.num,
-				t->fps.den);
-	} else {
-		fprintf(f, " audioSamplingRate=\"%d\"", t->sample_rate);
-	}
-	fprintf(f, ">\n");
-	if (t->kind == MEDIA_AUDIO)
-		fprintf(f,
-			"        <AudioChannelConfiguration schemeIdUri=\"urn:mpeg:dash:23003:3:"
-			"audio_channel_configuration:2011\" value=\"%d\"/>\n",
-			t->channels);
+	mpd_begin_representation(
+	    &(struct mpd_representation){
+		.name = t->name,
+		.codec = of ? of->codec : cmaf_codec(t),
+		.kind = t->kind,
+		.bandwidth = t->bitrate ? t->bitrate : peak,
+		.width = of ? of->width : t->width,
+		.height = of ? of->height : t->height,
+		.fps = t->fps,
+		.sample_rate = t->sample_rate,
+		.channels = of ? of->channels : t->channels,
+	    },
+	    f);
 	fprintf(f, "        <Resync type=\"0\" dT=\"%" PRId64 "\" marker=\"true\"/>\n",
 		(int64_t)(chunk_seconds(c) * (double)t->scale + 0.5));
-	put_template(c, t, p, f);
+	put_template(c, t, p, init ? init->name : "init.mp4", f);
 	fprintf(f, "      </Representation>\n");
-}
-
-/* As character data. */
-static void put_text(const char *s, FILE *f)
-{
-	for (; *s; s++) {
-		if (*s == '<' || *s == '&')
-			fputs(*s == '<' ? "&lt;" : "&amp;", f);
-		else
-			fputc(*s, f);
-	}
+	init_unref(init);
 }
 
 /* Players begin with the set whose role is main; another language of the same is a dub, or (the same language) an alternate. */
@@ -165,31 +148,31 @@ static void put_protection(const struct cmaf *c, const struct cmaf_key *k, FILE 
 	      "schemeIdUri=\"urn:uuid:e2719d58-a985-b3c9-781a-b030af78d30e\" "
 	      "value=\"ClearKey1.0\">\n        <dashif:Laurl>",
 	      f);
-	put_text(c->conf.license, f);
+	mpd_put_text(c->conf.license, f);
 	fputs("</dashif:Laurl>\n      </ContentProtection>\n", f);
+}
+
+/* The messages that chunks of t may have (ISO/IEC 23009-1, 5.10.3). */
+static void put_messages(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
+{
+	for (enum emsg_kind k = 0; k < EMSG_KINDS && beside_carries(c, t); k++)
+		if (k == EMSG_SCTE35 ? c->cues : c->tags)
+			fprintf(f, "      <InbandEventStream schemeIdUri=\"%s\" value=\"\"/>\n",
+				emsg_scheme(k));
 }
 
 /* videos: sets of video in all. */
 static void begin_set(const struct cmaf *c, const struct cmaf_track *t, const struct period *p,
 		      int id, int videos, const char *time_url, FILE *f)
 {
-	char tag[4];
-
-	fprintf(f,
-		"    <AdaptationSet id=\"%d\" contentType=\"%s\" mimeType=\"%s/mp4\" "
-		"segmentAlignment=\"true\" startWithSAP=\"1\"",
-		id, t->kind == MEDIA_VIDEO ? "video" : "audio",
-		t->kind == MEDIA_VIDEO ? "video" : "audio");
-	language_tag(tag, t->lang);
-	if (*tag)
-		fprintf(f, " lang=\"%s\"", tag);
-	fputs(">\n", f);
+	mpd_begin_set(id, t->kind, t->lang, f);
 	if (p->key)
 		put_protection(c, p->key, f);
 	put_others(id, videos, f);
+	put_messages(c, t, f);
 	if (t->kind == MEDIA_AUDIO && *t->label) {
 		fputs("      <Label>", f);
-		put_text(t->label, f);
+		mpd_put_text(t->label, f);
 		fputs("</Label>\n", f);
 	}
 	fprintf(f,
@@ -236,17 +219,6 @@ static void put_sets(const struct cmaf *c, const struct period *p, const char *t
 	}
 }
 
-static void put_time(const char *name, int64_t us, FILE *f)
-{
-	time_t s = (time_t)base_floor_div(us, SEC_US);
-	char text[32];
-	struct tm tm;
-
-	gmtime_r(&s, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	fprintf(f, " %s=\"%s\"", name, text);
-}
-
 static void put_period(const struct cmaf *c, const struct period *p, const char *time_url, FILE *f)
 {
 	struct cmaf_grid g = laid(c);
@@ -270,23 +242,51 @@ static int64_t oldest_listed(const struct cmaf *c)
 	return oldest < INT64_MAX ? oldest : INT64_MIN;
 }
 
+#define PERIODS (CMAF_KEYS + CMAF_CHANGES * MEDIA_TRACKS_MAX)
+
+static void add_begin(int64_t *begin, int *n, int64_t number)
+{
+	int i = *n;
+
+	for (int k = 0; k < *n; k++)
+		if (begin[k] == number)
+			return;
+	for (; i > 0 && begin[i - 1] > number; i--)
+		begin[i] = begin[i - 1];
+	begin[i] = number;
+	++*n;
+}
+
+/* The segments with which periods begin, in their order. */
+static int begins(const struct cmaf *c, int64_t begin[PERIODS])
+{
+	int n = 0;
+
+	for (int i = 0; i < c->nkeys && c->conf.scheme == CMAF_CBCS; i++)
+		add_begin(begin, &n, c->key[i]->from);
+	if (!n)
+		add_begin(begin, &n, INT64_MIN);
+	for (int i = 0; i < c->n; i++)
+		for (int k = 0; k < c->track[i]->changes; k++)
+			if (c->track[i]->change[k].from > INT64_MIN)
+				add_begin(begin, &n, c->track[i]->change[k].from);
+	return n;
+}
+
 static void put_periods(const struct cmaf *c, const char *time_url, FILE *f)
 {
-	int n = c->conf.scheme == CMAF_CBCS ? c->nkeys : 0;
-	struct period all = {first_number(c), NULL, true};
-	int64_t oldest = oldest_listed(c);
+	int64_t begin[PERIODS], oldest = oldest_listed(c), first = first_number(c);
+	int n = begins(c, begin);
 
 	for (int i = 0; i < n; i++) {
-		struct cmaf_key *k = c->key[i];
-		bool begins = k->from <= first_number(c);
+		struct period p = {.first = MAX(begin[i], first), .begins = begin[i] <= first};
 
-		if (i + 1 < n && c->key[i + 1]->from <= oldest)
+		if (i + 1 < n && begin[i + 1] <= oldest)
 			continue;
-		put_period(c, &(struct period){begins ? first_number(c) : k->from, k, begins},
-			   time_url, f);
+		if (c->conf.scheme == CMAF_CBCS)
+			p.key = key_of(c, begin[i]);
+		put_period(c, &p, time_url, f);
 	}
-	if (!n)
-		put_period(c, &all, time_url, f);
 }
 
 void cmaf_dash(const struct cmaf *c, const char *time_url, FILE *f)
@@ -303,7 +303,7 @@ void cmaf_dash(const struct cmaf *c, const char *time_url, FILE *f)
 		c->conf.scheme == CMAF_CBCS ? " xmlns:cenc=\"urn:mpeg:cenc:2013\" "
 					      "xmlns:dashif=\"https://dashif.org/CPS\""
 					    : "");
-	put_time("publishTime", MAX(c->began_us, c->keyed_us), f);
+	mpd_put_time("publishTime", MAX(c->began_us, MAX(c->keyed_us, c->changed_us)), f);
 	fprintf(f,
 		" minimumUpdatePeriod=\"PT10S\" timeShiftBufferDepth=\"PT%.3fS\" "
 		"maxSegmentDuration=\"PT%.3fS\" minBufferTime=\"PT%.3fS\" "

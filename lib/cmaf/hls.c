@@ -5,9 +5,8 @@
 #include <time.h>
 
 #include "cmaf/cmaf.h"
+#include "cmaf/range.h"
 #include "media/language.h"
-
-#define SKIP_UNTIL 6 /* target durations from the end: what a delta update always has */
 
 static double seconds(int64_t us)
 {
@@ -22,15 +21,9 @@ static int64_t segments_in(const struct cmaf *c, int s)
 
 static void put_date(const struct cmaf_track *t, int64_t v, FILE *f)
 {
-	int64_t us = cmaf_us(t, v) + 500;
-	time_t s = (time_t)base_floor_div(us, SEC_US);
-	char text[32];
-	struct tm tm;
-
-	gmtime_r(&s, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	fprintf(f, "#EXT-X-PROGRAM-DATE-TIME:%s.%03dZ\n", text,
-		(int)(us - (int64_t)s * SEC_US) / 1000);
+	fputs("#EXT-X-PROGRAM-DATE-TIME:", f);
+	range_write_date(cmaf_us(t, v), f);
+	fputc('\n', f);
 }
 
 /* ---- the multivariant playlist ---- */
@@ -219,15 +212,18 @@ static void put_sequence(const struct cmaf_track *t, const struct cmaf_segment *
 		fprintf(f, "#EXT-X-DISCONTINUITY-SEQUENCE:%" PRId64 "\n", discontinuities);
 }
 
+/* version: of the protocol, 10 for what leaves out date ranges. */
 static void put_header(const struct cmaf *c, const struct cmaf_track *t,
-		       const struct cmaf_segment *first, FILE *f)
+		       const struct cmaf_segment *first, int version, FILE *f)
 {
-	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:%d\n", cmaf_target_s(c));
-	fprintf(f,
-		"#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=%d,PART-HOLD-BACK=%.6f,"
-		"HOLD-BACK=%d\n",
-		SKIP_UNTIL * cmaf_target_s(c), seconds(cmaf_part_hold_back_us(c)),
-		3 * cmaf_target_s(c));
+	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%d\n", version,
+		cmaf_target_s(c));
+	fprintf(
+	    f,
+	    "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=%d,%sPART-HOLD-BACK=%.6f,"
+	    "HOLD-BACK=%d\n",
+	    (int)(cmaf_skip_until_us(c) / SEC_US), c->cues ? "CAN-SKIP-DATERANGES=YES," : "",
+	    seconds(cmaf_part_hold_back_us(c)), 3 * cmaf_target_s(c));
 	fprintf(f, "#EXT-X-PART-INF:PART-TARGET=%.6f\n", seconds(c->part_target_us));
 	put_sequence(t, first, f);
 	if (c->utc)
@@ -354,7 +350,7 @@ static const struct cmaf_segment *skip(const struct cmaf *c, const struct cmaf_t
 				       struct state *now)
 {
 	const struct cmaf_segment *last = cmaf_last(t);
-	int64_t until = last ? last->end - SKIP_UNTIL * cmaf_target_s(c) * t->scale : 0;
+	int64_t until = last ? last->end - base_scale(cmaf_skip_until_us(c), t->scale, SEC_US) : 0;
 
 	for (; s && s != last && s->end < until; ++*skipped) {
 		now->init = s->init ? s->init : now->init;
@@ -363,20 +359,39 @@ static const struct cmaf_segment *skip(const struct cmaf *c, const struct cmaf_t
 	return s;
 }
 
-void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, bool delta, FILE *f)
+/* What a delta update leaves out. since_us: date ranges that were told before that; those that went since then are named. */
+static void put_skip(const struct cmaf *c, int skipped, int64_t since_us, FILE *f)
 {
-	const struct cmaf_segment *first = cmaf_listed(c, t), *last = cmaf_last(t);
+	fprintf(f, "#EXT-X-SKIP:SKIPPED-SEGMENTS=%d", skipped);
+	if (since_us != INT64_MIN) {
+		fputs(",RECENTLY-REMOVED-DATERANGES=\"", f);
+		if (c->ranges)
+			ranges_write_removed(c->ranges, since_us, f);
+		fputc('"', f);
+	}
+	fputc('\n', f);
+}
+
+void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, enum cmaf_delta delta,
+		    FILE *f)
+{
+	const struct cmaf_segment *first = cmaf_listed(c, t), *last = cmaf_last(t), *from = first;
 	struct state now = {0};
+	int64_t since_us = INT64_MIN;
 	int skipped = 0;
 
-	put_header(c, t, first, f);
 	if (delta && !c->ended)
-		first = skip(c, t, first, &skipped, &now);
+		from = skip(c, t, first, &skipped, &now);
+	if (skipped && delta == CMAF_SKIP_RANGES && c->cues)
+		since_us = cmaf_us(t, last->end) - cmaf_skip_until_us(c);
+	put_header(c, t, first, since_us == INT64_MIN ? 9 : 10, f);
 	if (skipped)
-		fprintf(f, "#EXT-X-SKIP:SKIPPED-SEGMENTS=%d\n", skipped);
+		put_skip(c, skipped, since_us, f);
+	if (c->ranges)
+		ranges_write(c->ranges, since_us, f);
 	/* Parts are listed for the last three target durations and what is in progress (6.2.2). */
 	int64_t parts_from = last ? last->number - segments_in(c, 3 * cmaf_target_s(c)) : 0;
-	for (const struct cmaf_segment *s = first; s;) {
+	for (const struct cmaf_segment *s = from; s;) {
 		put_segment(c, t, s, s->number >= parts_from, &now, f);
 		s = s == last ? NULL : list_entry(s->link.next, struct cmaf_segment, link);
 	}

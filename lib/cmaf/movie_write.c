@@ -397,7 +397,7 @@ struct buf *movie_fragment(const struct movie_track *t, uint32_t sequence,
 					.key = s[i].key};
 		payload += s[i].size;
 	}
-	out = box_chunk(1, sequence, as, n, NULL, payload, &to);
+	out = box_chunk(1, sequence, as, n, NULL, NULL, payload, &to);
 	for (size_t i = 0; out && i < n; i++) {
 		memcpy(to, from + s[i].pos, s[i].size);
 		to += s[i].size;

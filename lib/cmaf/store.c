@@ -29,6 +29,10 @@ struct cmaf_init *init_create(const struct cmaf_track *t, struct buf *config, co
 	}
 	name_init(i);
 	str_copy(i->codec, sizeof(i->codec), codec);
+	i->width = t->width;
+	i->height = t->height;
+	i->channels = t->channels;
+	i->sar = t->sar;
 	return i;
 }
 
@@ -102,18 +106,21 @@ static size_t cost(const struct cmaf_segment *s)
 	return n;
 }
 
-/* Keys that nothing has any more. */
-static void forget_keys(struct cmaf *c)
+/* Keys and parameters that nothing has any more. */
+static void forget(struct cmaf *c)
 {
 	int64_t first = INT64_MAX;
 
-	for (int i = 0; i < c->n && c->nkeys > 1; i++)
+	for (int i = 0; i < c->n; i++)
 		if (c->track[i]->n)
 			first = MIN(
 			    first,
 			    list_first(&c->track[i]->segments, struct cmaf_segment, link)->number);
-	if (first < INT64_MAX)
-		key_forget(c, first);
+	if (first == INT64_MAX)
+		return;
+	key_forget(c, first);
+	for (int i = 0; i < c->n; i++)
+		track_forget(c->track[i], first);
 }
 
 static void evict(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s)
@@ -151,7 +158,8 @@ void store_trim(struct cmaf *c, struct cmaf_track *t)
 {
 	while (t->n > 2 * c->conf.window + 1)
 		evict(c, t, list_first(&t->segments, struct cmaf_segment, link));
-	forget_keys(c);
+	forget(c);
+	beside_pass(c);
 	while (c->conf.memory && c->bytes > (size_t)c->conf.memory) {
 		struct cmaf_track *b = biggest(c);
 

@@ -82,11 +82,14 @@ int track_config(struct cmaf *c, struct cmaf_track *t, const uint8_t *p, size_t 
 
 	if (!rc)
 		rc = read_sets(c, t, p, n);
-	if (rc || (t->init && same_bytes(t->init->config, config)))
-		goto done;
-	i = init_create(t, config, codec, t->init ? t->init->key : NULL);
+	i = rc ? NULL : init_create(t, config, codec, t->init ? t->init->key : NULL);
 	if (!i) {
-		rc = -ENOMEM;
+		rc = rc ? rc : -ENOMEM;
+		goto done;
+	}
+	/* Not all coders have in their configuration how large the picture is. */
+	if (t->init && same_bytes(t->init->buf, i->buf)) {
+		init_unref(i);
 		goto done;
 	}
 	if (t->init && t->cut->started) {
@@ -100,13 +103,50 @@ done:
 	return rc;
 }
 
-struct cmaf_init *track_init_for(const struct cmaf_track *t, struct cmaf_key *k)
+struct cmaf_init *track_params(const struct cmaf_track *t, int64_t number)
 {
-	if (!t->init)
+	for (int i = t->changes; i-- > 0;)
+		if (t->change[i].from <= number || !i)
+			return t->change[i].init;
+	return t->init;
+}
+
+struct cmaf_init *track_init_for(const struct cmaf_track *t, struct cmaf_init *params,
+				 struct cmaf_key *k)
+{
+	struct cmaf_track was = *t;
+
+	if (!params)
 		return NULL;
-	if (t->init->key == k)
-		return init_ref(t->init);
-	return init_create(t, t->init->config, t->init->codec, k);
+	if (params->key == k)
+		return init_ref(params);
+	was.width = params->width;
+	was.height = params->height;
+	was.channels = params->channels;
+	was.sar = params->sar;
+	return init_create(&was, params->config, params->codec, k);
+}
+
+void track_forget(struct cmaf_track *t, int64_t number)
+{
+	while (t->changes > 1 && t->change[1].from <= number) {
+		init_unref(t->change[0].init);
+		t->changes--;
+		memmove(t->change, t->change + 1, (size_t)t->changes * sizeof(*t->change));
+	}
+}
+
+/* Segment `number` begins: are its parameters new? */
+static void note_params(struct cmaf *c, struct cmaf_track *t, int64_t number, int64_t x)
+{
+	if (t->changes && !t->changed)
+		return;
+	if (t->changes == CMAF_CHANGES)
+		track_forget(t, t->change[1].from);
+	if (t->changes)
+		c->changed_us = MAX(c->changed_us, cmaf_us(t, x));
+	t->change[t->changes].from = t->changes ? number : INT64_MIN;
+	t->change[t->changes++].init = init_ref(t->init);
 }
 
 /* ---- chunks, parts, segments: their ends ---- */
@@ -150,6 +190,7 @@ static int end_chunk(struct cmaf *c, struct cmaf_track *t)
 {
 	struct cmaf_cut *cut = t->cut;
 	struct cmaf_segment *s = cut->cur;
+	struct boxes before = {0};
 	size_t payload = 0;
 	uint8_t *data;
 
@@ -159,8 +200,10 @@ static int end_chunk(struct cmaf *c, struct cmaf_track *t)
 		payload += cut->pend[i].size;
 	/* Deterministic, so that two packagers make the same bytes. */
 	uint32_t sequence = (uint32_t)(s->number * 1000 + (int64_t)s->chunk.len + 1);
-	struct buf *b =
-	    box_chunk(box_track_id(t), sequence, cut->pend, cut->npend, &cut->subs, payload, &data);
+	beside_put(c, t, &before);
+	struct buf *b = box_chunk(box_track_id(t), sequence, cut->pend, cut->npend, &cut->subs,
+				  &before, payload, &data);
+	vec_free(&before.out);
 	int rc = b ? fill_chunk(c, t, data) : -ENOMEM;
 	drop_pending(cut);
 	if (rc) {
@@ -316,11 +359,12 @@ static bool may_begin(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_t n
 /* The init segment names the key of cbcs; with another one it is another, and nothing else changes. */
 static int turn_key(struct cmaf *c, struct cmaf_track *t, int64_t number)
 {
+	struct cmaf_key *k = key_of(c, number);
 	struct cmaf_init *i;
 
 	if (c->conf.scheme != CMAF_CBCS)
 		return 0;
-	i = track_init_for(t, key_of(c, number));
+	i = track_init_for(t, t->init, k);
 	if (!i)
 		return -ENOMEM;
 	init_unref(t->init);
@@ -349,6 +393,7 @@ static int begin_segment(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_
 	s->key = key_ref(key_of(c, number));
 	s->independent = key;
 	cut->keyless = key ? 0 : cut->keyless + 1;
+	note_params(c, t, number, x);
 	if (t->changed)
 		mark_break(c, number);
 	s->discontinuity = is_break(c, number);

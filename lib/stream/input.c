@@ -300,6 +300,8 @@ static int pump(struct stream_input *in, struct media_demux *d, char *err)
 	struct media_packet *p;
 	int r;
 
+	if (in->ev.sides)
+		media_demux_sides(d);
 	in->shedding = false;
 	in->need_key = 0;
 	in->pace = (struct pace){.late_us = PACE_JUMP_US, .ahead_us = PACE_JUMP_US};

@@ -87,6 +87,7 @@ struct stream_input_events {
 	void (*packet)(void *arg, struct media_packet *p);
 	/* The source ended or failed; reason is one line. final: it will not come back (a file or standard input at its end). */
 	void (*lost)(void *arg, const char *reason, bool final);
+	bool sides; /* packets of data are wanted too (media_demux_sides) */
 };
 /* Starts the thread. A regular file is read at the pace of its timestamps, unless the URL says realtime=0. At most 8 MB or 10 s of packets wait for the loop; when it is slower than that, the source is
  * back-pressured (pipe, unix, file) or packets are dropped up to the next key frame and counted (srt, udp). 0, or a negative

@@ -47,9 +47,15 @@ static bool conforms(int64_t *until_us, int64_t gap_us, int64_t burst, int64_t n
 
 bool tn_door_handshake(struct tn_door *d, const struct tunnel_addr *from, int64_t now_us)
 {
-	uint64_t h = mix(d->seed, from->bytes + TUNNEL_ADDR_HOST, 4);
+	bool may = false;
 
-	return conforms(&d->host_us[(h >> 32) % TN_DOOR_HOSTS], HOST_GAP_US, HOST_BURST, now_us);
+	for (uint64_t row = 0; row < TN_DOOR_ROWS; row++) {
+		uint64_t h = mix(d->seed + row, from->bytes + TUNNEL_ADDR_HOST, 4);
+
+		may |= conforms(&d->host_us[row][(h >> 32) % TN_DOOR_HOSTS], HOST_GAP_US,
+				HOST_BURST, now_us);
+	}
+	return may;
 }
 
 bool tn_door_lost(struct tn_door *d, int64_t now_us)

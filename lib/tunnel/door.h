@@ -10,11 +10,13 @@
 struct tunnel_addr;
 
 #define TN_DOOR_HOSTS 1024 /* entries that hosts share by hash */
+#define TN_DOOR_ROWS \
+	2 /* in each of which a host has another one: only who has both in common with a flood is kept out by it */
 
 /* Rates are kept as the time until which they are used up (GCRA, ITU-T I.371). */
 struct tn_door {
 	uint64_t seed;
-	int64_t host_us[TN_DOOR_HOSTS], lost_us;
+	int64_t host_us[TN_DOOR_ROWS][TN_DOOR_HOSTS], lost_us;
 };
 
 void tn_door_init(struct tn_door *d);

@@ -4,14 +4,8 @@
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../media/live.sh"
-need ffmpeg node chromium curl
+. "$(dirname "$0")/rig.sh"
 watch=$(dirname "$0")/watch.mjs
-[ -e "${GEX_NPM:-$(dirname "$0")/../../build/npm/node_modules}/playwright-core" ] || skip "needs make npm"
-
-# Chromium's sockets want a short path.
-export TMPDIR
-TMPDIR=$(mktemp -d /tmp/gex-watch.XXXXXX)
-at_exit "rm -rf $TMPDIR"
 srt=$(free_port udp)
 port=$(free_port tcp)
 url=http://127.0.0.1:$port/live

@@ -4,15 +4,9 @@
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../media/live.sh"
-need ffmpeg node chromium
+. "$(dirname "$0")/rig.sh"
 cd "$(dirname "$0")"
 npm=${GEX_NPM:-../../build/npm/node_modules}
-[ -e "$npm/playwright-core" ] || skip "needs make npm"
-
-# Chromium's sockets want a short path.
-export TMPDIR
-TMPDIR=$(mktemp -d /tmp/gex-watch.XXXXXX)
-at_exit "rm -rf $TMPDIR"
 
 # get KEY: a figure of the last watch.
 get() {

@@ -49,7 +49,7 @@ static void check(const struct cmaf *c)
 			before = s;
 		}
 		FILE *f = fmemopen(text, sizeof(text), "w");
-		cmaf_hls_media(c, c->track[i], i & 1, f);
+		cmaf_hls_media(c, c->track[i], i & 1 ? CMAF_SKIP_RANGES : CMAF_WHOLE, f);
 		cmaf_hls_iframes(c, c->track[i], f);
 		fclose(f);
 	}

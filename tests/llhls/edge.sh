@@ -3,41 +3,18 @@
 # GEX_CROWD players (200) for GEX_CROWD_SECONDS (5).
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/rig.sh"
 need ffmpeg curl nginx
-here=$(dirname "$0")
 PLAYERS=${GEX_CROWD:-200} LASTS=${GEX_CROWD_SECONDS:-5}
 ulimit -n "$(ulimit -Hn)"
 
 udp=$(free_port udp) origin=$(free_port) edge=$(free_port)
-spawn source ffmpeg -nostdin -loglevel error -re -f lavfi -i testsrc2=s=320x180:r=30 -c:v libx264 -preset ultrafast \
-	-tune zerolatency -g 30 -keyint_min 30 -sc_threshold 0 -b:v 300k -f mpegts -muxdelay 0 -flush_packets 1 \
-	"udp://127.0.0.1:$udp?pkt_size=1316"
+film "$udp"
 spawn -r packager "$BUILD/gex-package" -i "udp://127.0.0.1:$udp" -l "http://127.0.0.1:$origin"
 wait_ready packager
 
-# The example, with ports and folders of this test.
-sed -e "s|/var/cache/nginx/gex|$TMP/cache|; s|127.0.0.1:8080|127.0.0.1:$origin|; s|listen 80;|listen 127.0.0.1:$edge;|" \
-	"$here/../../examples/nginx-edge.conf" >"$TMP/edge.conf"
-cat >"$TMP/nginx.conf" <<NGINX
-$([ "$(id -u)" != 0 ] || echo "user root;")
-daemon off;
-worker_processes 1;
-pid $TMP/nginx.pid;
-error_log stderr error;
-events { worker_connections 8192; }
-http {
-	log_format asked '\$upstream_cache_status \$status \$request_uri';
-	access_log $TMP/asked asked;
-	client_body_temp_path $TMP/nginx-body;
-	proxy_temp_path $TMP/nginx-proxy;
-	fastcgi_temp_path $TMP/nginx-fastcgi;
-	uwsgi_temp_path $TMP/nginx-uwsgi;
-	scgi_temp_path $TMP/nginx-scgi;
-	include $TMP/edge.conf;
-}
-NGINX
-spawn edge nginx -c "$TMP/nginx.conf" -p "$TMP"
-wait_port 127.0.0.1 "$edge"
+# shellcheck disable=SC2016 # for nginx
+nginx_edge "$edge" "$origin" '$upstream_cache_status $status $request_uri'
 playlist=http://127.0.0.1:$edge/live/180p/index.m3u8
 retry 30 curl -fsS -o /dev/null "$playlist" || fail "no playlist through the edge"
 

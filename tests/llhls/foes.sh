@@ -5,6 +5,7 @@
 # is bounded. GEX_FOES (500) connections of those who are many, for GEX_FOES_SECONDS (1).
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/rig.sh"
 need ffmpeg curl openssl chrt
 PLAYERS=${GEX_CROWD:-150} FOES=${GEX_FOES:-500} LAST=${GEX_FOES_SECONDS:-1}
 ulimit -n "$(ulimit -Hn)"
@@ -35,33 +36,19 @@ there() {
 }
 retry 30 there || fail "no playlist"
 
-spawn crowd "$BUILD/tests/bench/hls-crowd" -n "$PLAYERS" -w 0s -t 3600s -q "token=$token" "$url/live" 180p
-wait_log crowd '^began='
-# An account of hls-crowd ends with an empty line: how many there are.
-accounts() {
-	grep -c '^$' "$TMP/crowd.log" || true
-}
-# turn: ends a turn of the players; its account is in $TMP/turn.
-turn() {
-	local before
-	before=$(accounts)
-	kill -USR1 "${PID[crowd]}"
-	more() { [ "$(accounts)" -gt "$before" ]; }
-	retry 10 more || fail "hls-crowd says nothing"
-	awk -v RS= -v n=$((before + 1)) 'NR == n' "$TMP/crowd.log" >"$TMP/turn"
-}
+crowd -n "$PLAYERS" -w 0s -q "token=$token" "$url/live" 180p
 # of FILE KEY
 of() {
 	sed -n "s/^$2=//p" "$TMP/$1"
 }
 # watched WHAT: what the players saw meanwhile.
 watched() {
-	turn
+	crowd_turn
 	at_most "$1: what the players asked for and did not get" "$(($(of turn failed) + $(of turn broken)))" 0
 	figure "$1: parts late, p99, ms" "$(of turn late_p99)" at_most 100
 }
 all_play() {
-	turn
+	crowd_turn
 	[ "$(of turn playing)" = "$PLAYERS" ]
 }
 retry 20 all_play || fail "only $(of turn playing) of $PLAYERS play"

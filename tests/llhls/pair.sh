@@ -3,6 +3,7 @@
 # same names, and when one is killed in the middle, players go on without an error, and the conformance client.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/rig.sh"
 need ffmpeg node curl nginx
 here=$(dirname "$0")
 export GEX_SLACK_MS=15000
@@ -20,28 +21,9 @@ spawn -r two "$BUILD/gex-package" -i "unix:$TMP/live.sock" -l "http://127.0.0.1:
 wait_ready one
 wait_ready two
 
-sed -e "s|/var/cache/nginx/gex|$TMP/cache|; s|127.0.0.1:8080|127.0.0.1:$one|; s|# server 127.0.0.1:8081|server 127.0.0.1:$two|" \
-	-e "s|listen 80;|listen 127.0.0.1:$edge;|" "$here/../../examples/nginx-edge.conf" >"$TMP/edge.conf"
+# shellcheck disable=SC2016 # for nginx
+nginx_edge "$edge" "$one" '$upstream_addr $status $request_uri' "s|# server 127.0.0.1:8081|server 127.0.0.1:$two|"
 step "the example has both" grep -q "^	server 127.0.0.1:$two backup;" "$TMP/edge.conf"
-cat >"$TMP/nginx.conf" <<NGINX
-$([ "$(id -u)" != 0 ] || echo "user root;")
-daemon off;
-worker_processes 1;
-pid $TMP/nginx.pid;
-error_log stderr error;
-events { worker_connections 4096; }
-http {
-	log_format asked '\$upstream_addr \$status \$request_uri';
-	access_log $TMP/asked asked;
-	client_body_temp_path $TMP/nginx-body;
-	proxy_temp_path $TMP/nginx-proxy;
-	fastcgi_temp_path $TMP/nginx-fastcgi;
-	uwsgi_temp_path $TMP/nginx-uwsgi;
-	scgi_temp_path $TMP/nginx-scgi;
-	include $TMP/edge.conf;
-}
-NGINX
-spawn edge nginx -c "$TMP/nginx.conf" -p "$TMP"
 for p in $one $two $edge; do
 	retry 30 curl -fsS -o /dev/null "http://127.0.0.1:$p/live/index.m3u8" || fail "no playlist at $p"
 done
@@ -73,26 +55,14 @@ same low
 same "$audio"
 
 # ---- one is killed ----
-spawn crowd "$BUILD/tests/bench/hls-crowd" -n 20 -w 2s -t 600s -a "$audio" "http://127.0.0.1:$edge/live" low
-wait_log crowd '^began='
+crowd -n 20 -w 2s -a "$audio" "http://127.0.0.1:$edge/live" low
 spawn -o "$TMP/conform" conform node "$here/conform.mjs" --seconds 10 "http://127.0.0.1:$edge/live/index.m3u8"
-accounts() {
-	grep -c '^$' "$TMP/crowd.log" || true
-}
-turn() {
-	local before
-	before=$(accounts)
-	kill -USR1 "${PID[crowd]}"
-	told() { [ "$(accounts)" -gt "$before" ]; }
-	retry 10 told || fail "hls-crowd says nothing"
-	awk -v RS= -v n=$((before + 1)) 'NR == n' "$TMP/crowd.log" >"$TMP/turn"
-}
 of() {
 	sed -n "s/^$1=//p" "$TMP/turn"
 }
 # play_on N: all players, and by so many parts more.
 play_on() {
-	turn
+	crowd_turn
 	parts=$((parts + $(of parts))) failed=$((failed + $(of failed) + $(of broken)))
 	[ "$(of playing)" = 20 ] && [ "$parts" -ge "$1" ]
 }
@@ -109,5 +79,5 @@ step "the conformance client saw it all" grep -Eq ' segments=[1-9].* broken=' "$
 # Nobody can go on with an answer of which a part was there already.
 grep '^broken: ' "$TMP/conform" | grep -v ': aborted' >"$TMP/broken" || true
 step "and nothing broken but what was cut short" test ! -s "$TMP/broken"
-turn
+crowd_turn
 figure "parts late, max of the time after, ms" "$(of late_max)" at_most 1500

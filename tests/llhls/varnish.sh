@@ -3,6 +3,7 @@
 # GEX_CROWD players (100) for GEX_CROWD_SECONDS (4).
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/rig.sh"
 # Not always on the path of who is not root.
 PATH=$PATH:/usr/sbin
 need ffmpeg curl varnishd varnishlog
@@ -11,9 +12,7 @@ PLAYERS=${GEX_CROWD:-100} LASTS=${GEX_CROWD_SECONDS:-4}
 ulimit -n "$(ulimit -Hn)"
 
 udp=$(free_port udp) origin=$(free_port) edge=$(free_port)
-spawn source ffmpeg -nostdin -loglevel error -re -f lavfi -i testsrc2=s=320x180:r=30 -c:v libx264 -preset ultrafast \
-	-tune zerolatency -g 30 -keyint_min 30 -sc_threshold 0 -b:v 300k -f mpegts -muxdelay 0 -flush_packets 1 \
-	"udp://127.0.0.1:$udp?pkt_size=1316"
+film "$udp"
 spawn -r packager "$BUILD/gex-package" -i "udp://127.0.0.1:$udp" -l "http://127.0.0.1:$origin"
 wait_ready packager
 

@@ -416,6 +416,16 @@ static void test_resume(void **state)
 	str_copy(other->track[0].name, sizeof(other->track[0].name), "720p");
 	assert_int_equal(cmaf_resume(c, other), -ESTALE);
 	cmaf_destroy(c);
+
+	/* Where names are of what the pictures are, the track keeps its own. */
+	info->utc = other->utc = changed->utc = false;
+	c = make(&cc, info, &seen);
+	str_copy(before, sizeof(before), c->track[0]->name);
+	assert_int_equal(cmaf_resume(c, other), 0);
+	assert_string_equal(c->track[0]->name, before);
+	str_copy(changed->track[0].name, sizeof(changed->track[0].name), other->track[1].name);
+	assert_int_equal(cmaf_resume(c, changed), -ESTALE);
+	cmaf_destroy(c);
 	media_info_unref(changed);
 	media_info_unref(other);
 	media_info_unref(info);

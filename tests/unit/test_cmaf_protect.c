@@ -488,9 +488,9 @@ static char *text_of(struct cmaf *c, int what)
 	FILE *f = open_memstream(&text, &n);
 
 	if (what == 0)
-		cmaf_hls_media(c, c->track[0], false, f);
+		cmaf_hls_media(c, c->track[0], CMAF_WHOLE, f);
 	else if (what == 1)
-		cmaf_hls_media(c, c->track[0], true, f);
+		cmaf_hls_media(c, c->track[0], CMAF_SKIP, f);
 	else
 		cmaf_dash(c, "/live/time", f);
 	fclose(f);

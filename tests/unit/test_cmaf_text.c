@@ -51,7 +51,7 @@ static void golden(const char *name, const struct cmaf *c, enum what what, const
 	if (what == MULTI)
 		cmaf_hls_multivariant(c, f);
 	else if (what == MEDIA || what == DELTA)
-		cmaf_hls_media(c, cmaf_find(c, track), what == DELTA, f);
+		cmaf_hls_media(c, cmaf_find(c, track), what == DELTA ? CMAF_SKIP : CMAF_WHOLE, f);
 	else if (what == IFRAMES)
 		cmaf_hls_iframes(c, cmaf_find(c, track), f);
 	else
@@ -141,9 +141,98 @@ static void test_gap_and_change(void **state)
 	feed_run(c, changed, 30, T0 + 3975 * MS_US, T0 + 5300 * MS_US);
 	golden("gap.m3u8", c, MEDIA, "360p");
 	golden("gap-audio.m3u8", c, MEDIA, "audio");
+	golden("change.mpd", c, DASH, NULL);
 	cmaf_destroy(c);
 	media_info_unref(info);
 	media_info_unref(changed);
+}
+
+/* The element <Period id="ID"> in the MPD, for free(); NULL: there is none. */
+static char *period(const struct cmaf *c, int64_t id)
+{
+	char *text, *found = NULL, mark[64];
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	cmaf_dash(c, "/live/time", f);
+	fclose(f);
+	snprintf(mark, sizeof(mark), "<Period id=\"%lld\"", (long long)id);
+	const char *at = strstr(text, mark);
+	if (at)
+		found = str_ndup(at, (size_t)(strstr(at, "</Period>") - at));
+	free(text);
+	return found;
+}
+
+/* Another resolution: a period that says the same as long as anything of it is listed, also when what was
+ * before it is forgotten. */
+static void test_periods(void **state)
+{
+	struct media_info *info = ladder((struct ratio){30, 1}),
+			  *changed = ladder((struct ratio){30, 1});
+	struct cmaf *c = make(info, 0);
+	int64_t at = T0 / SEC_US + 3;
+
+	changed->track[1].width = 426;
+	changed->track[1].height = 240;
+	changed->track[1].extra->data[7] = 31;
+	feed_run(c, info, 30, T0, T0 + 3 * SEC_US);
+	char *before = period(c, 0);
+	assert_int_equal(cmaf_resume(c, changed), 0);
+	feed_run(c, changed, 30, T0 + 3 * SEC_US, T0 + 4500 * MS_US);
+	char *old = period(c, 0), *was = period(c, at);
+	assert_string_equal(before, old);
+	assert_non_null(strstr(old, "width=\"640\" height=\"360\""));
+	assert_null(strstr(old, "width=\"426\""));
+	assert_non_null(strstr(was, "width=\"426\" height=\"240\""));
+	assert_non_null(strstr(was, cmaf_find(c, "360p")->init->name));
+	free(old);
+	for (int64_t s = 4; s < 40; s++) {
+		int64_t listed = cmaf_listed(c, c->track[1])->number;
+
+		old = period(c, 0);
+		assert_int_equal(old != NULL, listed < at);
+		free(old);
+		char *now = period(c, at);
+		assert_string_equal(now, was);
+		free(now);
+		feed_run(c, changed, 30, T0 + s * SEC_US + 500 * MS_US,
+			 T0 + (s + 1) * SEC_US + 500 * MS_US);
+	}
+	assert_int_equal(c->track[1]->changes, 1);
+	free(before);
+	free(was);
+	cmaf_destroy(c);
+	media_info_unref(info);
+	media_info_unref(changed);
+}
+
+/* Of more changes than can be told apart the newest are. */
+static void test_many_periods(void **state)
+{
+	struct media_info *info = ladder((struct ratio){30, 1});
+	struct cmaf_conf wide = conf;
+	char err[CMAF_ERR];
+	struct cmaf *c;
+
+	wide.window = 60;
+	assert_int_equal(cmaf_create(&c, &wide, info, 0, &events, NULL, err), 0);
+	for (int64_t s = 0; s < 40; s++) {
+		info->track[1].extra->data[7] = (uint8_t)(30 + s);
+		assert_int_equal(cmaf_resume(c, info), 0);
+		feed_run(c, info, 30, T0 + s * SEC_US, T0 + (s + 1) * SEC_US);
+	}
+	assert_int_equal(c->track[1]->changes, CMAF_CHANGES);
+	for (int64_t s = 40 - CMAF_CHANGES; s < 40; s++) {
+		struct cmaf_segment *seg = cmaf_segment(c->track[1], T0 / SEC_US + s);
+		char *p = period(c, seg->number);
+
+		assert_non_null(p);
+		assert_non_null(strstr(p, seg->init->name));
+		free(p);
+	}
+	cmaf_destroy(c);
+	media_info_unref(info);
 }
 
 /* Segments that a client has already, the init segment of the first that stays among them. */
@@ -160,6 +249,41 @@ static void test_delta(void **state)
 	golden("delta.m3u8", c, DELTA, "360p");
 	cmaf_end(c);
 	golden("delta-ended.m3u8", c, DELTA, "360p");
+	cmaf_destroy(c);
+	media_info_unref(info);
+}
+
+/* A presentation goes on with the count of what was before it, in all tracks. */
+static void test_count(void **state)
+{
+	struct media_info *info = ladder((struct ratio){30, 1});
+	struct cmaf_conf later = conf;
+	char err[CMAF_ERR];
+	struct cmaf *c;
+
+	later.discontinuities = 41;
+	assert_int_equal(cmaf_create(&c, &later, info, 0, &events, NULL, err), 0);
+	feed_run(c, info, 30, T0, T0 + 2700 * MS_US);
+	cmaf_gap(c, T0 + 5100 * MS_US);
+	feed_run(c, info, 30, T0 + 5975 * MS_US, T0 + 7300 * MS_US);
+	assert_int_equal(cmaf_discontinuities(c), 42);
+	for (int64_t s = 7; s < 30; s++) {
+		for (int i = 0; i < c->n; i++) {
+			const struct cmaf_segment *first = cmaf_listed(c, c->track[i]);
+			char *text, mark[64];
+			size_t n;
+			FILE *f = open_memstream(&text, &n);
+
+			cmaf_hls_media(c, c->track[i], false, f);
+			fclose(f);
+			snprintf(mark, sizeof(mark), "#EXT-X-DISCONTINUITY-SEQUENCE:%d\n",
+				 first->number > T0 / SEC_US + 3 ? 42 : 41);
+			assert_non_null(strstr(text, mark));
+			free(text);
+		}
+		feed_run(c, info, 30, T0 + s * SEC_US + 300 * MS_US,
+			 T0 + (s + 1) * SEC_US + 300 * MS_US);
+	}
 	cmaf_destroy(c);
 	media_info_unref(info);
 }
@@ -202,10 +326,11 @@ static void test_foreign(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_codecs),  cmocka_unit_test(test_ladder),
-	    cmocka_unit_test(test_ntsc),    cmocka_unit_test(test_gap_and_change),
-	    cmocka_unit_test(test_delta),   cmocka_unit_test(test_cut_short),
-	    cmocka_unit_test(test_foreign),
+	    cmocka_unit_test(test_codecs),	 cmocka_unit_test(test_ladder),
+	    cmocka_unit_test(test_ntsc),	 cmocka_unit_test(test_gap_and_change),
+	    cmocka_unit_test(test_delta),	 cmocka_unit_test(test_cut_short),
+	    cmocka_unit_test(test_foreign),	 cmocka_unit_test(test_periods),
+	    cmocka_unit_test(test_many_periods), cmocka_unit_test(test_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* tunnel: the acceptor between several clients, right and wrong ones, and floods. */
+#include "tunnel/door.h"
 #include "tunnel/internal.h"
 #include <errno.h>
 #include <malloc.h>
@@ -325,6 +326,27 @@ static void test_hellos(void **state)
 	net_destroy(&net);
 }
 
+/* What a flood uses up is its own: of a thousand others none has both of its entries. */
+static void test_door(void **state)
+{
+	struct tn_door d;
+	struct tunnel_addr a = stranger(0, 0);
+	int n = 0;
+
+	tn_door_init(&d);
+	d.seed = 1; /* one without bad luck */
+	while (tn_door_handshake(&d, &a, 0))
+		n++;
+	assert_in_range(n, 8, 100);
+	for (unsigned i = 1; i <= 1000; i++) {
+		a = stranger(i, 0);
+		assert_true(tn_door_handshake(&d, &a, 0));
+	}
+	a = stranger(0, 0);
+	assert_false(tn_door_handshake(&d, &a, 0));
+	assert_true(tn_door_handshake(&d, &a, SEC_US));
+}
+
 /* One host begins handshakes without end: it has its share, and others are not touched. */
 static void test_one_host(void **state)
 {
@@ -598,13 +620,13 @@ static void test_strangers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_clients),   cmocka_unit_test(test_ring_change),
-	    cmocka_unit_test(test_full),      cmocka_unit_test(test_hellos),
-	    cmocka_unit_test(test_one_host),  cmocka_unit_test(test_many_hosts),
-	    cmocka_unit_test(test_failures),  cmocka_unit_test(test_no_more),
-	    cmocka_unit_test(test_lost_rate), cmocka_unit_test(test_idle),
-	    cmocka_unit_test(test_again),     cmocka_unit_test(test_strangers),
-	    cmocka_unit_test(test_hold),
+	    cmocka_unit_test(test_clients),    cmocka_unit_test(test_ring_change),
+	    cmocka_unit_test(test_full),       cmocka_unit_test(test_hellos),
+	    cmocka_unit_test(test_door),       cmocka_unit_test(test_one_host),
+	    cmocka_unit_test(test_many_hosts), cmocka_unit_test(test_failures),
+	    cmocka_unit_test(test_no_more),    cmocka_unit_test(test_lost_rate),
+	    cmocka_unit_test(test_idle),       cmocka_unit_test(test_again),
+	    cmocka_unit_test(test_strangers),  cmocka_unit_test(test_hold),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,79 @@
+#include "cmaf/mpd.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+#include "media/language.h"
+
+void mpd_put_time(const char *name, int64_t us, FILE *f)
+{
+	time_t s = (time_t)base_floor_div(us, SEC_US);
+	char text[32];
+	struct tm tm;
+
+	gmtime_r(&s, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	fprintf(f, " %s=\"%s\"", name, text);
+}
+
+void mpd_put_text(const char *s, FILE *f)
+{
+	for (; *s; s++) {
+		if (*s == '<' || *s == '&')
+			fputs(*s == '<' ? "&lt;" : "&amp;", f);
+		else
+			fputc(*s, f);
+	}
+}
+
+void mpd_begin_set(int id, enum media_kind kind, const char *lang, FILE *f)
+{
+	const char *type = kind == MEDIA_VIDEO ? "video" : "audio";
+	char tag[4];
+
+	fprintf(f,
+		"    <AdaptationSet id=\"%d\" contentType=\"%s\" mimeType=\"%s/mp4\" "
+		"segmentAlignment=\"true\" startWithSAP=\"1\"",
+		id, type, type);
+	language_tag(tag, lang);
+	if (*tag)
+		fprintf(f, " lang=\"%s\"", tag);
+	fputs(">\n", f);
+}
+
+void mpd_begin_representation(const struct mpd_representation *r, FILE *f)
+{
+	fprintf(f, "      <Representation id=\"%s\" codecs=\"%s\" bandwidth=\"%" PRId64 "\"",
+		r->name, r->codec, r->bandwidth);
+	if (r->kind == MEDIA_VIDEO) {
+		fprintf(f, " width=\"%d\" height=\"%d\"", r->width, r->height);
+		if (r->fps.num > 0)
+			fprintf(f, " frameRate=\"%" PRId64 "/%" PRId64 "\"", r->fps.num,
+				r->fps.den);
+	} else {
+		fprintf(f, " audioSamplingRate=\"%d\"", r->sample_rate);
+	}
+	fprintf(f, ">\n");
+	if (r->kind == MEDIA_AUDIO)
+		fprintf(f,
+			"        <AudioChannelConfiguration schemeIdUri=\"urn:mpeg:dash:23003:3:"
+			"audio_channel_configuration:2011\" value=\"%d\"/>\n",
+			r->channels);
+}
+
+int64_t mpd_scale(int64_t scale, struct ratio d)
+{
+	return scale * d.num % d.den ? d.den : scale;
+}
+
+void mpd_put_template(const char *name, const char *init, int64_t scale, struct ratio d,
+		      int64_t first, int64_t pto, const char *more, FILE *f)
+{
+	int64_t to = mpd_scale(scale, d);
+
+	fprintf(f,
+		"        <SegmentTemplate timescale=\"%" PRId64 "\" duration=\"%" PRId64
+		"\" startNumber=\"%" PRId64 "\" presentationTimeOffset=\"%" PRId64
+		"\"%s initialization=\"%s/%s\" media=\"%s/$Number$.m4s\"/>\n",
+		to, to * d.num / d.den, first, pto, more, name, init, name);
+}

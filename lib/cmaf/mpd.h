@@ -1,0 +1,32 @@
+/* Inside cmaf: the elements of an MPD (ISO/IEC 23009-1) that dash.c and archive_dash.c have in common. */
+#ifndef GEX_CMAF_MPD_H
+#define GEX_CMAF_MPD_H
+
+#include "cmaf/cmaf.h"
+
+/* The attribute `name` by the whole second in which us lies. */
+void mpd_put_time(const char *name, int64_t us, FILE *f);
+/* As character data. */
+void mpd_put_text(const char *s, FILE *f);
+/* An AdaptationSet's head. lang: as a track has it, "" when it is not known. */
+void mpd_begin_set(int id, enum media_kind kind, const char *lang, FILE *f);
+
+struct mpd_representation {
+	const char *name, *codec;
+	enum media_kind kind;
+	int64_t bandwidth;
+	int width, height; /* of video */
+	struct ratio fps;  /* of video; num 0: not known */
+	int sample_rate, channels;
+};
+/* Its head, up to what is said of segments. */
+void mpd_begin_representation(const struct mpd_representation *r, FILE *f);
+
+/* Segments of d seconds, on from number `first`, which is at pto in units of 1/scale s. more: attributes between, each
+ * with a space before it. */
+void mpd_put_template(const char *name, const char *init, int64_t scale, struct ratio d,
+		      int64_t first, int64_t pto, const char *more, FILE *f);
+/* The scale in which d is whole: this one or a coarser one. */
+int64_t mpd_scale(int64_t scale, struct ratio d);
+
+#endif
