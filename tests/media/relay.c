@@ -106,7 +106,8 @@ static int open_out(struct relay *r, const char *text, char *err)
 
 int main(int argc, char **argv)
 {
-	static const struct stream_input_events ev = {on_opened, on_packet, on_lost};
+	static const struct stream_input_events ev = {
+	    .opened = on_opened, .packet = on_packet, .lost = on_lost};
 	struct relay r = {0};
 	struct stream_url u = {0};
 	char err[MEDIA_ERR] = "usage: relay IN OUT... [--ready-fd N]";
