@@ -211,14 +211,15 @@ bench-accel: tools tests
 bench-transcode: tools tests
 	@tests/bench/transcode.sh $(ARGS)
 
-## bench-package: the origin beside nginx, what a waiting player costs, and 2000 who play; ARGS='-d 3 -n 3 -p 2000' is seconds, runs, players
+## bench-package: the origin beside nginx, what a waiting player costs, and 2000 who play; ARGS='-d 3 -n 3 -p 2000 -r small,large,wait' is seconds, runs, players, rows
 bench-package: tools tests
 	@tests/bench/package.sh $(ARGS)
 	@tests/bench/package-play.sh
 
-## bench-watch: glass to glass by each player in Chromium; ARGS='-s 60 -n 3 -r hls,dash' is seconds, runs, rows
+## bench-watch: glass to glass by each player in Chromium, here and over a bad link; ARGS='-s 60 -n 3 -r hls,dash' is seconds, runs, rows
 bench-watch: all tests
 	@tests/bench/watch.sh $(ARGS)
+	@tests/bench/watch-wan.sh $(ARGS)
 
 ## bench-job: the main job of tests/net with its figures enforced, on a machine that does nothing else
 bench-job: all tests

@@ -1,10 +1,13 @@
-/* Requests that cannot be answered yet. Each lives in a list of its rendition by http_request.link;
- * its `user` says what it waits for. Replies never call back into here, so the lists may be walked
+/* Requests that cannot be answered yet. Each lives in a list of its rendition, one for each kind, by
+ * http_request.link and in the order they came; its `user` says what it waits for. Replies never call back into here, so the lists may be walked
  * while answering. */
 #include <errno.h>
+#include <limits.h>
 
 #include "log/log.h"
 #include "package.h"
+
+#define PORTION 128 /* requests of a track that are answered in a turn */
 
 struct held {
 	struct package *p;
@@ -60,7 +63,7 @@ static bool keep(struct package *p, struct cmaf_track *t, struct http_request *r
 void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum hold_kind kind,
 	  int64_t number, int part)
 {
-	if (!keep(p, t, r, &p->rendition[t->index].held,
+	if (!keep(p, t, r, &p->rendition[t->index].held[kind],
 		  (struct held){.kind = kind, .number = number, .part = part}))
 		http_reply_status(r, 503);
 }
@@ -69,7 +72,7 @@ void hold_subtitles(struct package *p, struct cmaf_track *t, struct http_request
 {
 	struct held what = {.kind = HOLD_PLAYLIST, .number = number, .part = -1, .text = true};
 
-	if (!keep(p, t, r, &p->rendition[t->index].held, what))
+	if (!keep(p, t, r, &p->rendition[t->index].held[HOLD_PLAYLIST], what))
 		http_reply_status(r, 503);
 }
 
@@ -110,10 +113,10 @@ static void begin_waiting(struct package *p, struct cmaf_track *t, struct cmaf_s
 {
 	struct http_request *r, *tmp;
 
-	list_for_safe (r, tmp, &p->rendition[t->index].held, link) {
+	list_for_safe (r, tmp, &p->rendition[t->index].held[HOLD_SEGMENT], link) {
 		struct held *h = r->user;
 
-		if (h->kind != HOLD_SEGMENT || h->number != s->number)
+		if (h->number != s->number)
 			continue;
 		release(r);
 		trickle(p, t, s, r);
@@ -165,21 +168,59 @@ static void answer_part(struct package *p, const struct cmaf_track *t, const str
 		http_reply(r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
 }
 
-void hold_on_part(struct package *p, struct cmaf_track *t)
+/* At most *room of those whose answer is there, the first ones first. */
+static void answer(struct package *p, struct cmaf_track *t, enum hold_kind kind, int *room)
 {
 	struct http_request *r, *tmp;
 
-	list_for_safe (r, tmp, &p->rendition[t->index].held, link) {
+	list_for_safe (r, tmp, &p->rendition[t->index].held[kind], link) {
 		struct held h = *(struct held *)r->user;
 
-		if (h.kind == HOLD_SEGMENT || !hold_is_there(t, h.number, h.part))
+		if (!*room)
+			return;
+		if (!hold_is_there(t, h.number, h.part))
 			continue;
+		(*room)--;
 		release(r);
-		if (h.kind == HOLD_PART)
+		if (kind == HOLD_PART)
 			answer_part(p, t, &h, r);
 		else
 			answer_playlist(p, t, h.text, r, "public, max-age=6");
 	}
+}
+
+/* Who asked for the part itself has it before others learn of it. False: there may be more to answer. */
+static bool answer_some(struct package *p, struct cmaf_track *t, int room)
+{
+	answer(p, t, HOLD_PART, &room);
+	answer(p, t, HOLD_PLAYLIST, &room);
+	return room > 0;
+}
+
+/* Thousands are answered a portion a turn: those who have their playlist get the part that they ask for then while their
+ * connection is still in the processor's caches, and not after the last one has his playlist. */
+void hold_go_on(void *package)
+{
+	struct package *p = package;
+	bool all = true;
+
+	for (int i = 0; p->cmaf && i < p->cmaf->n; i++)
+		if (!answer_some(p, p->cmaf->track[i], PORTION))
+			all = false;
+	if (!all)
+		loop_timer_in(&p->more, 0);
+}
+
+static void answer_rest(struct package *p)
+{
+	for (int i = 0; p->cmaf && i < p->cmaf->n; i++)
+		answer_some(p, p->cmaf->track[i], INT_MAX);
+}
+
+void hold_on_part(struct package *p, struct cmaf_track *t)
+{
+	if (!answer_some(p, t, PORTION))
+		loop_timer_in(&p->more, 0);
 }
 
 void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segment *s)
@@ -194,10 +235,10 @@ void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segmen
 		let_go(r);
 		http_stream_end(r);
 	}
-	list_for_safe (r, tmp, &p->rendition[t->index].held, link) {
+	list_for_safe (r, tmp, &p->rendition[t->index].held[HOLD_SEGMENT], link) {
 		struct held *h = r->user;
 
-		if (h->kind != HOLD_SEGMENT || h->number > s->number)
+		if (h->number > s->number)
 			continue;
 		bool whole =
 		    h->number == s->number && !s->gap; /* which alone there is with AES-128 */
@@ -210,22 +251,43 @@ void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segmen
 	hold_on_part(p, t);
 }
 
+static void end_kind(struct package *p, struct cmaf_track *t, enum hold_kind kind)
+{
+	struct http_request *r, *tmp;
+
+	list_for_safe (r, tmp, &p->rendition[t->index].held[kind], link) {
+		struct held h = *(struct held *)r->user;
+
+		let_go(r);
+		if (kind == HOLD_PLAYLIST)
+			answer_playlist(p, t, h.text, r, "no-cache");
+		else
+			http_reply(r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
+	}
+}
+
 void hold_on_end(struct package *p)
 {
-	for (int i = 0; i < p->cmaf->n; i++) {
-		struct cmaf_track *t = p->cmaf->track[i];
-		struct http_request *r, *tmp;
+	answer_rest(p);
+	for (int i = 0; i < p->cmaf->n; i++)
+		for (int kind = 0; kind < HOLD_KINDS; kind++)
+			end_kind(p, p->cmaf->track[i], kind);
+}
 
-		list_for_safe (r, tmp, &p->rendition[i].held, link) {
-			struct held h = *(struct held *)r->user;
+/* Those that came before `until_us`, which are the first ones. */
+static void expire(struct list *held, enum hold_kind kind, int64_t until_us, bool all)
+{
+	int status = kind == HOLD_PLAYLIST || all ? 503 : 404;
+	struct http_request *r, *tmp;
 
-			let_go(r);
-			if (h.kind == HOLD_PLAYLIST)
-				answer_playlist(p, t, h.text, r, "no-cache");
-			else
-				http_reply(
-				    r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
-		}
+	list_for_safe (r, tmp, held, link) {
+		if (!all && r->since_us > until_us)
+			return;
+		let_go(r);
+		http_reply(r,
+			   &(struct http_answer){.status = status,
+						 .cache = status == 503 ? "no-store" : "max-age=1",
+						 .retry_after_s = status == 503 ? 1 : 0});
 	}
 }
 
@@ -234,19 +296,11 @@ void hold_expire(struct package *p, int64_t now_us, bool all)
 	int64_t limit = p->cmaf ? 3 * cmaf_target_s(p->cmaf) * SEC_US : 0;
 	struct http_request *r, *tmp;
 
+	if (all)
+		answer_rest(p);
 	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
-		list_for_safe (r, tmp, &p->rendition[i].held, link) {
-			struct held *h = r->user;
-			int status = h->kind == HOLD_PLAYLIST || all ? 503 : 404;
-
-			if (!all && now_us - r->since_us < limit)
-				continue;
-			let_go(r);
-			http_reply(r, &(struct http_answer){
-					  .status = status,
-					  .cache = status == 503 ? "no-store" : "max-age=1",
-					  .retry_after_s = status == 503 ? 1 : 0});
-		}
+		for (int kind = 0; kind < HOLD_KINDS; kind++)
+			expire(&p->rendition[i].held[kind], kind, now_us - limit, all);
 		if (!all)
 			continue;
 		list_for_safe (r, tmp, &p->rendition[i].trickled, link) {

@@ -34,6 +34,7 @@ static void on_part(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 
 	r->latency_us = os_utc_us() - cmaf_us(t, s->end - t->frame);
 	delay_add(&r->part, r->latency_us);
+	serve_forget(r);
 	hold_on_part(p, t);
 }
 
@@ -53,6 +54,8 @@ static void drop_presentation(struct package *p)
 	hold_expire(p, loop_now_us(p->loop), true);
 	live_end(p);
 	text_flush(p);
+	for (size_t i = 0; i < ARRAY_LEN(p->rendition); i++)
+		serve_forget(&p->rendition[i]);
 	unexport_renditions(p);
 	keys_forget(p->keys);
 	cmaf_destroy(p->cmaf);
@@ -423,10 +426,12 @@ int package_create(struct package **out, struct package_conf *conf, struct acces
 	p->metrics = o->metrics;
 	list_init(&p->live_list);
 	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
-		list_init(&p->rendition[i].held);
+		for (int kind = 0; kind < HOLD_KINDS; kind++)
+			list_init(&p->rendition[i].held[kind]);
 		list_init(&p->rendition[i].trickled);
 	}
 	loop_timer_init(p->loop, &p->tick, on_tick, p);
+	loop_timer_init(p->loop, &p->more, hold_go_on, p);
 	snprintf(p->license, sizeof(p->license), "/%.64s/license", conf->name);
 	if ((rc = keys_create(&p->keys, conf, p->loop, err)) || (rc = open_dvr(p, conf, err)) ||
 	    (rc = open_vod(p, conf)) ||
@@ -591,6 +596,7 @@ void package_destroy(struct package *p)
 	if (!p)
 		return;
 	loop_timer_stop(&p->tick);
+	loop_timer_stop(&p->more);
 	stream_input_destroy(p->input);
 	keep_state(p);
 	state_finish(&p->state);

@@ -113,11 +113,20 @@ struct cached {
 	int n; /* of with; TEXT_TOKENS: more than that have asked */
 };
 
+/* serve.c: the part that was asked for last, in one piece: thousands ask for it within moments. */
+struct whole_part {
+	const struct cmaf_segment *of; /* NULL: none */
+	int part;
+	struct buf *bytes;
+	char etag[24];
+};
+
 struct rendition {
 	struct cached playlist, delta, delta_ranges, iframes;
-	struct list held;     /* hold.c: requests, by their links */
-	struct list trickled; /* the same, of segments in progress */
-	int64_t latency_us;   /* now - the instant of the newest frame of the last part */
+	struct whole_part whole;
+	struct list held[HOLD_KINDS]; /* hold.c: requests, by their links */
+	struct list trickled;	      /* the same, of segments in progress */
+	int64_t latency_us;	      /* now - the instant of the newest frame of the last part */
 	/* Ages of frames: of each when it came (sources in UTC), of the newest in a part when that was
 	 * listed, of the newest in a part or chunk when that was sent. */
 	struct delay source, part, sent;
@@ -157,8 +166,8 @@ struct package {
 	struct viewers viewers;
 	struct access *access;			 /* NULL: all may have all */
 	int64_t refused_access[ACCESS_VERDICTS]; /* [ACCESS_OK]: granted */
-	struct loop_timer tick;
-	bool mapped; /* offset_us holds (streams not in UTC) */
+	struct loop_timer tick, more;		 /* more: hold.c's */
+	bool mapped;				 /* offset_us holds (streams not in UTC) */
 	int64_t offset_us;
 	int keys_seen;			 /* of this connection, before it was mapped */
 	int64_t last_packet_us, lost_us; /* monotonic; lost_us 0: there is a source */
@@ -250,6 +259,8 @@ void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request
 		    const char *cache);
 void serve_subtitles(struct package *p, struct http_request *r, const char *cache);
 void serve_segment(const struct cmaf_segment *s, struct http_request *r);
+/* Before the part or its segment goes, and when there is a newer one. */
+void serve_forget(struct rendition *of);
 void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
 		int part, struct http_request *r);
 
@@ -278,6 +289,8 @@ void trickle(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
 void hold_on_chunk(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
 		   struct buf *chunk, int64_t age_us);
 void hold_on_part(struct package *p, struct cmaf_track *t);
+/* For a timer: goes on with those whom hold_on_part could not answer in one turn. */
+void hold_go_on(void *package);
 void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segment *s);
 /* Is part `part` (-1: all) of segment `number` listed? A part beyond the last of a complete segment
  * is the first of the next (RFC 8216bis, 6.2.5.2). */

@@ -225,16 +225,20 @@ static void entity_tag(const struct slice *piece, size_t n, char out[24])
 	snprintf(out, 24, "\"%016" PRIx64 "\"", h);
 }
 
-static void send_chunks(const struct cmaf_segment *s, size_t first, size_t n,
-			struct http_request *r)
+/* Borrowed. */
+static struct slice of_chunk(const struct cmaf_segment *s, size_t i)
+{
+	return (struct slice){s->chunk.at[i], 0, s->chunk.at[i]->len};
+}
+
+void serve_segment(const struct cmaf_segment *s, struct http_request *r)
 {
 	struct slice piece[PIECES];
-
+	size_t n = MIN(s->chunk.len, PIECES);
 	char etag[24];
 
-	n = MIN(n, PIECES);
 	for (size_t i = 0; i < n; i++)
-		piece[i] = (struct slice){s->chunk.at[first + i], 0, s->chunk.at[first + i]->len};
+		piece[i] = of_chunk(s, i);
 	entity_tag(piece, n, etag);
 	http_reply(r, &(struct http_answer){.status = 200,
 					    .type = "video/mp4",
@@ -244,22 +248,50 @@ static void send_chunks(const struct cmaf_segment *s, size_t first, size_t n,
 					    .n = n});
 }
 
-void serve_segment(const struct cmaf_segment *s, struct http_request *r)
+void serve_forget(struct rendition *of)
 {
-	send_chunks(s, 0, s->chunk.len, r);
+	buf_unref(of->whole.bytes);
+	of->whole = (struct whole_part){0};
+}
+
+/* NULL without memory. */
+static const struct whole_part *whole(struct rendition *of, const struct cmaf_segment *s, int part)
+{
+	const struct cmaf_part *a = &s->part.at[part];
+	struct slice piece[PIECES];
+	struct whole_part *w = &of->whole;
+	size_t n = MIN(a->n, PIECES), size = 0, at = 0;
+
+	if (w->of == s && w->part == part)
+		return w;
+	serve_forget(of);
+	for (size_t i = 0; i < n; size += piece[i++].len)
+		piece[i] = of_chunk(s, a->first + i);
+	w->bytes = buf_create(size);
+	if (!w->bytes)
+		return NULL;
+	for (size_t i = 0; i < n; at += piece[i++].len)
+		memcpy(w->bytes->data + at, slice_data(&piece[i]), piece[i].len);
+	entity_tag(piece, n, w->etag);
+	w->of = s;
+	w->part = part;
+	return w;
 }
 
 void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
 		int part, struct http_request *r)
 {
 	const struct cmaf_part *a = &s->part.at[part];
+	const struct whole_part *w;
 
 	delay_add(&p->rendition[t->index].sent,
 		  os_utc_us() - cmaf_us(t, a->start + a->dur - t->frame));
 	if (a->sealed)
 		send_buf(r, a->sealed, "video/mp4", FOREVER, NULL);
+	else if ((w = whole(&p->rendition[t->index], s, part)))
+		send_buf(r, w->bytes, "video/mp4", FOREVER, w->etag);
 	else
-		send_chunks(s, a->first, a->n, r);
+		not_yet(r);
 }
 
 static void get_part(struct package *p, struct cmaf_track *t, int64_t number, int64_t part,

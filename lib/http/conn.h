@@ -94,6 +94,7 @@ struct conn {
 	int asked;
 	size_t past; /* bytes that came after all was said */
 	bool blocked, closing, doomed, resuming, said_goodbye;
+	bool patient; /* its next request is read when the others that are here have been */
 	bool trusted; /* by a proxy that may say whose it is */
 	bool unnamed; /* that word may still come */
 };

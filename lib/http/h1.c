@@ -89,6 +89,16 @@ static void h1_data(struct conn *c, struct http_request *r, const struct slice *
 	conn_write_copy(c, "\r\n", 2);
 }
 
+/* Who has waited will ask for the next thing, and wait again: others first. */
+static void answered_late(struct conn *c)
+{
+	struct h1 *h = c->session;
+
+	c->patient = true;
+	if (h->len)
+		conn_resume_later(c);
+}
+
 static void h1_end(struct conn *c, struct http_request *r)
 {
 	struct h1 *h = c->session;
@@ -101,7 +111,7 @@ static void h1_end(struct conn *c, struct http_request *r)
 	if (!h->keep)
 		conn_close_when_sent(c);
 	else if (!h->running)
-		conn_resume_later(c);
+		answered_late(c);
 }
 
 /* ---- input ---- */

@@ -8,6 +8,7 @@
 #include "os/os.h"
 
 #define SWEEP_US (500 * MS_US)
+#define SWEPT 200		   /* connections that are looked at in a turn */
 #define CROWD 100		   /* handshakes */
 #define TICKETS_US (3600 * SEC_US) /* how long one key seals session tickets */
 
@@ -91,15 +92,35 @@ static void trim(struct http_server *s)
 #endif
 }
 
+/* The first ones, which go to the end. Where thousands have to be told at once that they are late, others have their turns. */
+static void sweep_some(struct http_server *s)
+{
+	int64_t now_us = loop_now_us(s->loop);
+	struct conn *c = NULL;
+	int n = MIN(s->to_sweep, SWEPT);
+
+	s->to_sweep -= n;
+	while (n-- && (c = list_first(&s->conns, struct conn, link))) {
+		list_remove(&c->link);
+		list_append(&s->conns, &c->link);
+		if (!c->doomed)
+			conn_check(c, now_us);
+	}
+	if (!c)
+		s->to_sweep = 0;
+}
+
 static void on_sweep(void *arg)
 {
 	struct http_server *s = arg;
-	struct conn *c, *tmp;
-	int64_t now_us = loop_now_us(s->loop);
 
-	list_for_safe (c, tmp, &s->conns, link)
-		if (!c->doomed)
-			conn_check(c, now_us);
+	if (!s->to_sweep)
+		s->to_sweep = s->nconns;
+	sweep_some(s);
+	if (s->to_sweep) {
+		loop_timer_in(&s->sweep, 0);
+		return;
+	}
 	trim(s);
 	if (!list_empty(&s->todo))
 		server_ask_turn(s);

@@ -62,6 +62,7 @@ struct http_server {
 	struct peers peers;
 	struct via via;
 	int nconns, nrequests;
+	int to_sweep;		   /* connections that this sweep has still to look at */
 	int64_t turns;		   /* so far */
 	int shaken, shaken_before; /* handshakes since memory was given back; at the last sweep */
 	int pins;		   /* pins: what still points here; the last frees */

@@ -101,7 +101,9 @@ static void on_event(uv_poll_t *h, int status, int events)
 		t->writing = false;
 		conn_writable(t->conn);
 	}
-	if (events & UV_READABLE && !t->conn->doomed)
+	if (events & UV_READABLE && t->conn->patient)
+		t->conn->patient = false; /* and poll tells again, after the others */
+	else if (events & UV_READABLE && !t->conn->doomed)
 		read_some(t);
 	if (!t->conn->doomed && !uv_is_closing((uv_handle_t *)h) && watch(t))
 		conn_doom(t->conn);

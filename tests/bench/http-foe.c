@@ -63,7 +63,7 @@ static int64_t now_us(void)
 
 static void put(const void *p, size_t n)
 {
-	if (all.len + n <= BLOCK) {
+	if (n && all.len + n <= BLOCK) {
 		memcpy(all.block + all.len, p, n);
 		all.len += n;
 	}

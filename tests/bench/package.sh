@@ -3,21 +3,25 @@
 # The origin beside nginx on the same file and core: requests a second of a small file, bytes a second of a large one, in
 # clear and by TLS, HTTP/1.1 (wrk) and HTTP/2 (h2load); and what a player that waits for its playlist costs in memory.
 #
-#   tests/bench/package.sh [-d SECONDS] [-n RUNS] [-p PLAYERS]     of one measurement (3); of each, of which the median is
-#                                                                  printed (3); that wait (2000)
+#   tests/bench/package.sh [-d SECONDS] [-n RUNS] [-p PLAYERS] [-r ROW,ROW...]
+#
+# -d 3, of one measurement; -n 3, of each, of which the median is printed; -p 2000, that wait; -r small,large,wait.
+# BENCH_FIRST=1: what is measured goes before what else the machine does, by the scheduler's real-time class.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 need nginx wrk h2load openssl ffmpeg curl taskset
 
-SECONDS_EACH=3 RUNS=3 PLAYERS=2000
-while getopts d:n:p: opt; do
+SECONDS_EACH=3 RUNS=3 PLAYERS=2000 ROWS=small,large,wait
+while getopts d:n:p:r: opt; do
 	case $opt in
 	d) SECONDS_EACH=$OPTARG ;;
 	n) RUNS=$OPTARG ;;
 	p) PLAYERS=$OPTARG ;;
+	r) ROWS=$OPTARG ;;
 	*) exit 64 ;;
 	esac
 done
+[ -z "${BENCH_FIRST-}" ] || chrt -r -p 1 $$
 ulimit -n "$(ulimit -Hn)"
 
 # The server has core 0 for itself; clients and the source have the others, or share it where there is only one.
@@ -117,12 +121,18 @@ row() {
 			(g / n >= 0.8 ? "ok" : "SHORT"), gc, nc }'
 }
 
-printf '%-24s %8s %8s %-6s %5s  %-5s %8s %8s\n' "served from core 0" gex nginx "" ratio ">=0.8" gex nginx
-for file in player.css hls.min.js; do
-	case $file in
-	player.css) what="4 kB" factor=0.001 unit="kreq/s" ;;
-	*) what="1 MB" factor=1 unit="MB/s" ;;
+# wanted ROW: is it one of those asked for?
+wanted() {
+	[[ ,$ROWS, == *,$1,* ]]
+}
+
+[ "$ROWS" = wait ] || printf '%-24s %8s %8s %-6s %5s  %-5s %8s %8s\n' "served from core 0" gex nginx "" ratio ">=0.8" gex nginx
+for size in small large; do
+	case $size in
+	small) file=player.css what="4 kB" factor=0.001 unit="kreq/s" ;;
+	*) file=hls.min.js what="1 MB" factor=1 unit="MB/s" ;;
 	esac
+	wanted $size || continue
 	row "$what, HTTP/1.1" by_wrk $factor $unit "http://127.0.0.1:$gex_clear/live/$file" "http://127.0.0.1:$clear/live/$file"
 	row "$what, HTTP/1.1 by TLS" by_wrk $factor $unit "https://127.0.0.1:$gex_secure/live/$file" "https://127.0.0.1:$secure/live/$file"
 	row "$what, HTTP/2" by_h2load $factor $unit "http://127.0.0.1:$gex_clear/live/$file" "http://127.0.0.1:$h2c/live/$file"
@@ -130,6 +140,8 @@ for file in player.css hls.min.js; do
 done
 stop nginx
 stop gex
+
+wanted wait || exit 0
 
 # ---- players that wait ----
 
