@@ -13,9 +13,9 @@ static uint8_t *room(struct boxes *b, size_t n)
 
 void box_bytes(struct boxes *b, const void *p, size_t n)
 {
-	uint8_t *to = room(b, n);
+	uint8_t *to = n ? room(b, n) : NULL;
 
-	if (to && n)
+	if (to)
 		memcpy(to, p, n);
 }
 
