@@ -10,9 +10,9 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../net/netlib.sh"
 . "$(dirname "$0")/../media/live.sh"
-need ffmpeg node chromium curl openssl
+. "$(dirname "$0")/../browser/rig.sh"
+need openssl
 watch=$(dirname "$0")/../browser/watch.mjs
-[ -e "${GEX_NPM:-$(dirname "$0")/../../build/npm/node_modules}/playwright-core" ] || skip "needs make npm"
 
 SECONDS_EACH=180 RUNS=1 ROWS=hls,dash,hls-tcp,dash-tcp WITH=
 while getopts s:n:r:w: opt; do
@@ -25,10 +25,6 @@ while getopts s:n:r:w: opt; do
 	esac
 done
 
-# Chromium's sockets want a short path.
-export TMPDIR
-TMPDIR=$(mktemp -d /tmp/gex-watch.XXXXXX)
-at_exit "rm -rf $TMPDIR"
 core=10.77.0.2 sock=$TMPDIR/live.sock
 [ -z "${BENCH_FIRST-}" ] || chrt -r -p 1 $$
 net_up
