@@ -240,6 +240,7 @@ struct tn_path {
 	size_t warm_left; /* bytes of padding that may still be sent to measure it */
 	bool heavy;	  /* a large datagram has come: the other side has much to send */
 	int64_t heavy_us; /* when the last one came; before one, when the path was made */
+	int64_t hush_us;  /* the time of the last datagram before a silence that was asked about */
 	size_t dgram, mtu_try;
 	unsigned mtu_tries;
 	int64_t mtu_us;	     /* next probe */

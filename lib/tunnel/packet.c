@@ -416,7 +416,8 @@ static void put_ack(struct build *b)
 	struct tunnel *t = b->t;
 	struct tn_path *p = b->p, *other;
 
-	if (p->ack_pending && !ack_waits(t, p)) {
+	/* An ACK from before an outage may have been lost in it: a probe tells again. */
+	if (p->state == TN_PATH_DOWN || (p->ack_pending && !ack_waits(t, p))) {
 		b->s->acks = tn_ack_put(p, &b->w, true, t->now_us);
 		b->s->acks_path = (uint8_t)p->number;
 		if (b->s->acks)
