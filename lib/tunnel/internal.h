@@ -1,5 +1,5 @@
 /* What the files of tunnel share. From the outside in: tunnel.c and acceptor.c (life, events),
- * shake.c (the handshake), packet.c (datagrams), frames.c (what is in them), stream.c and flow.c (what the application
+ * shake.c (the handshake), packet.c, due.c and fill.c (datagrams that go), frames.c (what is in those that come), stream.c and flow.c (what the application
  * sees), paths.c (which paths there are), life.c (which are alive), trial.c (whose address is proven),
  * schedule.c (which one takes what), path.c, recover.c, ack.c (numbers, times, losses of one),
  * rate*.c (speed). */
@@ -467,10 +467,12 @@ bool tn_get_open(struct rd *r, struct tunnel_open *o);
 size_t tn_packet_build(struct tunnel *t, struct tn_path *p, uint8_t *buf, size_t cap);
 /* A packet with a challenge alone. */
 size_t tn_packet_challenge(struct tunnel *t, struct tn_path *p, uint8_t *buf, uint64_t token);
+
+/* due.c */
 /* The lowest priority that may send now; -1: none. */
-int tn_packet_level(const struct tn_path *p);
+int tn_due_allowed(const struct tn_path *p);
 /* When that path must be looked at again. */
-int64_t tn_packet_wake(const struct tunnel *t, struct tn_path *p);
+int64_t tn_due_wake(const struct tunnel *t, struct tn_path *p);
 
 /* path.c */
 /* Begins anew: nothing is known of it but its numbers, keys and place. */

@@ -566,7 +566,7 @@ int64_t tunnel_wake(const struct tunnel *t)
 		return at;
 	at = MIN(at, tn_life_end(t));
 	tn_paths_for (p, t) {
-		at = MIN(at, tn_packet_wake(t, p));
+		at = MIN(at, tn_due_wake(t, p));
 	}
 	return MIN(at, tn_flow_due(t));
 }
