@@ -1,4 +1,4 @@
-/* Requests that cannot be answered yet. Each lives in a list of its rendition, one for each kind, by
+/* Playlists and parts that cannot be answered yet (segments: clock.c). Each lives in a list of its rendition, one for each kind, by
  * http_request.link and in the order they came; its `user` says what it waits for. Replies never call back into here, so the lists may be walked
  * while answering. */
 #include <errno.h>
@@ -14,7 +14,7 @@ struct held {
 	struct cmaf_track *t;
 	enum hold_kind kind;
 	int64_t number;
-	int part; /* -1: the whole segment */
+	int part; /* of a playlist, -1: the whole segment */
 };
 
 static void let_go(struct http_request *r)
@@ -65,60 +65,6 @@ void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum 
 	if (!keep(p, t, r, &p->rendition[t->index].held[kind],
 		  (struct held){.kind = kind, .number = number, .part = part}))
 		http_reply_status(r, 503);
-}
-
-/* ---- segments in progress ---- */
-
-static int send_chunk(struct http_request *r, struct buf *chunk)
-{
-	return http_stream_write(r, &(struct slice){chunk, 0, chunk->len});
-}
-
-void trickle(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
-	     struct http_request *r)
-{
-	if (!keep(p, t, r, &p->rendition[t->index].trickled,
-		  (struct held){.kind = HOLD_SEGMENT, .number = s->number})) {
-		http_reply_status(r, 503);
-		return;
-	}
-	http_stream_start(
-	    r, &(struct http_answer){.status = 200,
-				     .type = t->kind == MEDIA_VIDEO ? "video/mp4" : "audio/mp4",
-				     .cache = "public, max-age=86400, immutable"});
-	for (size_t i = 0; i < s->chunk.len; i++)
-		send_chunk(r, s->chunk.at[i]);
-}
-
-/* Those who asked for the segment before it began. */
-static void begin_waiting(struct package *p, struct cmaf_track *t, struct cmaf_segment *s)
-{
-	struct http_request *r, *tmp;
-
-	list_for_safe (r, tmp, &p->rendition[t->index].held[HOLD_SEGMENT], link) {
-		struct held *h = r->user;
-
-		if (h->number != s->number)
-			continue;
-		release(r);
-		trickle(p, t, s, r);
-	}
-}
-
-void hold_on_chunk(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
-		   struct buf *chunk, int64_t age_us)
-{
-	struct http_request *r, *tmp;
-
-	list_for_safe (r, tmp, &p->rendition[t->index].trickled, link) {
-		struct held *h = r->user;
-
-		if (h->number != s->number)
-			continue;
-		delay_add(&p->rendition[t->index].sent, age_us);
-		send_chunk(r, chunk);
-	}
-	begin_waiting(p, t, s);
 }
 
 /* ---- parts and playlists ---- */
@@ -179,12 +125,6 @@ static bool answer_some(struct package *p, struct cmaf_track *t, int room)
 	return room > 0;
 }
 
-/* Tracks of media, then texts. */
-static struct cmaf_track *track_of(const struct cmaf *c, int i)
-{
-	return i < c->n ? c->track[i] : c->text[i - c->n];
-}
-
 /* Thousands are answered a portion a turn: those who have their playlist get the part that they ask for then while their
  * connection is still in the processor's caches, and not after the last one has his playlist. */
 void hold_go_on(void *package)
@@ -193,7 +133,7 @@ void hold_go_on(void *package)
 	bool all = true;
 
 	for (int i = 0; p->cmaf && i < p->cmaf->n + p->cmaf->texts; i++)
-		if (!answer_some(p, track_of(p->cmaf, i), PORTION))
+		if (!answer_some(p, cmaf_any(p->cmaf, i), PORTION))
 			all = false;
 	if (!all)
 		loop_timer_in(&p->more, 0);
@@ -202,41 +142,13 @@ void hold_go_on(void *package)
 static void answer_rest(struct package *p)
 {
 	for (int i = 0; p->cmaf && i < p->cmaf->n + p->cmaf->texts; i++)
-		answer_some(p, track_of(p->cmaf, i), INT_MAX);
+		answer_some(p, cmaf_any(p->cmaf, i), INT_MAX);
 }
 
 void hold_on_part(struct package *p, struct cmaf_track *t)
 {
 	if (!answer_some(p, t, PORTION))
 		loop_timer_in(&p->more, 0);
-}
-
-void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segment *s)
-{
-	struct http_request *r, *tmp;
-
-	list_for_safe (r, tmp, &p->rendition[t->index].trickled, link) {
-		struct held *h = r->user;
-
-		if (h->number > s->number)
-			continue;
-		let_go(r);
-		http_stream_end(r);
-	}
-	list_for_safe (r, tmp, &p->rendition[t->index].held[HOLD_SEGMENT], link) {
-		struct held *h = r->user;
-
-		if (h->number > s->number)
-			continue;
-		bool whole =
-		    h->number == s->number && !s->gap; /* which alone there is with AES-128 */
-		let_go(r);
-		if (whole)
-			serve_segment(s, r);
-		else
-			http_reply(r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
-	}
-	hold_on_part(p, t);
 }
 
 static void end_kind(struct package *p, struct cmaf_track *t, enum hold_kind kind)
@@ -256,8 +168,8 @@ void hold_on_end(struct package *p)
 {
 	answer_rest(p);
 	for (int i = 0; i < p->cmaf->n + p->cmaf->texts; i++)
-		for (int kind = 0; kind < HOLD_KINDS; kind++)
-			end_kind(p, track_of(p->cmaf, i), kind);
+		for (int kind = 0; kind < HOLD_SEGMENT; kind++)
+			end_kind(p, cmaf_any(p->cmaf, i), kind);
 }
 
 /* Those that came before `until_us`, which are the first ones. */
@@ -280,18 +192,10 @@ static void expire(struct list *held, enum hold_kind kind, int64_t until_us, boo
 void hold_expire(struct package *p, int64_t now_us, bool all)
 {
 	int64_t limit = p->cmaf ? 3 * cmaf_target_s(p->cmaf) * SEC_US : 0;
-	struct http_request *r, *tmp;
 
 	if (all)
 		answer_rest(p);
-	for (size_t i = 0; i < CMAF_RENDITIONS; i++) {
-		for (int kind = 0; kind < HOLD_KINDS; kind++)
+	for (size_t i = 0; i < CMAF_RENDITIONS; i++)
+		for (int kind = 0; kind < HOLD_SEGMENT; kind++)
 			expire(&p->rendition[i].held[kind], kind, now_us - limit, all);
-		if (!all)
-			continue;
-		list_for_safe (r, tmp, &p->rendition[i].trickled, link) {
-			let_go(r);
-			http_stream_end(r);
-		}
-	}
 }

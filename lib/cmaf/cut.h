@@ -70,6 +70,9 @@ void texts_hear(struct cmaf *c, const struct media_packet *p, int64_t offset_us)
 /* s is complete: so are those of the texts. */
 void texts_cut(struct cmaf *c, const struct cmaf_track *of, const struct cmaf_segment *s);
 
+/* A segment of a text, from one time to another in its scale, in which nothing is said. NULL without memory. */
+struct buf *texts_blank(const struct cmaf_track *t, int64_t from, int64_t to) MUST_USE;
+
 /* ---- track.c ---- */
 int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t offset_us);
 /* The source is away: ends a segment whose time is over at utc_us; where that leaves a hole, a

@@ -154,6 +154,14 @@ void texts_cut(struct cmaf *c, const struct cmaf_track *of, const struct cmaf_se
 		cut(c, c->text[i], of, s);
 }
 
+struct buf *texts_blank(const struct cmaf_track *t, int64_t from, int64_t to)
+{
+	struct wvtt w = {.next = from};
+
+	wvtt_until(&w, to);
+	return wvtt_end(&w, box_track_id(t));
+}
+
 /* ---- who is told of it ---- */
 
 bool cmaf_is_said(const struct cmaf *c, int i)
