@@ -164,8 +164,10 @@ static bool parse_vtt_name(const char *s, int64_t *number)
 
 	if (*s < '0' || *s > '9' || sscanf(s, "%18lld%n", &n, &used) != 1)
 		return false;
+	if (strcmp(s + used, ".vtt") != 0)
+		return false;
 	*number = n;
-	return !strcmp(s + used, ".vtt");
+	return true;
 }
 
 static void get_vtt(struct package *p, const struct cmaf_track *t, int64_t number,

@@ -55,39 +55,28 @@ struct period {
 	struct cmaf_key *key; /* NULL: in clear */
 };
 
-#define FOLDER 16
-
-/* Segments for who has the init segment "init-0123abcd.mp4". */
-static void put_folder(const char *init, char out[FOLDER])
-{
-	*out = 0;
-	if (str_starts(init, "init-"))
-		snprintf(out, FOLDER, "%.8s/", init + strlen("init-"));
-}
-
 static void put_template(const struct cmaf *c, const struct cmaf_track *t, const struct period *p,
 			 const char *init, FILE *f)
 {
 	double offset = ratio(c->grid.d) - chunk_seconds(c);
 	struct cmaf_grid g = laid(c);
 	int64_t pto = cmaf_grid_start(&g, mpd_scale(t->scale, g.d), p->first, 0);
-	char more[96], folder[FOLDER];
+	char more[96], folder[16] = "";
 
-	put_folder(init, folder);
+	if (str_starts(init, "init-")) /* "init-0123abcd.mp4" */
+		snprintf(folder, sizeof(folder), "%.8s/", init + strlen("init-"));
 	snprintf(more, sizeof(more),
 		 " availabilityTimeOffset=\"%.3f\" availabilityTimeComplete=\"false\"",
 		 offset > 0 ? offset : 0.0);
 	mpd_put_template(t->name, init, folder, t->scale, g.d, p->first, pto, more, f);
 }
 
-/* A text, whose segments are there when they are whole. */
+/* A text. Its segments are there when they are whole; who asks before, as for media, waits. Shaka takes the smallest
+ * availabilityTimeOffset for all sets. */
 static void put_text(const struct cmaf *c, int i, const struct period *p, int id, FILE *f)
 {
 	const struct cmaf_track *t = c->text[i];
 	const char *label = c->conf.caption[i].label;
-	struct cmaf_grid g = laid(c);
-	int64_t pto = cmaf_grid_start(&g, mpd_scale(t->scale, g.d), p->first, 0);
-	char folder[FOLDER];
 
 	mpd_begin_set(id, t->kind, c->conf.caption[i].lang, f);
 	mpd_put_text_head(*label ? label : cc_name(c->conf.caption[i].channel), f);
@@ -95,8 +84,7 @@ static void put_text(const struct cmaf *c, int i, const struct period *p, int id
 	    &(struct mpd_representation){
 		.name = t->name, .codec = t->init->codec, .kind = t->kind, .bandwidth = t->bitrate},
 	    f);
-	put_folder(t->init->name, folder);
-	mpd_put_template(t->name, t->init->name, folder, t->scale, g.d, p->first, pto, "", f);
+	put_template(c, t, p, t->init->name, f);
 	fputs("      </Representation>\n    </AdaptationSet>\n", f);
 }
 
