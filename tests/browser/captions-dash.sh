@@ -56,5 +56,5 @@ for t in cc1:SECOND cc3:TERCER service1:service; do
 	curl -sf -o "$TMP/text" "$live/${t%:*}/$last"
 	step "${t%:*} says its own" grep -qE "^${t#*:} [0-9]{3}\$" "$TMP/text"
 done
-step "what the clock has not come to is empty, and not missing" test \
+step "what was before the stream is empty, and not missing" test \
 	"$(curl -s -o /dev/null -w '%{http_code}' "$live/$(sed -n 's|.*media="\(cc1/[^$]*\)\$.*|\1|p' "$TMP/mpd")$(($(date +%s) - 15)).m4s")" = 200
