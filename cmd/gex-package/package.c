@@ -23,7 +23,7 @@ static void on_chunk(void *arg, struct cmaf_track *t, struct cmaf_segment *s, st
 
 	if (p->cmaf->conf.scheme == CMAF_AES128)
 		return; /* it is in clear */
-	hold_on_chunk(arg, t, s, chunk, age_us);
+	clock_on_chunk(arg, t, s, chunk, age_us);
 	live_on_chunk(arg, t, s, chunk, age_us);
 }
 
@@ -42,7 +42,8 @@ static void on_segment(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 {
 	struct package *p = arg;
 
-	hold_on_segment(p, t, s);
+	clock_on_segment(p, t, s);
+	hold_on_part(p, t);
 	if (p->dvr)
 		dvr_segment(p->dvr, p->cmaf, s, t);
 }
@@ -52,6 +53,7 @@ static void drop_presentation(struct package *p)
 	if (p->cmaf) /* what comes has no connection with it: one more, which no playlist shows */
 		p->discontinuities = cmaf_discontinuities(p->cmaf) + 1;
 	hold_expire(p, loop_now_us(p->loop), true);
+	clock_expire(p, loop_now_us(p->loop), true);
 	live_end(p);
 	text_flush(p);
 	for (size_t i = 0; i < ARRAY_LEN(p->rendition); i++)
@@ -255,6 +257,7 @@ static void end_presentation(struct package *p)
 {
 	cmaf_end(p->cmaf);
 	hold_on_end(p);
+	clock_on_end(p);
 	live_end(p);
 	p->end_us = loop_now_us(p->loop) + p->conf->window_us;
 }
@@ -327,8 +330,10 @@ static void while_away(struct package *p, int64_t now)
 			 (long long)((away + slack) / SEC_US));
 		drop_presentation(p);
 	} else if (away > 0) {
-		cmaf_gap(p->cmaf,
-			 os_utc_us() - CLAMP(package_latency_us(p), 0, 5 * SEC_US) - slack);
+		int64_t utc = os_utc_us() - CLAMP(package_latency_us(p), 0, 5 * SEC_US) - slack;
+
+		cmaf_gap(p->cmaf, utc);
+		clock_on_away(p, utc);
 	}
 }
 
@@ -383,6 +388,7 @@ static void on_tick(void *arg)
 	keep_state(p);
 	keys_tick(p->keys, p->cmaf);
 	hold_expire(p, now, false);
+	clock_expire(p, now, false);
 	loop_timer_in(&p->tick, TICK_US);
 	if (p->end_us && now >= p->end_us)
 		origin_ended(p->origin, p, EX_OK); /* p may be no more */
@@ -594,6 +600,7 @@ bool package_allows(struct package *p, const struct http_request *r)
 void package_drain(struct package *p)
 {
 	hold_expire(p, loop_now_us(p->loop), true);
+	clock_expire(p, loop_now_us(p->loop), true);
 	live_end(p);
 }
 

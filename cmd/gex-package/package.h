@@ -9,7 +9,8 @@
  *   index.c    / and /streams.json: which streams there are
  *   reload.c   streams that come, go and change by SIGHUP, all or none
  *   text.c     playlists and MPD: made once a version, compressed once, with the viewer's token
- *   hold.c     requests that wait, and segments that are sent while they are made
+ *   hold.c     playlists and parts that are waited for
+ *   clock.c    segments: asked for by the clock, sent while they are made, stood in for when they do not come
  *   live.c     a rendition as one file without an end
  *   vod*.c     recordings (vod.h)
  *   dvr*.c     what was, on disk (dvr.h);  shift.c  playlists of it;  disk.c  threads that wait for the disk
@@ -125,8 +126,8 @@ struct whole_part {
 struct rendition {
 	struct cached playlist, delta, delta_ranges, iframes;
 	struct whole_part whole;
-	struct list held[HOLD_KINDS]; /* hold.c: requests, by their links */
-	struct list trickled;	      /* the same, of segments in progress */
+	struct list held[HOLD_KINDS]; /* hold.c, clock.c: requests, by their links */
+	struct list trickled;	      /* clock.c: the same, of segments in progress */
 	int64_t latency_us;	      /* now - the instant of the newest frame of the last part */
 	/* Ages of frames: of each when it came (sources in UTC), of the newest in a part when that was
 	 * listed, of the newest in a part or chunk when that was sent. */
@@ -261,7 +262,8 @@ void serve(struct package *p, const char *path, struct http_request *r);
 void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
 		    const char *cache);
 void serve_subtitles(struct package *p, struct http_request *r, const char *cache);
-void serve_segment(const struct cmaf_segment *s, struct http_request *r);
+/* tail: of a slate behind it, or NULL. */
+void serve_segment(const struct cmaf_segment *s, struct buf *tail, struct http_request *r);
 /* Before the part or its segment goes, and when there is a newer one. */
 void serve_forget(struct rendition *of);
 void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
@@ -286,21 +288,15 @@ void live_on_chunk(struct package *p, const struct cmaf_track *t, const struct c
 void live_end(struct package *p);
 
 /* hold.c */
-/* Keeps r until part `part` (-1: all) of segment `number` is there. */
+/* Keeps r until part `part` (of a playlist, -1: all) of segment `number` is there. */
 void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum hold_kind kind,
 	  int64_t number, int part);
 /* Keeps r, for the playlist of t's texts, until that of segment `number` is there. */
 void hold_subtitles(struct package *p, struct cmaf_track *t, struct http_request *r,
 		    int64_t number);
-/* Sends what there is of the segment in progress and the rest as it is made. */
-void trickle(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
-	     struct http_request *r);
-void hold_on_chunk(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
-		   struct buf *chunk, int64_t age_us);
 void hold_on_part(struct package *p, struct cmaf_track *t);
 /* For a timer: goes on with those whom hold_on_part could not answer in one turn. */
 void hold_go_on(void *package);
-void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segment *s);
 /* Is part `part` (-1: all) of segment `number` listed? A part beyond the last of a complete segment
  * is the first of the next (RFC 8216bis, 6.2.5.2). */
 bool hold_is_there(const struct cmaf_track *t, int64_t number, int part);
@@ -308,5 +304,19 @@ bool hold_is_there(const struct cmaf_track *t, int64_t number, int part);
 void hold_on_end(struct package *p);
 /* Answers those who have waited too long; all: everybody. */
 void hold_expire(struct package *p, int64_t now_us, bool all);
+
+/* clock.c: whole segments, for players that ask by the clock */
+/* Answers r, or keeps it until there is an answer. init: the name of the init segment that its player has, to which
+ * every segment up to the clock's has one; NULL: for a player of playlists, which is told of gaps. */
+void clock_get(struct package *p, struct cmaf_track *t, const char *init, int64_t number,
+	       struct http_request *r);
+void clock_on_chunk(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
+		    struct buf *chunk, int64_t age_us);
+void clock_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segment *s);
+/* The source is away, and what should have begun before utc_us does not come. */
+void clock_on_away(struct package *p, int64_t utc_us);
+/* As those of hold.c. */
+void clock_on_end(struct package *p);
+void clock_expire(struct package *p, int64_t now_us, bool all);
 
 #endif

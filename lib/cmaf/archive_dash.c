@@ -77,7 +77,7 @@ static void put_template(const struct run *n, const struct archive_about *o, FIL
 		put_timeline(n, o, f);
 		return;
 	}
-	mpd_put_template(o->name, o->init, o->scale, o->d, n->first,
+	mpd_put_template(o->name, o->init, "", o->scale, o->d, n->first,
 			 base_scale(n->pto, mpd_scale(o->scale, o->d), o->scale), "", f);
 }
 

@@ -236,5 +236,5 @@ static int config(const struct cmaf_track *t, const uint8_t *p, size_t n, struct
 }
 
 const struct coder coder_av1 = {
-    MEDIA_AV1, "av01", "av1C", "av01.0.04M.08", config, has_config, size, copy,
+    MEDIA_AV1, "av01", "av1C", "av01.0.04M.08", config, has_config, size, copy, NULL,
 };

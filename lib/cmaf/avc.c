@@ -94,5 +94,5 @@ static int config(const struct cmaf_track *t, const uint8_t *p, size_t n, struct
 }
 
 const struct coder coder_avc = {
-    MEDIA_H264, "avc1", "avcC", "avc1.64001e", config, has_config, size, copy,
+    MEDIA_H264, "avc1", "avcC", "avc1.64001e", config, has_config, size, copy, NULL,
 };

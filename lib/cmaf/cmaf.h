@@ -111,6 +111,7 @@ struct cmaf_init {
 	char codec[32]; /* RFC 6381: "avc1.64001e", "mp4a.40.2" */
 	int width, height, channels;
 	struct ratio sar;
+	struct media_packet *still; /* its newest key frame; NULL: sound, or none yet */
 };
 
 /* Parameters of a coder, on from a segment; its init segment may be one of an earlier or later key. */
@@ -264,6 +265,25 @@ struct buf *cmaf_text(const struct cmaf_track *t, const struct cmaf_segment *s) 
 /* Nothing more will come: completes what is in progress; playlists get EXT-X-ENDLIST. */
 void cmaf_end(struct cmaf *c);
 
+/* ---- slates ---- */
+
+/* Players of DASH ask by the clock for what a playlist would tell them is a gap, and by the MPD that they have for what they
+ * cannot decode: a segment by parameters that came since. Not all get over an answer that is none (dash.js stops). What they get
+ * instead is by the init segment that they have: its newest key frame, standing, and silence; with it, where that is
+ * why, the message that their MPD has expired (ISO/IEC 23009-1, 5.10.4.2). */
+
+/* The init segment of that name, of what is stored or comes next; NULL: none. */
+struct cmaf_init *cmaf_init_find(const struct cmaf_track *t, const char *name);
+/* Is it the one for segment `number`, in which there may be no media? */
+bool cmaf_init_fits(const struct cmaf *c, const struct cmaf_track *t, int64_t number,
+		    const char *name);
+/* What stands for segment `number` of t from `from` (in its scale; INT64_MIN: from its beginning) to its end, by the init
+ * segment i; without media where i is NULL, has had none or is encrypted. expired: with the message. NULL without memory. */
+struct buf *cmaf_slate(const struct cmaf *c, const struct cmaf_track *t, const struct cmaf_init *i,
+		       int64_t number, int64_t from, bool expired) MUST_USE;
+/* Where the media of s end before its time, so that a slate has to stand for the rest; INT64_MIN: they do not. */
+int64_t cmaf_short(const struct cmaf *c, const struct cmaf_track *t, const struct cmaf_segment *s);
+
 struct cmaf_track *cmaf_find(const struct cmaf *c, const char *name);
 struct cmaf_segment *cmaf_segment(const struct cmaf_track *t, int64_t number);
 /* The last segment, in progress or not; NULL before the first. */
@@ -300,7 +320,9 @@ void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, enum cmaf_
 void cmaf_hls_subtitles(const struct cmaf *c, FILE *f);
 /* The key frames at the beginnings of segments, for a video track: trick play (4.4.3.6). */
 void cmaf_hls_iframes(const struct cmaf *c, const struct cmaf_track *t, FILE *f);
-/* ISO/IEC 23009-1 with the DASH-IF low-latency profile. time_url: of UTCTiming. */
+/* ISO/IEC 23009-1 with the DASH-IF low-latency profile. time_url: of UTCTiming. The address of a segment has the name of
+ * its init segment, so that players with an older MPD never get what they cannot decode. */
 void cmaf_dash(const struct cmaf *c, const char *time_url, FILE *f);
+int64_t cmaf_dash_published_us(const struct cmaf *c);
 
 #endif

@@ -6,6 +6,7 @@
 #include "cmaf/box.h"
 
 #define CODER_NAME 32
+#define CODER_SILENCE 64
 
 struct coder {
 	enum media_codec codec;
@@ -20,6 +21,9 @@ struct coder {
 	/* Size of a packet as a sample, and the copy of as many bytes. NULL: it is one as it comes. */
 	size_t (*size)(const uint8_t *p, size_t n);
 	void (*copy)(const uint8_t *p, size_t n, uint8_t *out);
+	/* Of sound, by the content of the configuration box: one frame of frame_us in which nothing is heard. Its size; 0: not
+	 * known. NULL: it has none. */
+	size_t (*silence)(const struct buf *config, int64_t frame_us, uint8_t out[CODER_SILENCE]);
 };
 extern const struct coder coder_avc, coder_hevc, coder_av1, coder_vp9, coder_aac, coder_opus;
 

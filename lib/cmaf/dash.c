@@ -53,7 +53,6 @@ static double chunk_seconds(const struct cmaf *c)
 struct period {
 	int64_t first;	      /* segment */
 	struct cmaf_key *key; /* NULL: in clear */
-	bool begins;	      /* with the presentation */
 };
 
 static void put_template(const struct cmaf *c, const struct cmaf_track *t, const struct period *p,
@@ -62,12 +61,14 @@ static void put_template(const struct cmaf *c, const struct cmaf_track *t, const
 	double offset = ratio(c->grid.d) - chunk_seconds(c);
 	struct cmaf_grid g = laid(c);
 	int64_t pto = cmaf_grid_start(&g, mpd_scale(t->scale, g.d), p->first, 0);
-	char more[96];
+	char more[96], folder[16] = "";
 
+	if (str_starts(init, "init-")) /* "init-0123abcd.mp4" */
+		snprintf(folder, sizeof(folder), "%.8s/", init + strlen("init-"));
 	snprintf(more, sizeof(more),
 		 " availabilityTimeOffset=\"%.3f\" availabilityTimeComplete=\"false\"",
 		 offset > 0 ? offset : 0.0);
-	mpd_put_template(t->name, init, t->scale, g.d, p->first, pto, more, f);
+	mpd_put_template(t->name, init, folder, t->scale, g.d, p->first, pto, more, f);
 }
 
 static void put_representation(const struct cmaf *c, const struct cmaf_track *t,
@@ -156,6 +157,7 @@ static void put_protection(const struct cmaf *c, const struct cmaf_key *k, FILE 
 /* The messages that chunks of t may have (ISO/IEC 23009-1, 5.10.3). */
 static void put_messages(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
 {
+	fputs("      <InbandEventStream schemeIdUri=\"" EMSG_VALIDITY "\" value=\"1\"/>\n", f);
 	for (enum emsg_kind k = 0; k < EMSG_KINDS && beside_carries(c, t); k++)
 		if (k == EMSG_SCTE35 ? c->cues : c->tags)
 			fprintf(f, "      <InbandEventStream schemeIdUri=\"%s\" value=\"\"/>\n",
@@ -227,12 +229,29 @@ static void put_sets(const struct cmaf *c, const struct period *p, const char *t
 	}
 }
 
+/* A period is the same, also after a restart, when it begins at the same instant with the same tracks and parameters. */
+static uint32_t period_hash(const struct cmaf *c, const struct period *p, int64_t start_us)
+{
+	uint32_t h = emsg_hash(0, &start_us, sizeof(start_us));
+
+	for (int i = 0; i < c->n; i++) {
+		const struct cmaf_track *t = c->track[i];
+		struct cmaf_init *of = track_params(t, p->first);
+
+		h = emsg_hash(h, t->name, strlen(t->name));
+		if (of)
+			h = emsg_hash(h, of->config->data, of->config->len);
+	}
+	return p->key ? emsg_hash(h, p->key->name, strlen(p->key->name)) : h;
+}
+
 static void put_period(const struct cmaf *c, const struct period *p, const char *time_url, FILE *f)
 {
 	struct cmaf_grid g = laid(c);
+	int64_t start_us = cmaf_grid_start(&g, SEC_US, p->first, 0);
 
-	fprintf(f, "  <Period id=\"%" PRId64 "\" start=\"PT%.6fS\">\n", p->begins ? 0 : p->first,
-		(double)cmaf_grid_start(&g, SEC_US, p->first, 0) / 1e6);
+	fprintf(f, "  <Period id=\"%" PRId64 "-%08x\" start=\"PT%.6fS\">\n", p->first,
+		period_hash(c, p, start_us), (double)start_us / 1e6);
 	put_sets(c, p, time_url, f);
 	fputs("  </Period>\n", f);
 }
@@ -287,7 +306,7 @@ static void put_periods(const struct cmaf *c, const char *time_url, FILE *f)
 	int n = begins(c, begin);
 
 	for (int i = 0; i < n; i++) {
-		struct period p = {.first = MAX(begin[i], first), .begins = begin[i] <= first};
+		struct period p = {.first = MAX(begin[i], first)};
 
 		if (i + 1 < n && begin[i + 1] <= oldest)
 			continue;
@@ -295,6 +314,11 @@ static void put_periods(const struct cmaf *c, const char *time_url, FILE *f)
 			p.key = key_of(c, begin[i]);
 		put_period(c, &p, time_url, f);
 	}
+}
+
+int64_t cmaf_dash_published_us(const struct cmaf *c)
+{
+	return MAX(c->began_us, MAX(c->keyed_us, c->changed_us));
 }
 
 void cmaf_dash(const struct cmaf *c, const char *time_url, FILE *f)
@@ -311,7 +335,7 @@ void cmaf_dash(const struct cmaf *c, const char *time_url, FILE *f)
 		c->conf.scheme == CMAF_CBCS ? " xmlns:cenc=\"urn:mpeg:cenc:2013\" "
 					      "xmlns:dashif=\"https://dashif.org/CPS\""
 					    : "");
-	mpd_put_time("publishTime", MAX(c->began_us, MAX(c->keyed_us, c->changed_us)), f);
+	mpd_put_time("publishTime", cmaf_dash_published_us(c), f);
 	fprintf(f,
 		" minimumUpdatePeriod=\"PT10S\" timeShiftBufferDepth=\"PT%.3fS\" "
 		"maxSegmentDuration=\"PT%.3fS\" minBufferTime=\"PT%.3fS\" "

@@ -151,5 +151,5 @@ static int config(const struct cmaf_track *t, const uint8_t *p, size_t n, struct
 }
 
 const struct coder coder_hevc = {
-    MEDIA_HEVC, "hvc1", "hvcC", "hvc1.1.6.L93.b0", config, has_config, size, copy,
+    MEDIA_HEVC, "hvc1", "hvcC", "hvc1.1.6.L93.b0", config, has_config, size, copy, NULL,
 };

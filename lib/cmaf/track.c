@@ -531,6 +531,10 @@ static int add_sample(struct cmaf *c, struct cmaf_track *t, const struct frame *
 	    .key = f->key,
 	    .nsubs = (uint32_t)cut->split.len,
 	};
+	if (f->key && t->kind == MEDIA_VIDEO) {
+		media_packet_unref(t->init->still);
+		t->init->still = media_packet_ref(p);
+	}
 	cut->pend_dur += f->dur;
 	cut->part_key |= f->key;
 	cut->next = f->x + f->dur;

@@ -96,5 +96,5 @@ static int config(const struct cmaf_track *t, const uint8_t *p, size_t n, struct
 }
 
 const struct coder coder_vp9 = {
-    MEDIA_VP9, "vp09", "vpcC", "vp09.00.31.08", config, has_config, NULL, NULL,
+    MEDIA_VP9, "vp09", "vpcC", "vp09.00.31.08", config, has_config, NULL, NULL, NULL,
 };
