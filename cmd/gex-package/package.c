@@ -32,8 +32,10 @@ static void on_part(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 	struct package *p = arg;
 	struct rendition *r = &p->rendition[t->index];
 
-	r->latency_us = os_utc_us() - cmaf_us(t, s->end - t->frame);
-	delay_add(&r->part, r->latency_us);
+	if (!p->away) { /* a slate is as late as it was decided to be */
+		r->latency_us = os_utc_us() - cmaf_us(t, s->end - t->frame);
+		delay_add(&r->part, r->latency_us);
+	}
 	serve_forget(r);
 	hold_on_part(p, t);
 }
@@ -202,6 +204,7 @@ static bool has_jumped(const struct package *p, const struct media_packet *pkt)
 
 static void take(struct package *p, struct media_packet *pkt)
 {
+	p->away = false;
 	if (p->refused)
 		return;
 	if (!p->info->utc && p->mapped && has_jumped(p, pkt)) {
@@ -325,6 +328,7 @@ static void while_away(struct package *p, int64_t now)
 {
 	int64_t slack = slack_us(p), away = away_us(p, now);
 
+	p->away = away > 0;
 	if (away + slack > MAX(AWAY_US, p->conf->window_us)) {
 		log_warn(p->conf->name, "no media for %lld s: nothing to serve",
 			 (long long)((away + slack) / SEC_US));
@@ -332,7 +336,8 @@ static void while_away(struct package *p, int64_t now)
 	} else if (away > 0) {
 		int64_t utc = os_utc_us() - CLAMP(package_latency_us(p), 0, 5 * SEC_US) - slack;
 
-		cmaf_gap(p->cmaf, utc);
+		if (away > p->conf->slate_us || !cmaf_stand(p->cmaf, utc))
+			cmaf_gap(p->cmaf, utc);
 		clock_on_away(p, utc);
 	}
 }

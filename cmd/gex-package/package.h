@@ -38,7 +38,7 @@ struct origin;
 /* One stream, as [stream NAME] or [package] says. */
 struct package_conf {
 	char *name, *input;
-	int64_t segment_us, part_us, chunk_us, window_us, latency_us, memory;
+	int64_t segment_us, part_us, chunk_us, window_us, latency_us, slate_us, memory;
 	char *access_keys, *allow, *deny; /* NULL or empty: none */
 	char *encryption, *encryption_keys, *encryption_url, *encryption_auth, *encryption_uri,
 	    *encryption_formats;
@@ -175,6 +175,7 @@ struct package {
 	int64_t last_packet_us, lost_us; /* monotonic; lost_us 0: there is a source */
 	bool refused;			 /* what came cannot be packaged: said once */
 	bool was_open;
+	bool away;    /* the source is, and what is packaged is not its */
 	bool over;    /* its source has ended and its time with it: nothing is served */
 	int status;   /* then: 0, or that it could not be read (sysexits) */
 	bool leaving; /* taken out by a reload: players may finish */

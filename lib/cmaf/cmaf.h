@@ -238,7 +238,10 @@ int cmaf_packet(struct cmaf *c, struct media_packet *p, int64_t offset_us) MUST_
  * of a stream that is encrypted, which they are not; -ENOMEM. */
 int cmaf_beside(struct cmaf *c, const struct media_track *m, const struct media_packet *p,
 		int64_t offset_us) MUST_USE;
-/* While the source is away: ends what is in progress and adds gaps up to the segment that is over
+/* While the source is away: goes on, up to utc_us, with the newest key frame of each track of pictures, one a part, and
+ * silence; media come again with the next segment. False, and nothing is done: there is a track that has neither. */
+bool cmaf_stand(struct cmaf *c, int64_t utc_us);
+/* The same without them: ends what is in progress and adds gaps up to the segment that is over
  * at utc_us. */
 void cmaf_gap(struct cmaf *c, int64_t utc_us);
 

@@ -43,6 +43,51 @@ int64_t cmaf_short(const struct cmaf *c, const struct cmaf_track *t, const struc
 	return to - s->end > 2 * t->frame ? s->end : INT64_MIN;
 }
 
+/* ---- in the place of the source ---- */
+
+/* A reference to what may stand in t; NULL: there is nothing. */
+static struct media_packet *stand_in(const struct cmaf_track *t)
+{
+	uint8_t silence[CODER_SILENCE];
+	struct media_packet *p = NULL;
+	size_t size;
+
+	if (!t->init || t->changed || !t->cut->started)
+		return NULL;
+	if (t->kind == MEDIA_VIDEO)
+		return t->init->still ? media_packet_ref(t->init->still) : NULL;
+	size = t->coder->silence ? t->coder->silence(t->init->config, cmaf_us(t, t->frame), silence)
+				 : 0;
+	if (size)
+		p = media_packet_create(size);
+	if (p)
+		memcpy(p->data, silence, size);
+	return p;
+}
+
+void slate_stand(struct cmaf *c, struct cmaf_track *t, int64_t until)
+{
+	struct media_packet *p = stand_in(t);
+
+	if (p)
+		(void)!track_stand(c, t, p, until);
+	media_packet_unref(p);
+}
+
+bool cmaf_stand(struct cmaf *c, int64_t utc_us)
+{
+	for (int i = 0; i < c->n; i++) {
+		struct media_packet *p = stand_in(c->track[i]);
+
+		if (!p)
+			return false;
+		media_packet_unref(p);
+	}
+	for (int i = 0; i < c->n; i++)
+		slate_stand(c, c->track[i], base_scale(utc_us, c->track[i]->scale, SEC_US));
+	return true;
+}
+
 /* ---- media ---- */
 
 struct still {

@@ -155,6 +155,76 @@ static void test_whose(void **state)
 	assert_null(cmaf_init_find(t, "init-00000000.mp4"));
 }
 
+/* Nothing is missing and nothing is marked, in parts that are as long as those of media. */
+static void goes_on(const struct cmaf *c, const struct cmaf_track *t, int64_t first, int64_t last)
+{
+	int64_t end = cmaf_segment(t, first)->start;
+
+	for (int64_t n = first; n <= last; n++) {
+		const struct cmaf_segment *s = cmaf_segment(t, n);
+
+		assert_non_null(s);
+		assert_true(s->complete && s->independent && !s->gap && !s->discontinuity);
+		assert_int_equal(s->part.len, 5);
+		for (size_t k = 0; k < s->part.len; k++) {
+			assert_int_equal(s->part.at[k].start, end);
+			assert_true(cmaf_us(t, s->part.at[k].dur) <= c->part_target_us);
+			end += s->part.at[k].dur;
+		}
+		assert_int_equal(s->end, end);
+	}
+}
+
+/* The source is away for 3 s, and comes back in the middle of a segment. */
+static void test_stand(void **state)
+{
+	struct cmaf *c = *state;
+	int64_t first = T0 / SEC_US, back = T0 + 5700 * MS_US;
+
+	for (int64_t at = T0 + 2500 * MS_US; at < back; at += 100 * MS_US)
+		assert_true(cmaf_stand(c, at - 300 * MS_US));
+	int64_t dropped = c->track[0]->dropped;
+	feed_run(c, c->info, 30, back, T0 + 8 * SEC_US + 100 * MS_US);
+	assert_int_equal(c->track[0]->dropped - dropped, 9);
+	for (int i = 0; i < c->n; i++)
+		goes_on(c, c->track[i], first, first + 7);
+	/* Media again: its own key frame, and not the one that stood. */
+	const struct cmaf_segment *was = cmaf_segment(c->track[0], first + 5),
+				  *is = cmaf_segment(c->track[0], first + 6);
+	assert_int_equal(was->chunk.len, 5);
+	assert_int_equal(is->chunk.len, 30);
+	assert_int_equal(cmaf_discontinuities(c), 0);
+}
+
+/* Then gaps, and media after them. */
+static void test_stand_and_gap(void **state)
+{
+	struct cmaf *c = *state;
+	int64_t first = T0 / SEC_US;
+
+	assert_true(cmaf_stand(c, T0 + 3500 * MS_US));
+	cmaf_gap(c, T0 + 6 * SEC_US);
+	assert_true(cmaf_segment(c->track[0], first + 5)->gap);
+	feed_run(c, c->info, 30, T0 + 7 * SEC_US, T0 + 9 * SEC_US + 100 * MS_US);
+	for (int i = 0; i < c->n; i++) {
+		assert_true(cmaf_segment(c->track[i], first + 6)->gap);
+		assert_true(cmaf_segment(c->track[i], first + 8)->complete);
+		assert_false(cmaf_segment(c->track[i], first + 8)->gap);
+	}
+}
+
+/* Nothing has come of one track: nothing stands in any. */
+static void test_stand_nothing(void **state)
+{
+	struct cmaf *c = *state;
+
+	media_packet_unref(c->track[0]->init->still);
+	c->track[0]->init->still = NULL;
+	int64_t end = cmaf_last(c->track[1])->end;
+	assert_false(cmaf_stand(c, T0 + 4 * SEC_US));
+	assert_int_equal(cmaf_last(c->track[1])->end, end);
+}
+
 static struct buf *aac(uint8_t a, uint8_t b)
 {
 	uint8_t esds[31] = {0};
@@ -193,6 +263,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_tail, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_nothing, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_whose, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_stand, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_stand_and_gap, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_stand_nothing, setup, teardown),
 	    cmocka_unit_test(test_silences),
 	};
 
