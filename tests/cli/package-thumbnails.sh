@@ -69,7 +69,7 @@ step "a picture from disk" test "$(code -D "$TMP/head" "$url/thumbnails/$n")" = 
 step "is one" grep -qi '^content-type: image/jpeg' "$TMP/head"
 step "and whole" test "$(ffprobe -v error -show_entries stream=codec_name,width -of csv=p=0 "$TMP/body")" = mjpeg,128
 # Every byte of some is another: the video goes on without them.
-source_on damaged -bsf:v:1 noise=amount=-1
+source_on damaged -bsf:v:1 noise=amount=1
 dropped() {
 	[ "0$(metric two gex_package_thumbnails_dropped_total)" -ge 4 ]
 }
