@@ -7,6 +7,7 @@
 #include "cmaf/cut.h"
 #include "cmaf/emsg.h"
 #include "cmaf/mpd.h"
+#include "cmaf/picture.h"
 
 static double ratio(struct ratio r)
 {
@@ -218,6 +219,13 @@ static void put_sets(const struct cmaf *c, const struct period *p, const char *t
 		begin_set(c, c->track[i], p, id++, videos, time_url, f);
 		put_representation(c, c->track[i], p, f);
 		fprintf(f, "    </AdaptationSet>\n");
+	}
+	if (c->pictures && c->pictures->width) {
+		struct picture_about o = pictures_about(c->pictures);
+		struct cmaf_grid g = laid(c);
+
+		o.bandwidth = c->pictures->told; /* that of the newest would change the text */
+		picture_put_set(&o, id, cmaf_grid_start(&g, SEC_US, p->first, 0), f);
 	}
 }
 
