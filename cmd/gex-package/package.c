@@ -225,13 +225,19 @@ static void take(struct package *p, struct media_packet *pkt)
 		log_error(p->conf->name, "out of memory: a frame is lost");
 }
 
-/* Cues and ID3; before there are media they belong to none. */
+/* Cues, ID3 and thumbnails; before there are media they belong to none. */
 static void take_beside(struct package *p, const struct media_packet *pkt)
 {
 	int rc = p->cmaf && p->mapped
 		     ? cmaf_beside(p->cmaf, &p->info->track[pkt->track], pkt, p->offset_us)
 		     : -EAGAIN;
 
+	if (p->info->track[pkt->track].codec == MEDIA_JPEG) {
+		p->pictures_n[rc != 0]++;
+		if (!rc)
+			thumbs_keep(p);
+		return;
+	}
 	p->beside_n[rc != 0]++;
 	if (rc == -EINVAL || rc == -EMSGSIZE)
 		log_debug(p->conf->name, "a packet of %s cannot be used",

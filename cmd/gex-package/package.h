@@ -14,6 +14,7 @@
  *   live.c     a rendition as one file without an end
  *   vod*.c     recordings (vod.h)
  *   dvr*.c     what was, on disk (dvr.h);  shift.c  playlists of it;  disk.c  threads that wait for the disk
+ *   thumbs.c   thumbnails
  *   state.c    what it has to know of its earlier life
  *   viewers.c  an estimate of how many watch
  *   keys.c     encryption: whose turn it is, the key server, what players get
@@ -158,7 +159,7 @@ struct package {
 	struct keys *keys; /* NULL: in clear */
 	char license[80];  /* the path of what keys_send_license answers */
 	struct rendition rendition[CMAF_RENDITIONS];
-	struct cached multivariant, mpd;
+	struct cached multivariant, mpd, pictures;
 	struct dvr *dvr; /* NULL: nothing is kept on disk */
 	struct vod *vod; /* NULL: no recordings */
 	struct state state;
@@ -187,8 +188,9 @@ struct package {
 	struct list live_list; /* live.c: requests, by their links */
 	int live;	       /* of them */
 	int64_t restarts, end_us;
-	int64_t beside_n[2]; /* cues and ID3: taken, and not */
-	struct {	     /* index.c: what is told of it, made at us */
+	int64_t beside_n[2];   /* cues and ID3: taken, and not */
+	int64_t pictures_n[2]; /* thumbnails: the same */
+	struct {	       /* index.c: what is told of it, made at us */
 		struct buf *json, *html;
 		int64_t us;
 	} told;
@@ -237,6 +239,7 @@ enum text {
 	TEXT_DELTA_RANGES,
 	TEXT_IFRAMES,
 	TEXT_SUBTITLES,
+	TEXT_PICTURES,
 	TEXT_MPD,
 };
 void text_send(struct package *p, struct http_request *r, struct cached *at, enum text what,
@@ -267,6 +270,12 @@ void serve_segment(const struct cmaf_segment *s, struct buf *tail, struct http_r
 void serve_forget(struct rendition *of);
 void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
 		int part, struct http_request *r);
+
+/* thumbs.c: thumbnails (cmaf/picture.h) */
+/* Keeps the one that the presentation has just taken. */
+void thumbs_keep(struct package *p);
+/* Answers r: file is what follows /NAME/thumbnails/. */
+void thumbs_serve(struct package *p, const char *file, struct http_request *r);
 
 /* index.c */
 void index_forget(struct package *p);

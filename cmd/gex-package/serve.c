@@ -5,13 +5,15 @@
  *   RENDITION/index.m3u8, RENDITION/init-HASH.mp4
  *   RENDITION/N.m4s (a segment), RENDITION/N.K.m4s (a part)
  *   RENDITION/HASH/N.m4s (a segment for who has init-HASH.mp4)
- *   cc1/index.m3u8, cc1/N.vtt: captions as text; cc1/init-HASH.mp4, cc1/HASH/N.m4s: the same for DASH */
+ *   cc1/index.m3u8, cc1/N.vtt: captions as text; cc1/init-HASH.mp4, cc1/HASH/N.m4s: the same for DASH
+ *   thumbnails/index.m3u8, thumbnails/N.jpg */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <strings.h>
 #include <time.h>
 
+#include "cmaf/picture.h"
 #include "dvr.h"
 #include "keys.h"
 #include "log/log.h"
@@ -371,6 +373,10 @@ static void rendition(struct package *p, const char *path, struct http_request *
 	bool media = by_clock || parse_media_name(file, &number, &part);
 	if (!strcmp(file, "dvr.m3u8") && shift_text(p, SHIFT_MEDIA, name, r))
 		return;
+	if (!t && !strcmp(name, CMAF_PICTURES)) {
+		thumbs_serve(p, file, r);
+		return;
+	}
 	if (!t && p->dvr &&
 	    (media ? part < 0 && dvr_get_segment(p->dvr, name, number, r)
 		   : dvr_get_init(p->dvr, name, file, r)))

@@ -26,7 +26,7 @@
  * tracks, and each of its own has an init segment that names it.
  *
  * Cues and ID3 that come beside the media are date ranges in playlists (range.h) and messages before
- * chunks (emsg.h).
+ * chunks (emsg.h); thumbnails have playlists and files of their own (picture.h).
  *
  * Captions in the pictures of a track (subtitle.h) are shown twice when they are asked for: players are told of them, and each of
  * their channels is a rendition of WebVTT with a segment for each of that track.
@@ -130,6 +130,7 @@ struct cmaf_change {
 
 struct ranges;
 struct emsgs;
+struct pictures;
 
 struct cmaf_segment {
 	struct list link;
@@ -218,6 +219,7 @@ struct cmaf {
 	bool cues, tags;
 	struct ranges *ranges;
 	struct emsgs *messages;
+	struct pictures *pictures;     /* thumbnails (picture.h); NULL: the source has none */
 	int64_t break_at[CMAF_BREAKS]; /* numbers of the newest discontinuities, round about */
 	unsigned breaks;
 	struct cmaf_key *key
@@ -246,8 +248,9 @@ int cmaf_resume(struct cmaf *c, struct media_info *info) MUST_USE;
 /* Takes one packet (borrowed); offset_us is added to its times (streams not in UTC). Damaged ones
  * are dropped and counted. -ENOMEM. */
 int cmaf_packet(struct cmaf *c, struct media_packet *p, int64_t offset_us) MUST_USE;
-/* The same of a packet of data, which is of the source's track m: a cue or an ID3 tag. What it says is seen with the next chunk and
- * part. 0; -EINVAL when it is damaged, -EMSGSIZE; -ENOMEM. */
+/* The same of a packet of data, which is of the source's track m: a cue or an ID3 tag, what it says is seen with the next chunk and
+ * part; or a thumbnail. 0; -EINVAL when it is damaged or far from the media, -EMSGSIZE; -EEXIST: a thumbnail too many; -ENOTSUP: one
+ * of a stream that is encrypted, which they are not; -ENOMEM. */
 int cmaf_beside(struct cmaf *c, const struct media_track *m, const struct media_packet *p,
 		int64_t offset_us) MUST_USE;
 /* While the source is away: goes on, up to utc_us, with the newest key frame of each track of pictures, one a part, and

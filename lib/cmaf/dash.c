@@ -7,6 +7,7 @@
 #include "cmaf/cut.h"
 #include "cmaf/emsg.h"
 #include "cmaf/mpd.h"
+#include "cmaf/picture.h"
 #include "media/language.h"
 
 static double ratio(struct ratio r)
@@ -269,6 +270,13 @@ static void put_sets(const struct cmaf *c, const struct period *p, const char *t
 	for (int i = 0; i < c->texts; i++)
 		if (cmaf_text(c, i) && cmaf_is_said(c, i))
 			put_text(c, i, p, id++, f);
+	if (c->pictures && c->pictures->width) {
+		struct picture_about o = pictures_about(c->pictures);
+		struct cmaf_grid g = laid(c);
+
+		o.bandwidth = c->pictures->told; /* that of the newest would change the text */
+		picture_put_set(&o, id, cmaf_grid_start(&g, SEC_US, p->first, 0), f);
+	}
 }
 
 /* A period is the same, also after a restart, when it begins at the same instant with the same tracks and parameters. */

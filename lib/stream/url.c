@@ -301,7 +301,7 @@ const char *stream_url_input_format(const struct stream_url *u)
 	return u->scheme == STREAM_RTMP ? "flv" : u->format;
 }
 
-const char *url_out_format(const struct stream_url *u)
+const char *stream_url_output_format(const struct stream_url *u)
 {
 	const char *dot = u->path ? strrchr(u->path, '.') : NULL;
 
