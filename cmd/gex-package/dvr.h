@@ -55,7 +55,7 @@ struct dvr {
 	struct metrics *metrics;
 	struct disk *write, *read;
 	struct archive archive;
-	struct dvr_slot slot[MEDIA_TRACKS_MAX];
+	struct dvr_slot slot[CMAF_RENDITIONS];
 	struct dvr_slot pictures; /* thumbnails */
 	int lock;		  /* descriptor of the file that says that the folder is ours */
 	bool begun;
@@ -129,6 +129,8 @@ int dvr_files_read(const char *path, uint64_t offset, void *out, size_t n);
 /* Answers r by segment `number` of a rendition, or by an init segment, when it is on disk; false: it is not, and r is not
  * answered. */
 bool dvr_get_segment(struct dvr *d, const char *rendition, int64_t number, struct http_request *r);
+/* The same of a text, as WebVTT. */
+bool dvr_get_text(struct dvr *d, const char *rendition, int64_t number, struct http_request *r);
 bool dvr_get_init(struct dvr *d, const char *rendition, const char *name, struct http_request *r);
 /* What a query asks for: t= (live from then on), from= and to=. 0: nothing; 1: *range says what; -EINVAL. */
 int dvr_range(const struct dvr *d, const char *query, struct archive_range *range);

@@ -49,6 +49,22 @@ void shift_flush(struct package *p)
 		http_page_finish(&p->shift[i].page);
 }
 
+/* What live players are told of captions in the pictures; without them, what is configured. */
+static void tell_captions(const struct package *p, struct archive_captions *out)
+{
+	const struct cmaf *c = p->cmaf;
+	struct cmaf_conf conf = {0};
+	char err[MEDIA_ERR];
+
+	*out = (struct archive_captions){0};
+	if (package_captions(p->conf, &conf, err) || !(conf.captions & CMAF_CAPTIONS_CEA))
+		return;
+	for (int i = 0; i < conf.ncaptions; i++)
+		if (c && c->texts ? cmaf_is_said(c, i) : !conf.captions_auto)
+			out->at[out->n++] = conf.caption[i];
+	out->unknown = !out->n;
+}
+
 static struct buf *render(struct package *p, const struct archive *a, enum shift_kind kind,
 			  const struct archive_track *t, const struct archive_range *range,
 			  bool delta)
@@ -61,6 +77,8 @@ static struct buf *render(struct package *p, const struct archive *a, enum shift
 	if (!f)
 		return NULL;
 	snprintf(time_url, sizeof(time_url), "/%s/time", p->conf->name);
+	if (p->dvr)
+		tell_captions(p, &p->dvr->archive.captions);
 	if (kind == SHIFT_MULTIVARIANT)
 		archive_hls_multivariant(a, range, playlist, f);
 	else if (kind == SHIFT_MEDIA)

@@ -59,12 +59,20 @@ struct archive_track {
 	int64_t bits, us;  /* of all segments, for the mean */
 };
 
+/* Captions in the pictures, as players are told of them. */
+struct archive_captions {
+	bool unknown; /* there may be: players look themselves */
+	struct cmaf_caption at[CC_CHANNELS];
+	int n;
+};
+
 struct archive {
-	struct archive_track *track[MEDIA_TRACKS_MAX];
+	struct archive_track *track[CMAF_RENDITIONS]; /* texts among them: of kind MEDIA_DATA */
 	int n;
 	struct archive_track *pictures; /* thumbnails (picture.h); NULL: none */
 	uint64_t bytes;
-	int64_t version; /* changes with everything that a text could show */
+	int64_t version;		  /* changes with everything that a text could show */
+	struct archive_captions captions; /* for the playlists; the owner's */
 };
 
 void archive_finish(struct archive *a);
@@ -74,6 +82,10 @@ struct archive_track *archive_find(const struct archive *a, const char *name);
  * file's head, as archive_breaks tells. NULL without memory, with too many tracks, or when its id is not beyond those there. */
 struct archive_file *archive_begin(struct archive *a, const struct archive_about *about,
 				   int64_t id);
+/* What players are told of a text; false: it is none. */
+bool archive_text(const struct archive_track *t, struct cmaf_caption *out);
+/* A segment of it as WebVTT. NULL for what is none, and without memory. */
+struct buf *archive_vtt(const uint8_t *p, size_t n) MUST_USE;
 /* The newest file of a track. */
 struct archive_file *archive_newest(const struct archive_track *t);
 /* Adds a segment that is on disk to the newest file. -EINVAL when it is not beyond those there, -ENOMEM. */

@@ -43,7 +43,5 @@ void ranges_finish(struct ranges *r);
 void ranges_write(const struct ranges *r, int64_t since_us, FILE *f);
 /* The IDs of those that went since then, separated by tabs. */
 void ranges_write_removed(const struct ranges *r, int64_t since_us, FILE *f);
-/* us as ISO 8601 with milliseconds. */
-void range_write_date(int64_t us, FILE *f);
 
 #endif
