@@ -53,8 +53,10 @@ static void on_segment(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 
 static void drop_presentation(struct package *p)
 {
-	if (p->cmaf) /* what comes has no connection with it: one more, which no playlist shows */
+	if (p->cmaf) { /* what comes has no connection with it: one more, which no playlist shows */
 		p->discontinuities = cmaf_discontinuities(p->cmaf) + 1;
+		p->heard = p->cmaf->heard;
+	}
 	hold_expire(p, loop_now_us(p->loop), true);
 	clock_expire(p, loop_now_us(p->loop), true);
 	live_end(p);
@@ -110,12 +112,13 @@ static void make_presentation(struct package *p, int64_t first_key_us)
 	    .license = pc->encryption_uri ? NULL : p->license,
 	    .key_formats = keys_formats(pc),
 	    .discontinuities = p->discontinuities,
-	    .captions = (unsigned)package_captions(pc),
-	    .captions_lang = pc->captions_lang,
+	    .heard = p->heard,
 	};
-	char err[CMAF_ERR] = "out of memory";
-	int rc = cmaf_create(&p->cmaf, &conf, p->info, first_key_us, &ev, p, err);
+	char err[MAX(CMAF_ERR, MEDIA_ERR)] = "out of memory";
+	int rc = package_captions(pc, &conf, err);
 
+	if (!rc)
+		rc = cmaf_create(&p->cmaf, &conf, p->info, first_key_us, &ev, p, err);
 	if (rc) {
 		if (!p->refused)
 			log_error(p->conf->name, "%s", err);
@@ -223,13 +226,19 @@ static void take(struct package *p, struct media_packet *pkt)
 		log_error(p->conf->name, "out of memory: a frame is lost");
 }
 
-/* Cues and ID3; before there are media they belong to none. */
+/* Cues, ID3 and thumbnails; before there are media they belong to none. */
 static void take_beside(struct package *p, const struct media_packet *pkt)
 {
 	int rc = p->cmaf && p->mapped
 		     ? cmaf_beside(p->cmaf, &p->info->track[pkt->track], pkt, p->offset_us)
 		     : -EAGAIN;
 
+	if (p->info->track[pkt->track].codec == MEDIA_JPEG) {
+		p->pictures_n[rc != 0]++;
+		if (!rc)
+			thumbs_keep(p);
+		return;
+	}
 	p->beside_n[rc != 0]++;
 	if (rc == -EINVAL || rc == -EMSGSIZE)
 		log_debug(p->conf->name, "a packet of %s cannot be used",
@@ -440,7 +449,7 @@ int package_create(struct package **out, struct package_conf *conf, struct acces
 	list_init(&p->live_list);
 	list_init(&p->early);
 	p->began_us = loop_now_us(o->loop);
-	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
+	for (size_t i = 0; i < CMAF_RENDITIONS; i++) {
 		for (int kind = 0; kind < HOLD_KINDS; kind++)
 			list_init(&p->rendition[i].held[kind]);
 		list_init(&p->rendition[i].trickled);
@@ -562,7 +571,6 @@ void package_change(struct package *p, struct package_conf *conf, struct access 
 		return;
 	p->cmaf->conf.memory = conf->memory;
 	p->cmaf->conf.key_uri = key_uri(conf);
-	p->cmaf->conf.captions_lang = conf->captions_lang; /* the same text, of its new owner */
 }
 
 void package_leave(struct package *p)

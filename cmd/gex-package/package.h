@@ -15,11 +15,13 @@
  *   live.c     a rendition as one file without an end
  *   vod*.c     recordings (vod.h)
  *   dvr*.c     what was, on disk (dvr.h);  shift.c  playlists of it;  disk.c  threads that wait for the disk
+ *   thumbs.c   thumbnails
  *   state.c    what it has to know of its earlier life
  *   viewers.c  an estimate of how many watch
  *   keys.c     encryption: whose turn it is, the key server, what players get
  *   delay.c    how late media and answers are: histograms, and latency.json
  *   share.c    the player page's files
+ *   captions.c which captions are wanted
  *   conf.c     keys and flags;  settle.c  what each stream has by them;  main.c  start and end */
 #ifndef GEX_PACKAGE_H
 #define GEX_PACKAGE_H
@@ -43,7 +45,7 @@ struct package_conf {
 	char *encryption, *encryption_keys, *encryption_url, *encryption_auth, *encryption_uri,
 	    *encryption_formats;
 	int64_t encryption_rotate_us;
-	char *captions, *captions_lang;
+	char *captions, *captions_channels, *captions_lang;
 	char *dvr;   /* folder; NULL: none */
 	char *vod;   /* the same, of recordings */
 	char *state; /* the same, of what outlives the process */
@@ -57,8 +59,8 @@ enum { CHANGED_LIMITS = 1, CHANGED_FORM = 2, CHANGED_INPUT = 4 };
 /* In what b differs from a: in what may change while the stream runs, in what its presentation is made by, in its source. */
 unsigned package_conf_changes(const struct conf_table *t, const struct package_conf *a,
 			      const struct package_conf *b);
-/* Bits of enum cmaf_captions; -EINVAL: c says something else. */
-int package_captions(const struct package_conf *c);
+/* What c says of captions into *out. 0, or -EINVAL with one line in err (MEDIA_ERR bytes). */
+int package_captions(const struct package_conf *c, struct cmaf_conf *out, char *err) MUST_USE;
 /* What c says of who may have it; *out is NULL when it says nothing. 0, or a negative errno with one line in err
  * (HTTP_ERR bytes). */
 int package_access(const struct package_conf *c, struct access **out, char *err) MUST_USE;
@@ -157,12 +159,13 @@ struct package {
 	struct cmaf *cmaf; /* NULL while there is nothing to serve */
 	struct keys *keys; /* NULL: in clear */
 	char license[80];  /* the path of what keys_send_license answers */
-	struct rendition rendition[MEDIA_TRACKS_MAX];
-	struct cached multivariant, mpd, subtitles;
+	struct rendition rendition[CMAF_RENDITIONS];
+	struct cached multivariant, mpd, pictures;
 	struct dvr *dvr; /* NULL: nothing is kept on disk */
 	struct vod *vod; /* NULL: no recordings */
 	struct state state;
 	int64_t discontinuities; /* before the presentation */
+	unsigned heard;		 /* and channels of captions */
 	struct shift_text shift[SHIFT_TEXTS];
 	int64_t shift_uses;
 	struct viewers viewers;
@@ -188,8 +191,9 @@ struct package {
 	struct list live_list; /* live.c: requests, by their links */
 	int live;	       /* of them */
 	int64_t restarts, end_us;
-	int64_t beside_n[2]; /* cues and ID3: taken, and not */
-	struct {	     /* index.c: what is told of it, made at us */
+	int64_t beside_n[2];   /* cues and ID3: taken, and not */
+	int64_t pictures_n[2]; /* thumbnails: the same */
+	struct {	       /* index.c: what is told of it, made at us */
 		struct buf *json, *html;
 		int64_t us;
 	} told;
@@ -238,6 +242,7 @@ enum text {
 	TEXT_DELTA_RANGES,
 	TEXT_IFRAMES,
 	TEXT_SUBTITLES,
+	TEXT_PICTURES,
 	TEXT_MPD,
 };
 void text_send(struct package *p, struct http_request *r, struct cached *at, enum text what,
@@ -262,13 +267,18 @@ void shift_flush(struct package *p);
 void serve(struct package *p, const char *path, struct http_request *r);
 void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
 		    const char *cache);
-void serve_subtitles(struct package *p, struct http_request *r, const char *cache);
 /* tail: of a slate behind it, or NULL. */
 void serve_segment(const struct cmaf_segment *s, struct buf *tail, struct http_request *r);
 /* Before the part or its segment goes, and when there is a newer one. */
 void serve_forget(struct rendition *of);
 void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
 		int part, struct http_request *r);
+
+/* thumbs.c: thumbnails (cmaf/picture.h) */
+/* Keeps the one that the presentation has just taken. */
+void thumbs_keep(struct package *p);
+/* Answers r: file is what follows /NAME/thumbnails/. */
+void thumbs_serve(struct package *p, const char *file, struct http_request *r);
 
 /* index.c */
 void index_forget(struct package *p);
@@ -286,9 +296,6 @@ void live_end(struct package *p);
 /* Keeps r until part `part` (of a playlist, -1: all) of segment `number` is there. */
 void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum hold_kind kind,
 	  int64_t number, int part);
-/* Keeps r, for the playlist of t's texts, until that of segment `number` is there. */
-void hold_subtitles(struct package *p, struct cmaf_track *t, struct http_request *r,
-		    int64_t number);
 void hold_on_part(struct package *p, struct cmaf_track *t);
 /* For a timer: goes on with those whom hold_on_part could not answer in one turn. */
 void hold_go_on(void *package);

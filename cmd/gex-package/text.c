@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "cmaf/picture.h"
 #include "origin.h"
 
 static void forget(struct cached *c)
@@ -18,8 +19,8 @@ void text_flush(struct package *p)
 {
 	forget(&p->multivariant);
 	forget(&p->mpd);
-	forget(&p->subtitles);
-	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
+	forget(&p->pictures);
+	for (size_t i = 0; i < CMAF_RENDITIONS; i++) {
 		forget(&p->rendition[i].playlist);
 		forget(&p->rendition[i].delta);
 		forget(&p->rendition[i].delta_ranges);
@@ -55,7 +56,9 @@ static struct buf *render(struct package *p, enum text what, const struct cmaf_t
 	else if (what == TEXT_IFRAMES)
 		cmaf_hls_iframes(p->cmaf, t, f);
 	else if (what == TEXT_SUBTITLES)
-		cmaf_hls_subtitles(p->cmaf, f);
+		cmaf_hls_subtitles(p->cmaf, t, f);
+	else if (what == TEXT_PICTURES)
+		pictures_put_list(p->cmaf->pictures, p->cmaf->ended, f);
 	else
 		cmaf_dash(p->cmaf, time_url, f);
 	bool bad = ferror(f);

@@ -129,6 +129,11 @@ static void put_period(const struct archive *a, const struct archive_range *r,
 		if (!pass && open)
 			fprintf(f, "    </AdaptationSet>\n");
 	}
+	if (archive_has_pictures(a, r)) {
+		struct picture_about o = archive_pictures(a);
+
+		picture_put_set(&o, id, lead->start_us, f);
+	}
 }
 
 /* The track by which periods are cut: the first video, else the first. */
