@@ -14,7 +14,7 @@ packager() {
 	local name=$1
 	shift
 	spawn -r "$name" "$BUILD/gex-package" -i "$TMP/in.nut" -l "http://127.0.0.1:$port" -S package.dvr="$TMP/dvr" \
-		-S package.segment=500ms -S package.window=6s "${@/#/-Spackage.}"
+		-S package.state="$TMP/state" -S package.segment=500ms -S package.window=6s "${@/#/-Spackage.}"
 	wait_ready "$name"
 }
 get() {
@@ -98,3 +98,14 @@ mark() {
 step "where the pictures have theirs" cmp <(mark "$TMP/past") <(mark "$TMP/pictures")
 step "what never was is not found" test "$(status cc1/1.vtt)" = 404
 stop two
+
+# ---- and again: what has spoken is told of at once ----
+step "the state says who has spoken" grep -qx 'captions CC1 CC3 SERVICE1' "$TMP/state/live.state"
+packager three captions=cea
+retry 20 live || fail "no stream"
+step "captions that were told of still are" test "$(grep -c 'INSTREAM-ID="\(CC1\|CC3\)"' "$TMP/index")" = 2
+stop three
+echo 'captions CC9' >>"$TMP/state/live.state"
+sed -i '2d' "$TMP/state/live.state"
+packager four
+step "a damaged state is none" grep -q 'is damaged' "$TMP/four.log"
