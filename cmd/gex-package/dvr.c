@@ -316,6 +316,8 @@ void dvr_segment(struct dvr *d, const struct cmaf *c, const struct cmaf_segment 
 {
 	struct dvr_slot *slot = &d->slot[t->index];
 
+	if (t == c->track[0])
+		dvr_dates(d, c);
 	if (!d->begun) {
 		d->begun = begin(d, c);
 	} else if (is_kept(c, t)) {
@@ -476,7 +478,7 @@ int dvr_create(struct dvr **out, const struct dvr_conf *c, struct loop *l, struc
 		goto fail;
 	}
 	if ((rc = dvr_files_lock(d, err)) || (rc = dvr_files_load(d, err)) ||
-	    (rc = loop_timer_in(&d->tick, 0)))
+	    (rc = dvr_dates_load(d, err)) || (rc = loop_timer_in(&d->tick, 0)))
 		goto fail;
 	if (d->archive.pictures)
 		d->pictures.last = archive_last(d->archive.pictures);

@@ -5,6 +5,7 @@
  *   dvr_files.c the files themselves: what blocks, so it runs on a disk's threads; finding them again at start
  *   dvr_read.c  segments and playlists for viewers
  *   dvr_clip.c  a span as one MP4
+ *   dvr_dates.c date ranges
  *   dvr_picture.c  thumbnails
  *
  * Nothing here ever waits for the disk. When it is full or fails, segments are lost to the archive, are counted, and it is
@@ -59,7 +60,8 @@ struct dvr {
 	struct dvr_slot pictures; /* thumbnails */
 	int lock;		  /* descriptor of the file that says that the folder is ours */
 	bool begun;
-	int pending; /* jobs under way */
+	bool dates_dirty; /* the file of date ranges is not what it should be */
+	int pending;	  /* jobs under way */
 	bool closed;
 	bool failing;
 	int64_t retry_us, pause_us; /* failing: nothing is tried before */
@@ -123,6 +125,13 @@ void dvr_files_path(const struct dvr *d, const char *track, int64_t id, const ch
 		    char out[DVR_PATH]);
 /* Reads exactly n bytes of a file; -EIO when there are fewer. On a disk's thread. */
 int dvr_files_read(const char *path, uint64_t offset, void *out, size_t n);
+
+/* ---- dvr_dates.c ---- */
+
+/* What live playlists tell of date ranges goes to disk, and what is too old goes. */
+void dvr_dates(struct dvr *d, const struct cmaf *c);
+/* Reads the file; that there is none is no error. */
+int dvr_dates_load(struct dvr *d, char *err) MUST_USE;
 
 /* ---- dvr_read.c, dvr_clip.c ---- */
 

@@ -29,6 +29,7 @@ void archive_finish(struct archive *a)
 	for (int i = 0; i < a->n; i++)
 		track_free(a->track[i]);
 	track_free(a->pictures);
+	archive_dates_finish(a);
 	*a = (struct archive){0};
 }
 

@@ -66,12 +66,21 @@ struct archive_captions {
 	int n;
 };
 
+/* A date range (range.h) that lies in it. */
+#define ARCHIVE_DATES 4096 /* beyond it the oldest goes */
+struct archive_date {
+	char id[40];
+	int64_t start_us, end_us; /* INT64_MAX: it goes on */
+	char *line;		  /* of playlists */
+};
+
 struct archive {
 	struct archive_track *track[CMAF_RENDITIONS]; /* texts among them: of kind MEDIA_DATA */
 	int n;
 	struct archive_track *pictures; /* thumbnails (picture.h); NULL: none */
 	uint64_t bytes;
-	int64_t version;		  /* changes with everything that a text could show */
+	int64_t version; /* changes with everything that a text could show */
+	VEC(struct archive_date) dates;
 	struct archive_captions captions; /* for the playlists; the owner's */
 };
 
@@ -119,6 +128,20 @@ static inline int64_t archive_length_us(const struct archive_file *f, int64_t v)
 {
 	return base_scale(v, SEC_US, f->about.scale);
 }
+
+/* ---- date ranges ---- */
+
+struct ranges;
+/* What live playlists tell of them now. 1 when something is another; 0; -ENOMEM. */
+int archive_dates_take(struct archive *a, const struct ranges *r) MUST_USE;
+/* Forgets those that were over before that; true: there were some. */
+bool archive_dates_expire(struct archive *a, int64_t before_us);
+void archive_dates_finish(struct archive *a);
+/* The lines of those that touch a span. */
+void archive_dates_put(const struct archive *a, int64_t from_us, int64_t to_us, FILE *f);
+/* All of them as the text of a file, and from one: how many lines were none, or -ENOMEM. */
+void archive_dates_write(const struct archive *a, FILE *f);
+int archive_dates_read(struct archive *a, const char *text, size_t size) MUST_USE;
 
 /* ---- the index file ---- */
 

@@ -344,6 +344,16 @@ static int64_t skip_to(const struct archive_track *t, const struct archive_entry
 	return MAX(first->number, archive_last(t) - n);
 }
 
+/* Ranges that touch what is listed. */
+static void put_dates(const struct archive *a, const struct archive_track *t,
+		      const struct archive_range *r, const struct archive_entry *first, FILE *f)
+{
+	const struct archive_file *of;
+
+	if (first && about(t)->kind != MEDIA_DATA && archive_segment(t, first->number, &of))
+		archive_dates_put(a, begin_us(of, first), r->to_us, f);
+}
+
 void archive_hls_media(const struct archive *a, const struct archive_track *t,
 		       const struct archive_range *r, bool delta, FILE *f)
 {
@@ -364,6 +374,7 @@ void archive_hls_media(const struct archive *a, const struct archive_track *t,
 		if (s.skipped)
 			fprintf(f, "#EXT-X-SKIP:SKIPPED-SEGMENTS=%" PRId64 "\n", s.skipped);
 	}
+	put_dates(a, t, r, first, f);
 	list_for (of, &t->files, link) {
 		size_t from, to;
 

@@ -235,7 +235,7 @@ static void write_hex(const char *name, const struct buf *b, FILE *f)
 		fprintf(f, "%02X", b->data[i]);
 }
 
-static void write_one(const struct range *a, FILE *f)
+void range_write(const struct range *a, FILE *f)
 {
 	fprintf(f, "#EXT-X-DATERANGE:ID=\"%s\",START-DATE=\"", a->id);
 	m3u8_date(a->start_us, f);
@@ -255,7 +255,7 @@ void ranges_write(const struct ranges *r, int64_t since_us, FILE *f)
 
 	vec_for (a, &r->at)
 		if (!a->gone && a->changed_us >= since_us)
-			write_one(a, f);
+			range_write(a, f);
 }
 
 void ranges_write_removed(const struct ranges *r, int64_t since_us, FILE *f)
