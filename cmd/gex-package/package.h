@@ -15,7 +15,7 @@
  *   dvr*.c     what was, on disk (dvr.h);  shift.c  playlists of it;  disk.c  threads that wait for the disk
  *   state.c    what it has to know of its earlier life
  *   viewers.c  an estimate of how many watch
- *   keys.c     encryption: whose turn it is, the key server, what players get
+ *   keys*.c    encryption: whose turn it is, the key server, what players get
  *   delay.c    how late media and answers are: histograms, and latency.json
  *   share.c    the player page's files
  *   conf.c     keys and flags;  settle.c  what each stream has by them;  main.c  start and end */
