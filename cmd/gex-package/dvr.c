@@ -17,6 +17,7 @@ static void free_all(struct dvr *d)
 		dvr_files_close(&d->slot[i].out);
 	if (d->lock >= 0)
 		close(d->lock);
+	dvr_keys_finish(d);
 	archive_finish(&d->archive);
 	free(d);
 }
@@ -83,6 +84,7 @@ static void on_written(struct disk_job *j)
 	struct dvr *d = w->d;
 	int rc = j->rc ? j->rc : take(d, w);
 
+	d->writing--;
 	if (rc) {
 		lose(d, w->slot, w->e.discontinuity, DVR_DISK);
 		if (w->slot->id == w->id)
@@ -131,7 +133,7 @@ static struct dvr_write *make_write(struct dvr *d, const struct cmaf *c, const s
 }
 
 static struct archive_about about(const struct cmaf *c, const struct cmaf_track *t,
-				  const struct cmaf_init *init)
+				  const struct cmaf_init *init, const struct cmaf_key *key)
 {
 	struct archive_about a = {
 	    .index = t->index,
@@ -153,6 +155,11 @@ static struct archive_about about(const struct cmaf *c, const struct cmaf_track 
 	str_copy(a.label, sizeof(a.label), t->label);
 	str_copy(a.codec, sizeof(a.codec), init->codec);
 	str_copy(a.init, sizeof(a.init), init->name);
+	if (key) {
+		a.scheme = c->conf.scheme;
+		memcpy(a.kid, key->kid, sizeof(a.kid));
+		memcpy(a.iv, key->iv, sizeof(a.iv));
+	}
 	return a;
 }
 
@@ -169,10 +176,10 @@ static void choose_file(struct dvr *d, struct dvr_slot *slot, struct dvr_write *
 	int64_t span = base_floor_div(start_us, span_us(d));
 
 	if (slot->id == INT64_MIN ||
-	    (!s->gap && (span != slot->span || strcmp(slot->init, w->about.init) != 0))) {
+	    (!s->gap && (span != slot->span || !archive_same(&slot->is, &w->about)))) {
 		slot->id = s->number;
 		slot->span = span;
-		str_copy(slot->init, sizeof(slot->init), w->about.init);
+		slot->is = w->about;
 	}
 	w->id = slot->id;
 }
@@ -200,10 +207,12 @@ static void keep(struct dvr *d, const struct cmaf *c, const struct cmaf_track *t
 		return;
 	}
 	w->init = buf_ref(init->buf);
-	w->about = about(c, t, init);
+	w->about = about(c, t, init, s->key);
 	w->about.breaks = slot->breaks;
 	choose_file(d, slot, w, s, cmaf_us(t, s->start));
 	w->e.discontinuity |= slot->owed || first;
+	if (s->key)
+		dvr_keys_add(d, s->key);
 	int rc = disk_post(d->write, &w->job);
 	if (rc) {
 		static struct log_limit limit;
@@ -219,6 +228,7 @@ static void keep(struct dvr *d, const struct cmaf *c, const struct cmaf_track *t
 	slot->owed = false;
 	slot->breaks += w->e.discontinuity;
 	d->pending++;
+	d->writing++;
 }
 
 /* The presentation begins, on disk, with the first segment that every track has, so that all have a discontinuity at the same
@@ -338,6 +348,7 @@ static void on_tick(void *arg)
 
 	for (int i = 0; i < 64 && expire_one(d); i++)
 		;
+	dvr_keys_tick(d);
 	loop_timer_in(&d->tick, TICK_US);
 }
 
@@ -420,7 +431,7 @@ int dvr_create(struct dvr **out, const struct dvr_conf *c, struct loop *l, struc
 		goto fail;
 	}
 	if ((rc = dvr_files_lock(d, err)) || (rc = dvr_files_load(d, err)) ||
-	    (rc = loop_timer_in(&d->tick, 0)))
+	    (rc = dvr_keys_load(d, c->keys, err)) || (rc = loop_timer_in(&d->tick, 0)))
 		goto fail;
 	int64_t from, to;
 	if (archive_span(&d->archive, &from, &to))

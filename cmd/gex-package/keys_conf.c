@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "dvr.h"
 #include "keys_own.h"
 #include "os/os.h"
 #include "package.h"
@@ -33,9 +34,18 @@ static unsigned read_formats(const char *list)
 	return rc ? 0 : formats;
 }
 
-unsigned keys_formats(const struct package_conf *c)
+static unsigned formats_of(const struct package_conf *c)
 {
 	return read_formats(c->encryption_formats ? c->encryption_formats : "");
+}
+
+struct cmaf_key_places keys_places(const struct package *p, const struct package_conf *c)
+{
+	return (struct cmaf_key_places){
+	    .uri = c->encryption_uri ? c->encryption_uri : "../key/",
+	    .license = c->encryption_uri ? NULL : p->license,
+	    .formats = formats_of(c),
+	};
 }
 
 int keys_read_file(const char *path, struct cmaf_secret out[KEYS_FILE], char *err, size_t cap)
@@ -106,18 +116,21 @@ int keys_conf_check(const struct package_conf *c, char *err, size_t cap)
 		return refuse(err, cap, "encryption: none, cbcs or aes-128");
 	if (keys_scheme(c) == CMAF_CLEAR)
 		return 0;
-	if ((c->dvr && *c->dvr) || (c->vod && *c->vod))
-		return refuse(err, cap, "encryption: not together with dvr or vod");
+	if (c->vod && *c->vod)
+		return refuse(err, cap, "encryption: not together with vod");
 	if (!c->encryption_keys == !c->encryption_url)
 		return refuse(err, cap, "encryption wants encryption_keys or encryption_url");
 	if (c->encryption_url && (!is_http(c->encryption_url) || !is_address(c->encryption_url)))
 		return refuse(err, cap, "encryption_url: http:// or https://");
 	if (c->encryption_uri && !is_address(c->encryption_uri))
 		return refuse(err, cap, "encryption_uri: no address");
-	if (!keys_formats(c))
+	if (!formats_of(c))
 		return refuse(err, cap, "encryption_formats: identity, clearkey or both");
 	if (c->encryption_rotate_us &&
 	    c->encryption_rotate_us < (2 * c->window_us + 2 * KEYS_LEAD_US) / (KEYS_KEPT / 2))
 		return refuse(err, cap, "encryption_rotate: too short for so long a window");
+	if (c->encryption_rotate_us && c->dvr && *c->dvr &&
+	    c->dvr_window_us / c->encryption_rotate_us > DVR_KEYS - KEYS_KEPT)
+		return refuse(err, cap, "encryption_rotate: too short for so long a dvr_window");
 	return c->encryption_keys ? check_file(c, err, cap) : 0;
 }

@@ -42,9 +42,10 @@ struct package_conf {
 	    *encryption_formats;
 	int64_t encryption_rotate_us;
 	char *captions, *captions_lang;
-	char *dvr;   /* folder; NULL: none */
-	char *vod;   /* the same, of recordings */
-	char *state; /* the same, of what outlives the process */
+	char *dvr;	/* folder; NULL: none */
+	char *dvr_keys; /* the same, of the keys of what is there */
+	char *vod;	/* the same, of recordings */
+	char *state;	/* the same, of what outlives the process */
 	int64_t dvr_window_us, dvr_size, clip_us;
 };
 bool package_name_fits(const char *name);
