@@ -20,6 +20,12 @@ struct coder {
 	/* Size of a packet as a sample, and the copy of as many bytes. NULL: it is one as it comes. */
 	size_t (*size)(const uint8_t *p, size_t n);
 	void (*copy)(const uint8_t *p, size_t n, uint8_t *out);
+	/* Of video, for cbcs: what has to be known of parameters and of pictures before (bytes, zero at first); takes it from
+	 * parameters (NULL: it is all in the packets); splits a packet, as a sample has it, appending to out (-EINVAL: it cannot be told; -E2BIG, -ENOMEM).
+	 * Every packet has to be split, in the order of decoding. */
+	size_t sets;
+	void (*learn)(void *sets, const uint8_t *p, size_t n);
+	int (*split)(void *sets, const uint8_t *p, size_t n, struct subsamples *out);
 };
 extern const struct coder coder_avc, coder_hevc, coder_av1, coder_vp9, coder_aac, coder_opus;
 

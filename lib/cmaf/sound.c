@@ -62,10 +62,18 @@ static int config_opus(const struct cmaf_track *t, const uint8_t *p, size_t n, s
 }
 
 const struct coder coder_aac = {
-    MEDIA_AAC, "mp4a", "esds", "mp4a.40.2", config_aac, NULL, NULL, NULL,
+    .codec = MEDIA_AAC,
+    .entry = "mp4a",
+    .box = "esds",
+    .usual = "mp4a.40.2",
+    .config = config_aac,
 };
 const struct coder coder_opus = {
-    MEDIA_OPUS, "Opus", "dOps", "opus", config_opus, NULL, NULL, NULL,
+    .codec = MEDIA_OPUS,
+    .entry = "Opus",
+    .box = "dOps",
+    .usual = "opus",
+    .config = config_opus,
 };
 
 const struct coder *coder_of(enum media_codec codec)

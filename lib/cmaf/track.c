@@ -66,10 +66,11 @@ static int read_sets(struct cmaf *c, struct cmaf_track *t, const uint8_t *p, siz
 	if (c->conf.scheme != CMAF_CBCS || t->kind != MEDIA_VIDEO)
 		return 0;
 	if (!cut->sets)
-		cut->sets = calloc(1, sizeof(*cut->sets));
+		cut->sets = calloc(1, t->coder->sets);
 	if (!cut->sets)
 		return -ENOMEM;
-	avc_sets_read(cut->sets, p, n);
+	if (t->coder->learn)
+		t->coder->learn(cut->sets, p, n);
 	return 0;
 }
 
@@ -445,7 +446,7 @@ static bool split_frame(const struct cmaf *c, struct cmaf_track *t, const struct
 	cut->split.len = 0;
 	if (c->conf.scheme != CMAF_CBCS || t->kind != MEDIA_VIDEO)
 		return true;
-	if (cut->sets && !avc_subsamples(cut->sets, p->data, p->size, &cut->split))
+	if (cut->sets && !t->coder->split(cut->sets, p->data, p->size, &cut->split))
 		return true;
 	if (!cut->warned_slices)
 		log_warn(t->name, "pictures are left out: their slices are of a kind that cannot "
@@ -593,7 +594,8 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 	if (rc == -ENOMEM)
 		return rc;
 	rc = 0; /* damaged parameters: those before hold */
-	if (!t->init || !read_frame(t, p, offset_us, &f) || !split_frame(c, t, p)) {
+	bool split = t->init && split_frame(c, t, p);
+	if (!split || !read_frame(t, p, offset_us, &f)) {
 		t->dropped++;
 		return 0;
 	}
