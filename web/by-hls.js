@@ -51,7 +51,7 @@ function encryption() {
 }
 
 export class Player {
-	hand = 0.15;	// s, see keep.js
+	hand = 0.3;	// s, see keep.js
 	#hls = null;
 	#host;
 	#mediaError = -Infinity;

@@ -1,5 +1,5 @@
 /* gex-endpoint: where the servers are. main.c puts it together, conf.c is its key table, server.c
- * takes the tunnels and hands their streams and flows to services. */
+ * takes the tunnels and hands their streams and flows to services (service.c). */
 #ifndef GEX_ENDPOINT_H
 #define GEX_ENDPOINT_H
 

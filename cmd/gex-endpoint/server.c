@@ -1,54 +1,12 @@
+/* Takes the tunnels, and hands their streams and flows to services. */
 #include <errno.h>
 #include <stdio.h>
 
-#include "endpoint.h"
-#include "keys.h"
 #include "log/log.h"
 #include "os/os.h"
-#include "relay/drain.h"
+#include "server.h"
 
 #define WATCH_US SEC_US
-
-/* What is counted for a service stays when that goes, as connections may. */
-struct service {
-	struct list in; /* server.services */
-	char *name;
-	struct net_spec spec;
-	struct tunnel_repair repair;
-	int64_t connect_us, resolve_us;
-	struct relay_backend *backend; /* NULL: the service has gone */
-	struct relay_meter meter;
-	bool wanted;
-};
-
-/* A tunnel with what runs in it. */
-struct session {
-	struct list in; /* server.sessions */
-	struct server *of;
-	struct tunnel *tunnel;
-	struct relay_link link;
-	struct key_meter *key;
-	int64_t since_us;
-	char peer[NET_ADDR_TEXT + TUNNEL_SERVICE_MAX + 8]; /* for the log */
-	struct log_limit limit;				   /* for what is said of its paths */
-};
-
-struct server {
-	struct loop *loop;
-	struct relay *relay;
-	struct carrier *carrier;
-	struct acceptor *acceptor;
-	struct keys keys;
-	struct list sessions;
-	size_t nsessions;
-	struct relay_figures figures;
-	struct metric *tunnels_total, *unknown_total;
-	struct log_limit unknown_limit, denied_limit, handshake_limit;
-	struct loop_timer watch;
-	struct relay_drain drain;
-	struct metrics *metrics;
-	struct list services;
-};
 
 /* ---- tunnels ---- */
 
@@ -126,20 +84,10 @@ static void on_tunnel_closed(struct server *s, struct tunnel *t)
 
 /* ---- services ---- */
 
-static struct service *service_named(const struct server *s, const char *name)
+static struct service *service_for(struct server *s, const struct session *x,
+				   const struct tunnel_open *open, enum net_proto proto)
 {
-	struct service *x;
-
-	list_for (x, &s->services, in)
-		if (!strcmp(x->name, name))
-			return x;
-	return NULL;
-}
-
-static struct service *find(struct server *s, const struct session *x,
-			    const struct tunnel_open *open, enum net_proto proto)
-{
-	struct service *found = service_named(s, open->service);
+	struct service *found = service_find(s, open->service);
 
 	if (found && !found->backend)
 		found = NULL;
@@ -164,8 +112,9 @@ static struct service *find(struct server *s, const struct session *x,
 
 static void on_stream(struct server *s, struct tunnel_stream *stream, struct session *x)
 {
-	struct service *to =
-	    x && !server_draining(s) ? find(s, x, tunnel_stream_info(stream), NET_TCP) : NULL;
+	struct service *to = x && !server_draining(s)
+				 ? service_for(s, x, tunnel_stream_info(stream), NET_TCP)
+				 : NULL;
 
 	if (to) {
 		relay_connect(&x->link, stream, to->backend);
@@ -179,7 +128,7 @@ static void on_stream(struct server *s, struct tunnel_stream *stream, struct ses
 static void on_flow(struct server *s, struct tunnel_flow *flow, struct session *x)
 {
 	struct service *to =
-	    x && !server_draining(s) ? find(s, x, tunnel_flow_info(flow), NET_UDP) : NULL;
+	    x && !server_draining(s) ? service_for(s, x, tunnel_flow_info(flow), NET_UDP) : NULL;
 
 	if (to)
 		relay_attach(&x->link, flow, to->backend);
@@ -245,101 +194,6 @@ static void on_watch(void *arg)
 				     ? "wrong key, the one of that name here is another"
 				     : "wrong key, there is none of that name here");
 	loop_timer_in(&s->watch, WATCH_US);
-}
-
-static void sum_figures(void *arg, struct tunnel_stats *out)
-{
-	struct server *s = arg;
-	struct tunnel *t = NULL;
-
-	while ((t = acceptor_next(s->acceptor, t))) {
-		struct tunnel_stats x;
-
-		tunnel_stats(t, &x);
-		relay_figures_add(out, &x);
-	}
-}
-
-#define ACCEPTOR_FIGURE(name, field) \
-	static double name(void *arg) \
-	{ \
-		struct server *s = arg; \
-		struct acceptor_stats x; \
-\
-		acceptor_stats(s->acceptor, &x); \
-		return (double)x.field; \
-	}
-ACCEPTOR_FIGURE(read_handshakes, handshakes)
-ACCEPTOR_FIGURE(read_wrong_key, wrong_key)
-ACCEPTOR_FIGURE(read_timed_out, timed_out)
-ACCEPTOR_FIGURE(read_failed, failed)
-ACCEPTOR_FIGURE(read_tunnels, tunnels)
-ACCEPTOR_FIGURE(read_stray, drops[TUNNEL_DROP_FORGED])
-
-#define CARRIER_FIGURE(name, field) \
-	static double name(void *arg) \
-	{ \
-		struct server *s = arg; \
-		struct carrier_stats x; \
-\
-		carrier_stats(s->carrier, &x); \
-		return (double)x.field; \
-	}
-CARRIER_FIGURE(read_dropped, dropped)
-CARRIER_FIGURE(read_tls_opened, tls_opened)
-CARRIER_FIGURE(read_tls_refused, tls_refused)
-
-static void export_figures(struct server *s, struct metrics *m)
-{
-	relay_figures_export(&s->figures, m);
-	s->tunnels_total =
-	    metrics_counter(m, "gex_endpoint_tunnels_opened_total", "Tunnels taken.", NULL);
-	s->unknown_total =
-	    metrics_counter(m, "gex_endpoint_unknown_service_total",
-			    "Connections and flows for a service that is not here.", NULL);
-	metrics_counter_fn(m, "gex_endpoint_tunnel_drop_local_total",
-			   "Datagrams of tunnels that found this host's receive buffer full.", NULL,
-			   read_dropped, s);
-	metrics_gauge_fn(m, "gex_endpoint_tunnels", "Tunnels now.", NULL, read_tunnels, s);
-	metrics_counter_fn(m, "gex_endpoint_handshakes_total",
-			   "Handshakes begun by proven addresses.", NULL, read_handshakes, s);
-	metrics_counter_fn(m, "gex_endpoint_handshake_failures_total", "Handshakes that failed.",
-			   "reason=\"key\"", read_wrong_key, s);
-	metrics_counter_fn(m, "gex_endpoint_handshake_failures_total", "Handshakes that failed.",
-			   "reason=\"timeout\"", read_timed_out, s);
-	metrics_counter_fn(m, "gex_endpoint_handshake_failures_total", "Handshakes that failed.",
-			   "reason=\"other\"", read_failed, s);
-	metrics_counter_fn(m, "gex_endpoint_tls_connections_total",
-			   "Connections of the tls carrier by peers with a key.", NULL,
-			   read_tls_opened, s);
-	metrics_counter_fn(m, "gex_endpoint_tls_refused_total",
-			   "Connections of the tls carrier by anybody else, or too many at a time.",
-			   NULL, read_tls_refused, s);
-	metrics_counter_fn(m, "gex_endpoint_stray_datagrams_total",
-			   "Datagrams that belong to no tunnel.", NULL, read_stray, s);
-}
-
-/* A key that may use a service which is not here: a slip of the pen, most likely. */
-static void note_services(const struct server *s)
-{
-	char word[CRYPT_WORDS_MAX + 1];
-
-	for (size_t i = 0; i < s->keys.ring.n; i++) {
-		const struct crypt_key *k = &s->keys.ring.key[i];
-
-		for (const char *p = k->words; *p;) {
-			size_t n = strcspn(p, " ");
-			const struct service *x;
-
-			memcpy(word, p, n);
-			word[n] = 0;
-			x = service_named(s, word);
-			if (!x || !x->backend)
-				log_warn(NULL, "key %s may use service \"%s\", which is not here",
-					 k->name, word);
-			p += n + (p[n] == ' ');
-		}
-	}
 }
 
 /* ---- the end ---- */
@@ -425,85 +279,6 @@ static int open_srt(struct server *s, const struct crypt_ring *ring, struct net_
 	return 0;
 }
 
-static struct service *service_make(struct server *s, const char *name)
-{
-	struct service *x = calloc(1, sizeof(*x));
-
-	if (x)
-		x->name = str_ndup(name, strlen(name));
-	if (!x || !x->name) {
-		free(x);
-		return NULL;
-	}
-	relay_meter_init(&x->meter, s->metrics, "endpoint", "service", name);
-	list_append(&s->services, &x->in);
-	return x;
-}
-
-static bool same_service(const struct service *x, const struct service_conf *c,
-			 const struct conf *all)
-{
-	return x->backend && x->spec.proto == c->spec.proto && x->spec.ports == c->spec.ports &&
-	       x->spec.host.port == c->spec.host.port &&
-	       !strcmp(x->spec.host.host, c->spec.host.host) &&
-	       x->repair.percent == c->repair.percent &&
-	       x->repair.deadline_us == c->repair.deadline_us && x->connect_us == all->connect_us &&
-	       x->resolve_us == all->resolve_us;
-}
-
-/* Connections to the backend that it had go on. */
-static int service_set(struct server *s, const struct service_conf *c, const struct conf *all)
-{
-	struct service *x = service_named(s, c->name);
-	struct relay_backend *backend = NULL;
-	int r;
-
-	if (!x)
-		x = service_make(s, c->name);
-	if (!x)
-		return -ENOMEM;
-	x->wanted = true;
-	if (same_service(x, c, all))
-		return 0;
-	struct relay_backend_conf conf = {
-	    .name = x->name,
-	    .spec = c->spec,
-	    .connect_us = all->connect_us,
-	    .resolve_us = all->resolve_us,
-	    .repair = c->repair,
-	    .meter = &x->meter,
-	};
-
-	r = relay_backend_create(&backend, s->relay, &conf);
-	if (r)
-		return r;
-	relay_backend_destroy(x->backend);
-	x->backend = backend;
-	x->spec = c->spec;
-	x->repair = c->repair;
-	x->connect_us = all->connect_us;
-	x->resolve_us = all->resolve_us;
-	return 0;
-}
-
-static int services_set(struct server *s, const struct conf *c)
-{
-	struct service *x;
-	int r = 0;
-
-	list_for (x, &s->services, in)
-		x->wanted = false;
-	for (size_t i = 0; !r && i < c->services.len; i++)
-		r = service_set(s, c->services.at[i], c);
-	list_for (x, &s->services, in) {
-		if (r || x->wanted)
-			continue;
-		relay_backend_destroy(x->backend);
-		x->backend = NULL;
-	}
-	return r;
-}
-
 int server_set(struct server *s, const struct conf *c)
 {
 	struct tunnel_conf tc;
@@ -539,14 +314,13 @@ int server_create(struct server **out, struct loop *l, struct relay *relay, cons
 	r = acceptor_create(&tc, ring, loop_now_us(l), &s->acceptor);
 	if (r)
 		goto fail;
-	s->figures = (struct relay_figures){.sum = sum_figures, .arg = s, .tool = "endpoint"};
-	export_figures(s, m);
+	figures_export(s, m);
 	r = services_set(s, c);
 	if (!r)
 		r = keys_set(&s->keys, ring);
 	if (r)
 		goto fail;
-	note_services(s);
+	services_note(s);
 	r = carrier_create(&s->carrier, l, on_events, s);
 	if (r)
 		goto fail;
@@ -571,7 +345,6 @@ fail:
 
 void server_destroy(struct server *s)
 {
-	struct service *v, *next;
 	struct session *x, *tmp;
 
 	if (!s)
@@ -580,11 +353,7 @@ void server_destroy(struct server *s)
 	relay_drain_finish(&s->drain);
 	list_for_safe (x, tmp, &s->sessions, in)
 		session_end(x);
-	list_for_safe (v, next, &s->services, in) {
-		relay_backend_destroy(v->backend);
-		free(v->name);
-		free(v);
-	}
+	services_finish(s);
 	carrier_destroy(s->carrier);
 	acceptor_destroy(s->acceptor);
 	keys_finish(&s->keys);
@@ -620,7 +389,7 @@ void server_set_keys(struct server *s, const struct crypt_ring *ring)
 	carrier_set_ring(s->carrier, ring);
 	if (keys_set(&s->keys, ring))
 		log_error("tunnel", "no memory to count what each key does");
-	note_services(s);
+	services_note(s);
 	carrier_kick(s->carrier);
 }
 

@@ -17,12 +17,7 @@
 
 #define TICK_US (100 * MS_US)
 #define TICK_TRYING_US (10 * MS_US) /* while an attempt is under way */
-#define RETRY_FIRST_US (100 * MS_US)
-#define RETRY_SOON 16 /* rounds before the pauses grow: a restart is over by then */
-#define RETIRED_MAX 8
 #define RESOLVE_US (2 * SEC_US)
-
-static void attempt(struct links *ls);
 
 static double summed_state(void *arg)
 {
@@ -84,104 +79,6 @@ static void link_destroy(struct link *l)
 	free(l);
 }
 
-static void schedule(struct links *ls, int64_t delay_us)
-{
-	if (!ls->drain.closing && !ls->attempt && !ls->retry.slot)
-		loop_timer_in(&ls->retry, delay_us);
-}
-
-/* After failure number n in a row: short at first, then doubling, capped, and spread so that listeners
- * do not come back in step. */
-static int64_t pause_us(int64_t cap_us, unsigned n, uint32_t random)
-{
-	unsigned doublings = n > RETRY_SOON ? MIN(n - RETRY_SOON, 16u) : 0;
-	int64_t p = MIN(RETRY_FIRST_US << doublings, cap_us);
-
-	return p / 2 + (int64_t)((uint64_t)(p / 2) * random >> 32);
-}
-
-/* With carrier = auto what served last comes first. */
-static void first_kind(struct links *ls)
-{
-	const struct route *r = route_nth(ls, ls->route);
-
-	ls->kind = r ? r->conf.carrier : CARRIER_UDP;
-	if (r && r->conf.automatic && r->told)
-		ls->kind = CARRIER_TLS;
-	ls->second = ls->refused_udp = false;
-}
-
-/* Udp does not work there: tls? True when the other one is tried next. */
-static bool try_second(struct links *ls, const char *where, const char *why)
-{
-	const struct route *r = route_nth(ls, ls->route);
-
-	if (!r || !r->conf.automatic || ls->second || ls->drain.closing)
-		return false;
-	log_debug("tunnel", "%s: over %s %s", where, carrier_kind_name(ls->kind), why);
-	str_copy(ls->first_why, sizeof(ls->first_why), why);
-	ls->kind = ls->kind == CARRIER_UDP ? CARRIER_TLS : CARRIER_UDP;
-	ls->second = true;
-	schedule(ls, 0);
-	return true;
-}
-
-/* True when there is something else to try at once: the next path, address, endpoint. */
-static bool go_on(struct links *ls)
-{
-	ls->route = (ls->route + 1) % MAX(ls->nroutes, 1);
-	first_kind(ls);
-	if (ls->route)
-		return true;
-	ls->addr++;
-	if (ls->addr < ls->naddrs && !ls->drain.closing)
-		return true;
-	ls->addr = 0;
-	ls->endpoint = (ls->endpoint + 1) % ls->nnames;
-	return ls->endpoint;
-}
-
-/* An attempt came to nothing: the next one, and after a round of all of them a pause. */
-static void failed(struct links *ls, const char *where, const char *why, enum log_level level)
-{
-	const char *first = ls->kind == CARRIER_UDP ? "tls" : "udp";
-	bool both = ls->second && *where && strcmp(why, ls->first_why) != 0;
-	uint32_t random;
-
-	if (level != LOG_ERROR && try_second(ls, where, why))
-		return;
-	metric_add(ls->failures_total, 1);
-	if (!log_allow(&ls->limit, 3, 60 * SEC_US, loop_now_us(ls->loop)))
-		;
-	else if (both)
-		log_write(level, "tunnel", "%s: over %s %s, over %s %s", where, first,
-			  ls->first_why, carrier_kind_name(ls->kind), why);
-	else
-		log_write(level, "tunnel", "%s%s%s", where, *where ? ": " : "", why);
-	if (go_on(ls)) {
-		schedule(ls, 0);
-		return;
-	}
-	os_random(&random, sizeof(random));
-	schedule(ls, pause_us(ls->conf.conf->retry_us, ls->failures++, random));
-}
-
-/* The next key of the file at once; when all of them were refused, it is a failure. */
-static void refused_key(struct links *ls, const char *where)
-{
-	char why[sizeof(((struct link *)0)->where) + 32];
-	size_t n = ls->conf.ring->n;
-
-	ls->key = (ls->key + 1) % n;
-	if (++ls->refused % n) {
-		log_info("tunnel", "key refused by %s; the next one of the file is tried", where);
-		schedule(ls, 0);
-		return;
-	}
-	snprintf(why, sizeof(why), "key refused by %s", where);
-	failed(ls, "", why, LOG_ERROR);
-}
-
 /* Not when it has been heard of since. */
 static bool still_suspect(struct link *l)
 {
@@ -216,7 +113,7 @@ static void came_up(struct link *l)
 		 l->leg[0].kind == CARRIER_UDP ? "" : carrier_kind_name(l->leg[0].kind));
 	legs_begin(l);
 	ls->route = 0;
-	first_kind(ls);
+	attempt_first(ls);
 	ls->conf.up(ls->conf.arg);
 	legs_tend(l, now);
 }
@@ -244,14 +141,14 @@ static void went_down(struct link *l)
 			 why);
 	link_destroy(l);
 	if (was_attempt && reason == -EACCES)
-		refused_key(ls, where);
+		attempt_refused(ls, where);
 	else if (was_attempt)
-		failed(ls, where, why, LOG_WARN);
+		attempt_failed(ls, where, why, LOG_WARN);
 	else if (was_current) {
 		/* Not after the pause that attempts beside it have come to meanwhile. */
 		loop_timer_stop(&ls->retry);
 		ls->failures = 0;
-		schedule(ls, RETRY_FIRST_US);
+		attempt_in(ls, RETRY_FIRST_US);
 	}
 }
 
@@ -282,8 +179,8 @@ static void on_events(void *arg)
 	relay_flush(r);
 }
 
-static int link_create(struct links *ls, struct route *via, const struct net_addr *addr,
-		       const struct net_addr *peer, const char *where)
+int link_create(struct links *ls, struct route *via, const struct net_addr *addr,
+		const struct net_addr *peer, const char *where)
 {
 	struct link *l = calloc(1, sizeof(*l));
 	struct tunnel_addr to;
@@ -321,68 +218,6 @@ fail:
 	return r;
 }
 
-/* ---- attempts ---- */
-
-static const char *name_where(const struct links *ls, char *dst, size_t cap)
-{
-	return net_host_format(&ls->conf.conf->endpoints.at[ls->endpoint], dst, cap);
-}
-
-static void on_resolved(void *arg, int err)
-{
-	struct links *ls = arg;
-	char where[NET_HOST_MAX + 16], why[160];
-
-	ls->resolving = false;
-	if (!err) {
-		attempt(ls);
-		return;
-	}
-	ls->naddrs = 0;
-	snprintf(why, sizeof(why), "cannot resolve: %s", resolve_error(ls->name[ls->endpoint]));
-	failed(ls, name_where(ls, where, sizeof(where)), why, LOG_WARN);
-}
-
-static void attempt(struct links *ls)
-{
-	const struct net_host *host = &ls->conf.conf->endpoints.at[ls->endpoint];
-	char where[sizeof(((struct link *)0)->where)], text[NET_ADDR_TEXT];
-	const struct net_addr *addrs;
-	struct net_addr addr, peer;
-	struct route *via = route_nth(ls, ls->route);
-
-	if (ls->drain.closing || ls->attempt || ls->resolving || ls->n >= RETIRED_MAX)
-		return;
-	addrs = resolve_addrs(ls->name[ls->endpoint], &ls->naddrs);
-	if (!ls->naddrs) {
-		ls->resolving = true;
-		resolve_wait(ls->name[ls->endpoint], &ls->wait);
-		return;
-	}
-	addr = addrs[MIN(ls->addr, ls->naddrs - 1)];
-	addr.port = host->port;
-	name_where(ls, where, sizeof(where));
-	if (!route_addr(via, &addr, &peer)) {
-		failed(ls, where, "the address of a path is not known yet", LOG_WARN);
-		return;
-	}
-	net_addr_format(&addr, text, sizeof(text));
-	if (strcmp(where, text)) {
-		size_t n = strlen(where);
-
-		snprintf(where + n, sizeof(where) - n, " (%s)", text);
-	}
-	int r = link_create(ls, via, &addr, &peer, where);
-
-	if (r)
-		failed(ls, where, strerror(-r), LOG_WARN);
-}
-
-static void on_retry(void *arg)
-{
-	attempt(arg);
-}
-
 /* ---- watching ---- */
 
 /* The other endpoint first, if there is one: this one is more likely dead than the line to it; unless
@@ -401,7 +236,7 @@ static void suspect(struct link *l, const struct tunnel_stats *s)
 	}
 	l->suspect = true;
 	l->suspected_us = s->heard_us;
-	schedule(ls, 0);
+	attempt_in(ls, 0);
 }
 
 /* A handshake that will come to nothing, as the carrier knows already. */
@@ -416,14 +251,14 @@ static void watch_attempt(struct link *l, bool refused)
 	str_copy(where, sizeof(where), l->where);
 	if (status == -EACCES) {
 		link_destroy(l);
-		refused_key(ls, where);
+		attempt_refused(ls, where);
 	} else if (refused || (status && status != -EINPROGRESS)) {
 		ls->refused_udp |= refused && ls->kind == CARRIER_UDP;
 		link_destroy(l);
-		failed(ls, where,
-		       refused || status == -ECONNREFUSED ? "nobody listens there"
-							  : strerror(-status),
-		       LOG_WARN);
+		attempt_failed(ls, where,
+			       refused || status == -ECONNREFUSED ? "nobody listens there"
+								  : strerror(-status),
+			       LOG_WARN);
 	}
 }
 
@@ -515,8 +350,7 @@ int links_create(struct links **out, struct loop *l, struct relay *r, const stru
 	ls->conf = *conf;
 	list_init(&ls->all);
 	list_init(&ls->routes);
-	ls->wait = (struct resolve_wait){.fn = on_resolved, .arg = ls};
-	loop_timer_init(l, &ls->retry, on_retry, ls);
+	attempt_init(ls);
 	loop_timer_init(l, &ls->tick, on_tick, ls);
 	relay_drain_init(&ls->drain, l, &drain_ops, ls);
 	for (; !rc && ls->nnames < n; ls->nnames++)
@@ -528,7 +362,7 @@ int links_create(struct links **out, struct loop *l, struct relay *r, const stru
 		links_destroy(ls);
 		return rc;
 	}
-	first_kind(ls);
+	attempt_first(ls);
 	ls->figures = (struct relay_figures){.sum = sum_figures, .arg = ls, .tool = "listen"};
 	relay_figures_export(&ls->figures, conf->metrics);
 	metrics_counter_fn(conf->metrics, "gex_listen_tunnel_drop_local_total",
@@ -548,7 +382,7 @@ void links_start(struct links *ls)
 {
 	ls->began = true;
 	loop_timer_in(&ls->tick, TICK_US);
-	attempt(ls);
+	attempt_now(ls);
 }
 
 int links_reload(struct links *ls)
@@ -560,7 +394,7 @@ int links_reload(struct links *ls)
 	relay_setup_conf(&ls->conf.conf->tunnel, &conf);
 	list_for (l, &ls->all, in)
 		tunnel_set_conf(l->tunnel, &conf);
-	first_kind(ls);
+	attempt_first(ls);
 	return r;
 }
 

@@ -1,4 +1,4 @@
-/* The inside of link.c and paths.c. */
+/* The inside of link.c, attempt.c and paths.c. */
 #ifndef GEX_LISTEN_LINK_H
 #define GEX_LISTEN_LINK_H
 
@@ -108,5 +108,26 @@ void legs_tend(struct link *l, int64_t now);
 /* Has it a TCP connection? */
 bool legs_connected(const struct link *l);
 void legs_text(struct link *l, char *dst, size_t cap);
+
+/* ---- attempt.c ---- */
+
+#define RETRY_FIRST_US (100 * MS_US)
+
+void attempt_init(struct links *ls);
+/* Connects, unless an attempt is under way: now, or in a while. */
+void attempt_now(struct links *ls);
+void attempt_in(struct links *ls, int64_t delay_us);
+/* By which carrier the route that is next goes first: with carrier = auto by what served last. */
+void attempt_first(struct links *ls);
+/* It came to nothing: the next one, and after a round of all of them a pause. */
+void attempt_failed(struct links *ls, const char *where, const char *why, enum log_level level);
+/* The next key of the file at once; when all of them were refused, it is a failure. */
+void attempt_refused(struct links *ls, const char *where);
+
+/* ---- link.c ---- */
+
+/* The attempt itself, over that route to addr, which the route may reach at peer. A negative errno. */
+int link_create(struct links *ls, struct route *via, const struct net_addr *addr,
+		const struct net_addr *peer, const char *where) MUST_USE;
 
 #endif

@@ -1,5 +1,5 @@
 /* gex-listen: where the users are. main.c puts it together, conf.c is its key table, link.c keeps a
- * tunnel up, front.c are the listeners. */
+ * tunnel up (attempt.c makes the next, paths.c its paths), front.c are the listeners. */
 #ifndef GEX_LISTEN_H
 #define GEX_LISTEN_H
 

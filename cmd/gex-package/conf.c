@@ -14,6 +14,7 @@
 	    KEY(S, "chunk", CONF_DURATION, O(chunk_us), D("30ms"), 0, 5 * SEC_US, 0), \
 	    KEY(S, "window", CONF_DURATION, O(window_us), D("20s"), 6 * SEC_US, 3600 * SEC_US, 0), \
 	    KEY(S, "latency", CONF_DURATION, O(latency_us), D("1s"), 100 * MS_US, 60 * SEC_US, 0), \
+	    KEY(S, "slate", CONF_DURATION, O(slate_us), D("20s"), 0, 3600 * SEC_US, CONF_RELOAD), \
 	    KEY(S, "memory", CONF_SIZE, O(memory), D("512M"), 1 << 20, INT64_C(1) << 40, \
 		CONF_RELOAD), \
 	    KEY(S, "dvr", CONF_STR, O(dvr), NULL, 0, 0, CONF_RELOAD), \

@@ -15,6 +15,7 @@ static void free_all(struct dvr *d)
 {
 	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++)
 		dvr_files_close(&d->slot[i].out);
+	dvr_files_close(&d->pictures.out);
 	if (d->lock >= 0)
 		close(d->lock);
 	dvr_keys_finish(d);
@@ -33,7 +34,7 @@ bool dvr_release(struct dvr *d)
 
 /* ---- what becomes of a segment ---- */
 
-static void write_free(struct dvr_write *w)
+void dvr_write_free(struct dvr_write *w)
 {
 	buf_unref(w->init);
 	for (size_t i = 0; i < w->chunk.len; i++)
@@ -42,7 +43,7 @@ static void write_free(struct dvr_write *w)
 	free(w);
 }
 
-static void lose(struct dvr *d, struct dvr_slot *slot, bool discontinuity, enum dvr_loss why)
+void dvr_lose(struct dvr *d, struct dvr_slot *slot, bool discontinuity, enum dvr_loss why)
 {
 	d->lost[why]++;
 	slot->owed |= discontinuity;
@@ -86,7 +87,7 @@ static void on_written(struct disk_job *j)
 
 	d->writing--;
 	if (rc) {
-		lose(d, w->slot, w->e.discontinuity, DVR_DISK);
+		dvr_lose(d, w->slot, w->e.discontinuity, DVR_DISK);
 		if (w->slot->id == w->id)
 			w->slot->id = INT64_MIN; /* the next one begins another file */
 		if (!d->closed)
@@ -98,15 +99,13 @@ static void on_written(struct disk_job *j)
 				 d->dir, (long long)(d->lost[DVR_DISK] - d->lost_before));
 		d->failing = false;
 	}
-	write_free(w);
+	dvr_write_free(w);
 	dvr_release(d);
 }
 
-static struct dvr_write *make_write(struct dvr *d, const struct cmaf *c, const struct cmaf_track *t,
-				    const struct cmaf_segment *s)
+struct dvr_write *dvr_write_create(struct dvr *d, struct dvr_slot *slot, size_t bytes)
 {
 	struct dvr_write *w = calloc(1, sizeof(*w));
-	struct dvr_slot *slot = &d->slot[t->index];
 
 	if (!w)
 		return NULL;
@@ -114,7 +113,17 @@ static struct dvr_write *make_write(struct dvr *d, const struct cmaf *c, const s
 	w->slot = slot;
 	w->job.run = dvr_files_write;
 	w->job.done = on_written;
-	w->job.bytes = s->size;
+	w->job.bytes = bytes;
+	return w;
+}
+
+static struct dvr_write *make_write(struct dvr *d, const struct cmaf *c, const struct cmaf_track *t,
+				    const struct cmaf_segment *s)
+{
+	struct dvr_write *w = dvr_write_create(d, &d->slot[t->index], s->size);
+
+	if (!w)
+		return NULL;
 	w->e = (struct archive_entry){.number = s->number,
 				      .start = s->start,
 				      .size = (uint32_t)s->size,
@@ -124,7 +133,7 @@ static struct dvr_write *make_write(struct dvr *d, const struct cmaf *c, const s
 				      .gap = s->gap || !s->size};
 	for (size_t i = 0; i < s->chunk.len; i++) {
 		if (vec_push(&w->chunk, s->chunk.at[i])) {
-			write_free(w);
+			dvr_write_free(w);
 			return NULL;
 		}
 		buf_ref(s->chunk.at[i]);
@@ -169,19 +178,39 @@ static int64_t span_us(const struct dvr *d)
 	return CLAMP(d->window_us / 12, 60 * SEC_US, 3600 * SEC_US);
 }
 
-/* The file that the segment belongs to: the one in progress, or one that begins with it. */
-static void choose_file(struct dvr *d, struct dvr_slot *slot, struct dvr_write *w,
-			const struct cmaf_segment *s, int64_t start_us)
+void dvr_choose_file(struct dvr *d, struct dvr_write *w, int64_t start_us)
 {
+	struct dvr_slot *slot = w->slot;
 	int64_t span = base_floor_div(start_us, span_us(d));
 
 	if (slot->id == INT64_MIN ||
-	    (!s->gap && (span != slot->span || !archive_same(&slot->is, &w->about)))) {
-		slot->id = s->number;
+	    (!w->e.gap && (span != slot->span || !archive_same(&slot->is, &w->about)))) {
+		slot->id = w->e.number;
 		slot->span = span;
 		slot->is = w->about;
 	}
 	w->id = slot->id;
+}
+
+void dvr_post(struct dvr *d, struct dvr_write *w)
+{
+	struct dvr_slot *slot = w->slot;
+
+	if (disk_post(d->write, &w->job)) {
+		static struct log_limit limit;
+
+		if (log_allow(&limit, 1, 60 * SEC_US, loop_now_us(d->loop)))
+			log_warn("dvr", "%s: the disk is too slow: segments are not kept", d->dir);
+		dvr_lose(d, slot, w->e.discontinuity, DVR_QUEUE);
+		if (slot->id == w->e.number) /* the file has not begun */
+			slot->id = INT64_MIN;
+		dvr_write_free(w);
+		return;
+	}
+	slot->owed = false;
+	slot->breaks += w->e.discontinuity;
+	d->pending++;
+	d->writing++;
 }
 
 static void keep(struct dvr *d, const struct cmaf *c, const struct cmaf_track *t,
@@ -194,7 +223,7 @@ static void keep(struct dvr *d, const struct cmaf *c, const struct cmaf_track *t
 		return;
 	slot->last = s->number;
 	if (d->failing && loop_now_us(d->loop) < d->retry_us) {
-		lose(d, slot, s->discontinuity, DVR_DISK);
+		dvr_lose(d, slot, s->discontinuity, DVR_DISK);
 		return;
 	}
 	if (!init || (s->gap && slot->id == INT64_MIN)) {
@@ -203,32 +232,17 @@ static void keep(struct dvr *d, const struct cmaf *c, const struct cmaf_track *t
 	}
 	struct dvr_write *w = make_write(d, c, t, s);
 	if (!w) {
-		lose(d, slot, s->discontinuity, DVR_QUEUE);
+		dvr_lose(d, slot, s->discontinuity, DVR_QUEUE);
 		return;
 	}
 	w->init = buf_ref(init->buf);
 	w->about = about(c, t, init, s->key);
 	w->about.breaks = slot->breaks;
-	choose_file(d, slot, w, s, cmaf_us(t, s->start));
+	dvr_choose_file(d, w, cmaf_us(t, s->start));
 	w->e.discontinuity |= slot->owed || first;
 	if (s->key)
 		dvr_keys_add(d, s->key);
-	int rc = disk_post(d->write, &w->job);
-	if (rc) {
-		static struct log_limit limit;
-
-		if (log_allow(&limit, 1, 60 * SEC_US, loop_now_us(d->loop)))
-			log_warn("dvr", "%s: the disk is too slow: segments are not kept", d->dir);
-		lose(d, slot, w->e.discontinuity, DVR_QUEUE);
-		if (slot->id == s->number) /* the file has not begun */
-			slot->id = INT64_MIN;
-		write_free(w);
-		return;
-	}
-	slot->owed = false;
-	slot->breaks += w->e.discontinuity;
-	d->pending++;
-	d->writing++;
+	dvr_post(d, w);
 }
 
 /* The presentation begins, on disk, with the first segment that every track has, so that all have a discontinuity at the same
@@ -319,19 +333,16 @@ static void remove_done(struct disk_job *j)
 	dvr_release(d);
 }
 
-static bool expire_one(struct dvr *d)
+bool dvr_remove(struct dvr *d, struct archive_track *t, struct archive_file *f)
 {
-	struct archive_track *t;
-	struct archive_file *f =
-	    archive_expired(&d->archive, os_utc_us() - d->window_us, (uint64_t)d->size, &t);
-	struct removal *r = f ? calloc(1, sizeof(*r)) : NULL;
+	struct removal *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return false;
 	r->d = d;
 	r->job.run = remove_run;
 	r->job.done = remove_done;
-	dvr_files_path(d, t->name, f->id, ".mp4", r->data);
+	dvr_files_path(d, t->name, f->id, dvr_files_ending(t->name), r->data);
 	dvr_files_path(d, t->name, f->id, ".idx", r->index);
 	if (disk_post(d->write, &r->job)) {
 		free(r);
@@ -340,6 +351,15 @@ static bool expire_one(struct dvr *d)
 	d->pending++;
 	archive_drop(&d->archive, t, f);
 	return true;
+}
+
+static bool expire_one(struct dvr *d)
+{
+	struct archive_track *t;
+	struct archive_file *f =
+	    archive_expired(&d->archive, os_utc_us() - d->window_us, (uint64_t)d->size, &t);
+
+	return f && dvr_remove(d, t, f);
 }
 
 static void on_tick(void *arg)
@@ -423,6 +443,8 @@ int dvr_create(struct dvr **out, const struct dvr_conf *c, struct loop *l, struc
 	str_copy(d->name, sizeof(d->name), c->name);
 	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++)
 		d->slot[i].out = (struct dvr_out){.data = -1, .index = -1, .id = INT64_MIN};
+	d->pictures.out = (struct dvr_out){.data = -1, .index = -1, .id = INT64_MIN};
+	d->pictures.id = d->pictures.last = INT64_MIN;
 	loop_timer_init(l, &d->tick, on_tick, d);
 	if ((size_t)snprintf(d->dir, sizeof(d->dir), "%s/%s", c->dir, c->name) >=
 	    sizeof(d->dir) - 64) {
@@ -433,6 +455,8 @@ int dvr_create(struct dvr **out, const struct dvr_conf *c, struct loop *l, struc
 	if ((rc = dvr_files_lock(d, err)) || (rc = dvr_files_load(d, err)) ||
 	    (rc = dvr_keys_load(d, c->keys, err)) || (rc = loop_timer_in(&d->tick, 0)))
 		goto fail;
+	if (d->archive.pictures)
+		d->pictures.last = archive_last(d->archive.pictures);
 	int64_t from, to;
 	if (archive_span(&d->archive, &from, &to))
 		log_info("dvr", "%s: %.0f s of the past, %.1f MB", d->dir,

@@ -6,6 +6,7 @@
  *   dvr_read.c  segments and playlists for viewers
  *   dvr_clip.c  a span as one MP4
  *   dvr_keys.c  the keys of what is encrypted
+ *   dvr_picture.c  thumbnails
  *
  * Nothing here ever waits for the disk. When it is full or fails, segments are lost to the archive, are counted, and it is
  * tried again after a while; when it is slow, what waits is bounded and more is lost. Live goes on from memory. */
@@ -67,7 +68,8 @@ struct dvr {
 	struct disk *write, *read;
 	struct archive archive;
 	struct dvr_slot slot[MEDIA_TRACKS_MAX];
-	int lock; /* descriptor of the file that says that the folder is ours */
+	struct dvr_slot pictures; /* thumbnails */
+	int lock;		  /* descriptor of the file that says that the folder is ours */
 	bool begun;
 	struct dvr_keys keys;
 	int pending; /* jobs under way */
@@ -93,14 +95,16 @@ void dvr_destroy(struct dvr *d);
 /* A segment of the presentation is complete, or is a gap. */
 void dvr_segment(struct dvr *d, const struct cmaf *c, const struct cmaf_segment *s,
 		 const struct cmaf_track *t);
+/* The newest of the thumbnails has come. */
+void dvr_picture(struct dvr *d, const struct pictures *all);
 /* The presentation is over; the next begins anew. */
 void dvr_restart(struct dvr *d);
 /* A job is done or was not taken; true: d is no more. */
 bool dvr_release(struct dvr *d);
 
-/* ---- dvr_files.c ---- */
+/* ---- dvr.c, dvr_files.c ---- */
 
-/* A segment to be written. */
+/* A segment, or a thumbnail, to be written. */
 struct dvr_write {
 	struct disk_job job;
 	struct dvr *d;
@@ -111,12 +115,24 @@ struct dvr_write {
 	struct buf *init;
 	VEC(struct buf *) chunk;
 };
+/* A write with nothing in it but whose it is. NULL without memory. */
+struct dvr_write *dvr_write_create(struct dvr *d, struct dvr_slot *slot, size_t bytes);
+void dvr_write_free(struct dvr_write *w);
+/* The file that it belongs to: the one in progress, or one that begins with it. */
+void dvr_choose_file(struct dvr *d, struct dvr_write *w, int64_t start_us);
+/* To the writing thread; takes w. */
+void dvr_post(struct dvr *d, struct dvr_write *w);
+/* Takes a file out of the archive and off the disk. False: not now. */
+bool dvr_remove(struct dvr *d, struct archive_track *t, struct archive_file *f);
+void dvr_lose(struct dvr *d, struct dvr_slot *slot, bool discontinuity, enum dvr_loss why);
 int dvr_files_write(struct disk_job *j);
 void dvr_files_close(struct dvr_out *o);
 /* Fills the archive from the folder. */
 int dvr_files_load(struct dvr *d, char *err) MUST_USE;
 /* The folder's lock. */
 int dvr_files_lock(struct dvr *d, char *err) MUST_USE;
+/* The ending of a track's files of media: ".mp4", of thumbnails ".mjpeg". */
+const char *dvr_files_ending(const char *track);
 void dvr_files_path(const struct dvr *d, const char *track, int64_t id, const char *ending,
 		    char out[DVR_PATH]);
 /* Reads exactly n bytes of a file; -EIO when there are fewer. On a disk's thread. */

@@ -18,6 +18,11 @@
 #define LOOK_AT \
 	16 /* segments at the end of a track that may not have reached the disk before a crash */
 
+const char *dvr_files_ending(const char *track)
+{
+	return strcmp(track, CMAF_PICTURES) != 0 ? ".mp4" : ".mjpeg";
+}
+
 void dvr_files_path(const struct dvr *d, const char *track, int64_t id, const char *ending,
 		    char out[DVR_PATH])
 {
@@ -88,7 +93,7 @@ static int open_file(struct dvr_write *w)
 	if (o->data >= 0)
 		sync_both(o);
 	dvr_files_close(o);
-	dvr_files_path(w->d, w->about.name, w->id, ".mp4", data);
+	dvr_files_path(w->d, w->about.name, w->id, dvr_files_ending(w->about.name), data);
 	dvr_files_path(w->d, w->about.name, w->id, ".idx", index);
 	*strrchr(data, '/') = 0;
 	rc = os_make_dirs(data);
@@ -206,12 +211,26 @@ static bool is_sealed(int fd, const struct archive_entry *e)
 	       memcmp(last, nothing, sizeof(last)) != 0;
 }
 
+/* From the first marker of a JPEG to its last. */
+static bool is_picture(int fd, const struct archive_entry *e)
+{
+	uint8_t begin[2], end[2];
+
+	return e->size > 4 && !read_fd(fd, e->offset, begin, 2) &&
+	       !read_fd(fd, e->offset + e->size - 2, end, 2) && begin[0] == 0xff &&
+	       begin[1] == 0xd8 && end[0] == 0xff && end[1] == 0xd9;
+}
+
 /* A segment is a run of moof and mdat, to its last byte. */
-static bool is_whole(int fd, const struct archive_entry *e)
+static bool is_whole(int fd, const struct archive_file *f, const struct archive_entry *e)
 {
 	uint64_t at = e->offset, end = e->offset + e->size;
 	uint8_t h[8];
 
+	if (!strcmp(f->about.codec, PICTURE_CODEC))
+		return is_picture(fd, e);
+	if (f->about.scheme == CMAF_AES128)
+		return is_sealed(fd, e);
 	while (at + sizeof(h) <= end) {
 		struct rd r = rd_of(h, 4);
 
@@ -236,9 +255,8 @@ static void check_end(struct dvr *d, struct archive_file *f, const char *path)
 
 	for (size_t i = from; i < f->e.len; i++) {
 		const struct archive_entry *e = &f->e.at[i];
-		bool sealed = f->about.scheme == CMAF_AES128;
 
-		if (fd >= 0 && (e->gap || (sealed ? is_sealed(fd, e) : is_whole(fd, e))))
+		if (fd >= 0 && (e->gap || is_whole(fd, f, e)))
 			continue;
 		log_warn("dvr", "%s: %zu segments at its end are damaged", path, f->e.len - i);
 		f->e.len = i;
@@ -273,7 +291,7 @@ static int load_file(struct dvr *d, const char *track, int64_t id)
 	size_t n = 0;
 	int rc;
 
-	dvr_files_path(d, track, id, ".mp4", data);
+	dvr_files_path(d, track, id, dvr_files_ending(track), data);
 	dvr_files_path(d, track, id, ".idx", index);
 	rc = stat(data, &st) ? -errno : read_whole(index, &bytes, &n);
 	if (!rc)
@@ -304,7 +322,7 @@ static int by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* "123.mp4", "123.idx"; other files are none of ours. */
+/* "123.mp4", "123.mjpeg", "123.idx"; other files are none of ours. */
 static bool parse_name(const char *s, int64_t *id)
 {
 	int used = 0;
@@ -313,7 +331,8 @@ static bool parse_name(const char *s, int64_t *id)
 	if (*s < '0' || *s > '9' || sscanf(s, "%18lld%n", &v, &used) != 1)
 		return false;
 	*id = v;
-	return !strcmp(s + used, ".mp4") || !strcmp(s + used, ".idx");
+	return !strcmp(s + used, ".mp4") || !strcmp(s + used, ".mjpeg") ||
+	       !strcmp(s + used, ".idx");
 }
 
 static int load_track(struct dvr *d, const char *track)

@@ -21,13 +21,17 @@ struct fetch {
 	bool ready;
 };
 
-static void answer(struct http_request *r, struct buf *b)
+static void answer(struct http_request *r, const struct fetch *f)
 {
-	struct slice s = {b, 0, b->len};
+	struct slice s = {f->buf, 0, f->buf->len};
+	const char *ending = strrchr(f->path, '.');
 
-	http_reply(r,
-		   &(struct http_answer){
-		       .status = 200, .type = "video/mp4", .cache = FOREVER, .body = &s, .n = 1});
+	http_reply(r, &(struct http_answer){.status = 200,
+					    .type = strcmp(ending, ".mjpeg") != 0 ? "video/mp4"
+										  : "image/jpeg",
+					    .cache = FOREVER,
+					    .body = &s,
+					    .n = 1});
 }
 
 static void refuse(struct http_request *r, int status)
@@ -52,7 +56,7 @@ static void release_waiting(struct fetch *f, int status)
 		if (status)
 			refuse(r, status);
 		else
-			answer(r, f->buf);
+			answer(r, f);
 	}
 }
 
@@ -142,7 +146,7 @@ static void get(struct dvr *d, const struct archive_file *of, const char *track,
 {
 	char path[DVR_PATH];
 
-	dvr_files_path(d, track, of->id, ".mp4", path);
+	dvr_files_path(d, track, of->id, dvr_files_ending(track), path);
 	struct fetch *f = find(d, path, offset);
 	if (!f)
 		f = begin(d, path, offset, size);
@@ -153,7 +157,7 @@ static void get(struct dvr *d, const struct archive_file *of, const char *track,
 	list_remove(&f->link);
 	list_append(&d->fetches, &f->link);
 	if (f->ready) {
-		answer(r, f->buf);
+		answer(r, f);
 		return;
 	}
 	r->gone = on_gone;

@@ -187,6 +187,12 @@ void export_package(struct package *p)
 	keep(p, metrics_counter_fn(p->metrics, "gex_package_beside_dropped_total",
 				   "Cues and ID3 that could not be used, or came before media.",
 				   labels, read_count, &p->beside_n[1]));
+	keep(p, metrics_counter_fn(p->metrics, "gex_package_thumbnails_total", "Thumbnails taken.",
+				   labels, read_count, &p->pictures_n[0]));
+	keep(p, metrics_counter_fn(p->metrics, "gex_package_thumbnails_dropped_total",
+				   "Thumbnails that could not be used: damaged, too many, too "
+				   "large, or before media.",
+				   labels, read_count, &p->pictures_n[1]));
 	keep(p, metrics_counter_fn(p->metrics, "gex_package_restarts_total",
 				   "Times the tracks changed so that players had to begin anew.",
 				   labels, read_count, &p->restarts));

@@ -1,4 +1,4 @@
-/* Requests that cannot be answered yet. Each lives in a list of its rendition, one for each kind, by
+/* Playlists and parts that cannot be answered yet (segments: clock.c). Each lives in a list of its rendition, one for each kind, by
  * http_request.link and in the order they came; its `user` says what it waits for. Replies never call back into here, so the lists may be walked
  * while answering. */
 #include <errno.h>
@@ -14,7 +14,7 @@ struct held {
 	struct cmaf_track *t;
 	enum hold_kind kind;
 	int64_t number;
-	int part;  /* -1: the whole segment */
+	int part;  /* of a playlist, -1: the whole segment */
 	bool text; /* the playlist is that of its texts */
 };
 
@@ -83,60 +83,6 @@ static void answer_playlist(struct package *p, struct cmaf_track *t, bool text,
 		serve_subtitles(p, r, cache);
 	else
 		serve_playlist(p, t, r, cache);
-}
-
-/* ---- segments in progress ---- */
-
-static int send_chunk(struct http_request *r, struct buf *chunk)
-{
-	return http_stream_write(r, &(struct slice){chunk, 0, chunk->len});
-}
-
-void trickle(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
-	     struct http_request *r)
-{
-	if (!keep(p, t, r, &p->rendition[t->index].trickled,
-		  (struct held){.kind = HOLD_SEGMENT, .number = s->number})) {
-		http_reply_status(r, 503);
-		return;
-	}
-	http_stream_start(
-	    r, &(struct http_answer){.status = 200,
-				     .type = t->kind == MEDIA_VIDEO ? "video/mp4" : "audio/mp4",
-				     .cache = "public, max-age=86400, immutable"});
-	for (size_t i = 0; i < s->chunk.len; i++)
-		send_chunk(r, s->chunk.at[i]);
-}
-
-/* Those who asked for the segment before it began. */
-static void begin_waiting(struct package *p, struct cmaf_track *t, struct cmaf_segment *s)
-{
-	struct http_request *r, *tmp;
-
-	list_for_safe (r, tmp, &p->rendition[t->index].held[HOLD_SEGMENT], link) {
-		struct held *h = r->user;
-
-		if (h->number != s->number)
-			continue;
-		release(r);
-		trickle(p, t, s, r);
-	}
-}
-
-void hold_on_chunk(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
-		   struct buf *chunk, int64_t age_us)
-{
-	struct http_request *r, *tmp;
-
-	list_for_safe (r, tmp, &p->rendition[t->index].trickled, link) {
-		struct held *h = r->user;
-
-		if (h->number != s->number)
-			continue;
-		delay_add(&p->rendition[t->index].sent, age_us);
-		send_chunk(r, chunk);
-	}
-	begin_waiting(p, t, s);
 }
 
 /* ---- parts and playlists ---- */
@@ -223,34 +169,6 @@ void hold_on_part(struct package *p, struct cmaf_track *t)
 		loop_timer_in(&p->more, 0);
 }
 
-void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segment *s)
-{
-	struct http_request *r, *tmp;
-
-	list_for_safe (r, tmp, &p->rendition[t->index].trickled, link) {
-		struct held *h = r->user;
-
-		if (h->number > s->number)
-			continue;
-		let_go(r);
-		http_stream_end(r);
-	}
-	list_for_safe (r, tmp, &p->rendition[t->index].held[HOLD_SEGMENT], link) {
-		struct held *h = r->user;
-
-		if (h->number > s->number)
-			continue;
-		bool whole =
-		    h->number == s->number && !s->gap; /* which alone there is with AES-128 */
-		let_go(r);
-		if (whole)
-			serve_segment(s, r);
-		else
-			http_reply(r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
-	}
-	hold_on_part(p, t);
-}
-
 static void end_kind(struct package *p, struct cmaf_track *t, enum hold_kind kind)
 {
 	struct http_request *r, *tmp;
@@ -270,7 +188,7 @@ void hold_on_end(struct package *p)
 {
 	answer_rest(p);
 	for (int i = 0; i < p->cmaf->n; i++)
-		for (int kind = 0; kind < HOLD_KINDS; kind++)
+		for (int kind = 0; kind < HOLD_SEGMENT; kind++)
 			end_kind(p, p->cmaf->track[i], kind);
 }
 
@@ -294,18 +212,10 @@ static void expire(struct list *held, enum hold_kind kind, int64_t until_us, boo
 void hold_expire(struct package *p, int64_t now_us, bool all)
 {
 	int64_t limit = p->cmaf ? 3 * cmaf_target_s(p->cmaf) * SEC_US : 0;
-	struct http_request *r, *tmp;
 
 	if (all)
 		answer_rest(p);
-	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
-		for (int kind = 0; kind < HOLD_KINDS; kind++)
+	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++)
+		for (int kind = 0; kind < HOLD_SEGMENT; kind++)
 			expire(&p->rendition[i].held[kind], kind, now_us - limit, all);
-		if (!all)
-			continue;
-		list_for_safe (r, tmp, &p->rendition[i].trickled, link) {
-			let_go(r);
-			http_stream_end(r);
-		}
-	}
 }

@@ -23,7 +23,7 @@ static void on_chunk(void *arg, struct cmaf_track *t, struct cmaf_segment *s, st
 
 	if (p->cmaf->conf.scheme == CMAF_AES128)
 		return; /* it is in clear */
-	hold_on_chunk(arg, t, s, chunk, age_us);
+	clock_on_chunk(arg, t, s, chunk, age_us);
 	live_on_chunk(arg, t, s, chunk, age_us);
 }
 
@@ -32,8 +32,10 @@ static void on_part(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 	struct package *p = arg;
 	struct rendition *r = &p->rendition[t->index];
 
-	r->latency_us = os_utc_us() - cmaf_us(t, s->end - t->frame);
-	delay_add(&r->part, r->latency_us);
+	if (!p->away) { /* a slate is as late as it was decided to be */
+		r->latency_us = os_utc_us() - cmaf_us(t, s->end - t->frame);
+		delay_add(&r->part, r->latency_us);
+	}
 	serve_forget(r);
 	hold_on_part(p, t);
 }
@@ -42,7 +44,8 @@ static void on_segment(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 {
 	struct package *p = arg;
 
-	hold_on_segment(p, t, s);
+	clock_on_segment(p, t, s);
+	hold_on_part(p, t);
 	if (p->dvr)
 		dvr_segment(p->dvr, p->cmaf, s, t);
 }
@@ -52,6 +55,7 @@ static void drop_presentation(struct package *p)
 	if (p->cmaf) /* what comes has no connection with it: one more, which no playlist shows */
 		p->discontinuities = cmaf_discontinuities(p->cmaf) + 1;
 	hold_expire(p, loop_now_us(p->loop), true);
+	clock_expire(p, loop_now_us(p->loop), true);
 	live_end(p);
 	text_flush(p);
 	for (size_t i = 0; i < ARRAY_LEN(p->rendition); i++)
@@ -192,6 +196,7 @@ static bool has_jumped(const struct package *p, const struct media_packet *pkt)
 
 static void take(struct package *p, struct media_packet *pkt)
 {
+	p->away = false;
 	if (p->refused)
 		return;
 	if (!p->info->utc && p->mapped && has_jumped(p, pkt)) {
@@ -209,13 +214,19 @@ static void take(struct package *p, struct media_packet *pkt)
 		log_error(p->conf->name, "out of memory: a frame is lost");
 }
 
-/* Cues and ID3; before there are media they belong to none. */
+/* Cues, ID3 and thumbnails; before there are media they belong to none. */
 static void take_beside(struct package *p, const struct media_packet *pkt)
 {
 	int rc = p->cmaf && p->mapped
 		     ? cmaf_beside(p->cmaf, &p->info->track[pkt->track], pkt, p->offset_us)
 		     : -EAGAIN;
 
+	if (p->info->track[pkt->track].codec == MEDIA_JPEG) {
+		p->pictures_n[rc != 0]++;
+		if (!rc)
+			thumbs_keep(p);
+		return;
+	}
 	p->beside_n[rc != 0]++;
 	if (rc == -EINVAL || rc == -EMSGSIZE)
 		log_debug(p->conf->name, "a packet of %s cannot be used",
@@ -241,6 +252,7 @@ static void end_presentation(struct package *p)
 {
 	cmaf_end(p->cmaf);
 	hold_on_end(p);
+	clock_on_end(p);
 	live_end(p);
 	p->end_us = loop_now_us(p->loop) + p->conf->window_us;
 }
@@ -308,13 +320,17 @@ static void while_away(struct package *p, int64_t now)
 {
 	int64_t slack = slack_us(p), away = away_us(p, now);
 
+	p->away = away > 0;
 	if (away + slack > MAX(AWAY_US, p->conf->window_us)) {
 		log_warn(p->conf->name, "no media for %lld s: nothing to serve",
 			 (long long)((away + slack) / SEC_US));
 		drop_presentation(p);
 	} else if (away > 0) {
-		cmaf_gap(p->cmaf,
-			 os_utc_us() - CLAMP(package_latency_us(p), 0, 5 * SEC_US) - slack);
+		int64_t utc = os_utc_us() - CLAMP(package_latency_us(p), 0, 5 * SEC_US) - slack;
+
+		if (away > p->conf->slate_us || !cmaf_stand(p->cmaf, utc))
+			cmaf_gap(p->cmaf, utc);
+		clock_on_away(p, utc);
 	}
 }
 
@@ -369,6 +385,7 @@ static void on_tick(void *arg)
 	keep_state(p);
 	keys_tick(p->keys, p->cmaf);
 	hold_expire(p, now, false);
+	clock_expire(p, now, false);
 	loop_timer_in(&p->tick, TICK_US);
 	if (p->end_us && now >= p->end_us)
 		origin_ended(p->origin, p, EX_OK); /* p may be no more */
@@ -589,6 +606,7 @@ bool package_allows(struct package *p, const struct http_request *r)
 void package_drain(struct package *p)
 {
 	hold_expire(p, loop_now_us(p->loop), true);
+	clock_expire(p, loop_now_us(p->loop), true);
 	live_end(p);
 }
 

@@ -9,10 +9,12 @@
  *   index.c    / and /streams.json: which streams there are
  *   reload.c   streams that come, go and change by SIGHUP, all or none
  *   text.c     playlists and MPD: made once a version, compressed once, with the viewer's token
- *   hold.c     requests that wait, and segments that are sent while they are made
+ *   hold.c     playlists and parts that are waited for
+ *   clock.c    segments: asked for by the clock, sent while they are made, stood in for when they do not come
  *   live.c     a rendition as one file without an end
  *   vod*.c     recordings (vod.h)
  *   dvr*.c     what was, on disk (dvr.h);  shift.c  playlists of it;  disk.c  threads that wait for the disk
+ *   thumbs.c   thumbnails
  *   state.c    what it has to know of its earlier life
  *   viewers.c  an estimate of how many watch
  *   keys*.c    encryption: whose turn it is, the key server, what players get
@@ -36,7 +38,7 @@ struct origin;
 /* One stream, as [stream NAME] or [package] says. */
 struct package_conf {
 	char *name, *input;
-	int64_t segment_us, part_us, chunk_us, window_us, latency_us, memory;
+	int64_t segment_us, part_us, chunk_us, window_us, latency_us, slate_us, memory;
 	char *access_keys, *allow, *deny; /* NULL or empty: none */
 	char *encryption, *encryption_keys, *encryption_url, *encryption_auth, *encryption_uri,
 	    *encryption_formats;
@@ -125,8 +127,8 @@ struct whole_part {
 struct rendition {
 	struct cached playlist, delta, delta_ranges, iframes;
 	struct whole_part whole;
-	struct list held[HOLD_KINDS]; /* hold.c: requests, by their links */
-	struct list trickled;	      /* the same, of segments in progress */
+	struct list held[HOLD_KINDS]; /* hold.c, clock.c: requests, by their links */
+	struct list trickled;	      /* clock.c: the same, of segments in progress */
 	int64_t latency_us;	      /* now - the instant of the newest frame of the last part */
 	/* Ages of frames: of each when it came (sources in UTC), of the newest in a part when that was
 	 * listed, of the newest in a part or chunk when that was sent. */
@@ -157,7 +159,7 @@ struct package {
 	struct keys *keys; /* NULL: in clear */
 	char license[80];  /* the path of what keys_send_license answers */
 	struct rendition rendition[MEDIA_TRACKS_MAX];
-	struct cached multivariant, mpd, subtitles;
+	struct cached multivariant, mpd, subtitles, pictures;
 	struct dvr *dvr; /* NULL: nothing is kept on disk */
 	struct vod *vod; /* NULL: no recordings */
 	struct state state;
@@ -174,6 +176,7 @@ struct package {
 	int64_t last_packet_us, lost_us; /* monotonic; lost_us 0: there is a source */
 	bool refused;			 /* what came cannot be packaged: said once */
 	bool was_open;
+	bool away;    /* the source is, and what is packaged is not its */
 	bool over;    /* its source has ended and its time with it: nothing is served */
 	int status;   /* then: 0, or that it could not be read (sysexits) */
 	bool leaving; /* taken out by a reload: players may finish */
@@ -184,8 +187,9 @@ struct package {
 	struct list live_list; /* live.c: requests, by their links */
 	int live;	       /* of them */
 	int64_t restarts, end_us;
-	int64_t beside_n[2]; /* cues and ID3: taken, and not */
-	struct {	     /* index.c: what is told of it, made at us */
+	int64_t beside_n[2];   /* cues and ID3: taken, and not */
+	int64_t pictures_n[2]; /* thumbnails: the same */
+	struct {	       /* index.c: what is told of it, made at us */
 		struct buf *json, *html;
 		int64_t us;
 	} told;
@@ -234,6 +238,7 @@ enum text {
 	TEXT_DELTA_RANGES,
 	TEXT_IFRAMES,
 	TEXT_SUBTITLES,
+	TEXT_PICTURES,
 	TEXT_MPD,
 };
 void text_send(struct package *p, struct http_request *r, struct cached *at, enum text what,
@@ -259,11 +264,18 @@ void serve(struct package *p, const char *path, struct http_request *r);
 void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
 		    const char *cache);
 void serve_subtitles(struct package *p, struct http_request *r, const char *cache);
-void serve_segment(const struct cmaf_segment *s, struct http_request *r);
+/* tail: of a slate behind it, or NULL. */
+void serve_segment(const struct cmaf_segment *s, struct buf *tail, struct http_request *r);
 /* Before the part or its segment goes, and when there is a newer one. */
 void serve_forget(struct rendition *of);
 void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
 		int part, struct http_request *r);
+
+/* thumbs.c: thumbnails (cmaf/picture.h) */
+/* Keeps the one that the presentation has just taken. */
+void thumbs_keep(struct package *p);
+/* Answers r: file is what follows /NAME/thumbnails/. */
+void thumbs_serve(struct package *p, const char *file, struct http_request *r);
 
 /* index.c */
 void index_forget(struct package *p);
@@ -278,21 +290,15 @@ void live_on_chunk(struct package *p, const struct cmaf_track *t, const struct c
 void live_end(struct package *p);
 
 /* hold.c */
-/* Keeps r until part `part` (-1: all) of segment `number` is there. */
+/* Keeps r until part `part` (of a playlist, -1: all) of segment `number` is there. */
 void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum hold_kind kind,
 	  int64_t number, int part);
 /* Keeps r, for the playlist of t's texts, until that of segment `number` is there. */
 void hold_subtitles(struct package *p, struct cmaf_track *t, struct http_request *r,
 		    int64_t number);
-/* Sends what there is of the segment in progress and the rest as it is made. */
-void trickle(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
-	     struct http_request *r);
-void hold_on_chunk(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
-		   struct buf *chunk, int64_t age_us);
 void hold_on_part(struct package *p, struct cmaf_track *t);
 /* For a timer: goes on with those whom hold_on_part could not answer in one turn. */
 void hold_go_on(void *package);
-void hold_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segment *s);
 /* Is part `part` (-1: all) of segment `number` listed? A part beyond the last of a complete segment
  * is the first of the next (RFC 8216bis, 6.2.5.2). */
 bool hold_is_there(const struct cmaf_track *t, int64_t number, int part);
@@ -300,5 +306,19 @@ bool hold_is_there(const struct cmaf_track *t, int64_t number, int part);
 void hold_on_end(struct package *p);
 /* Answers those who have waited too long; all: everybody. */
 void hold_expire(struct package *p, int64_t now_us, bool all);
+
+/* clock.c: whole segments, for players that ask by the clock */
+/* Answers r, or keeps it until there is an answer. init: the name of the init segment that its player has, to which
+ * every segment up to the clock's has one; NULL: for a player of playlists, which is told of gaps. */
+void clock_get(struct package *p, struct cmaf_track *t, const char *init, int64_t number,
+	       struct http_request *r);
+void clock_on_chunk(struct package *p, struct cmaf_track *t, struct cmaf_segment *s,
+		    struct buf *chunk, int64_t age_us);
+void clock_on_segment(struct package *p, struct cmaf_track *t, struct cmaf_segment *s);
+/* The source is away, and what should have begun before utc_us does not come. */
+void clock_on_away(struct package *p, int64_t utc_us);
+/* As those of hold.c. */
+void clock_on_end(struct package *p);
+void clock_expire(struct package *p, int64_t now_us, bool all);
 
 #endif

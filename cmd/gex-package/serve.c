@@ -4,13 +4,16 @@
  *   key/KID, license
  *   RENDITION/index.m3u8, RENDITION/init-HASH.mp4
  *   RENDITION/N.m4s (a segment), RENDITION/N.K.m4s (a part)
- *   cc1/index.m3u8, cc1/N.vtt: captions as text */
+ *   RENDITION/HASH/N.m4s (a segment for who has init-HASH.mp4)
+ *   cc1/index.m3u8, cc1/N.vtt: captions as text
+ *   thumbnails/index.m3u8, thumbnails/N.jpg */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <strings.h>
 #include <time.h>
 
+#include "cmaf/picture.h"
 #include "dvr.h"
 #include "keys.h"
 #include "log/log.h"
@@ -231,14 +234,16 @@ static struct slice of_chunk(const struct cmaf_segment *s, size_t i)
 	return (struct slice){s->chunk.at[i], 0, s->chunk.at[i]->len};
 }
 
-void serve_segment(const struct cmaf_segment *s, struct http_request *r)
+void serve_segment(const struct cmaf_segment *s, struct buf *tail, struct http_request *r)
 {
-	struct slice piece[PIECES];
+	struct slice piece[PIECES + 1];
 	size_t n = MIN(s->chunk.len, PIECES);
 	char etag[24];
 
 	for (size_t i = 0; i < n; i++)
 		piece[i] = of_chunk(s, i);
+	if (tail)
+		piece[n++] = (struct slice){tail, 0, tail->len};
 	entity_tag(piece, n, etag);
 	http_reply(r, &(struct http_answer){.status = 200,
 					    .type = "video/mp4",
@@ -316,38 +321,11 @@ static bool by_chunks(const struct package *p)
 	return keys_scheme(p->conf) != CMAF_AES128;
 }
 
-/* A DASH player asks by the clock, so before what it asks for has come through the encoder: hold
- * it, up to the segment that the clock is in and the one after it. */
-static void get_segment(struct package *p, struct cmaf_track *t, int64_t number,
-			struct http_request *r)
-{
-	struct cmaf_segment *s = cmaf_segment(t, number);
-	int64_t next;
-	int next_part;
-
-	viewers_seen(&p->viewers, r, t, loop_now_us(p->loop));
-	cmaf_next(t, &next, &next_part);
-	int64_t clock = cmaf_grid_number(&p->cmaf->grid, SEC_US, os_utc_us());
-	if (s && s->complete && !s->gap)
-		serve_segment(s, r);
-	else if (s && !s->complete && s->chunk.len && by_chunks(p))
-		trickle(p, t, s, r);
-	else if (number >= next && number <= MAX(next, clock + 1) && number <= next + 10 &&
-		 !p->cmaf->ended)
-		hold(p, t, r, HOLD_SEGMENT, number, -1);
-	else if (!p->dvr || !dvr_get_segment(p->dvr, t->name, number, r))
-		not_found(r);
-}
-
 static void get_init(struct package *p, struct cmaf_track *t, const char *name,
 		     struct http_request *r)
 {
-	const struct cmaf_init *i = t->init && !strcmp(t->init->name, name) ? t->init : NULL;
-	const struct cmaf_segment *s;
+	const struct cmaf_init *i = cmaf_init_find(t, name);
 
-	list_for (s, &t->segments, link)
-		if (!i && s->init && !strcmp(s->init->name, name))
-			i = s->init;
 	if (i)
 		send_buf(r, i->buf, "video/mp4", FOREVER, NULL);
 	else if (!p->dvr || !dvr_get_init(p->dvr, t->name, name, r))
@@ -376,9 +354,20 @@ static bool parse_media_name(const char *s, int64_t *number, int64_t *part)
 	return !strcmp(s + used, ".m4s");
 }
 
+/* "HASH/N.m4s": the name of the init segment, and N. */
+static bool parse_clock_name(const char *s, char init[32], int64_t *number)
+{
+	int64_t part;
+
+	if (strspn(s, "0123456789abcdef") != 8 || s[8] != '/')
+		return false;
+	snprintf(init, 32, "init-%.8s.mp4", s);
+	return parse_media_name(s + 9, number, &part) && part < 0;
+}
+
 static void rendition(struct package *p, const char *path, struct http_request *r)
 {
-	char name[32];
+	char name[32], init[32];
 	const char *slash = strchr(path, '/');
 	int64_t number = -1, part = -1;
 
@@ -395,9 +384,14 @@ static void rendition(struct package *p, const char *path, struct http_request *
 		subtitles(p, spoken, file, r);
 		return;
 	}
-	bool media = parse_media_name(file, &number, &part);
+	bool by_clock = parse_clock_name(file, init, &number);
+	bool media = by_clock || parse_media_name(file, &number, &part);
 	if (!strcmp(file, "dvr.m3u8") && shift_text(p, SHIFT_MEDIA, name, r))
 		return;
+	if (!t && !strcmp(name, CMAF_PICTURES)) {
+		thumbs_serve(p, file, r);
+		return;
+	}
 	if (!t && p->dvr &&
 	    (media ? part < 0 && dvr_get_segment(p->dvr, name, number, r)
 		   : dvr_get_init(p->dvr, name, file, r)))
@@ -417,7 +411,7 @@ static void rendition(struct package *p, const char *path, struct http_request *
 	else if (!media)
 		not_found(r);
 	else if (part < 0)
-		get_segment(p, t, number, r);
+		clock_get(p, t, by_clock ? init : NULL, number, r);
 	else
 		get_part(p, t, number, part, r);
 }

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "cmaf/picture.h"
 #include "origin.h"
 
 static void forget(struct cached *c)
@@ -19,6 +20,7 @@ void text_flush(struct package *p)
 	forget(&p->multivariant);
 	forget(&p->mpd);
 	forget(&p->subtitles);
+	forget(&p->pictures);
 	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
 		forget(&p->rendition[i].playlist);
 		forget(&p->rendition[i].delta);
@@ -56,6 +58,8 @@ static struct buf *render(struct package *p, enum text what, const struct cmaf_t
 		cmaf_hls_iframes(p->cmaf, t, f);
 	else if (what == TEXT_SUBTITLES)
 		cmaf_hls_subtitles(p->cmaf, f);
+	else if (what == TEXT_PICTURES)
+		pictures_put_list(p->cmaf->pictures, p->cmaf->ended, f);
 	else
 		cmaf_dash(p->cmaf, time_url, f);
 	bool bad = ferror(f);

@@ -193,8 +193,8 @@ void figures_engine(struct figures *f, struct engine *e)
 		    label, get_active, i);
 		add_alerts(f, i, number);
 	}
-	add(f, true, "gex_transcode_side_packets_total", "Cues and timed metadata passed on.", NULL,
-	    get_side, 0);
+	add(f, true, "gex_transcode_side_packets_total",
+	    "Cues, timed metadata and thumbnails passed on.", NULL, get_side, 0);
 	add(f, true, "gex_transcode_side_dropped_total", "Cues and timed metadata left out.", NULL,
 	    get_side_dropped, 0);
 	add(f, true, "gex_transcode_silence_seconds_total",

@@ -13,6 +13,7 @@ struct sink {
 	struct job *j;
 	char *name; /* for logs */
 	struct stream_sink *s;
+	const char *format; /* the configuration's */
 };
 
 struct job {
@@ -173,6 +174,20 @@ static void say_track(const struct media_track *t)
 			 (long long)t->bitrate / 1000, t->standard ? ", the default" : "");
 }
 
+static void say_side(const struct job *j, const struct media_track *t)
+{
+	if (t->codec != MEDIA_JPEG) {
+		log_info(t->name, "is passed on");
+		return;
+	}
+	log_info(t->name, "%dx%d, one in %.4g s", t->width, t->height,
+		 (double)t->fps.den / (double)t->fps.num);
+	for (int i = 0; i < j->sinks; i++)
+		if (j->sink[i].s && !media_mux_thumbnails(j->sink[i].format))
+			log_warn(j->sink[i].name, "%s carries no thumbnails: they are left out",
+				 j->sink[i].format);
+}
+
 static void on_start(void *arg, struct media_info *info)
 {
 	struct job *j = arg;
@@ -180,7 +195,7 @@ static void on_start(void *arg, struct media_info *info)
 	for (int i = 0; i < info->n; i++)
 		say_track(&info->track[i]);
 	for (int i = info->n; i < info->n + info->sides; i++)
-		log_info(info->track[i].name, "is passed on");
+		say_side(j, &info->track[i]);
 	figures_start(j->figures, info);
 	for (int i = 0; i < j->sinks; i++) {
 		int rc = j->sink[i].s ? stream_sink_start(j->sink[i].s, info) : 0;
@@ -282,6 +297,7 @@ static int open_sink(struct job *j, const struct output_conf *o, char *err)
 		return -EINVAL;
 	}
 	s->j = j;
+	s->format = stream_url_output_format(&o->url);
 	s->name = str_ndup(o->url.shown, strlen(o->url.shown));
 	if (!s->name)
 		return -ENOMEM;
@@ -336,6 +352,7 @@ int job_create(struct job **out, struct loop *l, const struct conf *c, struct fi
 
 		ec.thumb[ec.thumbs++] = (struct thumb_conf){.name = k->name,
 							    .path = k->path,
+							    .track = k->track,
 							    .every_us = k->every_us,
 							    .height = (int)k->height / 2 * 2,
 							    .quality = (int)k->quality};

@@ -131,18 +131,36 @@ void free_thumbnails(struct conf *c, const struct conf_table *t)
 	vec_free(&c->thumbnails);
 }
 
+static bool is_image(const struct thumbnail_conf *k)
+{
+	const char *end = strrchr(k->path, '.');
+
+	return end && (!strcmp(end, ".jpg") || !strcmp(end, ".jpeg") ||
+		       (!strcmp(end, ".webp") && !k->track));
+}
+
 int check_thumbnails(struct conf *c, char *err, size_t cap)
 {
-	struct thumbnail_conf **k;
+	struct thumbnail_conf **at;
+	int tracks = 0;
 
-	vec_for (k, &c->thumbnails) {
-		const char *end = (*k)->path ? strrchr((*k)->path, '.') : NULL;
+	vec_for (at, &c->thumbnails) {
+		struct thumbnail_conf *k = *at;
 
-		if (!end || (strcmp(end, ".jpg") && strcmp(end, ".jpeg") && strcmp(end, ".webp"))) {
-			snprintf(err, cap, "[thumbnail %s] needs a path that ends in .jpg or .webp",
-				 (*k)->name);
+		*err = 0;
+		tracks += k->track;
+		if (k->path ? !is_image(k) : !k->track)
+			snprintf(err, cap, "[thumbnail %s] needs a path that ends in .jpg%s",
+				 k->name, k->track ? "" : " or .webp, or track = yes");
+		else if (tracks > 1)
+			snprintf(err, cap, "[thumbnail %s]: the output has a track of another one",
+				 k->name);
+		else if (k->track && !c->video)
+			snprintf(err, cap, "[thumbnail %s]: a track needs pictures", k->name);
+		if (*err)
 			return -EINVAL;
-		}
+		k->every_us = k->every_us ? k->every_us : (k->track ? 2 : 10) * SEC_US;
+		k->height = k->height ? k->height : k->track ? 90 : 180;
 	}
 	return 0;
 }
@@ -163,8 +181,10 @@ void sandbox_pictures(const struct conf *c, struct os_sandbox *s)
 	}
 	vec_for (k, &c->thumbnails) {
 		char folder[4096] = ".";
-		const char *slash = strrchr((*k)->path, '/');
+		const char *slash = (*k)->path ? strrchr((*k)->path, '/') : NULL;
 
+		if (!(*k)->path)
+			continue;
 		if (slash)
 			snprintf(folder, sizeof(folder), "%.*s", (int)MAX(slash - (*k)->path, 1),
 				 (*k)->path);

@@ -41,8 +41,9 @@ struct drawn_conf {
 };
 
 struct thumbnail_conf {
-	char *name, *path;
-	int64_t every_us, height, quality;
+	char *name, *path; /* path NULL: no file */
+	bool track;
+	int64_t every_us, height, quality; /* the first two 0: as its kind usually has them */
 };
 
 struct conf {

@@ -12,15 +12,22 @@ static void file_free(struct archive_file *f)
 	free(f);
 }
 
+static void track_free(struct archive_track *t)
+{
+	struct archive_file *f, *tmp;
+
+	if (!t)
+		return;
+	list_for_safe (f, tmp, &t->files, link)
+		file_free(f);
+	free(t);
+}
+
 void archive_finish(struct archive *a)
 {
-	for (int i = 0; i < a->n; i++) {
-		struct archive_file *f, *tmp;
-
-		list_for_safe (f, tmp, &a->track[i]->files, link)
-			file_free(f);
-		free(a->track[i]);
-	}
+	for (int i = 0; i < a->n; i++)
+		track_free(a->track[i]);
+	track_free(a->pictures);
 	*a = (struct archive){0};
 }
 
@@ -31,7 +38,7 @@ struct archive_track *archive_find(const struct archive *a, const char *name)
 	for (int i = 0; i < a->n; i++)
 		if (!strcmp(a->track[i]->name, name))
 			return a->track[i];
-	return NULL;
+	return a->pictures && !strcmp(a->pictures->name, name) ? a->pictures : NULL;
 }
 
 struct archive_file *archive_newest(const struct archive_track *t)
@@ -142,18 +149,21 @@ bool archive_span(const struct archive *a, int64_t *from_us, int64_t *to_us)
 
 /* ---- growing ---- */
 
-static struct archive_track *make_track(struct archive *a, const char *name)
+static struct archive_track *make_track(struct archive *a, const char *name, bool pictures)
 {
 	struct archive_track *t = archive_find(a, name);
 
-	if (t || a->n == MEDIA_TRACKS_MAX)
+	if (t || (pictures && a->pictures) || a->n == MEDIA_TRACKS_MAX)
 		return t;
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;
 	str_copy(t->name, sizeof(t->name), name);
 	list_init(&t->files);
-	a->track[a->n++] = t;
+	if (pictures)
+		a->pictures = t;
+	else
+		a->track[a->n++] = t;
 	return t;
 }
 
@@ -172,7 +182,8 @@ static void sort_tracks(struct archive *a)
 
 struct archive_file *archive_begin(struct archive *a, const struct archive_about *about, int64_t id)
 {
-	struct archive_track *t = make_track(a, about->name);
+	bool pictures = !strcmp(about->codec, PICTURE_CODEC);
+	struct archive_track *t = make_track(a, about->name, pictures);
 	struct archive_file *f;
 
 	if (!t || archive_last(t) >= id || (archive_newest(t) && archive_newest(t)->id >= id))
@@ -181,7 +192,10 @@ struct archive_file *archive_begin(struct archive *a, const struct archive_about
 	if (!f) {
 		if (list_empty(&t->files)) {
 			free(t);
-			a->n--;
+			if (pictures)
+				a->pictures = NULL;
+			else
+				a->n--;
 		}
 		return NULL;
 	}
@@ -237,14 +251,15 @@ struct archive_file *archive_expired(const struct archive *a, int64_t before_us,
 {
 	struct archive_file *oldest = NULL;
 
-	for (int i = 0; i < a->n; i++) {
-		struct archive_file *f = list_first(&a->track[i]->files, struct archive_file, link);
+	for (int i = 0; i <= a->n; i++) {
+		struct archive_track *of = i < a->n ? a->track[i] : a->pictures;
+		struct archive_file *f =
+		    of ? list_first(&of->files, struct archive_file, link) : NULL;
 
-		if (!f || f == archive_newest(a->track[i]) ||
-		    (oldest && begin_us(f) >= begin_us(oldest)))
+		if (!f || f == archive_newest(of) || (oldest && begin_us(f) >= begin_us(oldest)))
 			continue;
 		oldest = f;
-		*t = a->track[i];
+		*t = of;
 	}
 	return oldest && (end_us(oldest) < before_us || a->bytes > bytes) ? oldest : NULL;
 }
@@ -255,6 +270,10 @@ void archive_drop(struct archive *a, struct archive_track *t, struct archive_fil
 	a->bytes -= f->size;
 	a->version++;
 	file_free(f);
+	if (t == a->pictures && list_empty(&t->files)) {
+		free(t);
+		a->pictures = NULL;
+	}
 }
 
 /* ---- instants ---- */

@@ -13,6 +13,7 @@
 #define GEX_CMAF_ARCHIVE_H
 
 #include "cmaf/cmaf.h"
+#include "cmaf/picture.h"
 
 #define ARCHIVE_HEAD 512  /* bytes of an index's head */
 #define ARCHIVE_RECORD 40 /* of a record in it */
@@ -63,13 +64,14 @@ struct archive_track {
 struct archive {
 	struct archive_track *track[MEDIA_TRACKS_MAX];
 	int n;
+	struct archive_track *pictures; /* thumbnails (picture.h); NULL: none */
 	uint64_t bytes;
 	int64_t version;	     /* changes with everything that a text could show */
 	struct cmaf_key_places keys; /* for the texts; the owner's */
 };
 
 void archive_finish(struct archive *a);
-/* The track of that name; NULL: none. */
+/* The track of that name, or that of thumbnails; NULL: none. */
 struct archive_track *archive_find(const struct archive *a, const char *name);
 /* Begins a file of the track about->name, which is made when there is none; about->breaks is what is to be written in the
  * file's head, as archive_breaks tells. NULL without memory, with too many tracks, or when its id is not beyond those there. */
@@ -96,7 +98,7 @@ bool archive_span(const struct archive *a, int64_t *from_us, int64_t *to_us);
  * newest. NULL: none. *t: whose it is. */
 struct archive_file *archive_expired(const struct archive *a, int64_t before_us, uint64_t bytes,
 				     struct archive_track **t);
-/* Takes a file out and frees it. */
+/* Takes a file out and frees it; with the last of thumbnails their track. */
 void archive_drop(struct archive *a, struct archive_track *t, struct archive_file *f);
 
 /* The first entry of a file whose number is not below. */
@@ -149,5 +151,11 @@ void archive_hls_media(const struct archive *a, const struct archive_track *t,
  * nothing remains. time_url: of UTCTiming. */
 void archive_dash(const struct archive *a, const struct archive_range *r, const char *time_url,
 		  FILE *f);
+
+/* ---- archive_picture.c: thumbnails ---- */
+/* Are there any in the range? What they are; their playlist. The latter two where there is a track of them. */
+bool archive_has_pictures(const struct archive *a, const struct archive_range *r);
+struct picture_about archive_pictures(const struct archive *a);
+void archive_hls_pictures(const struct archive *a, const struct archive_range *r, FILE *f);
 
 #endif

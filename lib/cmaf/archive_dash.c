@@ -84,7 +84,7 @@ static void put_template(const struct run *n, const struct archive_about *o, FIL
 		put_timeline(n, o, f);
 		return;
 	}
-	mpd_put_template(o->name, o->init, o->scale, o->d, n->first,
+	mpd_put_template(o->name, o->init, "", o->scale, o->d, n->first,
 			 base_scale(n->pto, mpd_scale(o->scale, o->d), o->scale), "", f);
 }
 
@@ -138,6 +138,11 @@ static void put_period(const struct archive *a, const struct archive_range *r,
 		}
 		if (!pass && open)
 			fprintf(f, "    </AdaptationSet>\n");
+	}
+	if (archive_has_pictures(a, r)) {
+		struct picture_about o = archive_pictures(a);
+
+		picture_put_set(&o, id, lead->start_us, f);
 	}
 }
 

@@ -116,8 +116,8 @@ int archive_get_head(struct archive_about *a, int64_t *id, const uint8_t in[ARCH
 	get_bytes(&r, a->iv, sizeof(a->iv));
 	bool sane = a->scale > 0 && a->scale <= INT32_MAX && a->d.num > 0 && a->d.den > 0 &&
 		    a->d.num < INT64_C(1) << 40 && a->d.den < INT64_C(1) << 40 && a->fps.den > 0 &&
-		    a->init_size && a->scheme <= CMAF_AES128 && is_plain(a->name) &&
-		    is_plain(a->init) && *id >= 0;
+		    (a->init_size || !strcmp(a->codec, PICTURE_CODEC)) &&
+		    a->scheme <= CMAF_AES128 && is_plain(a->name) && is_plain(a->init) && *id >= 0;
 	return sane ? 0 : -EINVAL;
 }
 

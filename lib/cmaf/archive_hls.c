@@ -125,6 +125,11 @@ void archive_hls_multivariant(const struct archive *a, const struct archive_rang
 	for (int i = 0; i < a->n; i++)
 		if (shown(a->track[i], r) && (about(a->track[i])->kind == MEDIA_VIDEO || !video))
 			put_variant(a->track[i], video ? audio : NULL, playlist, r->query, f);
+	if (archive_has_pictures(a, r)) {
+		struct picture_about o = archive_pictures(a);
+
+		picture_put_stream(&o, playlist, r->query, f);
+	}
 }
 
 /* ---- the lines of segments ---- */
@@ -359,6 +364,10 @@ void archive_hls_media(const struct archive *a, const struct archive_track *t,
 	    .f = f, .live = r->live, .places = &a->keys, .next = INT64_MIN, .skip_to = INT64_MIN};
 	struct archive_file *of;
 
+	if (t == a->pictures) {
+		archive_hls_pictures(a, r, f);
+		return;
+	}
 	put_header(t, r, first, breaks, f);
 	put_start(t, r, first, f);
 	if (delta && r->live && first) {

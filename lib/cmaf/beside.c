@@ -1,19 +1,34 @@
-/* What a source tells beside its media: cues become date ranges and messages, ID3 becomes messages. */
+/* What a source tells beside its media: cues become date ranges and messages, ID3 becomes messages, thumbnails are kept. */
 #include <errno.h>
 
 #include "cmaf/cut.h"
 #include "cmaf/emsg.h"
+#include "cmaf/picture.h"
 #include "cmaf/range.h"
 
 #define PTS_SPAN (INT64_C(1) << 33)
 #define CUE_HEAD 9 /* bytes before what is the same in a repetition: behind pts_adjustment */
 #define CUE_TAIL 4
+#define NEAR_US (60 * SEC_US) /* from the newest media: there a thumbnail may be */
+
+/* The grid of another distance is another one, which begins empty. */
+static void learn_pictures(struct cmaf *c, const struct media_track *m)
+{
+	int64_t window_us = c->conf.window * base_scale(SEC_US, c->grid.d.num, c->grid.d.den);
+
+	if (c->pictures && c->pictures->every_us == pictures_every_us(m))
+		return;
+	pictures_destroy(c->pictures);
+	c->pictures = pictures_create(m, window_us);
+}
 
 void beside_learn(struct cmaf *c, const struct media_info *info)
 {
 	for (int i = info->n; i < info->n + info->sides; i++) {
 		c->cues |= info->track[i].codec == MEDIA_SCTE35;
 		c->tags |= info->track[i].codec == MEDIA_ID3;
+		if (info->track[i].codec == MEDIA_JPEG && c->conf.scheme == CMAF_CLEAR)
+			learn_pictures(c, &info->track[i]);
 	}
 }
 
@@ -92,6 +107,19 @@ static int take_tag(struct cmaf *c, const struct media_packet *p, int64_t now_us
 	return add(c, (struct emsg){EMSG_ID3, id, now_us, SPLICE_NONE, NULL}, p);
 }
 
+static int take_picture(struct cmaf *c, const struct media_packet *p, int64_t now_us)
+{
+	const struct cmaf_segment *newest = cmaf_last(c->track[0]);
+
+	if (!c->pictures)
+		return -ENOTSUP;
+	if (!newest || llabs(now_us - cmaf_us(c->track[0], newest->end)) > NEAR_US)
+		return -EINVAL;
+	int rc = pictures_take(c->pictures, p->data, p->size, now_us);
+	c->version += !rc;
+	return rc;
+}
+
 int cmaf_beside(struct cmaf *c, const struct media_track *m, const struct media_packet *p,
 		int64_t offset_us)
 {
@@ -99,6 +127,8 @@ int cmaf_beside(struct cmaf *c, const struct media_track *m, const struct media_
 
 	if (m->codec == MEDIA_SCTE35)
 		return take_cue(c, p, now_us, offset_us);
+	if (m->codec == MEDIA_JPEG)
+		return take_picture(c, p, now_us);
 	return m->codec == MEDIA_ID3 ? take_tag(c, p, now_us) : -EINVAL;
 }
 
@@ -139,4 +169,5 @@ void beside_finish(struct cmaf *c)
 		emsgs_finish(c->messages);
 	free(c->ranges);
 	free(c->messages);
+	pictures_destroy(c->pictures);
 }

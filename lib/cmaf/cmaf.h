@@ -26,7 +26,7 @@
  * tracks, and each of its own has an init segment that names it.
  *
  * Cues and ID3 that come beside the media are date ranges in playlists (range.h) and messages before
- * chunks (emsg.h).
+ * chunks (emsg.h); thumbnails have playlists and files of their own (picture.h).
  *
  * Captions in the pictures of a track (subtitle.h) are shown twice when they are asked for: players are told of them, and a
  * rendition of WebVTT has a text for each segment of that track. Neither is there before anything has been said.
@@ -117,6 +117,7 @@ struct cmaf_init {
 	char codec[32]; /* RFC 6381: "avc1.64001e", "mp4a.40.2" */
 	int width, height, channels;
 	struct ratio sar;
+	struct media_packet *still; /* its newest key frame; NULL: sound, or none yet */
 };
 
 /* Parameters of a coder, on from a segment; its init segment may be one of an earlier or later key. */
@@ -127,6 +128,7 @@ struct cmaf_change {
 
 struct ranges;
 struct emsgs;
+struct pictures;
 
 struct cmaf_segment {
 	struct list link;
@@ -209,6 +211,7 @@ struct cmaf {
 	bool cues, tags;
 	struct ranges *ranges;
 	struct emsgs *messages;
+	struct pictures *pictures;     /* thumbnails (picture.h); NULL: the source has none */
 	int64_t break_at[CMAF_BREAKS]; /* numbers of the newest discontinuities, round about */
 	unsigned breaks;
 	struct cmaf_key *key
@@ -233,11 +236,15 @@ int cmaf_resume(struct cmaf *c, struct media_info *info) MUST_USE;
 /* Takes one packet (borrowed); offset_us is added to its times (streams not in UTC). Damaged ones
  * are dropped and counted. -ENOMEM. */
 int cmaf_packet(struct cmaf *c, struct media_packet *p, int64_t offset_us) MUST_USE;
-/* The same of a packet of data, which is of the source's track m: a cue or an ID3 tag. What it says is seen with the next chunk and
- * part. 0; -EINVAL when it is damaged, -EMSGSIZE; -ENOMEM. */
+/* The same of a packet of data, which is of the source's track m: a cue or an ID3 tag, what it says is seen with the next chunk and
+ * part; or a thumbnail. 0; -EINVAL when it is damaged or far from the media, -EMSGSIZE; -EEXIST: a thumbnail too many; -ENOTSUP: one
+ * of a stream that is encrypted, which they are not; -ENOMEM. */
 int cmaf_beside(struct cmaf *c, const struct media_track *m, const struct media_packet *p,
 		int64_t offset_us) MUST_USE;
-/* While the source is away: ends what is in progress and adds gaps up to the segment that is over
+/* While the source is away: goes on, up to utc_us, with the newest key frame of each track of pictures, one a part, and
+ * silence; media come again with the next segment. False, and nothing is done: there is a track that has neither. */
+bool cmaf_stand(struct cmaf *c, int64_t utc_us);
+/* The same without them: ends what is in progress and adds gaps up to the segment that is over
  * at utc_us. */
 void cmaf_gap(struct cmaf *c, int64_t utc_us);
 
@@ -263,6 +270,25 @@ struct buf *cmaf_text(const struct cmaf_track *t, const struct cmaf_segment *s) 
 
 /* Nothing more will come: completes what is in progress; playlists get EXT-X-ENDLIST. */
 void cmaf_end(struct cmaf *c);
+
+/* ---- slates ---- */
+
+/* Players of DASH ask by the clock for what a playlist would tell them is a gap, and by the MPD that they have for what they
+ * cannot decode: a segment by parameters that came since. Not all get over an answer that is none (dash.js stops). What they get
+ * instead is by the init segment that they have: its newest key frame, standing, and silence; with it, where that is
+ * why, the message that their MPD has expired (ISO/IEC 23009-1, 5.10.4.2). */
+
+/* The init segment of that name, of what is stored or comes next; NULL: none. */
+struct cmaf_init *cmaf_init_find(const struct cmaf_track *t, const char *name);
+/* Is it the one for segment `number`, in which there may be no media? */
+bool cmaf_init_fits(const struct cmaf *c, const struct cmaf_track *t, int64_t number,
+		    const char *name);
+/* What stands for segment `number` of t from `from` (in its scale; INT64_MIN: from its beginning) to its end, by the init
+ * segment i; without media where i is NULL, has had none or is encrypted. expired: with the message. NULL without memory. */
+struct buf *cmaf_slate(const struct cmaf *c, const struct cmaf_track *t, const struct cmaf_init *i,
+		       int64_t number, int64_t from, bool expired) MUST_USE;
+/* Where the media of s end before its time, so that a slate has to stand for the rest; INT64_MIN: they do not. */
+int64_t cmaf_short(const struct cmaf *c, const struct cmaf_track *t, const struct cmaf_segment *s);
 
 struct cmaf_track *cmaf_find(const struct cmaf *c, const char *name);
 struct cmaf_segment *cmaf_segment(const struct cmaf_track *t, int64_t number);
@@ -300,7 +326,9 @@ void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, enum cmaf_
 void cmaf_hls_subtitles(const struct cmaf *c, FILE *f);
 /* The key frames at the beginnings of segments, for a video track: trick play (4.4.3.6). */
 void cmaf_hls_iframes(const struct cmaf *c, const struct cmaf_track *t, FILE *f);
-/* ISO/IEC 23009-1 with the DASH-IF low-latency profile. time_url: of UTCTiming. */
+/* ISO/IEC 23009-1 with the DASH-IF low-latency profile. time_url: of UTCTiming. The address of a segment has the name of
+ * its init segment, so that players with an older MPD never get what they cannot decode. */
 void cmaf_dash(const struct cmaf *c, const char *time_url, FILE *f);
+int64_t cmaf_dash_published_us(const struct cmaf *c);
 
 #endif

@@ -6,6 +6,7 @@
 #include "cmaf/box.h"
 
 #define CODER_NAME 32
+#define CODER_SILENCE 64
 
 struct coder {
 	enum media_codec codec;
@@ -20,9 +21,12 @@ struct coder {
 	/* Size of a packet as a sample, and the copy of as many bytes. NULL: it is one as it comes. */
 	size_t (*size)(const uint8_t *p, size_t n);
 	void (*copy)(const uint8_t *p, size_t n, uint8_t *out);
-	/* Of video, for cbcs: what has to be known of parameters and of pictures before (bytes, zero at first); takes it from
-	 * parameters (NULL: it is all in the packets); splits a packet, as a sample has it, appending to out (-EINVAL: it cannot be told; -E2BIG, -ENOMEM).
-	 * Every packet has to be split, in the order of decoding. */
+	/* Of sound, by the content of the configuration box: one frame of frame_us in which nothing is heard. Its size; 0: not
+	 * known. NULL: it has none. */
+	size_t (*silence)(const struct buf *config, int64_t frame_us, uint8_t out[CODER_SILENCE]);
+	/* Of video, for cbcs: how large is what has to be known of parameters and of pictures before (zero at first); takes it
+	 * from parameters (NULL: it is all in the packets); splits a packet, as a sample has it, appending to out. -EINVAL: it cannot
+	 * be told, -E2BIG, -ENOMEM. Every packet has to be split, in the order of decoding. */
 	size_t sets;
 	void (*learn)(void *sets, const uint8_t *p, size_t n);
 	int (*split)(void *sets, const uint8_t *p, size_t n, struct subsamples *out);

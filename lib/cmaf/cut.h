@@ -31,7 +31,8 @@ struct cmaf_cut {
 	void *sets;  /* the coder's, of video that is to be encrypted; NULL: none */
 	int keyless; /* segments in a row without a key frame at their beginning */
 	bool warned, warned_slices;
-	int64_t told; /* messages that its chunks have had (emsg.h) */
+	int64_t told;  /* messages that its chunks have had (emsg.h) */
+	bool standing; /* what it has last is a slate */
 };
 
 /* ---- store.c ---- */
@@ -63,12 +64,19 @@ void beside_put(const struct cmaf *c, struct cmaf_track *t, struct boxes *b);
 void beside_pass(struct cmaf *c);
 void beside_finish(struct cmaf *c);
 
+/* ---- slate.c ---- */
+/* Lets t's newest key frame stand, or its silence, up to `until` in its scale. */
+void slate_stand(struct cmaf *c, struct cmaf_track *t, int64_t until);
+
 /* ---- track.c ---- */
 int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t offset_us);
 /* The source is away: ends a segment whose time is over at utc_us; where that leaves a hole, a
  * discontinuity is noted. Then, when that is done in every track, adds the gaps. */
 void track_away(struct cmaf *c, struct cmaf_track *t, int64_t utc_us);
 void track_gap(struct cmaf *c, struct cmaf_track *t, int64_t utc_us);
+/* Puts p, of which it takes references, in the place of frames, as far as whole ones (of pictures, parts) fit before
+ * `until`: its media come again only with the next segment. -EAGAIN: there is no key for it; -EINVAL, -ENOMEM. */
+int track_stand(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t until);
 /* Completes the segment in progress. */
 void track_end(struct cmaf *c, struct cmaf_track *t);
 /* Parameters from track.extra or a key frame. 0; -ENODATA when there are none in it. */

@@ -7,6 +7,7 @@
 #include "cmaf/cut.h"
 #include "cmaf/emsg.h"
 #include "cmaf/mpd.h"
+#include "cmaf/picture.h"
 #include "cmaf/secret_text.h"
 
 static double ratio(struct ratio r)
@@ -53,7 +54,6 @@ static double chunk_seconds(const struct cmaf *c)
 struct period {
 	int64_t first;	      /* segment */
 	struct cmaf_key *key; /* NULL: in clear */
-	bool begins;	      /* with the presentation */
 };
 
 static void put_template(const struct cmaf *c, const struct cmaf_track *t, const struct period *p,
@@ -62,12 +62,14 @@ static void put_template(const struct cmaf *c, const struct cmaf_track *t, const
 	double offset = ratio(c->grid.d) - chunk_seconds(c);
 	struct cmaf_grid g = laid(c);
 	int64_t pto = cmaf_grid_start(&g, mpd_scale(t->scale, g.d), p->first, 0);
-	char more[96];
+	char more[96], folder[16] = "";
 
+	if (str_starts(init, "init-")) /* "init-0123abcd.mp4" */
+		snprintf(folder, sizeof(folder), "%.8s/", init + strlen("init-"));
 	snprintf(more, sizeof(more),
 		 " availabilityTimeOffset=\"%.3f\" availabilityTimeComplete=\"false\"",
 		 offset > 0 ? offset : 0.0);
-	mpd_put_template(t->name, init, t->scale, g.d, p->first, pto, more, f);
+	mpd_put_template(t->name, init, folder, t->scale, g.d, p->first, pto, more, f);
 }
 
 static void put_representation(const struct cmaf *c, const struct cmaf_track *t,
@@ -137,6 +139,7 @@ static void put_others(int id, int n, FILE *f)
 /* The messages that chunks of t may have (ISO/IEC 23009-1, 5.10.3). */
 static void put_messages(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
 {
+	fputs("      <InbandEventStream schemeIdUri=\"" EMSG_VALIDITY "\" value=\"1\"/>\n", f);
 	for (enum emsg_kind k = 0; k < EMSG_KINDS && beside_carries(c, t); k++)
 		if (k == EMSG_SCTE35 ? c->cues : c->tags)
 			fprintf(f, "      <InbandEventStream schemeIdUri=\"%s\" value=\"\"/>\n",
@@ -199,14 +202,38 @@ static void put_sets(const struct cmaf *c, const struct period *p, const char *t
 		put_representation(c, c->track[i], p, f);
 		fprintf(f, "    </AdaptationSet>\n");
 	}
+	if (c->pictures && c->pictures->width) {
+		struct picture_about o = pictures_about(c->pictures);
+		struct cmaf_grid g = laid(c);
+
+		o.bandwidth = c->pictures->told; /* that of the newest would change the text */
+		picture_put_set(&o, id, cmaf_grid_start(&g, SEC_US, p->first, 0), f);
+	}
+}
+
+/* A period is the same, also after a restart, when it begins at the same instant with the same tracks and parameters. */
+static uint32_t period_hash(const struct cmaf *c, const struct period *p, int64_t start_us)
+{
+	uint32_t h = emsg_hash(0, &start_us, sizeof(start_us));
+
+	for (int i = 0; i < c->n; i++) {
+		const struct cmaf_track *t = c->track[i];
+		struct cmaf_init *of = track_params(t, p->first);
+
+		h = emsg_hash(h, t->name, strlen(t->name));
+		if (of)
+			h = emsg_hash(h, of->config->data, of->config->len);
+	}
+	return p->key ? emsg_hash(h, p->key->kid, sizeof(p->key->kid)) : h;
 }
 
 static void put_period(const struct cmaf *c, const struct period *p, const char *time_url, FILE *f)
 {
 	struct cmaf_grid g = laid(c);
+	int64_t start_us = cmaf_grid_start(&g, SEC_US, p->first, 0);
 
-	fprintf(f, "  <Period id=\"%" PRId64 "\" start=\"PT%.6fS\">\n", p->begins ? 0 : p->first,
-		(double)cmaf_grid_start(&g, SEC_US, p->first, 0) / 1e6);
+	fprintf(f, "  <Period id=\"%" PRId64 "-%08x\" start=\"PT%.6fS\">\n", p->first,
+		period_hash(c, p, start_us), (double)start_us / 1e6);
 	put_sets(c, p, time_url, f);
 	fputs("  </Period>\n", f);
 }
@@ -261,7 +288,7 @@ static void put_periods(const struct cmaf *c, const char *time_url, FILE *f)
 	int n = begins(c, begin);
 
 	for (int i = 0; i < n; i++) {
-		struct period p = {.first = MAX(begin[i], first), .begins = begin[i] <= first};
+		struct period p = {.first = MAX(begin[i], first)};
 
 		if (i + 1 < n && begin[i + 1] <= oldest)
 			continue;
@@ -269,6 +296,11 @@ static void put_periods(const struct cmaf *c, const char *time_url, FILE *f)
 			p.key = key_of(c, begin[i]);
 		put_period(c, &p, time_url, f);
 	}
+}
+
+int64_t cmaf_dash_published_us(const struct cmaf *c)
+{
+	return MAX(c->began_us, MAX(c->keyed_us, c->changed_us));
 }
 
 void cmaf_dash(const struct cmaf *c, const char *time_url, FILE *f)
@@ -283,7 +315,7 @@ void cmaf_dash(const struct cmaf *c, const char *time_url, FILE *f)
 		"guidelines/low-latency-live-v5\" "
 		"type=\"dynamic\" availabilityStartTime=\"1970-01-01T00:00:00Z\"",
 		c->conf.scheme == CMAF_CBCS ? SECRET_XMLNS : "");
-	mpd_put_time("publishTime", MAX(c->began_us, MAX(c->keyed_us, c->changed_us)), f);
+	mpd_put_time("publishTime", cmaf_dash_published_us(c), f);
 	fprintf(f,
 		" minimumUpdatePeriod=\"PT10S\" timeShiftBufferDepth=\"PT%.3fS\" "
 		"maxSegmentDuration=\"PT%.3fS\" minBufferTime=\"PT%.3fS\" "

@@ -46,20 +46,38 @@ void emsgs_finish(struct emsgs *e)
 	*e = (struct emsgs){0};
 }
 
-static void put(const struct emsg *m, int64_t scale, struct boxes *b)
+static size_t begin(const char *scheme, const char *value, int64_t scale, int64_t us,
+		    uint32_t length, uint32_t id, struct boxes *b)
 {
-	const char *scheme = emsg_scheme(m->kind);
-	int64_t length =
-	    m->length_us < 0 ? LENGTH_UNKNOWN : base_scale(m->length_us, scale, SEC_US);
 	size_t at = box_begin_full(b, "emsg", 1, 0);
 
 	box_u32(b, (uint32_t)scale);
-	box_u64(b, (uint64_t)base_scale(MAX(m->us, 0), scale, SEC_US));
-	box_u32(b, (uint32_t)MIN(length, LENGTH_UNKNOWN));
-	box_u32(b, m->id);
+	box_u64(b, (uint64_t)base_scale(MAX(us, 0), scale, SEC_US));
+	box_u32(b, length);
+	box_u32(b, id);
 	box_bytes(b, scheme, strlen(scheme) + 1);
-	box_u8(b, 0); /* value: an empty string */
+	box_bytes(b, value, strlen(value) + 1);
+	return at;
+}
+
+static void put(const struct emsg *m, int64_t scale, struct boxes *b)
+{
+	int64_t length =
+	    m->length_us < 0 ? LENGTH_UNKNOWN : base_scale(m->length_us, scale, SEC_US);
+	size_t at = begin(emsg_scheme(m->kind), "", scale, m->us,
+			  (uint32_t)MIN(length, LENGTH_UNKNOWN), m->id, b);
+
 	box_bytes(b, m->data->data, m->data->len);
+	box_end(b, at);
+}
+
+void emsg_put_expired(int64_t scale, int64_t us, uint32_t id, const char *published,
+		      struct boxes *b)
+{
+	/* dash.js takes a length that is not known for none, and the message for one of the past. */
+	size_t at = begin(EMSG_VALIDITY, "1", scale, us, LENGTH_UNKNOWN - 1, id, b);
+
+	box_bytes(b, published, strlen(published) + 1);
 	box_end(b, at);
 }
 

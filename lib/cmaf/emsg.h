@@ -31,6 +31,11 @@ void emsgs_finish(struct emsgs *e);
  * later (INT64_MAX: none). scale: the track's. */
 void emsgs_put(const struct emsgs *e, int64_t scale, int64_t since_us, int64_t *told,
 	       struct boxes *b);
+/* The box of a message that MPDs published before `published` (xs:dateTime) are not to be used for what begins at us
+ * or later. */
+#define EMSG_VALIDITY "urn:mpeg:dash:event:2012" /* value 1; ISO/IEC 23009-1, 5.10.4.2 */
+void emsg_put_expired(int64_t scale, int64_t us, uint32_t id, const char *published,
+		      struct boxes *b);
 /* The scheme of a kind. */
 const char *emsg_scheme(enum emsg_kind kind);
 uint32_t emsg_hash(uint32_t h, const void *p, size_t n); /* h: 0 to begin */

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "cmaf/cmaf.h"
+#include "cmaf/picture.h"
 #include "cmaf/range.h"
 #include "cmaf/secret_text.h"
 #include "cmaf/subtitle.h"
@@ -234,6 +235,11 @@ void cmaf_hls_multivariant(const struct cmaf *c, FILE *f)
 	for (int i = 0; i < c->n; i++)
 		if (c->track[i]->kind == MEDIA_VIDEO && c->conf.scheme != CMAF_AES128)
 			put_iframe_variant(c->track[i], f);
+	if (c->pictures && pictures_last(c->pictures)) {
+		struct picture_about o = pictures_about(c->pictures);
+
+		picture_put_stream(&o, "index.m3u8", "", f);
+	}
 }
 
 /* ---- a media playlist ---- */

@@ -5,14 +5,20 @@
 
 #include "media/language.h"
 
-void mpd_put_time(const char *name, int64_t us, FILE *f)
+void mpd_time(char out[MPD_TIME], int64_t us)
 {
 	time_t s = (time_t)base_floor_div(us, SEC_US);
-	char text[32];
 	struct tm tm;
 
 	gmtime_r(&s, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	strftime(out, MPD_TIME, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+void mpd_put_time(const char *name, int64_t us, FILE *f)
+{
+	char text[MPD_TIME];
+
+	mpd_time(text, us);
 	fprintf(f, " %s=\"%s\"", name, text);
 }
 
@@ -66,14 +72,14 @@ int64_t mpd_scale(int64_t scale, struct ratio d)
 	return scale * d.num % d.den ? d.den : scale;
 }
 
-void mpd_put_template(const char *name, const char *init, int64_t scale, struct ratio d,
-		      int64_t first, int64_t pto, const char *more, FILE *f)
+void mpd_put_template(const char *name, const char *init, const char *folder, int64_t scale,
+		      struct ratio d, int64_t first, int64_t pto, const char *more, FILE *f)
 {
 	int64_t to = mpd_scale(scale, d);
 
 	fprintf(f,
 		"        <SegmentTemplate timescale=\"%" PRId64 "\" duration=\"%" PRId64
 		"\" startNumber=\"%" PRId64 "\" presentationTimeOffset=\"%" PRId64
-		"\"%s initialization=\"%s/%s\" media=\"%s/$Number$.m4s\"/>\n",
-		to, to * d.num / d.den, first, pto, more, name, init, name);
+		"\"%s initialization=\"%s/%s\" media=\"%s/%s$Number$.m4s\"/>\n",
+		to, to * d.num / d.den, first, pto, more, name, init, name, folder);
 }

@@ -4,7 +4,9 @@
 
 #include "cmaf/cmaf.h"
 
-/* The attribute `name` by the whole second in which us lies. */
+#define MPD_TIME 24
+/* xs:dateTime of the whole second in which us lies; and the attribute `name` by it. */
+void mpd_time(char out[MPD_TIME], int64_t us);
 void mpd_put_time(const char *name, int64_t us, FILE *f);
 /* As character data. */
 void mpd_put_text(const char *s, FILE *f);
@@ -23,9 +25,9 @@ struct mpd_representation {
 void mpd_begin_representation(const struct mpd_representation *r, FILE *f);
 
 /* Segments of d seconds, on from number `first`, which is at pto in units of 1/scale s. more: attributes between, each
- * with a space before it. */
-void mpd_put_template(const char *name, const char *init, int64_t scale, struct ratio d,
-		      int64_t first, int64_t pto, const char *more, FILE *f);
+ * with a space before it. folder: what is between the name and the number, "" or with a slash at its end. */
+void mpd_put_template(const char *name, const char *init, const char *folder, int64_t scale,
+		      struct ratio d, int64_t first, int64_t pto, const char *more, FILE *f);
 /* The scale in which d is whole: this one or a coarser one. */
 int64_t mpd_scale(int64_t scale, struct ratio d);
 

@@ -61,12 +61,104 @@ static int config_opus(const struct cmaf_track *t, const uint8_t *p, size_t n, s
 	return out->bad ? -ENOMEM : 0;
 }
 
+/* ---- silence ---- */
+
+struct writer {
+	uint8_t *out;
+	size_t bits;
+};
+
+static void put_bits(struct writer *w, unsigned v, unsigned n)
+{
+	while (n--) {
+		size_t at = w->bits++;
+
+		if (at % 8 == 0)
+			w->out[at / 8] = 0;
+		w->out[at / 8] |= (uint8_t)((v >> n & 1) << (7 - at % 8));
+	}
+}
+
+/* individual_channel_stream() without a band: nothing follows of sections, scale factors or spectrum. */
+static void put_channel(struct writer *w, bool own_info)
+{
+	put_bits(w, 0, 8); /* global_gain */
+	if (own_info)
+		put_bits(w, 0, 11); /* ics_info(): a long window, max_sfb 0, no prediction */
+	put_bits(w, 0, 3);	    /* no pulses, no noise shaping, no gain control */
+}
+
+enum { SCE, CPE, LFE = 3, END = 7 }; /* syntactic elements, ISO/IEC 14496-3, table 4.85 */
+
+static void put_element(struct writer *w, unsigned kind, unsigned tag)
+{
+	put_bits(w, kind, 3);
+	put_bits(w, tag, 4);
+	if (kind != CPE) {
+		put_channel(w, true);
+		return;
+	}
+	put_bits(w, 1, 1);  /* common_window: */
+	put_bits(w, 0, 11); /* their ics_info() */
+	put_bits(w, 0, 2);  /* ms_mask_present */
+	put_channel(w, false);
+	put_channel(w, false);
+}
+
+#define AAC_SPECIFIC 26 /* where in esds the AudioSpecificConfig begins, see config_aac */
+
+/* raw_data_block() of ISO/IEC 14496-3, 4.4.2.1, by the elements that a channel configuration (table 1.19) has. With SBR it is
+ * the core alone, which is as silent. */
+static size_t silence_aac(const struct buf *config, int64_t frame_us, uint8_t out[CODER_SILENCE])
+{
+	static const char *const elements[] = {"", "s", "c", "sc", "scs", "scc", "sccl", "scccl"};
+	struct writer w = {out, 0};
+	unsigned tag[4] = {0};
+
+	(void)frame_us;
+	if (config->len < AAC_SPECIFIC + 2)
+		return 0;
+	const uint8_t *p = config->data + AAC_SPECIFIC;
+	unsigned type = p[0] >> 3, rate = (p[0] & 7u) << 1 | p[1] >> 7, layout = p[1] >> 3 & 15;
+	if ((type != 2 && type != 5 && type != 29) || rate == 15 || !layout ||
+	    layout >= ARRAY_LEN(elements))
+		return 0;
+	for (const char *e = elements[layout]; *e; e++) {
+		unsigned kind = *e == 's' ? SCE : *e == 'c' ? CPE : LFE;
+
+		put_element(&w, kind, tag[kind]++);
+	}
+	put_bits(&w, END, 3);
+	return (w.bits + 7) / 8;
+}
+
+/* RFC 6716, 3.1: CELT over the full band, in frames of 20 ms at most. 0xff 0xfe is how an encoder says nothing. */
+static size_t silence_opus(const struct buf *config, int64_t frame_us, uint8_t out[CODER_SILENCE])
+{
+	unsigned stereo = config->len > 1 && config->data[1] > 1;
+	int64_t unit = MIN(frame_us, 20000), n = frame_us / unit;
+	unsigned size = unit <= 2500 ? 28 : unit <= 5000 ? 29 : unit <= 10000 ? 30 : 31;
+	size_t at = 0;
+
+	if (config->len < 11 || config->data[10] || n > 6) /* one stream, no mapping */
+		return 0;
+	out[at++] = (uint8_t)(size << 3 | stereo << 2 | (n > 1 ? 3 : 0));
+	if (n > 1)
+		out[at++] = (uint8_t)n; /* as many of one size */
+	for (int64_t i = 0; i < n; i++) {
+		out[at++] = 0xff;
+		out[at++] = 0xfe;
+	}
+	return at;
+}
+
 const struct coder coder_aac = {
     .codec = MEDIA_AAC,
     .entry = "mp4a",
     .box = "esds",
     .usual = "mp4a.40.2",
     .config = config_aac,
+    .silence = silence_aac,
 };
 const struct coder coder_opus = {
     .codec = MEDIA_OPUS,
@@ -74,6 +166,7 @@ const struct coder coder_opus = {
     .box = "dOps",
     .usual = "opus",
     .config = config_opus,
+    .silence = silence_opus,
 };
 
 const struct coder *coder_of(enum media_codec codec)

@@ -51,6 +51,7 @@ void init_unref(struct cmaf_init *i)
 	buf_unref(i->buf);
 	buf_unref(i->config);
 	key_unref(i->key);
+	media_packet_unref(i->still);
 	free(i);
 }
 

@@ -310,6 +310,7 @@ static int add_gap(struct cmaf *c, struct cmaf_track *t, int64_t number)
 	s->discontinuity = is_break(c, number);
 	s->end = cmaf_grid_start(&c->grid, t->scale, number + 1, 0);
 	t->cut->last_number = number;
+	t->cut->standing = false;
 	if (c->ev.segment)
 		c->ev.segment(c->arg, t, s);
 	store_trim(c, t);
@@ -532,6 +533,10 @@ static int add_sample(struct cmaf *c, struct cmaf_track *t, const struct frame *
 	    .key = f->key,
 	    .nsubs = (uint32_t)cut->split.len,
 	};
+	if (f->key && t->kind == MEDIA_VIDEO) {
+		media_packet_unref(t->init->still);
+		t->init->still = media_packet_ref(p);
+	}
 	cut->pend_dur += f->dur;
 	cut->part_key |= f->key;
 	cut->next = f->x + f->dur;
@@ -583,6 +588,76 @@ static void follow_key(struct cmaf *c, struct cmaf_track *t, int64_t x)
 	c->grid.origin.num += late_us;
 }
 
+/* ---- a slate in the place of frames ---- */
+
+/* Where the frame at cut->next has to end so that its part does. */
+static int64_t end_of_part(const struct cmaf *c, const struct cmaf_track *t)
+{
+	int64_t near = t->cut->next + t->frame / 2;
+	int64_t number = cmaf_grid_number(&c->grid, t->scale, near), to;
+	int k = 0;
+
+	do
+		to = cmaf_grid_start(&c->grid, t->scale, number, ++k);
+	while (to <= near);
+	return to;
+}
+
+static int stand(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t dur)
+{
+	struct cmaf_cut *cut = t->cut;
+	int64_t cts = t->kind == MEDIA_VIDEO ? cut->cts_off : 0;
+	struct frame f = {.x = cut->next,
+			  .dts = cut->next - cts,
+			  .cts = cts,
+			  .dur = dur,
+			  .size = sample_size(t, p),
+			  .key = true};
+	int rc = 0;
+
+	if (!split_frame(c, t, p))
+		return -EINVAL;
+	if (!cut->cur) {
+		int64_t number = cmaf_grid_number(&c->grid, t->scale, f.x + t->frame / 2);
+
+		rc = has_key(c, number) ? begin_segment(c, t, f.x, number, true) : -EAGAIN;
+	}
+	if (!rc)
+		rc = add_sample(c, t, &f, p);
+	return rc ? rc : end_by_grid(c, t);
+}
+
+int track_stand(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t until)
+{
+	struct cmaf_cut *cut = t->cut;
+
+	for (;;) {
+		int64_t dur = t->kind == MEDIA_VIDEO ? end_of_part(c, t) - cut->next : t->frame;
+
+		if (cut->next + dur > until)
+			return 0;
+		int rc = stand(c, t, p, dur);
+		if (rc)
+			return rc;
+		cut->standing = true;
+	}
+}
+
+/* The source is back: its media may go on at the beginning of a segment that the slate has not begun. What is left of that
+ * which it has is the slate's. */
+static bool may_return(struct cmaf *c, struct cmaf_track *t, const struct frame *f, int64_t number)
+{
+	struct cmaf_cut *cut = t->cut;
+
+	if (number <= cut->last_number || !may_begin(c, t, f->x, number, f->key, false))
+		return false;
+	slate_stand(c, t, cmaf_grid_start(&c->grid, t->scale, number, 0) + t->frame / 2);
+	cut->standing = false;
+	if (llabs(f->x - cut->next) > t->scale / 200)
+		mark_break(c, number); /* its frames lie otherwise than before */
+	return true;
+}
+
 int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t offset_us)
 {
 	struct cmaf_cut *cut = t->cut;
@@ -602,8 +677,12 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 	if (t->kind == MEDIA_VIDEO && f.key)
 		follow_key(c, t, f.x);
 	fill_hole(c, t, &f);
-	bool in_run = cut->started && llabs(f.x - cut->next) < t->frame;
 	int64_t number = cmaf_grid_number(&c->grid, t->scale, f.x + t->frame / 2);
+	if (cut->standing && !may_return(c, t, &f, number)) {
+		t->dropped++;
+		return 0;
+	}
+	bool in_run = cut->started && llabs(f.x - cut->next) < t->frame;
 	if (cut->cur && (number > cut->cur->number || t->changed)) {
 		rc = end_short(c, t);
 		if (rc)

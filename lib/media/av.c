@@ -62,13 +62,23 @@ enum media_codec mav_side_codec(const AVCodecParameters *par)
 
 int mav_streams(const char *format, const struct media_info *info)
 {
-	bool sides = !strcmp(format, "nut") || !strcmp(format, "mpegts");
+	bool ts = !strcmp(format, "mpegts");
+	int n = info->n + (ts || media_mux_thumbnails(format) ? info->sides : 0);
 
-	return info->n + (sides ? info->sides : 0);
+	while (ts && n > info->n && info->track[n - 1].codec == MEDIA_JPEG)
+		n--;
+	return n;
 }
 
 static void data_parameters(AVCodecParameters *par, const struct media_track *t)
 {
+	if (t->codec == MEDIA_JPEG) {
+		par->codec_type = AVMEDIA_TYPE_VIDEO;
+		par->codec_id = AV_CODEC_ID_MJPEG;
+		par->width = t->width;
+		par->height = t->height;
+		return;
+	}
 	par->codec_type = AVMEDIA_TYPE_DATA;
 	par->codec_id = t->codec == MEDIA_ID3 ? AV_CODEC_ID_TIMED_ID3 : AV_CODEC_ID_SCTE_35;
 }
@@ -177,7 +187,9 @@ static int add_stream(AVFormatContext *fc, const struct media_track *t, char *er
 		       -EINVAL;
 	st->time_base = mav_ratio(t->tb);
 	if (t->kind == MEDIA_DATA) {
-		if (!strcmp(fc->oformat->name, "nut"))
+		if (t->codec == MEDIA_JPEG)
+			st->r_frame_rate = mav_ratio(t->fps);
+		else if (!strcmp(fc->oformat->name, "nut"))
 			st->codecpar->codec_tag = side_tag[t->codec];
 		av_dict_set(&st->metadata, "title", t->name, 0);
 		return 0;

@@ -244,7 +244,7 @@ int engine_build(struct engine *e, const AVFrame *first, const struct media_trac
 			goto fail;
 	if ((rc = build_sounds(e, err)))
 		goto fail;
-	side_build(e);
+	side_build(e, first);
 	if ((rc = run_stages(e)))
 		goto fail;
 	engine_emit(e, EVENT_START, NULL, 0, NULL);
@@ -335,7 +335,8 @@ int engine_create(struct engine **out, struct loop *l, const struct engine_conf 
 	if (conf->overlays &&
 	    (rc = overlays_create(&e->overlays, conf->overlay, conf->overlays, err)))
 		goto fail;
-	if (conf->thumbs && (rc = thumbs_create(&e->thumbs, conf->thumb, conf->thumbs, err)))
+	if (conf->thumbs &&
+	    (rc = thumbs_create(&e->thumbs, conf->thumb, conf->thumbs, side_picture, e, err)))
 		goto fail;
 	if ((rc = start(e)))
 		goto fail;

@@ -34,6 +34,7 @@ enum media_codec {
 	MEDIA_MP3,
 	MEDIA_SCTE35, /* data: a splice_info_section a packet */
 	MEDIA_ID3,    /* data: an ID3 tag a packet */
+	MEDIA_JPEG,   /* data: a thumbnail, a JPEG a packet, each at its instant */
 	MEDIA_OTHER,  /* carried by demux only so that a tool can name what it refuses:
 			track.codec_name */
 };
@@ -68,8 +69,8 @@ struct media_track {
 struct media_info {
 	_Atomic int refs;
 	int n;
-	int sides; /* behind those n: tracks of data (cues, timed metadata), for who asks for them */
-	bool utc;  /* timestamps count from the Unix epoch (a stream made by gex-transcode) */
+	int sides; /* behind those n: tracks of data (cues, timed metadata, thumbnails last), for who asks for them */
+	bool utc; /* timestamps count from the Unix epoch (a stream made by gex-transcode) */
 	struct media_track track[MEDIA_TRACKS_MAX];
 };
 struct media_info *media_info_create(void); /* zeroed, one reference; NULL without memory */
@@ -149,12 +150,14 @@ typedef int media_write_fn(void *arg, const void *p, size_t n);
 int media_mux_create(struct media_mux **out, const char *format, struct media_info *info,
 		     media_write_fn *write, void *arg, char *err) MUST_USE;
 /* One packet of one of info's tracks, flushed out at once. Packets of a track come in dts order. Data is left out where the format
- * cannot carry it (FLV, MP4). */
+ * cannot carry it (FLV, MP4; thumbnails in MPEG-TS). */
 int media_mux_write(struct media_mux *m, const struct media_packet *p) MUST_USE;
 /* mp4: from now on packets gather, and media_mux_fragment writes those since the last one as one fragment (a moof and a
  * mdat). Without this call each packet is a fragment of its own. */
 void media_mux_gather(struct media_mux *m);
 int media_mux_fragment(struct media_mux *m) MUST_USE;
+/* Does the format carry a track of thumbnails? */
+bool media_mux_thumbnails(const char *format);
 /* Trailer, where the format has one. */
 int media_mux_end(struct media_mux *m);
 void media_mux_destroy(struct media_mux *m);

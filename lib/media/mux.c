@@ -179,6 +179,11 @@ int media_mux_fragment(struct media_mux *m)
 	return rc < 0 ? mav_errno(rc) : 0;
 }
 
+bool media_mux_thumbnails(const char *format)
+{
+	return !strcmp(format, "nut");
+}
+
 int media_mux_end(struct media_mux *m)
 {
 	if (!m->header || m->write_rc)

@@ -15,7 +15,7 @@
 #include "media/timeline.h"
 #include "media/watch.h"
 
-#define SIDES_MAX 2 /* tracks of data: cues, timed metadata */
+#define SIDES_MAX 3 /* tracks of data: cues, timed metadata, thumbnails */
 #define SIDE_WAIT_MAX 64
 #define HOLD_US \
 	(300 * MS_US) /* how late a frame may come before the last is repeated in its place */
@@ -168,7 +168,7 @@ struct engine {
 	bool no_picture; /* the first source has none */
 	struct sound sound[SOUNDS_MAX];
 	int sounds;
-	enum media_codec side[SIDES_MAX]; /* data that the first source has */
+	enum media_codec side[SIDES_MAX]; /* data that the first source has, and thumbnails last */
 	int sides;
 	pthread_mutex_t side_lock; /* of what follows; taken before `lock` */
 	struct media_packet
@@ -233,11 +233,13 @@ void idle_end(struct input *in);
 
 /* Which data the output has: that of the first source. Under the lock. */
 void side_choose(struct engine *e, const struct media_info *info);
-/* Behind the other tracks of e->info. */
-void side_build(struct engine *e);
+/* Behind the other tracks of e->info. first: see engine_build. */
+void side_build(struct engine *e, const AVFrame *first);
 /* Gives out what waits and is not later than this: so it comes beside the pictures and sounds of its time. */
 void side_release(struct engine *e, int64_t until_us);
 void side_finish(struct engine *e);
+/* thumbs_made_fn: a thumbnail for the track of them. */
+void side_picture(void *engine, const AVPacket *jpeg, int64_t utc_us);
 /* A packet of data, of an input that is active: onto the timeline. */
 void side_packet(struct input *in, const struct media_info *info, const struct media_packet *p);
 

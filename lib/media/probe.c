@@ -15,12 +15,35 @@
 	(2 * SEC_US) /* a track announced that sends nothing is given up after so much of the \
 			others */
 
+static bool is_video(const AVStream *st)
+{
+	return st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO &&
+	       !(st->disposition & AV_DISPOSITION_ATTACHED_PIC);
+}
+
+/* JPEG beside video of another codec is of thumbnails; alone it is the video, as of many cameras. */
+static bool is_thumbnails(const struct media_demux *d, int stream)
+{
+	const AVStream *st = d->fc->streams[stream];
+
+	if (!is_video(st) || st->codecpar->codec_id != AV_CODEC_ID_MJPEG)
+		return false;
+	for (unsigned i = 0; i < d->fc->nb_streams; i++) {
+		const AVStream *o = d->fc->streams[i];
+
+		if (is_video(o) && o->codecpar->codec_id != AV_CODEC_ID_MJPEG &&
+		    o->codecpar->codec_id != AV_CODEC_ID_NONE)
+			return true;
+	}
+	return false;
+}
+
 bool media_demux_wanted(const struct media_demux *d, int stream)
 {
 	const AVStream *st = d->fc->streams[stream];
 	enum AVMediaType t = st->codecpar->codec_type;
 
-	return (t == AVMEDIA_TYPE_VIDEO || t == AVMEDIA_TYPE_AUDIO) &&
+	return (t == AVMEDIA_TYPE_VIDEO || t == AVMEDIA_TYPE_AUDIO) && !is_thumbnails(d, stream) &&
 	       st->codecpar->codec_id != AV_CODEC_ID_NONE && st->discard != AVDISCARD_ALL &&
 	       !(st->disposition & AV_DISPOSITION_ATTACHED_PIC);
 }
@@ -29,8 +52,10 @@ bool media_demux_side(const struct media_demux *d, int stream)
 {
 	const AVStream *st = d->fc->streams[stream];
 
-	return st->codecpar->codec_type == AVMEDIA_TYPE_DATA &&
-	       mav_side_codec(st->codecpar) != MEDIA_OTHER && st->discard != AVDISCARD_ALL;
+	return ((st->codecpar->codec_type == AVMEDIA_TYPE_DATA &&
+		 mav_side_codec(st->codecpar) != MEDIA_OTHER) ||
+		is_thumbnails(d, stream)) &&
+	       st->discard != AVDISCARD_ALL;
 }
 
 static bool needs_extra(enum AVCodecID id)
@@ -367,14 +392,20 @@ bool media_probe_near_utc(const struct media_demux *d, int64_t ts_us, int64_t no
 /* Data stands behind what is seen and heard. */
 static void add_side(struct media_demux *d, int i, struct media_info *info)
 {
+	static const char *const names[] = {
+	    [MEDIA_SCTE35] = "scte35", [MEDIA_ID3] = "id3", [MEDIA_JPEG] = "thumbnails"};
 	const AVStream *st = d->fc->streams[i];
+	const struct demux_stream *s = &d->stream[i];
 	struct media_track *t = &info->track[info->n + info->sides];
 
 	if (info->n + info->sides == MEDIA_TRACKS_MAX)
 		return;
 	t->kind = MEDIA_DATA;
-	t->codec = mav_side_codec(st->codecpar);
-	str_copy(t->codec_name, sizeof(t->codec_name), t->codec == MEDIA_ID3 ? "id3" : "scte35");
+	t->codec = is_thumbnails(d, i) ? MEDIA_JPEG : mav_side_codec(st->codecpar);
+	t->width = s->width;
+	t->height = s->height;
+	t->fps = s->fps;
+	str_copy(t->codec_name, sizeof(t->codec_name), names[t->codec]);
 	str_copy(t->name, sizeof(t->name), t->codec_name);
 	t->tb = mav_to_ratio(st->time_base);
 	d->stream[i].track = info->n + info->sides++;
@@ -409,9 +440,10 @@ static int make_info(struct media_demux *d, char *err)
 			d->fc->iformat->name);
 		return -EINVAL;
 	}
-	for (int i = 0; i < (int)MIN(d->fc->nb_streams, MEDIA_STREAMS_MAX); i++)
-		if (media_demux_side(d, i))
-			add_side(d, i, info);
+	for (int last = 0; last < 2; last++)
+		for (int i = 0; i < (int)MIN(d->fc->nb_streams, MEDIA_STREAMS_MAX); i++)
+			if (media_demux_side(d, i) && is_thumbnails(d, i) == last)
+				add_side(d, i, info);
 	info->utc = is_utc(d);
 	d->info = info;
 	list_for_safe (e, tmp, &d->early, node) {

@@ -18,12 +18,15 @@ struct thumbs {
 		struct thumb_conf conf;
 		bool webp;
 		int64_t turn;	/* the multiple of every_us that was the last; the video thread's */
-		AVFrame *frame; /* that waits, or NULL */
+		AVFrame *frame; /* that waits, or NULL; shown at: */
+		int64_t us;
 		struct scaler *scaler;
 		int w, h; /* the scaler's */
 		struct log_limit limit;
 		atomic_llong written, failed;
 	} thumb[THUMBS_MAX];
+	thumbs_made_fn *made;
+	void *arg;
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	pthread_t thread;
@@ -112,15 +115,21 @@ int thumb_encode(AVFrame *f, bool webp, int quality, AVPacket *out)
 
 /* ---- the thread ---- */
 
-static int fit(struct thumb *t, const AVFrame *f)
+int thumb_width(const struct thumb_conf *c, const AVFrame *f)
 {
 	AVRational sar =
 	    f->sample_aspect_ratio.num > 0 ? f->sample_aspect_ratio : (AVRational){1, 1};
-	int64_t w = base_scale((int64_t)t->conf.height * f->width, sar.num,
-			       (int64_t)2 * f->height * sar.den);
-	int width = 2 * (int)CLAMP(w, 8, WIDTH_MAX / 2);
+	int64_t w =
+	    base_scale((int64_t)c->height * f->width, sar.num, (int64_t)2 * f->height * sar.den);
 
-	if (t->scaler && t->w == width)
+	return 2 * (int)CLAMP(w, 8, WIDTH_MAX / 2);
+}
+
+static int fit(struct thumb *t, const AVFrame *f)
+{
+	int width = thumb_width(&t->conf, f);
+
+	if (t->scaler && (t->conf.track || t->w == width))
 		return 0;
 	scaler_destroy(t->scaler);
 	t->scaler = NULL;
@@ -132,7 +141,7 @@ static int fit(struct thumb *t, const AVFrame *f)
 	return rc;
 }
 
-static int make(struct thumb *t, AVFrame *f, char *err)
+static int make(struct thumbs *all, struct thumb *t, AVFrame *f, int64_t us, char *err)
 {
 	AVPacket *pkt = av_packet_alloc();
 	AVFrame *small;
@@ -150,7 +159,9 @@ static int make(struct thumb *t, AVFrame *f, char *err)
 		rc = image ? thumb_encode(image, t->webp, t->conf.quality, pkt) : -ENOMEM;
 		av_frame_free(&image);
 	}
-	if (!rc)
+	if (!rc && t->conf.track)
+		all->made(all->arg, pkt, us);
+	if (!rc && t->conf.path)
 		rc = os_write_atomic(t->conf.path, pkt->data, (size_t)pkt->size);
 	if (rc && !*err)
 		mav_say(err, "%s", strerror(-rc));
@@ -158,17 +169,18 @@ static int make(struct thumb *t, AVFrame *f, char *err)
 	return rc;
 }
 
-static void work(struct thumb *t, AVFrame *f)
+static void work(struct thumbs *all, struct thumb *t, AVFrame *f, int64_t us)
 {
 	char err[MEDIA_ERR] = "";
 
-	if (!make(t, f, err)) {
+	if (!make(all, t, f, us, err)) {
 		t->written++;
 		return;
 	}
 	t->failed++;
 	if (log_allow(&t->limit, 1, 60 * SEC_US, os_mono_us()))
-		log_warn(t->conf.name, "thumbnail %s: %s", t->conf.path, err);
+		log_warn(t->conf.name, "thumbnail %s: %s", t->conf.path ? t->conf.path : "track",
+			 err);
 }
 
 static struct thumb *waiting(struct thumbs *t)
@@ -191,9 +203,10 @@ static void *thumbs_main(void *arg)
 			continue;
 		}
 		AVFrame *f = k->frame;
+		int64_t us = k->us;
 		k->frame = NULL;
 		pthread_mutex_unlock(&t->lock);
-		work(k, f);
+		work(t, k, f, us);
 		av_frame_free(&f);
 		pthread_mutex_lock(&t->lock);
 	}
@@ -203,23 +216,29 @@ static void *thumbs_main(void *arg)
 
 static int take_conf(struct thumb *k, const struct thumb_conf *c, char *err)
 {
-	const char *end = strrchr(c->path, '.');
+	const char *end = c->path ? strrchr(c->path, '.') : NULL;
 
 	k->conf = *c;
 	k->webp = end && !strcmp(end, ".webp");
-	if (k->webp || (end && (!strcmp(end, ".jpg") || !strcmp(end, ".jpeg"))))
+	if (!c->path || (k->webp && !c->track) ||
+	    (end && (!strcmp(end, ".jpg") || !strcmp(end, ".jpeg"))))
 		return 0;
-	return mav_say(err, "thumbnail %.150s: a name ends in .jpg, .jpeg or .webp", c->path),
+	return mav_say(err,
+		       "thumbnail %.150s: a name ends in .jpg, .jpeg or, without a track, .webp",
+		       c->path),
 	       -EINVAL;
 }
 
-int thumbs_create(struct thumbs **out, const struct thumb_conf *conf, int n, char *err)
+int thumbs_create(struct thumbs **out, const struct thumb_conf *conf, int n, thumbs_made_fn *made,
+		  void *arg, char *err)
 {
 	struct thumbs *t = calloc(1, sizeof(*t));
 	int rc = 0;
 
 	if (!t)
 		return mav_say(err, "out of memory"), -ENOMEM;
+	t->made = made;
+	t->arg = arg;
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->more, NULL);
 	for (int i = 0; i < n && !rc; i++)
@@ -266,8 +285,10 @@ void thumbs_offer(struct thumbs *t, const AVFrame *f, int64_t utc_us)
 			continue;
 		k->turn = turn;
 		pthread_mutex_lock(&t->lock);
-		if (!k->frame)
+		if (!k->frame) {
 			k->frame = av_frame_clone(f);
+			k->us = utc_us;
+		}
 		pthread_cond_signal(&t->more);
 		pthread_mutex_unlock(&t->lock);
 	}

@@ -8,7 +8,6 @@
 #include "os/os.h"
 #include "stream/packet.h"
 #include "stream/source.h"
-#include "stream/url.h"
 
 #define OUTLETS_MAX 256
 
@@ -102,7 +101,8 @@ static int begin_container(struct outlet *o)
 	int r;
 
 	o->draining = o->ended = false;
-	r = media_mux_create(&o->mux, url_out_format(&s->url), s->info, take_bytes, o, err);
+	r = media_mux_create(&o->mux, stream_url_output_format(&s->url), s->info, take_bytes, o,
+			     err);
 	if (r) {
 		log_warn(s->url.shown, "%s", err);
 		return r;
@@ -280,7 +280,7 @@ static int try_tracks(struct stream_sink *s, struct media_info *info)
 {
 	struct media_mux *m = NULL;
 	char err[MEDIA_ERR] = "";
-	int r = media_mux_create(&m, url_out_format(&s->url), info, discard, NULL, err);
+	int r = media_mux_create(&m, stream_url_output_format(&s->url), info, discard, NULL, err);
 
 	if (r)
 		log_error(s->url.shown, "%s", err);

@@ -51,6 +51,8 @@ struct stream_url {
 int stream_url_parse(struct stream_url *u, const char *text, char *err) MUST_USE;
 /* The container that is read from it, FFmpeg's name; NULL: probed. */
 const char *stream_url_input_format(const struct stream_url *u);
+/* The container that is written to it: ?format=, else by the scheme and the ending of a file. */
+const char *stream_url_output_format(const struct stream_url *u);
 /* 0 or -ENOMEM. */
 int stream_url_copy(struct stream_url *dst, const struct stream_url *src) MUST_USE;
 void stream_url_finish(struct stream_url *u);

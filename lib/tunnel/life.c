@@ -7,6 +7,8 @@
 #define PROBE_US (250 * MS_US)
 #define PROBE_HEARD_US (20 * MS_US)  /* at a sign of life, when the last probe is older than that */
 #define HEARD_AGAIN_US (500 * MS_US) /* so long nothing came before what ends an outage */
+#define HUSH_MIN_US (50 * MS_US)     /* between pictures there is less */
+#define HUSH_MAX_US (200 * MS_US)
 
 /* Silence after which a path is left, and within it time for so many questions, each with its answer:
  * when another can take its place at once; when all that there is is a connection that stands by, worse
@@ -200,12 +202,32 @@ static int64_t keepalive_due(const struct tunnel *t, const struct tn_path *p)
 	       (stands_by ? MAX(t->conf.keepalive_us, STANDBY_US) : t->conf.keepalive_us);
 }
 
+/* Who was sent much, and then nothing at all, says something, once: it may have another address now,
+ * without knowing, and the server learns that from nobody else. */
+static int64_t hush_due(const struct tunnel *t, const struct tn_path *p)
+{
+	int64_t hush = CLAMP(p->srtt_us / 2, HUSH_MIN_US, HUSH_MAX_US);
+
+	if (t->server || !p->heavy || p->hush_us == p->recv_us || p->recv_us - p->heavy_us >= hush)
+		return NEVER_US;
+	return p->recv_us + hush;
+}
+
+static void hush(const struct tunnel *t, struct tn_path *p)
+{
+	if (hush_due(t, p) > t->now_us)
+		return;
+	p->hush_us = p->recv_us;
+	p->ping = p->asking = true;
+}
+
 void tn_life_timers(struct tunnel *t, struct tn_path *p)
 {
 	if (p->state == TN_PATH_UP && down_due(t, p) <= t->now_us)
 		down(t, p);
 	if (p->state == TN_PATH_UP) {
 		ask(t, p);
+		hush(t, p);
 		if (t->now_us >= keepalive_due(t, p)) {
 			p->ping = true;
 			tn_sent_trim(p);
@@ -218,7 +240,7 @@ void tn_life_timers(struct tunnel *t, struct tn_path *p)
 int64_t tn_life_wake(const struct tunnel *t, struct tn_path *p)
 {
 	if (p->state == TN_PATH_UP)
-		return MIN(MIN(down_due(t, p), ask_due(t, p)),
+		return MIN(MIN(MIN(down_due(t, p), ask_due(t, p)), hush_due(t, p)),
 			   tn_held(p) ? NEVER_US : keepalive_due(t, p));
 	return p->proven ? p->probe_us : NEVER_US;
 }

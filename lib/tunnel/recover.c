@@ -186,13 +186,14 @@ static void packet_acked(struct tunnel *t, struct tn_path *p, uint64_t number, s
 	}
 	if (is_large(s))
 		p->large_lost = 0;
-	p->delivered += s->size;
-	p->delivered_us = t->now_us;
-	n->rate.acked += s->size;
+	if (s->state != TN_SENT_GIVEN) { /* that it has come says nothing of the line */
+		p->delivered += s->size;
+		p->delivered_us = t->now_us;
+		n->rate.acked += s->size;
+		rate_news(p, s, n);
+	}
 	if (s->mtu_probe)
 		mtu_acked(p, s);
-	if (s->state != TN_SENT_GIVEN) /* its time says nothing of the line */
-		rate_news(p, s, n);
 	for (size_t i = 0; i < s->refs; i++)
 		tn_stream_acked(t, &s->ref[i]);
 known:
@@ -201,13 +202,16 @@ known:
 	s->state = TN_SENT_ACKED;
 }
 
-/* Old numbers are forgotten: those acknowledged, and those lost so long ago that they do not come.
- */
+/* Old numbers are forgotten: those acknowledged, and those lost so long ago that they do not come. Of
+ * what came before a path fell silent the ACKs may have been lost with it: it is all kept until the path
+ * is back, whose first ACK tells what need not go again. */
 static void forget(struct tunnel *t, struct tn_path *p)
 {
 	int64_t old = t->now_us - 3 * p->srtt_us;
 	uint64_t low = p->low;
 
+	if (p->state == TN_PATH_DOWN)
+		return;
 	while (p->low < p->low_flight) {
 		struct tn_sent *s = tn_sent_slot(p, p->low);
 

@@ -258,7 +258,7 @@ static struct tn_symbol **ready(const struct tunnel *t, struct tn_path *p)
 		drop(r, &r->bulk);
 	if (r->first && r->first->due_us <= t->now_us)
 		return &r->first;
-	return r->bulk && tn_packet_level(p) == TN_LEVELS - 1 ? &r->bulk : NULL;
+	return r->bulk && tn_due_allowed(p) == TN_LEVELS - 1 ? &r->bulk : NULL;
 }
 
 bool tn_repair_ready(const struct tunnel *t, struct tn_path *p)

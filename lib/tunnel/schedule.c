@@ -79,7 +79,7 @@ static bool worth(const struct tunnel *t, const struct tn_path *p)
 	int64_t rate = (int64_t)best->rate.ops->pacing(&best->rate);
 	int64_t more = p->srtt_us - best->srtt_us;
 
-	if (tn_packet_level(best) == TN_LEVELS - 1)
+	if (tn_due_allowed(best) == TN_LEVELS - 1)
 		return false;
 	return more <= 0 || waiting(t) > (uint64_t)base_scale(rate, more, SEC_US);
 }
@@ -92,7 +92,7 @@ bool tn_schedule_takes(const struct tunnel *t, const struct tn_path *p, int leve
 		return false;
 	if (level == TN_LEVELS - 1)
 		return worth(t, p);
-	return tn_packet_level(t->best) < level;
+	return tn_due_allowed(t->best) < level;
 }
 
 bool tn_schedule_controls(const struct tunnel *t, const struct tn_path *p)

@@ -63,9 +63,11 @@ void tn_trial_take_challenge(struct tunnel *t, struct tn_path *p, uint64_t token
 	p->respond = true;
 }
 
-/* The size of datagrams and the shortest round trip are those of another way now. */
+/* The size of datagrams and the shortest round trip are those of another way now. The peer has said from
+ * there what it has; what else is on its way goes to where it was. */
 static void move(struct tunnel *t, struct tn_path *p)
 {
+	tn_sent_give(t, p);
 	p->dgram = TUNNEL_DGRAM_MIN;
 	p->mtu_try = t->conf.dgram_max;
 	p->mtu_tries = 0;

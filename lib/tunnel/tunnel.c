@@ -1,11 +1,9 @@
+/* A tunnel's life: made, keyed, closed; what it tells. */
 #include "tunnel/internal.h"
 #include <errno.h>
-#include <stdio.h>
 
-#define LOST_WAIT_US (500 * MS_US)
-#define CODE_BROKEN 1		  /* in CLOSE: the peer broke the protocol */
-#define CLOSES 3		  /* the word may be lost, and nobody asks for it again; */
-#define CLOSE_GAP_US (40 * MS_US) /* a burst of losses is to take one of them, not all */
+#define CODE_BROKEN 1 /* in CLOSE: the peer broke the protocol */
+#define CLOSES 3      /* the word may be lost, and nobody asks for it again */
 
 void tunnel_conf_default(struct tunnel_conf *conf)
 {
@@ -260,7 +258,7 @@ void tn_closed(struct tunnel *t, int reason)
 	tn_touch(t);
 }
 
-static void begin_close(struct tunnel *t, int reason, uint32_t code, const char *text)
+void tn_close(struct tunnel *t, int reason, uint32_t code, const char *text)
 {
 	if (t->state > TUNNEL_OPEN)
 		return;
@@ -279,13 +277,13 @@ static void begin_close(struct tunnel *t, int reason, uint32_t code, const char 
 
 void tunnel_close(struct tunnel *t, uint32_t code, const char *reason)
 {
-	begin_close(t, 0, code, reason);
+	tn_close(t, 0, code, reason);
 }
 
 int tn_broken(struct tunnel *t, const char *how)
 {
 	t->stats.drops[TUNNEL_DROP_PROTOCOL]++;
-	begin_close(t, -EPROTO, CODE_BROKEN, how);
+	tn_close(t, -EPROTO, CODE_BROKEN, how);
 	return -EPROTO;
 }
 
@@ -306,267 +304,4 @@ void tn_note_add(struct tunnel *t, uint8_t type, uint64_t id)
 		return; /* the other side's idle timer does it as well */
 	t->note[t->note_n++] = (struct tn_note){type, id};
 	tn_touch(t);
-}
-
-/* ---- input ---- */
-
-/* RFC 9000, A.3. */
-static uint64_t expand_number(uint64_t next, uint64_t low, unsigned bits)
-{
-	uint64_t half = UINT64_C(1) << (bits - 1), n = (next & ~(2 * half - 1)) | low;
-
-	if (n + half <= next)
-		return n + 2 * half;
-	if (n > next + half && n >= 2 * half)
-		return n - 2 * half;
-	return n;
-}
-
-static void heard(struct tunnel *t)
-{
-	t->heard_us = t->now_us;
-	t->lost_end_us = NEVER_US;
-	if (!t->shake)
-		return;
-	tn_shake_end(t);
-	if (t->acceptor)
-		tn_acceptor_settled(t);
-}
-
-static int drop(struct tunnel *t, enum tunnel_drop why, int r)
-{
-	t->stats.drops[why]++;
-	return r;
-}
-
-static size_t header_len(const uint8_t *d)
-{
-	return d[0] & TN_FLAG_LONG ? TN_HEADER_LEN : TN_HEADER_MIN;
-}
-
-/* Its packet number, when `next` is the highest + 1 of those that came. */
-static uint64_t number_of(const uint8_t *d, uint64_t next)
-{
-	struct rd r = rd_of(d + 1 + sizeof(uint32_t), sizeof(uint32_t));
-
-	return d[0] & TN_FLAG_LONG ? expand_number(next, rd_u32(&r), 32)
-				   : expand_number(next, rd_u16(&r), 16);
-}
-
-/* Opens a datagram of that path into `plain`; *number is then its packet number. */
-static int open_sealed(struct tunnel *t, struct tn_path *p, const uint8_t *d, size_t n,
-		       uint8_t *plain, uint64_t *number)
-{
-	struct rd r = rd_of(d + 1, sizeof(uint32_t));
-	size_t head = header_len(d);
-	struct crypt_seal *seal;
-	uint64_t epoch;
-
-	if (rd_u32(&r) != t->node.id)
-		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
-	*number = number_of(d, p->recv_next);
-	if (crypt_replay_seen(&p->replay, *number))
-		return drop(t, TUNNEL_DROP_REPLAYED, -EALREADY);
-	seal = tn_keys_of(&p->in, d[0] & TN_FLAG_PHASE, &epoch);
-	if (!seal || crypt_open(seal, p->number, *number, d, head, d + head, n - head, plain) < 0)
-		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
-	crypt_replay_mark(&p->replay, *number);
-	return tn_keys_reach(&p->in, epoch);
-}
-
-/* Is it authentic, and of a path that there is nothing of yet? Nobody without the key makes us keep
- * one. */
-static bool begins_path(const struct tunnel *t, const uint8_t *d, size_t n, uint8_t *plain)
-{
-	unsigned path = TN_FLAG_PATH(d[0]);
-	size_t head = header_len(d);
-	struct crypt_seal *seal = NULL;
-	bool ok;
-
-	if (!t->server || t->keyed_paths & 1u << path || d[0] & TN_FLAG_PHASE)
-		return false;
-	ok = crypt_seal_create(t->suite, t->secret_in[path], &seal) == 0 &&
-	     crypt_open(seal, path, number_of(d, 0), d, head, d + head, n - head, plain) == 0;
-	crypt_seal_destroy(seal);
-	return ok;
-}
-
-static int input_sealed(struct tunnel *t, const uint8_t *d, size_t n, const struct tn_where *from)
-{
-	uint8_t plain[2048];
-	struct tn_path *p;
-	uint64_t number, high = t->data_high;
-	enum tn_wants wants;
-	int e;
-
-	if (!t->keyed || n < header_len(d) + 1 + CRYPT_TAG_LEN || n > sizeof(plain))
-		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
-	p = t->path[TN_FLAG_PATH(d[0])];
-	if (!p && begins_path(t, d, n, plain))
-		p = tn_paths_first(t, TN_FLAG_PATH(d[0]), from);
-	if (!p || (p->state == TN_PATH_GONE && !t->server))
-		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
-	e = open_sealed(t, p, d, n, plain, &number);
-	if (e < 0)
-		return e;
-	heard(t);
-	p->n.packets_received++;
-	p->n.bytes_received += n;
-	tn_trial_heard(t, p, number, from, n);
-	tn_life_heard(t, p);
-	p->taking = number;
-	tn_loss_heard(p, t->now_us);
-	e = tn_frames_take(t, p, from, plain, n - header_len(d) - CRYPT_TAG_LEN, &wants);
-	if (e < 0)
-		return e;
-	if (n >= TUNNEL_DGRAM_MIN) {
-		p->heavy = true;
-		p->heavy_us = t->now_us;
-		tn_repair_beside(p, t->data_high - high, t->now_us);
-	}
-	tn_ack_received(p, number, wants, t->now_us);
-	p->relay_ack = p->relay_ack || (wants && p->state != TN_PATH_UP);
-	return 0;
-}
-
-/* The peer says that it has no such connection. Anyone on the way could say so: it is only asked
- * again, and less patience is had with its silence. */
-static int input_lost(struct tunnel *t, const uint8_t *d, size_t n)
-{
-	struct rd r = rd_of(d + 1, n - 1);
-	int64_t end = t->now_us + MAX(LOST_WAIT_US, 3 * t->best->srtt_us);
-
-	if (n != TN_LOST_LEN || !t->keyed || rd_u32(&r) != t->id_out)
-		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
-	if (end < tn_life_end(t)) {
-		t->lost_end_us = end;
-		tn_life_ping(t);
-	}
-	return 0;
-}
-
-int tunnel_input(struct tunnel *t, const void *dgram, size_t n, int path,
-		 const struct tunnel_addr *from, int64_t now_us)
-{
-	const uint8_t *d = dgram;
-	int r;
-
-	tn_now(t, now_us);
-	t->stats.packets_received++;
-	t->stats.bytes_received += n;
-	if (t->state > TUNNEL_OPEN)
-		return drop(t, TUNNEL_DROP_CLOSED, -ESHUTDOWN);
-	if (n == 0)
-		return drop(t, TUNNEL_DROP_FORGED, -EBADMSG);
-	if ((d[0] & TN_FLAG_MASK) == TN_FLAG_FIXED)
-		r = input_sealed(t, d, n, &(struct tn_where){path, *from});
-	else if (d[0] == TN_LOST_FLAG)
-		r = input_lost(t, d, n);
-	else
-		r = tn_shake_input(t, dgram, n);
-	tn_touch(t);
-	return r;
-}
-
-/* ---- output ---- */
-
-static void timers(struct tunnel *t)
-{
-	struct tn_path *p;
-
-	if (t->shake)
-		tn_shake_timers(t);
-	if (t->state != TUNNEL_OPEN || t->timed)
-		return;
-	t->timed = true;
-	if (t->now_us >= tn_life_end(t)) {
-		begin_close(t, -ETIMEDOUT, 0, "silence");
-		return;
-	}
-	tn_paths_for (p, t) {
-		tn_life_timers(t, p);
-		tn_recover_timers(t, p);
-	}
-	if (t->n_up > 1 && t->now_us >= t->schedule_us)
-		tn_schedule(t);
-	tn_flow_sweep(t);
-	tn_pool_age(&t->pool, t->now_us);
-}
-
-static size_t output_path(struct tunnel *t, struct tn_path *p, void *buf, size_t cap,
-			  struct tn_where *to)
-{
-	size_t n = tn_trial_output(t, p, buf, to);
-
-	if (n)
-		return n;
-	*to = p->at;
-	return p->state == TN_PATH_GONE ? 0 : tn_packet_build(t, p, buf, cap);
-}
-
-/* The best path first: the others get what it leaves. */
-static size_t output_open(struct tunnel *t, void *buf, size_t cap, struct tn_where *to)
-{
-	struct tn_path *p, *best = t->best;
-	size_t n = output_path(t, best, buf, cap, to);
-
-	if (n)
-		return n;
-	tn_paths_for (p, t) {
-		if (p != best)
-			n = output_path(t, p, buf, cap, to);
-		if (n)
-			break;
-	}
-	return n;
-}
-
-/* Not all on one path: it may have died without our knowing. */
-static size_t output_close(struct tunnel *t, void *buf, size_t cap, struct tn_where *to)
-{
-	struct tn_path *p = t->closes % 2 || !t->spare ? t->best : t->spare;
-	size_t n = tn_packet_build(t, p, buf, cap);
-
-	t->close_us = t->now_us + CLOSE_GAP_US;
-	if (n == 0 || --t->closes == 0)
-		tn_closed(t, t->reason);
-	*to = p->at;
-	return n;
-}
-
-size_t tunnel_output(struct tunnel *t, void *buf, size_t cap, int *path, struct tunnel_addr *to,
-		     int64_t now_us)
-{
-	struct tn_where at = t->best->at;
-	size_t n = 0;
-
-	tn_now(t, now_us);
-	timers(t);
-	if (t->shake && !tn_held(t->best))
-		n = crypt_shake_output(t->shake, buf, cap);
-	if (n == 0 && t->state == TUNNEL_OPEN)
-		n = output_open(t, buf, cap, &at);
-	if (n == 0 && t->state == TUNNEL_CLOSING && !tn_held(t->best) && t->now_us >= t->close_us)
-		n = output_close(t, buf, cap, &at);
-	*path = at.id;
-	*to = at.addr;
-	return n;
-}
-
-int64_t tunnel_wake(const struct tunnel *t)
-{
-	struct tn_path *p;
-	int64_t at = tn_shake_wake(t);
-
-	if (t->ev_bits || !list_empty(&t->events))
-		return t->now_us;
-	if (t->state == TUNNEL_CLOSING)
-		return tn_held(t->best) ? NEVER_US : t->close_us;
-	if (t->state != TUNNEL_OPEN)
-		return at;
-	at = MIN(at, tn_life_end(t));
-	tn_paths_for (p, t) {
-		at = MIN(at, tn_packet_wake(t, p));
-	}
-	return MIN(at, tn_flow_due(t));
 }

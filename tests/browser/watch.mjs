@@ -22,24 +22,12 @@
 // Exit status: 0; 65 no frame was read; 69 the page could not be opened; 70 Chromium hangs; 64.
 // SIGTERM and SIGINT end the watch early, with the account of what was seen. Chromium and its files go with us.
 
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import os from 'node:os';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import { Chromium, npm } from './chromium.mjs';
 import { source as clockmark } from './clockmark.mjs';
 import { players, servePlayer } from './players.mjs';
 import { install } from './probe.mjs';
-
-const here = path.dirname(fileURLToPath(import.meta.url));
-const npm = process.env.GEX_NPM ?? path.join(here, '../../build/npm/node_modules');
-const chromiumFlags = [
-	'--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync',
-	'--disable-background-networking', '--disable-component-update', '--disable-breakpad',
-	'--autoplay-policy=no-user-gesture-required', '--window-size=800,600', '--no-proxy-server',
-];
 
 function usage() {
 	console.error('usage: watch.mjs [--seconds N] [--start N] [--settle N] [--player page|hls|dash|shaka|mp4] ' +
@@ -188,33 +176,15 @@ async function watch(page, opt, ended) {
 		await page.screenshot({ path: opt.screenshot });
 }
 
-function findPlaywright() {
-	try {
-		return createRequire(path.join(npm, 'x'))('playwright-core').chromium;
-	} catch {
-		console.error(`watch: no playwright-core in ${npm}; make npm installs it`);
-		process.exit(69);
-	}
-}
-
-// Each child of ours leads a group of its own, with all that it started.
-function killChildren() {
-	for (const task of readdirSync('/proc/self/task'))
-		for (const pid of readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' ').filter(Number))
-			try { process.kill(-pid, 'SIGKILL'); } catch { /* it is gone */ }
-}
-
 async function main() {
-	const opt = parse(), [width, height] = opt.viewport.split('x').map(Number);
-	const chromium = findPlaywright();
-	const scratch = mkdtempSync(path.join(os.tmpdir(), 'watch.'));
-	let status = 0, browser = null, end;
+	const opt = parse(), chromium = new Chromium();
+	let status = 0, end;
 	const ended = new Promise((ok) => { end = () => { ended.done = true; ok(); }; });
 	const patience = 1000 * (2 * opt.start + opt.seconds + 60);
 	const giveUp = () => {
 		console.error('watch: Chromium does not answer');
 		printAccount();
-		leave(70);
+		chromium.leave(70);
 	};
 	const watchdog = setTimeout(giveUp, patience);
 	const onSignal = () => {
@@ -222,28 +192,10 @@ async function main() {
 		setTimeout(giveUp, 30000);
 	};
 
-	function leave(code) {
-		killChildren();
-		rmSync(scratch, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
-		process.exit(code);
-	}
-
 	process.on('SIGTERM', onSignal);
 	process.on('SIGINT', onSignal);
-	mkdirSync(path.join(scratch, 'profile'));
 	try {
-		// Nothing of the user's is read or written: Chromium's home is the scratch folder.
-		const context = await chromium.launchPersistentContext(path.join(scratch, 'profile'), {
-			executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true,
-			ignoreHTTPSErrors: true,
-			args: chromiumFlags, viewport: { width, height }, hasTouch: opt.phone, isMobile: opt.phone,
-			deviceScaleFactor: opt.phone ? 2 : 1, colorScheme: opt.dark ? 'dark' : 'light', timeout: 1000 * Math.max(30, opt.start),
-			handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false,
-			env: { ...process.env, HOME: scratch, TMPDIR: scratch, XDG_CONFIG_HOME: scratch,
-				XDG_CACHE_HOME: scratch, XDG_RUNTIME_DIR: scratch, DBUS_SESSION_BUS_ADDRESS: 'disabled:' },
-		});
-		browser = context;
-		const page = context.pages()[0] ?? await context.newPage();
+		const page = await chromium.open({ ...opt, timeout: 1000 * opt.start });
 		listen(page, new URL(opt.url).origin);
 		await watch(page, opt, ended);
 	} catch (e) {
@@ -253,9 +205,9 @@ async function main() {
 	printAccount();
 	if (!status && tally.frames === tally.unreadable)
 		status = 65;
-	await Promise.race([browser?.close().catch(() => {}), new Promise((ok) => setTimeout(ok, 5000))]);
+	await chromium.close();
 	clearTimeout(watchdog);
-	leave(status);
+	chromium.leave(status);
 }
 
 await main();

@@ -10,7 +10,7 @@ port=$(free_port tcp)
 url=http://127.0.0.1:$port/live
 
 packager() {
-	spawn -r "$1" "$BUILD/gex-package" -i "udp://127.0.0.1:$udp" -l "http://127.0.0.1:$port" -m "127.0.0.1:0"
+	spawn -r "$1" "$BUILD/gex-package" -i "udp://127.0.0.1:$udp" -l "http://127.0.0.1:$port" -m "127.0.0.1:0" "${@:2}"
 	wait_ready "$1"
 }
 
@@ -173,7 +173,7 @@ step "so is latency" grep -q "^gex_package_part_latency_seconds_count{stream=\"l
 before=$(hint | cut -d' ' -f1)
 killed_at=$(now_ms)
 kill9 one
-packager two
+packager two -S package.slate=3s
 retry 10 ready || fail "no playlist after the restart"
 first=$(playlist | sed -n 's/^#EXT-X-MEDIA-SEQUENCE://p')
 at_least "the media sequence goes on" "$first" "$((before - 1))"
@@ -183,6 +183,12 @@ step "a viewer's old request is answered" test "$(code "$media?_HLS_msn=$before&
 
 # ---- the source goes away and comes back ----
 stop source
+# The last picture stands for a while: parts go on, and are none of the source's.
+stands() {
+	[ "$(hint | cut -d' ' -f1)" -gt "$((last + 2))" ]
+}
+last=$(hint | cut -d' ' -f1)
+retry 8 stands || fail "nothing stands in for the source"
 gapped() {
 	playlist | grep -q EXT-X-GAP
 }

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Thumbnails: whole files, of the picture's shape, from the source, beside rungs and with nothing but a copy.
+# Thumbnails: whole files, of the picture's shape, from the source, beside rungs and with nothing but a copy; and a track of them.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 need ffmpeg ffprobe
@@ -26,4 +26,23 @@ for rung in 144p copy; do
 	step "the colour of the JPEG" near "$TMP/now.jpg"
 	step "the colour of the WebP" near "$TMP/now.webp"
 done
+# packets FILE: of the track of thumbnails.
+packets() {
+	ffprobe -v error -select_streams v:1 -show_entries packet=pts_time,flags -of csv=p=0 "$1"
+}
+step "a track of them" "$bin" -i "$TMP/in.ts" -r 144p -o "$TMP/track.nut" -o "$TMP/track.ts" -S thumbnail.a.track=yes \
+	-S thumbnail.a.every=1s -S thumbnail.b.path="$TMP/b.jpg" 2>"$TMP/said"
+step "is told of" grep -q '\[thumbnails\] 160x90, one in 1 s' "$TMP/said"
+step "and where it cannot be, that too" grep -q 'track.ts\] mpegts carries no thumbnails' "$TMP/said"
+at_least "pictures in it" "$(packets "$TMP/track.nut" | wc -l)" 3
+step "each a key frame on its second" test -z "$(packets "$TMP/track.nut" | grep -v '\.0[0-9]*,K' || true)"
+ffmpeg -nostdin -loglevel error -i "$TMP/track.nut" -map 0:v:1 -c copy -frames:v 1 -f image2 "$TMP/first.jpg"
+step "JPEG" test "$(size "$TMP/first.jpg")" = mjpeg,160,90
+step "the colour of it" near "$TMP/first.jpg"
+step "none in MPEG-TS" test "$(ffprobe -v error -select_streams v -show_entries stream=codec_name -of csv=p=0 "$TMP/track.ts" | sort -u | tr -d '\n')" = h264
+step "a source with such a track" "$bin" -q -i "$TMP/track.nut" -r 144p -o "$TMP/again.nut"
+step "is taken for what it shows" test "$(ffprobe -v error -show_entries stream=codec_name,height -of csv=p=0 "$TMP/again.nut")" = h264,144
+refuse "two tracks" 64 "$bin" -i "$TMP/in.ts" -r 144p -o "$TMP/out.nut" -S thumbnail.a.track=yes -S thumbnail.b.track=yes
+refuse "a track of WebP" 64 "$bin" -i "$TMP/in.ts" -r 144p -o "$TMP/out.nut" -S thumbnail.a.track=yes -S thumbnail.a.path="$TMP/a.webp"
+refuse "neither file nor track" 64 "$bin" -i "$TMP/in.ts" -r 144p -o "$TMP/out.nut" -S thumbnail.a.every=5s
 refuse "an ending that is no picture's" 64 "$bin" -i "$TMP/in.ts" -r 144p -o "$TMP/out.nut" -S thumbnail.a.path="$TMP/now.gif"

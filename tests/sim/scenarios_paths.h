@@ -222,9 +222,9 @@ static void roam_check(struct sim *m)
 	m->moved_us = m->now_us;
 	stall = worst_stall(m, e, m->now_us + 2 * SEC_US);
 	figure(0, "longest stall, ms", (double)stall / 1e3);
-	/* When the client's last ACK had left before the move, and nothing more comes to be acknowledged, it asks after its
-	 * probe timeout, of up to 250 ms here; then the server hears of it, asks, is answered, and what it sends arrives. */
-	CHECK(m, stall <= 500 * MS_US);
+	/* When the client's last ACK had left before the move it asks after 50 ms; then the server hears of it, asks, is
+	 * answered, and what it sends arrives: two round trips of 100 ms, and one more for what is lost of that. */
+	CHECK(m, stall <= 400 * MS_US);
 	finish_plan(m);
 	tunnel_stats(m->server, &st);
 	CHECK(m, st.moved == 1 && st.resumed == 0);
@@ -461,8 +461,7 @@ static void lone_check(struct sim *m)
 	for (got = e->got; e->got == got && m->now_us < back + 2 * SEC_US;)
 		run(m, m->now_us + 5 * MS_US, NULL);
 	figure(0, "bytes again after, ms", (double)(m->now_us - back) / 1e3);
-	/* What is lost again, and once more, costs a round trip and a quarter each time. */
-	CHECK(m, m->now_us - back <= SEC_US);
+	CHECK(m, m->now_us - back <= 800 * MS_US);
 }
 
 /* Any two lines. */

@@ -148,7 +148,7 @@ static void test_gap_and_change(void **state)
 	media_info_unref(changed);
 }
 
-/* The element <Period id="ID"> in the MPD, for free(); NULL: there is none. */
+/* The element <Period id="ID-..."> in the MPD, for free(); NULL: there is none. */
 static char *period(const struct cmaf *c, int64_t id)
 {
 	char *text, *found = NULL, mark[64];
@@ -157,7 +157,7 @@ static char *period(const struct cmaf *c, int64_t id)
 
 	cmaf_dash(c, "/live/time", f);
 	fclose(f);
-	snprintf(mark, sizeof(mark), "<Period id=\"%lld\"", (long long)id);
+	snprintf(mark, sizeof(mark), "<Period id=\"%lld-", (long long)id);
 	const char *at = strstr(text, mark);
 	if (at)
 		found = str_ndup(at, (size_t)(strstr(at, "</Period>") - at));

@@ -65,10 +65,25 @@ static void colours_are_those_of_images(void **state)
 	}
 }
 
+struct made {
+	int n, broken;
+	int64_t us[8];
+};
+
+static void on_made(void *arg, const AVPacket *jpeg, int64_t utc_us)
+{
+	struct made *m = arg;
+
+	m->broken += jpeg->size < 4 || jpeg->data[0] != 0xff || jpeg->data[1] != 0xd8;
+	if (m->n < 8)
+		m->us[m->n++] = utc_us;
+}
+
 static void they_are_written_now_and_then(void **state)
 {
 	char folder[] = "/tmp/thumbs-XXXXXX", a[64], b[64], c[64], err[MEDIA_ERR];
 	static const int grey[] = {126, 128, 128};
+	struct made made = {0};
 	struct thumbs *t;
 
 	assert_non_null(mkdtemp(folder));
@@ -76,8 +91,15 @@ static void they_are_written_now_and_then(void **state)
 	snprintf(b, sizeof(b), "%s/b.webp", folder);
 	snprintf(c, sizeof(c), "%s/none/c.jpg", folder);
 	struct thumb_conf conf[] = {
-	    {"a", a, SEC_US, 36, 80}, {"b", b, 10 * SEC_US, 90, 80}, {"c", c, 10 * SEC_US, 90, 80}};
-	assert_int_equal(thumbs_create(&t, conf, 3, err), 0);
+	    {.name = "a",
+	     .path = a,
+	     .track = true,
+	     .every_us = SEC_US,
+	     .height = 36,
+	     .quality = 80},
+	    {.name = "b", .path = b, .every_us = 10 * SEC_US, .height = 90, .quality = 80},
+	    {.name = "c", .path = c, .every_us = 10 * SEC_US, .height = 90, .quality = 80}};
+	assert_int_equal(thumbs_create(&t, conf, 3, on_made, &made, err), 0);
 	/* An anamorphic picture: 4 to 3. */
 	AVFrame *f = filled(320, 180, grey, AVCOL_SPC_BT709);
 	f->sample_aspect_ratio = (AVRational){3, 4};
@@ -92,6 +114,10 @@ static void they_are_written_now_and_then(void **state)
 	assert_int_equal(thumbs_written(t, 1), 1);
 	assert_int_equal(thumbs_failed(t, 2), 1);
 	thumbs_destroy(t);
+	assert_int_equal(made.n, 3);
+	assert_int_equal(made.broken, 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(made.us[i], (1700000000 + i) * SEC_US);
 	AVFrame *back;
 	assert_int_equal(slate_load(&back, a, err), 0);
 	assert_int_equal(back->width, 48);
@@ -105,7 +131,9 @@ static void they_are_written_now_and_then(void **state)
 	unlink(b);
 	assert_int_equal(rmdir(folder), 0); /* no other files are left */
 	conf[0].path = "x.gif";
-	assert_int_equal(thumbs_create(&t, conf, 1, err), -EINVAL);
+	assert_int_equal(thumbs_create(&t, conf, 1, NULL, NULL, err), -EINVAL);
+	conf[0].path = "x.webp"; /* a track is of JPEG */
+	assert_int_equal(thumbs_create(&t, conf, 1, NULL, NULL, err), -EINVAL);
 }
 
 static const struct CMUnitTest tests[] = {

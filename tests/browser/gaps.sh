@@ -1,0 +1,81 @@
+#!/bin/bash
+# Players go on when the source comes back, without a reload of the page: what carries gex-transcode's output to gex-package is gone for
+# a while. `-g SECONDS,SECONDS...` after each other (2), `-p PLAYER,PLAYER...` one after the other: the page's hls, dash, mp4; and
+# hls.js, dash.js, Shaka as they come (dash.js).
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../media/live.sh"
+. "$(dirname "$0")/rig.sh"
+watch=$(dirname "$0")/watch.mjs
+export LIVE_SIZE=320x180 LIVE_RATE=300
+
+GAPS=2 PLAYERS=dash.js CALM=5
+while getopts g:p: opt; do
+	case $opt in
+	g) GAPS=${OPTARG//,/ } ;;
+	p) PLAYERS=${OPTARG//,/ } ;;
+	*) exit 64 ;;
+	esac
+done
+
+srt=$(free_port udp)
+port=$(free_port tcp)
+url=http://127.0.0.1:$port/live
+declare -A how=(
+	[hls]="$url/" [dash]="$url/?player=dash" [mp4]="$url/?player=mp4"
+	[hls.js]="--player hls $url/index.m3u8" [dash.js]="--player dash $url/manifest.mpd"
+	[shaka]="--player shaka $url/manifest.mpd" [mse]="--player mp4 --codecs avc1.42c00d,mp4a.40.2 $url/live.mp4"
+)
+
+ready() {
+	curl -sf -o /dev/null "$url/index.m3u8"
+}
+relay() {
+	spawn relay "$BUILD/tests/media/relay" "unix:$TMPDIR/from.sock" "unix:$TMPDIR/to.sock"
+	retry 10 test -S "$TMPDIR/to.sock" || fail "no relay"
+}
+spawn -r transcoder "$BUILD/gex-transcode" -i "srt://:$srt?latency=20ms" -r 'low=320x180@30,300k,preset=ultrafast' \
+	-o "unix:$TMPDIR/from.sock"
+wait_ready transcoder
+live_source live "srt://127.0.0.1:$srt?latency=20000"
+retry 20 test -S "$TMPDIR/from.sock" || fail "no output"
+relay
+spawn -r packager "$BUILD/gex-package" -i "unix:$TMPDIR/to.sock" -l "http://127.0.0.1:$port" -S package.latency=400ms
+wait_ready packager
+retry 30 ready || fail "no playlist"
+
+# get KEY: a figure of the last watch.
+get() {
+	sed -n "s/^$1=//p" "$TMP/player.log"
+}
+# shown_after MS: a frame whose clock is later is shown; *at is when that was seen first.
+shown_after() {
+	at=$(sed -n 's/^at_ms=\([0-9]*\) frames=[0-9]* clock_ms=\([0-9]*\) .*/\1 \2/p' "$TMP/player.log" |
+		awk -v t="$1" '$2 > t { print $1; exit }')
+	[ "$at" ]
+}
+plays() {
+	[ "$(grep -c 'latency_ms=[0-9]' "$TMP/player.log")" -ge $((4 * CALM)) ]
+}
+
+for player in $PLAYERS; do
+	# shellcheck disable=SC2086
+	spawn player node "$watch" --seconds 600 --settle 1 --progress ${how[$player]}
+	retry 60 plays || fail "$player does not play"
+	for gap in $GAPS; do
+		kill9 relay
+		sleep "$gap" # this is what is tried
+		relay
+		back=$(now_ms)
+		retry 40 shown_after "$back" || fail "$player does not go on after a gap of $gap s"
+		echo "ok - $player goes on after a gap of $gap s"
+		figure "$player: after the source, ms" "$((at - back))" at_most 3000
+		retry 20 shown_after $((back + 1000 * CALM)) || fail "$player does not go on for long"
+	done
+	stop player
+	figure "$player: stalls" "$(get stalls)" at_most 99
+	figure "$player: longest, ms" "$(get stall_max_ms)" at_most 20000
+	figure "$player: fatal errors" "$(get fatal_errors)" at_most 0
+	grep '^error=' "$TMP/player.log" || true
+done
+live_stop live
