@@ -52,8 +52,10 @@ static void on_segment(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 
 static void drop_presentation(struct package *p)
 {
-	if (p->cmaf) /* what comes has no connection with it: one more, which no playlist shows */
+	if (p->cmaf) { /* what comes has no connection with it: one more, which no playlist shows */
 		p->discontinuities = cmaf_discontinuities(p->cmaf) + 1;
+		p->heard = p->cmaf->heard;
+	}
 	hold_expire(p, loop_now_us(p->loop), true);
 	clock_expire(p, loop_now_us(p->loop), true);
 	live_end(p);
@@ -101,12 +103,13 @@ static void make_presentation(struct package *p, int64_t first_key_us)
 	    .scheme = keys_scheme(pc),
 	    .keys = keys_places(p, pc),
 	    .discontinuities = p->discontinuities,
-	    .captions = (unsigned)package_captions(pc),
-	    .captions_lang = pc->captions_lang,
+	    .heard = p->heard,
 	};
-	char err[CMAF_ERR] = "out of memory";
-	int rc = cmaf_create(&p->cmaf, &conf, p->info, first_key_us, &ev, p, err);
+	char err[MAX(CMAF_ERR, MEDIA_ERR)] = "out of memory";
+	int rc = package_captions(pc, &conf, err);
 
+	if (!rc)
+		rc = cmaf_create(&p->cmaf, &conf, p->info, first_key_us, &ev, p, err);
 	if (rc) {
 		if (!p->refused)
 			log_error(p->conf->name, "%s", err);
@@ -441,7 +444,7 @@ int package_create(struct package **out, struct package_conf *conf, struct acces
 	p->loop = o->loop;
 	p->metrics = o->metrics;
 	list_init(&p->live_list);
-	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
+	for (size_t i = 0; i < CMAF_RENDITIONS; i++) {
 		for (int kind = 0; kind < HOLD_KINDS; kind++)
 			list_init(&p->rendition[i].held[kind]);
 		list_init(&p->rendition[i].trickled);
@@ -565,7 +568,6 @@ void package_change(struct package *p, struct package_conf *conf, struct access 
 		return;
 	p->cmaf->conf.memory = conf->memory;
 	p->cmaf->conf.keys = keys_places(p, conf);
-	p->cmaf->conf.captions_lang = conf->captions_lang; /* the same text, of its new owner */
 }
 
 void package_leave(struct package *p)

@@ -20,6 +20,7 @@
  *   keys*.c    encryption: whose turn it is, the key server, what players get
  *   delay.c    how late media and answers are: histograms, and latency.json
  *   share.c    the player page's files
+ *   captions.c which captions are wanted
  *   conf.c     keys and flags;  settle.c  what each stream has by them;  main.c  start and end */
 #ifndef GEX_PACKAGE_H
 #define GEX_PACKAGE_H
@@ -43,7 +44,7 @@ struct package_conf {
 	char *encryption, *encryption_keys, *encryption_url, *encryption_auth, *encryption_uri,
 	    *encryption_formats;
 	int64_t encryption_rotate_us;
-	char *captions, *captions_lang;
+	char *captions, *captions_channels, *captions_lang;
 	char *dvr;	/* folder; NULL: none */
 	char *dvr_keys; /* the same, of the keys of what is there */
 	char *vod;	/* the same, of recordings */
@@ -58,8 +59,8 @@ enum { CHANGED_LIMITS = 1, CHANGED_FORM = 2, CHANGED_INPUT = 4 };
 /* In what b differs from a: in what may change while the stream runs, in what its presentation is made by, in its source. */
 unsigned package_conf_changes(const struct conf_table *t, const struct package_conf *a,
 			      const struct package_conf *b);
-/* Bits of enum cmaf_captions; -EINVAL: c says something else. */
-int package_captions(const struct package_conf *c);
+/* What c says of captions into *out. 0, or -EINVAL with one line in err (MEDIA_ERR bytes). */
+int package_captions(const struct package_conf *c, struct cmaf_conf *out, char *err) MUST_USE;
 /* What c says of who may have it; *out is NULL when it says nothing. 0, or a negative errno with one line in err
  * (HTTP_ERR bytes). */
 int package_access(const struct package_conf *c, struct access **out, char *err) MUST_USE;
@@ -158,12 +159,13 @@ struct package {
 	struct cmaf *cmaf; /* NULL while there is nothing to serve */
 	struct keys *keys; /* NULL: in clear */
 	char license[80];  /* the path of what keys_send_license answers */
-	struct rendition rendition[MEDIA_TRACKS_MAX];
-	struct cached multivariant, mpd, subtitles, pictures;
+	struct rendition rendition[CMAF_RENDITIONS];
+	struct cached multivariant, mpd, pictures;
 	struct dvr *dvr; /* NULL: nothing is kept on disk */
 	struct vod *vod; /* NULL: no recordings */
 	struct state state;
 	int64_t discontinuities; /* before the presentation */
+	unsigned heard;		 /* and channels of captions */
 	struct shift_text shift[SHIFT_TEXTS];
 	int64_t shift_uses;
 	struct viewers viewers;
@@ -263,7 +265,6 @@ void shift_flush(struct package *p);
 void serve(struct package *p, const char *path, struct http_request *r);
 void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
 		    const char *cache);
-void serve_subtitles(struct package *p, struct http_request *r, const char *cache);
 /* tail: of a slate behind it, or NULL. */
 void serve_segment(const struct cmaf_segment *s, struct buf *tail, struct http_request *r);
 /* Before the part or its segment goes, and when there is a newer one. */
@@ -293,9 +294,6 @@ void live_end(struct package *p);
 /* Keeps r until part `part` (of a playlist, -1: all) of segment `number` is there. */
 void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum hold_kind kind,
 	  int64_t number, int part);
-/* Keeps r, for the playlist of t's texts, until that of segment `number` is there. */
-void hold_subtitles(struct package *p, struct cmaf_track *t, struct http_request *r,
-		    int64_t number);
 void hold_on_part(struct package *p, struct cmaf_track *t);
 /* For a timer: goes on with those whom hold_on_part could not answer in one turn. */
 void hold_go_on(void *package);
