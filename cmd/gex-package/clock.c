@@ -55,7 +55,9 @@ static void refuse(struct http_request *r, int status)
 /* The type of a track's media. */
 static const char *type(const struct cmaf_track *t)
 {
-	return t->kind == MEDIA_VIDEO ? "video/mp4" : "audio/mp4";
+	return t->kind == MEDIA_VIDEO	? "video/mp4"
+	       : t->kind == MEDIA_AUDIO ? "audio/mp4"
+					: "application/mp4";
 }
 
 /* ---- slates ---- */
@@ -212,7 +214,8 @@ void clock_get(struct package *p, struct cmaf_track *t, const char *init, int64_
 	struct waiting w = {p, t, number, ""};
 
 	str_copy(w.init, sizeof(w.init), init ? init : "");
-	viewers_seen(&p->viewers, r, t, loop_now_us(p->loop));
+	if (t->kind != MEDIA_DATA)
+		viewers_seen(&p->viewers, r, t, loop_now_us(p->loop));
 	bool here = s && !s->gap && fits(&w, s);
 	if (here && s->complete)
 		answer_segment(&w, s, r);
@@ -262,16 +265,16 @@ void clock_on_away(struct package *p, int64_t utc_us)
 	int64_t over = cmaf_grid_number(&p->cmaf->grid, SEC_US, utc_us);
 	struct http_request *r, *tmp;
 
-	for (int i = 0; i < p->cmaf->n; i++) {
-		struct cmaf_track *t = p->cmaf->track[i];
+	for (int i = 0; i < p->cmaf->n + p->cmaf->texts; i++) {
+		struct cmaf_track *t = cmaf_any(p->cmaf, i);
 
-		list_for_safe (r, tmp, &p->rendition[i].trickled, link) {
+		list_for_safe (r, tmp, &p->rendition[t->index].trickled, link) {
 			const struct waiting *w = r->user;
 
 			if (*w->init)
 				end_trickle(r, cmaf_segment(t, w->number));
 		}
-		list_for_safe (r, tmp, &p->rendition[i].held[HOLD_SEGMENT], link) {
+		list_for_safe (r, tmp, &p->rendition[t->index].held[HOLD_SEGMENT], link) {
 			struct waiting w = *(struct waiting *)r->user;
 
 			if (w.number > over || !has_slate(&w))
@@ -292,7 +295,7 @@ void clock_expire(struct package *p, int64_t now_us, bool all)
 	int64_t limit = p->cmaf ? 3 * cmaf_target_s(p->cmaf) * SEC_US : 0;
 	struct http_request *r, *tmp;
 
-	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
+	for (size_t i = 0; i < CMAF_RENDITIONS; i++) {
 		list_for_safe (r, tmp, &p->rendition[i].held[HOLD_SEGMENT], link) {
 			if (!all && r->since_us > now_us - limit)
 				break;

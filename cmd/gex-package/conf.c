@@ -26,6 +26,7 @@
 		CONF_RELOAD), \
 	    KEY(S, "clip", CONF_DURATION, O(clip_us), D("10m"), 0, 3600 * SEC_US, CONF_RELOAD), \
 	    KEY(S, "captions", CONF_STR, O(captions), D("vtt"), 0, 0, 0), \
+	    KEY(S, "captions_channels", CONF_STR, O(captions_channels), D("auto"), 0, 0, 0), \
 	    KEY(S, "captions_language", CONF_STR, O(captions_lang), D("en"), 0, 0, 0), \
 	    KEY(S, "encryption", CONF_STR, O(encryption), D("none"), 0, 0, 0), \
 	    KEY(S, "encryption_keys", CONF_STR, O(encryption_keys), NULL, 0, 0, 0), \

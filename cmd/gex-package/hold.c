@@ -14,8 +14,7 @@ struct held {
 	struct cmaf_track *t;
 	enum hold_kind kind;
 	int64_t number;
-	int part;  /* of a playlist, -1: the whole segment */
-	bool text; /* the playlist is that of its texts */
+	int part; /* of a playlist, -1: the whole segment */
 };
 
 static void let_go(struct http_request *r)
@@ -68,23 +67,6 @@ void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum 
 		http_reply_status(r, 503);
 }
 
-void hold_subtitles(struct package *p, struct cmaf_track *t, struct http_request *r, int64_t number)
-{
-	struct held what = {.kind = HOLD_PLAYLIST, .number = number, .part = -1, .text = true};
-
-	if (!keep(p, t, r, &p->rendition[t->index].held[HOLD_PLAYLIST], what))
-		http_reply_status(r, 503);
-}
-
-static void answer_playlist(struct package *p, struct cmaf_track *t, bool text,
-			    struct http_request *r, const char *cache)
-{
-	if (text)
-		serve_subtitles(p, r, cache);
-	else
-		serve_playlist(p, t, r, cache);
-}
-
 /* ---- parts and playlists ---- */
 
 bool hold_is_there(const struct cmaf_track *t, int64_t number, int part)
@@ -131,7 +113,7 @@ static void answer(struct package *p, struct cmaf_track *t, enum hold_kind kind,
 		if (kind == HOLD_PART)
 			answer_part(p, t, &h, r);
 		else
-			answer_playlist(p, t, h.text, r, "public, max-age=6");
+			serve_playlist(p, t, r, "public, max-age=6");
 	}
 }
 
@@ -150,8 +132,8 @@ void hold_go_on(void *package)
 	struct package *p = package;
 	bool all = true;
 
-	for (int i = 0; p->cmaf && i < p->cmaf->n; i++)
-		if (!answer_some(p, p->cmaf->track[i], PORTION))
+	for (int i = 0; p->cmaf && i < p->cmaf->n + p->cmaf->texts; i++)
+		if (!answer_some(p, cmaf_any(p->cmaf, i), PORTION))
 			all = false;
 	if (!all)
 		loop_timer_in(&p->more, 0);
@@ -159,8 +141,8 @@ void hold_go_on(void *package)
 
 static void answer_rest(struct package *p)
 {
-	for (int i = 0; p->cmaf && i < p->cmaf->n; i++)
-		answer_some(p, p->cmaf->track[i], INT_MAX);
+	for (int i = 0; p->cmaf && i < p->cmaf->n + p->cmaf->texts; i++)
+		answer_some(p, cmaf_any(p->cmaf, i), INT_MAX);
 }
 
 void hold_on_part(struct package *p, struct cmaf_track *t)
@@ -174,11 +156,9 @@ static void end_kind(struct package *p, struct cmaf_track *t, enum hold_kind kin
 	struct http_request *r, *tmp;
 
 	list_for_safe (r, tmp, &p->rendition[t->index].held[kind], link) {
-		struct held h = *(struct held *)r->user;
-
 		let_go(r);
 		if (kind == HOLD_PLAYLIST)
-			answer_playlist(p, t, h.text, r, "no-cache");
+			serve_playlist(p, t, r, "no-cache");
 		else
 			http_reply(r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
 	}
@@ -187,9 +167,9 @@ static void end_kind(struct package *p, struct cmaf_track *t, enum hold_kind kin
 void hold_on_end(struct package *p)
 {
 	answer_rest(p);
-	for (int i = 0; i < p->cmaf->n; i++)
+	for (int i = 0; i < p->cmaf->n + p->cmaf->texts; i++)
 		for (int kind = 0; kind < HOLD_SEGMENT; kind++)
-			end_kind(p, p->cmaf->track[i], kind);
+			end_kind(p, cmaf_any(p->cmaf, i), kind);
 }
 
 /* Those that came before `until_us`, which are the first ones. */
@@ -215,7 +195,7 @@ void hold_expire(struct package *p, int64_t now_us, bool all)
 
 	if (all)
 		answer_rest(p);
-	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++)
+	for (size_t i = 0; i < CMAF_RENDITIONS; i++)
 		for (int kind = 0; kind < HOLD_SEGMENT; kind++)
 			expire(&p->rendition[i].held[kind], kind, now_us - limit, all);
 }

@@ -46,14 +46,17 @@ static void on_segment(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 
 	clock_on_segment(p, t, s);
 	hold_on_part(p, t);
+	early_ask_again(p);
 	if (p->dvr)
 		dvr_segment(p->dvr, p->cmaf, s, t);
 }
 
 static void drop_presentation(struct package *p)
 {
-	if (p->cmaf) /* what comes has no connection with it: one more, which no playlist shows */
+	if (p->cmaf) { /* what comes has no connection with it: one more, which no playlist shows */
 		p->discontinuities = cmaf_discontinuities(p->cmaf) + 1;
+		p->heard = p->cmaf->heard;
+	}
 	hold_expire(p, loop_now_us(p->loop), true);
 	clock_expire(p, loop_now_us(p->loop), true);
 	live_end(p);
@@ -109,12 +112,13 @@ static void make_presentation(struct package *p, int64_t first_key_us)
 	    .license = pc->encryption_uri ? NULL : p->license,
 	    .key_formats = keys_formats(pc),
 	    .discontinuities = p->discontinuities,
-	    .captions = (unsigned)package_captions(pc),
-	    .captions_lang = pc->captions_lang,
+	    .heard = p->heard,
 	};
-	char err[CMAF_ERR] = "out of memory";
-	int rc = cmaf_create(&p->cmaf, &conf, p->info, first_key_us, &ev, p, err);
+	char err[MAX(CMAF_ERR, MEDIA_ERR)] = "out of memory";
+	int rc = package_captions(pc, &conf, err);
 
+	if (!rc)
+		rc = cmaf_create(&p->cmaf, &conf, p->info, first_key_us, &ev, p, err);
 	if (rc) {
 		if (!p->refused)
 			log_error(p->conf->name, "%s", err);
@@ -394,6 +398,7 @@ static void on_tick(void *arg)
 	keys_tick(p->keys, p->cmaf);
 	hold_expire(p, now, false);
 	clock_expire(p, now, false);
+	early_ask_again(p);
 	loop_timer_in(&p->tick, TICK_US);
 	if (p->end_us && now >= p->end_us)
 		origin_ended(p->origin, p, EX_OK); /* p may be no more */
@@ -442,7 +447,9 @@ int package_create(struct package **out, struct package_conf *conf, struct acces
 	p->loop = o->loop;
 	p->metrics = o->metrics;
 	list_init(&p->live_list);
-	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
+	list_init(&p->early);
+	p->began_us = loop_now_us(o->loop);
+	for (size_t i = 0; i < CMAF_RENDITIONS; i++) {
 		for (int kind = 0; kind < HOLD_KINDS; kind++)
 			list_init(&p->rendition[i].held[kind]);
 		list_init(&p->rendition[i].trickled);
@@ -564,7 +571,6 @@ void package_change(struct package *p, struct package_conf *conf, struct access 
 		return;
 	p->cmaf->conf.memory = conf->memory;
 	p->cmaf->conf.key_uri = key_uri(conf);
-	p->cmaf->conf.captions_lang = conf->captions_lang; /* the same text, of its new owner */
 }
 
 void package_leave(struct package *p)
@@ -606,6 +612,7 @@ void package_drain(struct package *p)
 {
 	hold_expire(p, loop_now_us(p->loop), true);
 	clock_expire(p, loop_now_us(p->loop), true);
+	early_drain(p);
 	live_end(p);
 }
 
@@ -619,6 +626,7 @@ void package_destroy(struct package *p)
 	keep_state(p);
 	state_finish(&p->state);
 	drop_presentation(p);
+	early_drain(p);
 	keys_destroy(p->keys);
 	dvr_destroy(p->dvr);
 	vod_destroy(p->vod);

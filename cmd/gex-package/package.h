@@ -10,6 +10,7 @@
  *   reload.c   streams that come, go and change by SIGHUP, all or none
  *   text.c     playlists and MPD: made once a version, compressed once, with the viewer's token
  *   hold.c     playlists and parts that are waited for
+ *   early.c    requests that come before there is a stream
  *   clock.c    segments: asked for by the clock, sent while they are made, stood in for when they do not come
  *   live.c     a rendition as one file without an end
  *   vod*.c     recordings (vod.h)
@@ -20,6 +21,7 @@
  *   keys.c     encryption: whose turn it is, the key server, what players get
  *   delay.c    how late media and answers are: histograms, and latency.json
  *   share.c    the player page's files
+ *   captions.c which captions are wanted
  *   conf.c     keys and flags;  settle.c  what each stream has by them;  main.c  start and end */
 #ifndef GEX_PACKAGE_H
 #define GEX_PACKAGE_H
@@ -43,7 +45,7 @@ struct package_conf {
 	char *encryption, *encryption_keys, *encryption_url, *encryption_auth, *encryption_uri,
 	    *encryption_formats;
 	int64_t encryption_rotate_us;
-	char *captions, *captions_lang;
+	char *captions, *captions_channels, *captions_lang;
 	char *dvr;   /* folder; NULL: none */
 	char *vod;   /* the same, of recordings */
 	char *state; /* the same, of what outlives the process */
@@ -57,8 +59,8 @@ enum { CHANGED_LIMITS = 1, CHANGED_FORM = 2, CHANGED_INPUT = 4 };
 /* In what b differs from a: in what may change while the stream runs, in what its presentation is made by, in its source. */
 unsigned package_conf_changes(const struct conf_table *t, const struct package_conf *a,
 			      const struct package_conf *b);
-/* Bits of enum cmaf_captions; -EINVAL: c says something else. */
-int package_captions(const struct package_conf *c);
+/* What c says of captions into *out. 0, or -EINVAL with one line in err (MEDIA_ERR bytes). */
+int package_captions(const struct package_conf *c, struct cmaf_conf *out, char *err) MUST_USE;
 /* What c says of who may have it; *out is NULL when it says nothing. 0, or a negative errno with one line in err
  * (HTTP_ERR bytes). */
 int package_access(const struct package_conf *c, struct access **out, char *err) MUST_USE;
@@ -157,12 +159,13 @@ struct package {
 	struct cmaf *cmaf; /* NULL while there is nothing to serve */
 	struct keys *keys; /* NULL: in clear */
 	char license[80];  /* the path of what keys_send_license answers */
-	struct rendition rendition[MEDIA_TRACKS_MAX];
-	struct cached multivariant, mpd, subtitles, pictures;
+	struct rendition rendition[CMAF_RENDITIONS];
+	struct cached multivariant, mpd, pictures;
 	struct dvr *dvr; /* NULL: nothing is kept on disk */
 	struct vod *vod; /* NULL: no recordings */
 	struct state state;
 	int64_t discontinuities; /* before the presentation */
+	unsigned heard;		 /* and channels of captions */
 	struct shift_text shift[SHIFT_TEXTS];
 	int64_t shift_uses;
 	struct viewers viewers;
@@ -175,11 +178,13 @@ struct package {
 	int64_t last_packet_us, lost_us; /* monotonic; lost_us 0: there is a source */
 	bool refused;			 /* what came cannot be packaged: said once */
 	bool was_open;
-	bool away;    /* the source is, and what is packaged is not its */
-	bool over;    /* its source has ended and its time with it: nothing is served */
-	int status;   /* then: 0, or that it could not be read (sysexits) */
-	bool leaving; /* taken out by a reload: players may finish */
-	int held;     /* requests held now */
+	bool away;	   /* the source is, and what is packaged is not its */
+	bool over;	   /* its source has ended and its time with it: nothing is served */
+	int status;	   /* then: 0, or that it could not be read (sysexits) */
+	bool leaving;	   /* taken out by a reload: players may finish */
+	int64_t began_us;  /* monotonic */
+	struct list early; /* early.c: requests, by their links */
+	int held;	   /* requests held now */
 	struct delay hold[HOLD_KINDS]; /* how long each was when it was answered */
 	struct http_page delays;       /* latency.json, made at delays_us */
 	int64_t delays_us;
@@ -262,7 +267,6 @@ void shift_flush(struct package *p);
 void serve(struct package *p, const char *path, struct http_request *r);
 void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
 		    const char *cache);
-void serve_subtitles(struct package *p, struct http_request *r, const char *cache);
 /* tail: of a slate behind it, or NULL. */
 void serve_segment(const struct cmaf_segment *s, struct buf *tail, struct http_request *r);
 /* Before the part or its segment goes, and when there is a newer one. */
@@ -292,9 +296,6 @@ void live_end(struct package *p);
 /* Keeps r until part `part` (of a playlist, -1: all) of segment `number` is there. */
 void hold(struct package *p, struct cmaf_track *t, struct http_request *r, enum hold_kind kind,
 	  int64_t number, int part);
-/* Keeps r, for the playlist of t's texts, until that of segment `number` is there. */
-void hold_subtitles(struct package *p, struct cmaf_track *t, struct http_request *r,
-		    int64_t number);
 void hold_on_part(struct package *p, struct cmaf_track *t);
 /* For a timer: goes on with those whom hold_on_part could not answer in one turn. */
 void hold_go_on(void *package);
@@ -305,6 +306,14 @@ bool hold_is_there(const struct cmaf_track *t, int64_t number, int part);
 void hold_on_end(struct package *p);
 /* Answers those who have waited too long; all: everybody. */
 void hold_expire(struct package *p, int64_t now_us, bool all);
+
+/* early.c */
+/* Keeps r, for `path` below /NAME/ (in r's own), until there is something to serve; or answers it by 503. */
+void early_keep(struct package *p, const char *path, struct http_request *r);
+/* Serves those for whom there is, and those who have waited too long. */
+void early_ask_again(struct package *p);
+/* Answers all of them by 503. */
+void early_drain(struct package *p);
 
 /* clock.c: whole segments, for players that ask by the clock */
 /* Answers r, or keeps it until there is an answer. init: the name of the init segment that its player has, to which

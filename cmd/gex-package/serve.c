@@ -5,7 +5,7 @@
  *   RENDITION/index.m3u8, RENDITION/init-HASH.mp4
  *   RENDITION/N.m4s (a segment), RENDITION/N.K.m4s (a part)
  *   RENDITION/HASH/N.m4s (a segment for who has init-HASH.mp4)
- *   cc1/index.m3u8, cc1/N.vtt: captions as text
+ *   cc1/index.m3u8, cc1/N.vtt: captions as text; cc1/init-HASH.mp4, cc1/HASH/N.m4s: the same for DASH
  *   thumbnails/index.m3u8, thumbnails/N.jpg */
 #include <errno.h>
 #include <inttypes.h>
@@ -67,8 +67,12 @@ void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request
 		    const char *cache)
 {
 	struct rendition *of = &p->rendition[t->index];
-
 	enum text what = wanted(p->cmaf, r);
+
+	if (t->kind == MEDIA_DATA) {
+		text_send(p, r, &of->playlist, TEXT_SUBTITLES, t, cache);
+		return;
+	}
 
 	text_send(p, r,
 		  what == TEXT_MEDIA   ? &of->playlist
@@ -122,7 +126,11 @@ static void media_playlist(struct package *p, struct cmaf_track *t, struct http_
 	int has_number = directive(r, "_HLS_msn", &number),
 	    has_part = directive(r, "_HLS_part", &part);
 
-	viewers_seen(&p->viewers, r, t, loop_now_us(p->loop));
+	if (t->kind ==
+	    MEDIA_DATA) /* without parts a reload that names one waits for its segment too */
+		part = -1;
+	else
+		viewers_seen(&p->viewers, r, t, loop_now_us(p->loop));
 	if (has_number < 0 || has_part < 0 || (has_part && !has_number)) {
 		bad_request(r);
 		return;
@@ -135,7 +143,7 @@ static void media_playlist(struct package *p, struct cmaf_track *t, struct http_
 		bad_request(r);
 		return;
 	}
-	if (!has_part && is_apple(r))
+	if (!has_part && is_apple(r) && t->kind != MEDIA_DATA)
 		part = 0;
 	int64_t next;
 	int next_part;
@@ -150,56 +158,31 @@ static void media_playlist(struct package *p, struct cmaf_track *t, struct http_
 
 /* ---- captions as text ---- */
 
-void serve_subtitles(struct package *p, struct http_request *r, const char *cache)
+/* "N.vtt" */
+static bool parse_vtt_name(const char *s, int64_t *number)
 {
-	text_send(p, r, &p->subtitles, TEXT_SUBTITLES, NULL, cache);
+	long long n = 0;
+	int used = 0;
+
+	if (*s < '0' || *s > '9' || sscanf(s, "%18lld%n", &n, &used) != 1)
+		return false;
+	if (strcmp(s + used, ".vtt") != 0)
+		return false;
+	*number = n;
+	return true;
 }
 
-/* Without parts a reload that names one waits for its segment too. */
-static void subtitles_playlist(struct package *p, struct cmaf_track *t, struct http_request *r)
-{
-	int64_t number = -1, part = -1;
-	int has_number = directive(r, "_HLS_msn", &number),
-	    has_part = directive(r, "_HLS_part", &part);
-
-	if (has_number < 0 || has_part < 0 || (has_part && !has_number) ||
-	    (has_number && !p->cmaf->ended && too_far(p->cmaf, t, number, -1)))
-		bad_request(r);
-	else if (!has_number || p->cmaf->ended)
-		serve_subtitles(p, r, BRIEFLY);
-	else if (hold_is_there(t, number, -1))
-		serve_subtitles(p, r, "public, max-age=6");
-	else
-		hold_subtitles(p, t, r, number);
-}
-
-static void get_text(const struct cmaf_track *t, int64_t number, struct http_request *r)
+static void get_vtt(struct package *p, const struct cmaf_track *t, int64_t number,
+		    struct http_request *r)
 {
 	const struct cmaf_segment *s = cmaf_segment(t, number);
-	struct buf *b = s && s->complete && !s->gap ? cmaf_text(t, s) : NULL;
+	struct buf *b = s ? cmaf_vtt(s) : NULL;
 
 	if (b)
 		send_buf(r, b, "text/vtt; charset=utf-8", FOREVER, NULL);
 	else
 		not_found(r);
 	buf_unref(b);
-}
-
-static void subtitles(struct package *p, struct cmaf_track *t, const char *file,
-		      struct http_request *r)
-{
-	long long number;
-	int used = 0;
-
-	if (!strcmp(file, "index.m3u8") && !cmaf_ready(p->cmaf))
-		not_yet(r);
-	else if (!strcmp(file, "index.m3u8"))
-		subtitles_playlist(p, t, r);
-	else if (*file >= '0' && *file <= '9' && sscanf(file, "%18lld%n", &number, &used) == 1 &&
-		 !strcmp(file + used, ".vtt"))
-		get_text(t, number, r);
-	else
-		not_found(r);
 }
 
 /* ---- media ---- */
@@ -354,6 +337,13 @@ static bool parse_media_name(const char *s, int64_t *number, int64_t *part)
 	return !strcmp(s + used, ".m4s");
 }
 
+static struct cmaf_track *find_track(const struct cmaf *c, const char *name)
+{
+	struct cmaf_track *t = cmaf_find(c, name);
+
+	return t ? t : cmaf_find_text(c, name);
+}
+
 /* "HASH/N.m4s": the name of the init segment, and N. */
 static bool parse_clock_name(const char *s, char init[32], int64_t *number)
 {
@@ -377,13 +367,8 @@ static void rendition(struct package *p, const char *path, struct http_request *
 	}
 	memcpy(name, path, (size_t)(slash - path));
 	name[slash - path] = 0;
-	struct cmaf_track *t = p->cmaf ? cmaf_find(p->cmaf, name) : NULL;
+	struct cmaf_track *t = p->cmaf ? find_track(p->cmaf, name) : NULL;
 	const char *file = slash + 1;
-	struct cmaf_track *spoken = p->cmaf ? cmaf_spoken(p->cmaf) : NULL;
-	if (spoken && !strcmp(name, CMAF_SUBTITLES)) {
-		subtitles(p, spoken, file, r);
-		return;
-	}
 	bool by_clock = parse_clock_name(file, init, &number);
 	bool media = by_clock || parse_media_name(file, &number, &part);
 	if (!strcmp(file, "dvr.m3u8") && shift_text(p, SHIFT_MEDIA, name, r))
@@ -396,18 +381,18 @@ static void rendition(struct package *p, const char *path, struct http_request *
 	    (media ? part < 0 && dvr_get_segment(p->dvr, name, number, r)
 		   : dvr_get_init(p->dvr, name, file, r)))
 		return;
-	if (!p->cmaf)
-		not_yet(r);
+	if (!p->cmaf || (t && !strcmp(file, "index.m3u8") && !cmaf_ready(p->cmaf)))
+		early_keep(p, path, r);
 	else if (!t)
 		not_found(r);
-	else if (!strcmp(file, "index.m3u8") && !cmaf_ready(p->cmaf))
-		not_yet(r);
 	else if (!strcmp(file, "index.m3u8"))
 		media_playlist(p, t, r);
 	else if (!strcmp(file, "iframes.m3u8") && t->kind == MEDIA_VIDEO && by_chunks(p))
 		text_send(p, r, &p->rendition[t->index].iframes, TEXT_IFRAMES, t, "no-cache");
 	else if (str_starts(file, "init-"))
 		get_init(p, t, file, r);
+	else if (t->kind == MEDIA_DATA && parse_vtt_name(file, &number))
+		get_vtt(p, t, number, r);
 	else if (!media)
 		not_found(r);
 	else if (part < 0)
@@ -512,7 +497,7 @@ void serve(struct package *p, const char *path, struct http_request *r)
 	else if (!strcmp(path, "live.mp4") && ready && !p->cmaf->ended)
 		live_start(p, r);
 	else if (!strcmp(path, "index.m3u8") || of_chunks)
-		not_yet(r);
+		early_keep(p, path, r);
 	else
 		send_file(p, *path ? path : "player.html", r);
 }

@@ -149,35 +149,11 @@ static int check_input(const struct package_conf *c, char *err)
 	return rc;
 }
 
-int package_captions(const struct package_conf *c)
-{
-	static const char *const names[] = {"no", "cea", "vtt", "both"}; /* by their bits */
-
-	for (int i = 0; i < (int)ARRAY_LEN(names); i++)
-		if (!strcmp(c->captions ? c->captions : "no", names[i]))
-			return i;
-	return -EINVAL;
-}
-
-static int check_captions(const struct package_conf *c, char *err)
-{
-	const char *lang = c->captions_lang ? c->captions_lang : "";
-
-	if (package_captions(c) < 0) {
-		snprintf(err, MEDIA_ERR, "captions '%.32s': no, cea, vtt or both", c->captions);
-		return -EINVAL;
-	}
-	if (!access_is_plain(lang) || strlen(lang) > 35) {
-		snprintf(err, MEDIA_ERR, "captions_language '%.35s': a tag like en or pt-BR", lang);
-		return -EINVAL;
-	}
-	return 0;
-}
-
 static int check_package(const struct package_conf *c, char *err, size_t cap)
 {
 	char why[MAX(HTTP_ERR, MEDIA_ERR)] = "";
 	struct access *access = NULL;
+	struct cmaf_conf form;
 	int rc = check_input(c, why);
 
 	if (!rc && (c->part_us > c->segment_us || c->chunk_us > c->part_us)) {
@@ -189,7 +165,7 @@ static int check_package(const struct package_conf *c, char *err, size_t cap)
 		rc = package_access(c, &access, why);
 	access_destroy(access);
 	if (!rc)
-		rc = check_captions(c, why);
+		rc = package_captions(c, &form, why);
 	if (!rc)
 		rc = keys_conf_check(c, why, sizeof(why));
 	if (rc)

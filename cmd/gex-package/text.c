@@ -19,9 +19,8 @@ void text_flush(struct package *p)
 {
 	forget(&p->multivariant);
 	forget(&p->mpd);
-	forget(&p->subtitles);
 	forget(&p->pictures);
-	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++) {
+	for (size_t i = 0; i < CMAF_RENDITIONS; i++) {
 		forget(&p->rendition[i].playlist);
 		forget(&p->rendition[i].delta);
 		forget(&p->rendition[i].delta_ranges);
@@ -57,7 +56,7 @@ static struct buf *render(struct package *p, enum text what, const struct cmaf_t
 	else if (what == TEXT_IFRAMES)
 		cmaf_hls_iframes(p->cmaf, t, f);
 	else if (what == TEXT_SUBTITLES)
-		cmaf_hls_subtitles(p->cmaf, f);
+		cmaf_hls_subtitles(p->cmaf, t, f);
 	else if (what == TEXT_PICTURES)
 		pictures_put_list(p->cmaf->pictures, p->cmaf->ended, f);
 	else

@@ -43,18 +43,9 @@ static const uint16_t extended[2][32] = {
 
 /* ---- the screen ---- */
 
-const struct cc608_screen *cc608_shown(const struct cc608 *d)
+const struct cc_screen *cc608_shown(const struct cc608 *d)
 {
 	return &d->memory[d->shown];
-}
-
-bool cc608_is_blank(const struct cc608_screen *s)
-{
-	for (int r = 0; r < CC608_ROWS; r++)
-		for (int c = 0; c < CC608_COLUMNS; c++)
-			if (s->at[r][c].c && s->at[r][c].c != ' ')
-				return false;
-	return true;
 }
 
 void cc608_erase(struct cc608 *d)
@@ -72,7 +63,7 @@ static bool is_hidden(const struct cc608 *d)
 	return d->style == CC608_POP_ON;
 }
 
-static struct cc608_cell *row_of(struct cc608 *d)
+static struct cc_cell *row_of(struct cc608 *d)
 {
 	return d->memory[is_hidden(d) ? !d->shown : d->shown].at[d->row];
 }
@@ -82,38 +73,38 @@ static bool is_caption(const struct cc608 *d)
 	return d->style == CC608_POP_ON || d->style == CC608_ROLL_UP || d->style == CC608_PAINT_ON;
 }
 
-static enum cc608_change seen(const struct cc608 *d, enum cc608_change change)
+static enum cc_change seen(const struct cc608 *d, enum cc_change change)
 {
-	return is_hidden(d) ? CC608_SAME : change;
+	return is_hidden(d) ? CC_SAME : change;
 }
 
 /* Behind the last column characters take each other's place there. */
-static enum cc608_change put(struct cc608 *d, uint16_t c)
+static enum cc_change put(struct cc608 *d, uint16_t c)
 {
 	if (!is_caption(d))
-		return CC608_SAME;
-	row_of(d)[d->column] = (struct cc608_cell){c, d->look};
+		return CC_SAME;
+	row_of(d)[d->column] = (struct cc_cell){c, d->look};
 	d->column = MIN(d->column + 1, CC608_COLUMNS - 1);
 	d->heard = true;
-	return seen(d, CC608_MORE);
+	return seen(d, CC_MORE);
 }
 
-static enum cc608_change back(struct cc608 *d)
+static enum cc_change back(struct cc608 *d)
 {
 	if (!is_caption(d) || !d->column)
-		return CC608_SAME;
+		return CC_SAME;
 	d->column--;
-	row_of(d)[d->column] = (struct cc608_cell){0};
-	return seen(d, CC608_OTHER);
+	row_of(d)[d->column] = (struct cc_cell){0};
+	return seen(d, CC_OTHER);
 }
 
-static enum cc608_change clear_row(struct cc608 *d)
+static enum cc_change clear_row(struct cc608 *d)
 {
 	if (!is_caption(d))
-		return CC608_SAME;
+		return CC_SAME;
 	memset(row_of(d) + d->column, 0,
-	       (size_t)(CC608_COLUMNS - d->column) * sizeof(struct cc608_cell));
-	return seen(d, CC608_OTHER);
+	       (size_t)(CC608_COLUMNS - d->column) * sizeof(struct cc_cell));
+	return seen(d, CC_OTHER);
 }
 
 /* ---- styles ---- */
@@ -121,13 +112,13 @@ static enum cc608_change clear_row(struct cc608 *d)
 static void home(struct cc608 *d)
 {
 	d->column = 0;
-	d->look = CC608_WHITE;
+	d->look = CC_WHITE;
 }
 
 /* Roll-up with a window that ends at row base; what was at another place moves there. */
 static void move_base(struct cc608 *d, int base)
 {
-	struct cc608_screen old = d->memory[d->shown];
+	struct cc_screen old = d->memory[d->shown];
 
 	base = MAX(base, d->rows - 1);
 	if (base != d->base) {
@@ -139,7 +130,7 @@ static void move_base(struct cc608 *d, int base)
 	d->row = d->base = base;
 }
 
-static enum cc608_change begin_roll_up(struct cc608 *d, int rows)
+static enum cc_change begin_roll_up(struct cc608 *d, int rows)
 {
 	bool anew = d->style != CC608_ROLL_UP;
 
@@ -147,44 +138,44 @@ static enum cc608_change begin_roll_up(struct cc608 *d, int rows)
 		d->style = CC608_ROLL_UP;
 		cc608_erase(d);
 		erase_hidden(d);
-		d->base = CC608_ROWS - 1;
+		d->base = CC_ROWS - 1;
 		home(d);
 	}
 	d->rows = rows;
 	move_base(d, d->base);
 	for (int r = 0; r <= d->base - rows; r++)
 		memset(d->memory[d->shown].at[r], 0, sizeof(d->memory[0].at[0]));
-	return CC608_OTHER;
+	return CC_OTHER;
 }
 
-static enum cc608_change roll(struct cc608 *d)
+static enum cc_change roll(struct cc608 *d)
 {
-	struct cc608_screen *s = &d->memory[d->shown];
+	struct cc_screen *s = &d->memory[d->shown];
 	int top = d->base - d->rows + 1;
 
 	if (d->style != CC608_ROLL_UP)
-		return CC608_SAME;
+		return CC_SAME;
 	memmove(s->at[top], s->at[top + 1], (size_t)(d->rows - 1) * sizeof(s->at[0]));
 	memset(s->at[d->base], 0, sizeof(s->at[0]));
 	home(d);
-	return CC608_OTHER;
+	return CC_OTHER;
 }
 
-static enum cc608_change end_of_caption(struct cc608 *d)
+static enum cc_change end_of_caption(struct cc608 *d)
 {
 	d->style = CC608_POP_ON;
 	d->shown = !d->shown;
 	home(d);
-	return CC608_OTHER;
+	return CC_OTHER;
 }
 
 /* 14 20-2f. */
-static enum cc608_change command(struct cc608 *d, uint8_t b)
+static enum cc_change command(struct cc608 *d, uint8_t b)
 {
 	switch (b) {
 	case 0x20: /* RCL: resume caption loading */
 		d->style = CC608_POP_ON;
-		return CC608_SAME;
+		return CC_SAME;
 	case 0x21: /* BS */
 		return back(d);
 	case 0x24: /* DER: delete to the end of the row */
@@ -195,23 +186,23 @@ static enum cc608_change command(struct cc608 *d, uint8_t b)
 		return begin_roll_up(d, b - 0x23);
 	case 0x29: /* RDC: resume direct captioning */
 		d->style = CC608_PAINT_ON;
-		return CC608_SAME;
+		return CC_SAME;
 	case 0x2a: /* TR, RTD: text mode */
 	case 0x2b:
 		d->style = CC608_TEXT;
-		return CC608_SAME;
+		return CC_SAME;
 	case 0x2c: /* EDM: erase displayed memory */
 		cc608_erase(d);
-		return CC608_OTHER;
+		return CC_OTHER;
 	case 0x2d: /* CR */
 		return roll(d);
 	case 0x2e: /* ENM: erase non-displayed memory */
 		erase_hidden(d);
-		return CC608_SAME;
+		return CC_SAME;
 	case 0x2f: /* EOC */
 		return end_of_caption(d);
 	default: /* alarms and flashing, which is no longer done */
-		return CC608_SAME;
+		return CC_SAME;
 	}
 }
 
@@ -219,45 +210,47 @@ static enum cc608_change command(struct cc608 *d, uint8_t b)
 
 static uint8_t look_of(uint8_t colour, uint8_t b)
 {
-	return (uint8_t)(colour | (b & 1 ? CC608_UNDERLINE : 0));
+	return (uint8_t)(colour | (b & 1 ? CC_UNDERLINE : 0));
 }
 
 /* A preamble address code: the row, and a colour or an indent. */
-static enum cc608_change preamble(struct cc608 *d, uint8_t a, uint8_t b)
+static enum cc_change preamble(struct cc608 *d, uint8_t a, uint8_t b)
 {
 	static const int8_t rows[8] = {10, 0, 2, 11, 13, 4, 6, 8};
 	int row = rows[a & 7] + ((a & 7) && b & 0x20 ? 1 : 0), kind = b >> 1 & 15;
-	enum cc608_change change = CC608_SAME;
+	enum cc_change change = CC_SAME;
 
 	if (!is_caption(d))
-		return CC608_SAME;
+		return CC_SAME;
 	if (d->style == CC608_ROLL_UP) {
-		change = MAX(row, d->rows - 1) == d->base ? CC608_SAME : CC608_OTHER;
+		change = MAX(row, d->rows - 1) == d->base ? CC_SAME : CC_OTHER;
 		move_base(d, row);
 	} else {
 		d->row = row;
 	}
 	d->column = kind >= 8 ? 4 * (kind - 8) : 0;
-	d->look = look_of(kind < 7 ? (uint8_t)kind : CC608_WHITE, b);
+	d->look = look_of(kind < 7 ? (uint8_t)kind : CC_WHITE, b);
 	if (kind == 7)
-		d->look |= CC608_ITALICS;
+		d->look |= CC_ITALICS;
 	return change;
 }
 
 /* A mid-row code takes a column. A colour ends italics, and italics leave the colour. */
-static enum cc608_change mid_row(struct cc608 *d, uint8_t b)
+static enum cc_change mid_row(struct cc608 *d, uint8_t b)
 {
 	uint8_t kind = b >> 1 & 7;
 
-	d->look = look_of(kind < 7 ? kind : d->look & CC608_COLOUR, b);
+	d->look = look_of(kind < 7 ? kind : d->look & CC_COLOUR, b);
 	if (kind == 7)
-		d->look |= CC608_ITALICS;
+		d->look |= CC_ITALICS;
 	return put(d, ' ');
 }
 
-static enum cc608_change code(struct cc608 *d, uint8_t a, uint8_t b)
+static enum cc_change code(struct cc608 *d, uint8_t a, uint8_t b)
 {
 	a &= 0x17;
+	if (a == 0x15 && b < 0x30) /* as field 2 has it */
+		a = 0x14;
 	if (b >= 0x40)
 		return preamble(d, a, b);
 	if (a == 0x11 && b >= 0x30)
@@ -272,7 +265,7 @@ static enum cc608_change code(struct cc608 *d, uint8_t a, uint8_t b)
 		return command(d, b);
 	if (a == 0x17 && b >= 0x21 && b <= 0x23 && is_caption(d)) /* tab offsets */
 		d->column = MIN(d->column + b - 0x20, CC608_COLUMNS - 1);
-	return CC608_SAME;
+	return CC_SAME;
 }
 
 /* ---- pairs ---- */
@@ -291,36 +284,46 @@ static bool is_repeated(struct cc608 *d, uint8_t a, uint8_t b, bool whole)
 	return same;
 }
 
-static enum cc608_change character(struct cc608 *d, uint8_t raw)
+static bool is_ours(const struct cc608 *d)
+{
+	return d->of_second == d->second && !d->of_xds;
+}
+
+static enum cc_change character(struct cc608 *d, uint8_t raw)
 {
 	uint8_t b = raw & 0x7f;
 
-	if (d->other || (is_odd(raw) && b < 0x20))
-		return CC608_SAME;
+	if (!is_ours(d) || (is_odd(raw) && b < 0x20))
+		return CC_SAME;
 	return put(d, is_odd(raw) ? basic(b) : BLOCK);
 }
 
-enum cc608_change cc608_take(struct cc608 *d, const uint8_t pair[2])
+static enum cc_change characters(struct cc608 *d, const uint8_t pair[2])
+{
+	enum cc_change first = character(d, pair[0]), second = character(d, pair[1]);
+
+	return MAX(first, second);
+}
+
+enum cc_change cc608_take(struct cc608 *d, const uint8_t pair[2])
 {
 	uint8_t a = pair[0] & 0x7f, b = pair[1] & 0x7f;
 	bool whole = is_odd(pair[0]), is_code = whole && a >= 0x10 && a < 0x20;
 
 	if ((is_code || !whole) && is_odd(pair[1]) && is_repeated(d, a, b, whole))
-		return CC608_SAME;
+		return CC_SAME;
 	d->last[0] = d->last[1] = 0;
-	if (!is_code) {
-		enum cc608_change first, second;
-
-		if (whole && a && a < 0x10)
-			return CC608_SAME; /* of XDS */
-		first = character(d, pair[0]);
-		second = character(d, pair[1]);
-		return MAX(first, second);
+	if (whole && a && a < 0x10) { /* a packet of XDS begins or goes on, and ends by 0f */
+		d->of_xds = a != 0x0f;
+		return CC_SAME;
 	}
+	if (!is_code)
+		return characters(d, pair);
 	if (!is_odd(pair[1]) || b < 0x20)
-		return CC608_SAME;
+		return CC_SAME;
 	d->last[0] = a;
 	d->last[1] = b;
-	d->other = a & 8;
-	return d->other ? CC608_SAME : code(d, a, b);
+	d->of_second = a & 8;
+	d->of_xds = false;
+	return is_ours(d) ? code(d, a, b) : CC_SAME;
 }

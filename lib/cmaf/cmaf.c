@@ -5,7 +5,6 @@
 
 #include "cmaf/coder.h"
 #include "cmaf/cut.h"
-#include "cmaf/subtitle.h"
 
 int64_t cmaf_us(const struct cmaf_track *t, int64_t v)
 {
@@ -169,21 +168,6 @@ static void lay_grid(struct cmaf *c, const struct media_info *info, int64_t firs
 	}
 }
 
-/* All tracks of pictures have the same captions: those of the first that can have any are read. */
-static int listen_to_captions(struct cmaf *c)
-{
-	for (int i = 0; i < c->n && c->conf.captions; i++) {
-		if (!strcmp(c->track[i]->name, CMAF_SUBTITLES))
-			return 0; /* its address is taken */
-		if (!c->spoken && c->track[i]->kind == MEDIA_VIDEO &&
-		    subtitle_can(c->track[i]->coder->codec))
-			c->spoken = c->track[i];
-	}
-	if (c->spoken)
-		c->subtitle = calloc(1, sizeof(*c->subtitle));
-	return c->spoken && !c->subtitle ? -ENOMEM : 0;
-}
-
 int cmaf_create(struct cmaf **out, const struct cmaf_conf *conf, struct media_info *info,
 		int64_t first_key_us, const struct cmaf_events *ev, void *arg, char *err)
 {
@@ -230,7 +214,7 @@ int cmaf_create(struct cmaf **out, const struct cmaf_conf *conf, struct media_in
 			return -ENOMEM;
 		}
 	}
-	if (listen_to_captions(c)) {
+	if (texts_create(c)) {
 		cmaf_destroy(c);
 		return -ENOMEM;
 	}
@@ -242,13 +226,12 @@ void cmaf_destroy(struct cmaf *c)
 {
 	if (!c)
 		return;
+	texts_destroy(c);
 	for (int i = 0; i < c->n; i++)
 		track_destroy(c, c->track[i]);
 	for (int i = 0; i < c->nkeys; i++)
 		key_unref(c->key[i]);
 	beside_finish(c);
-	subtitle_finish(c->subtitle);
-	free(c->subtitle);
 	media_info_unref(c->info);
 	free(c);
 }
@@ -307,28 +290,11 @@ int64_t cmaf_discontinuities(const struct cmaf *c)
 
 /* ---- running ---- */
 
-static void hear(struct cmaf *c, const struct media_packet *p, int64_t offset_us)
-{
-	const struct cmaf_track *t = c->track[p->track];
-	const struct ratio us = {1, SEC_US};
-	uint8_t cc[CC_DATA_MAX];
-	bool heard;
-
-	if (!c->subtitle || t != c->spoken)
-		return;
-	heard = c->subtitle->cc.heard;
-	size_t n = subtitle_find(t->coder->codec, p->data, p->size, cc);
-	subtitle_take(c->subtitle, base_rescale(p->pts, t->cut->tb, us) + offset_us,
-		      base_rescale(p->dts, t->cut->tb, us) + offset_us, cc, n);
-	if (!heard && c->subtitle->cc.heard)
-		c->version++;
-}
-
 int cmaf_packet(struct cmaf *c, struct media_packet *p, int64_t offset_us)
 {
 	if (p->track < 0 || p->track >= c->n)
 		return 0;
-	hear(c, p, offset_us); /* before the segment that it may end is written */
+	texts_hear(c, p, offset_us); /* before the segment that it may end is written */
 	return track_packet(c, c->track[p->track], p, offset_us);
 }
 
@@ -349,18 +315,6 @@ void cmaf_end(struct cmaf *c)
 }
 
 /* ---- looking ---- */
-
-struct cmaf_track *cmaf_spoken(const struct cmaf *c)
-{
-	bool wanted = c->conf.captions & CMAF_CAPTIONS_VTT && c->conf.scheme != CMAF_AES128;
-
-	return wanted && c->subtitle && c->subtitle->cc.heard ? c->spoken : NULL;
-}
-
-struct buf *cmaf_text(const struct cmaf_track *t, const struct cmaf_segment *s)
-{
-	return s->text ? buf_ref(s->text) : subtitle_blank(cmaf_us(t, s->start));
-}
 
 struct cmaf_track *cmaf_find(const struct cmaf *c, const char *name)
 {

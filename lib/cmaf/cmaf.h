@@ -28,8 +28,8 @@
  * Cues and ID3 that come beside the media are date ranges in playlists (range.h) and messages before
  * chunks (emsg.h); thumbnails have playlists and files of their own (picture.h).
  *
- * Captions in the pictures of a track (subtitle.h) are shown twice when they are asked for: players are told of them, and a
- * rendition of WebVTT has a text for each segment of that track. Neither is there before anything has been said.
+ * Captions in the pictures of a track (subtitle.h) are shown twice when they are asked for: players are told of them, and each of
+ * their channels is a rendition of WebVTT with a segment for each of that track.
  *
  * Playlists (hls.c) and the MPD (dash.c) are written as text from this store. No clock, no I/O, one
  * thread. */
@@ -40,13 +40,15 @@
 
 #include "base/base.h"
 #include "buf/buf.h"
+#include "cmaf/cc.h"
 #include "media/media.h"
 
 #define CMAF_ERR 256
 #define CMAF_BREAKS 8
 #define CMAF_CHANGES 16
 #define CMAF_KEYS 64
-#define CMAF_SUBTITLES "cc1" /* name of the rendition made of captions */
+#define CMAF_RENDITIONS \
+	(MEDIA_TRACKS_MAX + CC_CHANNELS) /* tracks of media and texts: bound of their index */
 
 /* ---- the grid ---- */
 
@@ -83,7 +85,13 @@ enum cmaf_key_format { CMAF_IDENTITY = 1, CMAF_CLEARKEY = 2 };
 /* What is made of captions in the pictures. No text with AES-128: it would be in clear. */
 enum cmaf_captions {
 	CMAF_CAPTIONS_CEA = 1, /* players are told that they are there */
-	CMAF_CAPTIONS_VTT = 2, /* a rendition of WebVTT */
+	CMAF_CAPTIONS_VTT = 2, /* renditions of WebVTT */
+};
+/* A channel of them that is wanted, and what players are told of it. */
+struct cmaf_caption {
+	enum cc_channel channel;
+	char lang[36];	/* BCP 47; "": not told */
+	char label[64]; /* what people are shown; "": its name */
 };
 
 struct cmaf_key {
@@ -133,7 +141,6 @@ struct cmaf_segment {
 	VEC(struct buf *) chunk; /* with AES-128 one, the encrypted file, once it is complete */
 	VEC(struct cmaf_part) part;
 	size_t size;
-	struct buf *text; /* WebVTT of what was said in it; NULL: nothing yet */
 };
 
 struct cmaf_track {
@@ -169,10 +176,14 @@ struct cmaf_conf {
 	/* Of players, borrowed: where a key is, with its name behind it, as media playlists have it;
 	 * where the MPD's get them by the protocol of ClearKey (NULL: it does not tell). */
 	const char *key_uri, *license;
-	unsigned key_formats;	   /* of EXT-X-KEY with cbcs: bits of cmaf_key_format */
-	int64_t discontinuities;   /* before the presentation, which continues their count */
-	unsigned captions;	   /* bits of cmaf_captions */
-	const char *captions_lang; /* their language by BCP 47, borrowed; NULL: not told */
+	unsigned key_formats;	 /* of EXT-X-KEY with cbcs: bits of cmaf_key_format */
+	int64_t discontinuities; /* before the presentation, which continues their count */
+	unsigned captions;	 /* bits of cmaf_captions */
+	struct cmaf_caption caption[CC_CHANNELS];
+	int ncaptions;
+	bool
+	    captions_auto; /* each is told of from the first that it says on; else all, from the beginning */
+	unsigned heard; /* channels that had spoken before the presentation, bits by cc_channel */
 };
 
 struct cmaf_events {
@@ -214,9 +225,13 @@ struct cmaf {
 	struct cmaf_key *key
 	    [CMAF_KEYS]; /* by their first segments; those of what is stored, and of what is to come */
 	int nkeys;
-	struct subtitle *subtitle; /* NULL: no captions are wanted, or there can be none */
-	struct cmaf_track *spoken; /* whose pictures they are read from */
-	int64_t keyed_us;	   /* what was the newest segment's beginning when the last came */
+	struct cmaf_track
+	    *spoken; /* whose pictures have captions; NULL: none are wanted, or can be */
+	struct subtitles *subtitles;
+	struct cmaf_track *text[CC_CHANNELS]; /* by conf.caption; standard: it has an address */
+	int texts;
+	unsigned heard;	  /* channels that have spoken, bits by cc_channel */
+	int64_t keyed_us; /* what was the newest segment's beginning when the last came */
 	int64_t
 	    changed_us; /* the beginning of the first segment by the newest parameters; 0: never */
 };
@@ -260,10 +275,20 @@ bool cmaf_same_codec(const struct cmaf_track *a, const struct cmaf_track *b);
 
 /* How many discontinuities there have been, those before the presentation too. */
 int64_t cmaf_discontinuities(const struct cmaf *c);
-/* The track whose segments have a text; NULL: none, or nothing has been said. */
-struct cmaf_track *cmaf_spoken(const struct cmaf *c);
-/* What s, a complete segment of it, says: a reference of the caller's. NULL without memory. */
-struct buf *cmaf_text(const struct cmaf_track *t, const struct cmaf_segment *s) MUST_USE;
+/* The text of caption i, i < c->texts: a track of kind MEDIA_DATA, whose index is beyond those of media and whose segments are WebVTT
+ * in fMP4 (ISO/IEC 14496-30), each there when that of the pictures is. NULL: text is not wanted. */
+struct cmaf_track *cmaf_text(const struct cmaf *c, int i);
+/* Of all that there is, c->n + c->texts: tracks of media, then texts. */
+static inline struct cmaf_track *cmaf_any(const struct cmaf *c, int i)
+{
+	return i < c->n ? c->track[i] : c->text[i - c->n];
+}
+/* By its name, "cc1"; NULL: none. */
+struct cmaf_track *cmaf_find_text(const struct cmaf *c, const char *name);
+/* Are players told of caption i? */
+bool cmaf_is_said(const struct cmaf *c, int i);
+/* A segment of a text as WebVTT. NULL without memory. */
+struct buf *cmaf_vtt(const struct cmaf_segment *s) MUST_USE;
 
 /* Nothing more will come: completes what is in progress; playlists get EXT-X-ENDLIST. */
 void cmaf_end(struct cmaf *c);
@@ -319,8 +344,8 @@ enum cmaf_delta { CMAF_WHOLE, CMAF_SKIP, CMAF_SKIP_RANGES };
 void cmaf_hls_multivariant(const struct cmaf *c, FILE *f);
 void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, enum cmaf_delta delta,
 		    FILE *f);
-/* Of the texts of cmaf_spoken. A segment is listed when it is complete: there are no parts. */
-void cmaf_hls_subtitles(const struct cmaf *c, FILE *f);
+/* Of a text. A segment is listed when it is complete: there are no parts. */
+void cmaf_hls_subtitles(const struct cmaf *c, const struct cmaf_track *t, FILE *f);
 /* The key frames at the beginnings of segments, for a video track: trick play (4.4.3.6). */
 void cmaf_hls_iframes(const struct cmaf *c, const struct cmaf_track *t, FILE *f);
 /* ISO/IEC 23009-1 with the DASH-IF low-latency profile. time_url: of UTCTiming. The address of a segment has the name of

@@ -27,6 +27,9 @@ struct coder {
 };
 extern const struct coder coder_avc, coder_hevc, coder_av1, coder_vp9, coder_aac, coder_opus;
 
+/* Of texts (wvtt.c): made here, of no packets. */
+extern const struct coder coder_wvtt;
+
 /* NULL: it cannot be packaged. */
 const struct coder *coder_of(enum media_codec codec);
 

@@ -47,8 +47,6 @@ int store_chunk(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s,
 		struct buf *b); /* takes b */
 /* s is complete: its chunks become one encrypted file (AES-128). -ENOMEM. */
 int store_seal(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s);
-/* s is complete: what was said in it. Without memory it says nothing. */
-void store_text(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s);
 /* Lets go what is beyond the window or the memory. */
 void store_trim(struct cmaf *c, struct cmaf_track *t);
 void store_clear(struct cmaf *c, struct cmaf_track *t);
@@ -63,6 +61,18 @@ void beside_put(const struct cmaf *c, struct cmaf_track *t, struct boxes *b);
 /* A segment has ended: date ranges that are over go. */
 void beside_pass(struct cmaf *c);
 void beside_finish(struct cmaf *c);
+
+/* ---- texts.c ---- */
+/* The texts that conf wants. -ENOMEM: texts_destroy takes what there is. */
+int texts_create(struct cmaf *c) MUST_USE;
+void texts_destroy(struct cmaf *c);
+/* Captions in a packet of media. */
+void texts_hear(struct cmaf *c, const struct media_packet *p, int64_t offset_us);
+/* s is complete: so are those of the texts. */
+void texts_cut(struct cmaf *c, const struct cmaf_track *of, const struct cmaf_segment *s);
+
+/* A segment of a text, from one time to another in its scale, in which nothing is said. NULL without memory. */
+struct buf *texts_blank(const struct cmaf_track *t, int64_t from, int64_t to) MUST_USE;
 
 /* ---- slate.c ---- */
 /* Lets t's newest key frame stand, or its silence, up to `until` in its scale. */

@@ -8,6 +8,7 @@
 #include "cmaf/emsg.h"
 #include "cmaf/mpd.h"
 #include "cmaf/picture.h"
+#include "media/language.h"
 
 static double ratio(struct ratio r)
 {
@@ -69,6 +70,50 @@ static void put_template(const struct cmaf *c, const struct cmaf_track *t, const
 		 " availabilityTimeOffset=\"%.3f\" availabilityTimeComplete=\"false\"",
 		 offset > 0 ? offset : 0.0);
 	mpd_put_template(t->name, init, folder, t->scale, g.d, p->first, pto, more, f);
+}
+
+/* A text. Its segments are there when they are whole; who asks before, as for media, waits. Shaka takes the smallest
+ * availabilityTimeOffset for all sets. */
+static void put_text(const struct cmaf *c, int i, const struct period *p, int id, FILE *f)
+{
+	const struct cmaf_track *t = c->text[i];
+	const char *label = c->conf.caption[i].label;
+
+	mpd_begin_set(id, t->kind, c->conf.caption[i].lang, f);
+	mpd_put_text_head(*label ? label : cc_name(c->conf.caption[i].channel), f);
+	mpd_begin_representation(
+	    &(struct mpd_representation){
+		.name = t->name, .codec = t->init->codec, .kind = t->kind, .bandwidth = t->bitrate},
+	    f);
+	put_template(c, t, p, t->init->name, f);
+	fputs("      </Representation>\n    </AdaptationSet>\n", f);
+}
+
+/* Captions in the pictures (ANSI/SCTE 214-1, 7.2.3; DASH-IF IOP): by their channels, or services, with their languages. */
+static void put_accessibility(const struct cmaf *c, bool services, FILE *f)
+{
+	const char *before = services ? "cea-708:2015\" value=\"" : "cea-608:2015\" value=\"";
+	bool any = false;
+
+	for (int i = 0; i < c->texts && c->conf.captions & CMAF_CAPTIONS_CEA; i++) {
+		const struct cmaf_caption *k = &c->conf.caption[i];
+		char code[4];
+
+		if (!cmaf_is_said(c, i) || (k->channel >= CC_SERVICE1) != services)
+			continue;
+		if (!language_code(code, k->lang))
+			str_copy(code, sizeof(code), "und");
+		fprintf(f, "%s%s",
+			any ? ";" : "      <Accessibility schemeIdUri=\"urn:scte:dash:cc:",
+			any ? "" : before);
+		if (services)
+			fprintf(f, "%d=lang:%s", k->channel - CC_SERVICE1 + 1, code);
+		else
+			fprintf(f, "%s=%s", cc_name(k->channel), code);
+		any = true;
+	}
+	if (any)
+		fputs("\"/>\n", f);
 }
 
 static void put_representation(const struct cmaf *c, const struct cmaf_track *t,
@@ -173,6 +218,8 @@ static void begin_set(const struct cmaf *c, const struct cmaf_track *t, const st
 		put_protection(c, p->key, f);
 	put_others(id, videos, f);
 	put_messages(c, t, f);
+	for (int services = 0; services < 2 && t->kind == MEDIA_VIDEO; services++)
+		put_accessibility(c, services, f);
 	if (t->kind == MEDIA_AUDIO && *t->label) {
 		fputs("      <Label>", f);
 		mpd_put_text(t->label, f);
@@ -220,6 +267,9 @@ static void put_sets(const struct cmaf *c, const struct period *p, const char *t
 		put_representation(c, c->track[i], p, f);
 		fprintf(f, "    </AdaptationSet>\n");
 	}
+	for (int i = 0; i < c->texts; i++)
+		if (cmaf_text(c, i) && cmaf_is_said(c, i))
+			put_text(c, i, p, id++, f);
 	if (c->pictures && c->pictures->width) {
 		struct picture_about o = pictures_about(c->pictures);
 		struct cmaf_grid g = laid(c);

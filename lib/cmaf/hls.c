@@ -7,7 +7,6 @@
 #include "cmaf/cmaf.h"
 #include "cmaf/picture.h"
 #include "cmaf/range.h"
-#include "cmaf/subtitle.h"
 #include "media/language.h"
 
 static double seconds(int64_t us)
@@ -105,41 +104,72 @@ static void put_media(const struct cmaf *c, int i, FILE *f)
 
 /* ---- captions ---- */
 
-static bool tells_captions(const struct cmaf *c)
+/* Names are different in a group: what has none is told by its channel. */
+static void put_caption_media(const struct cmaf *c, int i, const char *type, const char *instead,
+			      FILE *f)
 {
-	return c->conf.captions & CMAF_CAPTIONS_CEA && c->subtitle && c->subtitle->cc.heard;
+	const struct cmaf_caption *k = &c->conf.caption[i];
+
+	fprintf(f, "#EXT-X-MEDIA:TYPE=%s,GROUP-ID=\"captions\",NAME=\"%s\"", type,
+		*k->label ? k->label : instead);
+	if (*k->lang)
+		fprintf(f, ",LANGUAGE=\"%s\"", k->lang);
+	fputs(",DEFAULT=NO,AUTOSELECT=YES", f);
 }
 
-static void put_caption_media(const struct cmaf *c, const char *type, const char *name, FILE *f)
+static void put_text(const struct cmaf *c, int i, FILE *f)
 {
-	const char *lang = c->conf.captions_lang;
+	const struct cmaf_caption *k = &c->conf.caption[i];
 
-	fprintf(f, "#EXT-X-MEDIA:TYPE=%s,GROUP-ID=\"captions\",NAME=\"%s\"", type, name);
-	if (lang && *lang)
-		fprintf(f, ",LANGUAGE=\"%s\"", lang);
-	fprintf(f, ",DEFAULT=NO,AUTOSELECT=YES");
+	put_caption_media(c, i, "SUBTITLES", cc_name(k->channel), f);
+	fprintf(f,
+		",CHARACTERISTICS=\"public.accessibility.transcribes-spoken-dialog,"
+		"public.accessibility.describes-music-and-sound\",URI=\"%s/index.m3u8\"\n",
+		c->text[i]->name);
+}
+
+static bool tells_captions(const struct cmaf *c)
+{
+	for (int i = 0; i < c->texts && c->conf.captions & CMAF_CAPTIONS_CEA; i++)
+		if (cmaf_is_said(c, i))
+			return true;
+	return false;
+}
+
+static bool has_texts(const struct cmaf *c)
+{
+	for (int i = 0; i < c->texts; i++)
+		if (cmaf_text(c, i) && cmaf_is_said(c, i))
+			return true;
+	return false;
 }
 
 /* As text, and for players that find them in the pictures. */
 static void put_captions(const struct cmaf *c, FILE *f)
 {
-	if (cmaf_spoken(c)) {
-		put_caption_media(c, "SUBTITLES", "Captions", f);
-		fprintf(f, ",CHARACTERISTICS=\"public.accessibility.transcribes-spoken-dialog,"
-			   "public.accessibility.describes-music-and-sound\","
-			   "URI=\"" CMAF_SUBTITLES "/index.m3u8\"\n");
-	}
-	if (tells_captions(c)) {
-		put_caption_media(c, "CLOSED-CAPTIONS", "CC1", f);
-		fprintf(f, ",INSTREAM-ID=\"CC1\"\n");
+	for (int i = 0; i < c->texts; i++)
+		if (cmaf_text(c, i) && cmaf_is_said(c, i))
+			put_text(c, i, f);
+	for (int i = 0; i < c->texts && c->conf.captions & CMAF_CAPTIONS_CEA; i++) {
+		const char *name = cc_name(c->conf.caption[i].channel);
+
+		if (!cmaf_is_said(c, i))
+			continue;
+		put_caption_media(c, i, "CLOSED-CAPTIONS", name, f);
+		fprintf(f, ",INSTREAM-ID=\"%s\"\n", name);
 	}
 }
 
+/* NONE ends a player's search for captions in the pictures (4.4.6.2): said where they are text, or nobody's business. Where they
+ * are to be found there, but nothing has been said yet, players look themselves. */
 static void put_captions_of(const struct cmaf *c, FILE *f)
 {
-	fprintf(f, ",CLOSED-CAPTIONS=%s", tells_captions(c) ? "\"captions\"" : "NONE");
-	if (cmaf_spoken(c))
-		fprintf(f, ",SUBTITLES=\"captions\"");
+	if (tells_captions(c))
+		fputs(",CLOSED-CAPTIONS=\"captions\"", f);
+	else if (!(c->conf.captions & CMAF_CAPTIONS_CEA) || !c->texts)
+		fputs(",CLOSED-CAPTIONS=NONE", f);
+	if (has_texts(c))
+		fputs(",SUBTITLES=\"captions\"", f);
 }
 
 /* audio: one of the group that goes with t, or NULL. */
@@ -366,34 +396,30 @@ static void put_segment(const struct cmaf *c, const struct cmaf_track *t,
 			seconds(cmaf_us(t, s->end - s->start)), s->number);
 }
 
-/* t: of whose playlist; NULL: the texts'. */
+static void put_report(const struct cmaf_track *o, FILE *f)
+{
+	const struct cmaf_segment *s = cmaf_last(o);
+
+	if (!s)
+		return;
+	if (!s->part.len && s->link.prev != &o->segments && !s->gap && o->kind != MEDIA_DATA)
+		s = list_entry(s->link.prev, struct cmaf_segment, link);
+	fprintf(f, "#EXT-X-RENDITION-REPORT:URI=\"../%s/index.m3u8\",LAST-MSN=%" PRId64, o->name,
+		s->number);
+	if (s->part.len)
+		fprintf(f, ",LAST-PART=%zu", s->part.len - 1);
+	fprintf(f, "\n");
+}
+
+/* t: in whose playlist. */
 static void put_reports(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
 {
-	const struct cmaf_track *spoken = cmaf_spoken(c);
-	int64_t number;
-	int part;
-
-	for (int i = 0; i < c->n; i++) {
-		const struct cmaf_track *o = c->track[i];
-		const struct cmaf_segment *s = cmaf_last(o);
-
-		if (o == t || !s)
-			continue;
-		if (!s->part.len && s->link.prev != &o->segments && !s->gap)
-			s = list_entry(s->link.prev, struct cmaf_segment, link);
-		fprintf(f, "#EXT-X-RENDITION-REPORT:URI=\"../%s/index.m3u8\",LAST-MSN=%" PRId64,
-			o->name, s->number);
-		if (s->part.len)
-			fprintf(f, ",LAST-PART=%zu", s->part.len - 1);
-		fprintf(f, "\n");
-	}
-	if (t && spoken && cmaf_last(spoken)) {
-		cmaf_next(spoken, &number, &part);
-		fprintf(f,
-			"#EXT-X-RENDITION-REPORT:URI=\"../" CMAF_SUBTITLES
-			"/index.m3u8\",LAST-MSN=%" PRId64 "\n",
-			number - 1);
-	}
+	for (int i = 0; i < c->n; i++)
+		if (c->track[i] != t)
+			put_report(c->track[i], f);
+	for (int i = 0; i < c->texts; i++)
+		if (c->text[i] != t && cmaf_text(c, i) && cmaf_is_said(c, i))
+			put_report(c->text[i], f);
 }
 
 static void put_hint(const struct cmaf_track *t, FILE *f)
@@ -468,19 +494,15 @@ void cmaf_hls_media(const struct cmaf *c, const struct cmaf_track *t, enum cmaf_
 
 /* ---- texts ---- */
 
-void cmaf_hls_subtitles(const struct cmaf *c, FILE *f)
+void cmaf_hls_subtitles(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
 {
-	const struct cmaf_track *t = cmaf_spoken(c);
-	const struct cmaf_segment *s = t ? cmaf_listed(c, t) : NULL,
-				  *last = s ? cmaf_last(t) : NULL;
+	const struct cmaf_segment *s = cmaf_listed(c, t), *last = cmaf_last(t);
 
 	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:%d\n", cmaf_target_s(c));
 	fprintf(f, "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,HOLD-BACK=%d\n",
 		3 * cmaf_target_s(c));
-	if (t)
-		put_sequence(t, s, f);
-	for (; s && s->complete;
-	     s = s == last ? NULL : list_entry(s->link.next, struct cmaf_segment, link)) {
+	put_sequence(t, s, f);
+	for (; s; s = s == last ? NULL : list_entry(s->link.next, struct cmaf_segment, link)) {
 		if (s->discontinuity)
 			fprintf(f, "#EXT-X-DISCONTINUITY\n");
 		put_date(t, s->start, f);
@@ -492,7 +514,7 @@ void cmaf_hls_subtitles(const struct cmaf *c, FILE *f)
 	if (c->ended)
 		fprintf(f, "#EXT-X-ENDLIST\n");
 	else
-		put_reports(c, NULL, f);
+		put_reports(c, t, f);
 }
 
 /* ---- key frames alone ---- */

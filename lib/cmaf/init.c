@@ -1,5 +1,6 @@
 #include "cmaf/coder.h"
 #include "cmaf/protect.h"
+#include "media/language.h"
 
 static void put_ftyp(struct boxes *b)
 {
@@ -61,12 +62,19 @@ static void put_tkhd(struct boxes *b, const struct cmaf_track *t)
 /* Three letters of ISO 639-2 in 15 bits; "und" when there are none. */
 static unsigned packed_language(const char *lang)
 {
-	const char *l = strlen(lang) == 3 ? lang : "und";
 	unsigned v = 0;
+	char l[4];
 
+	if (!language_code(l, lang))
+		str_copy(l, sizeof(l), "und");
 	for (size_t i = 0; i < 3; i++)
 		v = v << 5 | ((unsigned)(l[i] - 0x60) & 31);
 	return v;
+}
+
+static const char *handler(const struct cmaf_track *t)
+{
+	return t->kind == MEDIA_VIDEO ? "vide" : t->kind == MEDIA_AUDIO ? "soun" : "text";
 }
 
 static void put_mdhd_hdlr(struct boxes *b, const struct cmaf_track *t)
@@ -82,7 +90,7 @@ static void put_mdhd_hdlr(struct boxes *b, const struct cmaf_track *t)
 	box_end(b, at);
 	at = box_begin_full(b, "hdlr", 0, 0);
 	box_u32(b, 0);
-	box_bytes(b, t->kind == MEDIA_VIDEO ? "vide" : "soun", 4);
+	box_bytes(b, handler(t), 4);
 	put_zeros(b, 12);
 	box_bytes(b, name, sizeof(name));
 	box_end(b, at);
@@ -185,6 +193,27 @@ static void put_audio_entry(struct boxes *b, const struct cmaf_track *t, const s
 	box_end(b, at);
 }
 
+/* Of WebVTT (ISO/IEC 14496-30, 7.5). */
+static void put_text_entry(struct boxes *b, const struct cmaf_track *t, const struct buf *config)
+{
+	size_t at = box_begin(b, t->coder->entry);
+
+	put_zeros(b, 6);
+	box_u16(b, 1);
+	put_config(b, t, config);
+	box_end(b, at);
+}
+
+static void put_media_header(struct boxes *b, const struct cmaf_track *t)
+{
+	bool video = t->kind == MEDIA_VIDEO;
+	const char *type = video ? "vmhd" : t->kind == MEDIA_AUDIO ? "smhd" : "nmhd";
+	size_t at = box_begin_full(b, type, 0, video ? 1 : 0);
+
+	put_zeros(b, video ? 8 : t->kind == MEDIA_AUDIO ? 4 : 0);
+	box_end(b, at);
+}
+
 static void put_empty_tables(struct boxes *b)
 {
 	static const char *const names[] = {"stts", "stsc", "stco"};
@@ -203,12 +232,9 @@ static void put_empty_tables(struct boxes *b)
 static void put_minf(struct boxes *b, const struct cmaf_track *t, const struct buf *config,
 		     const struct cmaf_key *key)
 {
-	bool video = t->kind == MEDIA_VIDEO;
-	size_t minf = box_begin(b, "minf");
-	size_t at = box_begin_full(b, video ? "vmhd" : "smhd", 0, video ? 1 : 0);
+	size_t minf = box_begin(b, "minf"), at;
 
-	put_zeros(b, video ? 8 : 4);
-	box_end(b, at);
+	put_media_header(b, t);
 	size_t dinf = box_begin(b, "dinf");
 	size_t dref = box_begin_full(b, "dref", 0, 0);
 	box_u32(b, 1);
@@ -219,8 +245,10 @@ static void put_minf(struct boxes *b, const struct cmaf_track *t, const struct b
 	size_t stbl = box_begin(b, "stbl");
 	at = box_begin_full(b, "stsd", 0, 0);
 	box_u32(b, 1);
-	if (video)
+	if (t->kind == MEDIA_VIDEO)
 		put_video_entry(b, t, config, key);
+	else if (t->kind == MEDIA_DATA)
+		put_text_entry(b, t, config);
 	else
 		put_audio_entry(b, t, config, key);
 	box_end(b, at);

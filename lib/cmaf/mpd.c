@@ -34,17 +34,25 @@ void mpd_put_text(const char *s, FILE *f)
 
 void mpd_begin_set(int id, enum media_kind kind, const char *lang, FILE *f)
 {
-	const char *type = kind == MEDIA_VIDEO ? "video" : "audio";
+	const char *type = kind == MEDIA_VIDEO ? "video" : kind == MEDIA_AUDIO ? "audio" : "text";
 	char tag[4];
 
 	fprintf(f,
 		"    <AdaptationSet id=\"%d\" contentType=\"%s\" mimeType=\"%s/mp4\" "
 		"segmentAlignment=\"true\" startWithSAP=\"1\"",
-		id, type, type);
+		id, type, kind == MEDIA_DATA ? "application" : type);
 	language_tag(tag, lang);
-	if (*tag)
-		fprintf(f, " lang=\"%s\"", tag);
+	if (*lang) /* of texts as it was configured, which is more than a code may be */
+		fprintf(f, " lang=\"%s\"", kind == MEDIA_DATA ? lang : tag);
 	fputs(">\n", f);
+}
+
+void mpd_put_text_head(const char *label, FILE *f)
+{
+	fputs("      <Label>", f);
+	mpd_put_text(label, f);
+	fputs("</Label>\n      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"caption\"/>\n",
+	      f);
 }
 
 void mpd_begin_representation(const struct mpd_representation *r, FILE *f)
@@ -56,7 +64,7 @@ void mpd_begin_representation(const struct mpd_representation *r, FILE *f)
 		if (r->fps.num > 0)
 			fprintf(f, " frameRate=\"%" PRId64 "/%" PRId64 "\"", r->fps.num,
 				r->fps.den);
-	} else {
+	} else if (r->kind == MEDIA_AUDIO) {
 		fprintf(f, " audioSamplingRate=\"%d\"", r->sample_rate);
 	}
 	fprintf(f, ">\n");

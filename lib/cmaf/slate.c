@@ -28,6 +28,8 @@ struct cmaf_init *cmaf_init_find(const struct cmaf_track *t, const char *name)
 bool cmaf_init_fits(const struct cmaf *c, const struct cmaf_track *t, int64_t number,
 		    const char *name)
 {
+	if (t->kind == MEDIA_DATA)
+		return !strcmp(t->init->name, name);
 	struct cmaf_key *key = c->conf.scheme == CMAF_CBCS ? key_of(c, number) : NULL;
 	struct cmaf_init *i = track_init_for(t, track_params(t, number), key);
 	bool fits = i && !strcmp(i->name, name);
@@ -40,6 +42,8 @@ int64_t cmaf_short(const struct cmaf *c, const struct cmaf_track *t, const struc
 {
 	int64_t to = cmaf_grid_start(&c->grid, t->scale, s->number + 1, 0);
 
+	if (t->kind == MEDIA_DATA)
+		return INT64_MIN;
 	return to - s->end > 2 * t->frame ? s->end : INT64_MIN;
 }
 
@@ -189,6 +193,8 @@ struct buf *cmaf_slate(const struct cmaf *c, const struct cmaf_track *t, const s
 
 	if (from == INT64_MIN)
 		from = cmaf_grid_start(&c->grid, t->scale, number, 0);
+	if (t->kind == MEDIA_DATA)
+		return texts_blank(t, from, to);
 	if (choose(&s, t, i, from, to))
 		return NULL;
 	put_type(&before);

@@ -1,5 +1,4 @@
 #include "cmaf/cut.h"
-#include "cmaf/subtitle.h"
 
 #include <errno.h>
 
@@ -98,25 +97,10 @@ int store_seal(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s)
 	return 0;
 }
 
-void store_text(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s)
-{
-	if (!c->subtitle || t != c->spoken)
-		return;
-	struct buf *b = subtitle_cut(c->subtitle, cmaf_us(t, s->start), cmaf_us(t, s->end));
-
-	if (!b || !c->subtitle->cc.heard) {
-		buf_unref(b);
-		return;
-	}
-	s->text = b;
-	t->bytes += b->len;
-	c->bytes += b->len;
-}
-
-/* What the segment costs: its size, and once more its encrypted parts; its text. */
+/* What the segment costs: its size, and once more its encrypted parts. */
 static size_t cost(const struct cmaf_segment *s)
 {
-	size_t n = s->size + (s->text ? s->text->len : 0);
+	size_t n = s->size;
 
 	for (size_t i = 0; i < s->part.len; i++)
 		n += s->part.at[i].sealed ? s->part.at[i].sealed->len : 0;
@@ -156,7 +140,6 @@ static void evict(struct cmaf *c, struct cmaf_track *t, struct cmaf_segment *s)
 	for (size_t i = 0; i < s->part.len; i++)
 		buf_unref(s->part.at[i].sealed);
 	vec_free(&s->part);
-	buf_unref(s->text);
 	init_unref(s->init);
 	key_unref(s->key);
 	free(s);

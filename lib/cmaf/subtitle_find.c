@@ -64,7 +64,7 @@ static size_t read_sei(const struct nal *nal, size_t head, uint8_t *cc, size_t r
 	return n;
 }
 
-size_t subtitle_find(enum media_codec codec, const uint8_t *p, size_t n, uint8_t cc[CC_DATA_MAX])
+size_t subtitle_find(enum media_codec codec, const uint8_t *p, size_t n, uint8_t cc[CCDATA_MAX])
 {
 	const uint8_t *end = p + n;
 	size_t got = 0;
@@ -77,7 +77,7 @@ size_t subtitle_find(enum media_codec codec, const uint8_t *p, size_t n, uint8_t
 		if (avc ? type >= 1 && type <= 5 : type < HEVC_NOT_SLICE)
 			break; /* what concerns a picture is before it */
 		if (type == (avc ? AVC_SEI : HEVC_SEI_PREFIX))
-			got += read_sei(&nal, avc ? 1 : 2, cc + got, CC_DATA_MAX - got);
+			got += read_sei(&nal, avc ? 1 : 2, cc + got, CCDATA_MAX - got);
 	}
 	return got;
 }

@@ -267,7 +267,6 @@ static int end_part(struct cmaf *c, struct cmaf_track *t, bool last)
 	cut->part_start = s->end = cut->next;
 	cut->part_key = false;
 	if (last) {
-		store_text(c, t, s);
 		s->complete = true;
 		cut->cur = NULL;
 	}
@@ -276,8 +275,10 @@ static int end_part(struct cmaf *c, struct cmaf_track *t, bool last)
 		c->ev.part(c->arg, t, s);
 	if (last && c->ev.segment)
 		c->ev.segment(c->arg, t, s);
-	if (last)
+	if (last) {
+		texts_cut(c, t, s);
 		store_trim(c, t);
+	}
 	return 0;
 }
 
@@ -312,6 +313,7 @@ static int add_gap(struct cmaf *c, struct cmaf_track *t, int64_t number)
 	t->cut->standing = false;
 	if (c->ev.segment)
 		c->ev.segment(c->arg, t, s);
+	texts_cut(c, t, s);
 	store_trim(c, t);
 	return 0;
 }

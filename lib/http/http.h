@@ -9,7 +9,7 @@
  *   by request  http_stream_sized for what is long and known, then http_stream_write a piece at a time, the
  *               next when the reader has taken the last one (room).
  *
- * Requests are GET and HEAD (OPTIONS is answered here); a body is refused. Layers: sock.c carries
+ * Requests are GET and HEAD (OPTIONS is answered here); a body is refused. Layers: listen.c accepts, sock.c carries
  * bytes, tls.c seals them, conn.c queues and times them, h1.c and h2.c are the protocols, request.c
  * is what a handler sees. HTTP/2 is chosen by ALPN, and in clear by its preface.
  *

@@ -66,6 +66,7 @@ static void on_turn(void *arg)
 	s->turn_asked = false;
 	s->turns++;
 	turn(s);
+	sock_turn(s);
 }
 
 void server_ask_turn(struct http_server *s)
@@ -255,7 +256,9 @@ int http_server_create(struct http_server **out, struct loop *l, const struct ht
 	loop_timer_init(l, &s->sweep, on_sweep, s);
 	loop_timer_init(l, &s->turn, on_turn, s);
 	loop_timer_init(l, &s->tickets, on_tickets, s);
-	int rc = loop_timer_in(&s->sweep, SWEEP_US);
+	int rc = sock_set_create(s);
+	if (!rc)
+		rc = loop_timer_in(&s->sweep, SWEEP_US);
 	if (rc) {
 		http_server_destroy(s);
 		return rc;
@@ -275,7 +278,7 @@ int http_server_listen(struct http_server *s, const char *addr, char *err)
 		snprintf(err, HTTP_ERR, "%s: https needs a certificate and its key", addr);
 		return -EINVAL;
 	}
-	rc = sock_listen(s, &a);
+	rc = listen_at(s, &a);
 	if (rc)
 		snprintf(err, HTTP_ERR, "cannot listen on %s: %s", addr, strerror(-rc));
 	return rc;
@@ -296,7 +299,7 @@ void http_server_drain(struct http_server *s)
 	struct conn *c;
 
 	s->draining = true;
-	sock_unlisten(s);
+	listen_no_more(s);
 	list_for (c, &s->conns, link)
 		if (!c->proto)
 			conn_doom(c);
@@ -314,12 +317,13 @@ void http_server_destroy(struct http_server *s)
 	loop_timer_stop(&s->sweep);
 	loop_timer_stop(&s->turn);
 	loop_timer_stop(&s->tickets);
-	sock_unlisten(s);
+	listen_no_more(s);
 	for (size_t i = 0; i < s->exported.len; i++)
 		metrics_remove(s->metrics, s->exported.at[i]);
 	s->exported.len = 0;
 	while ((c = list_first(&s->conns, struct conn, link)))
 		conn_end(c);
+	sock_set_destroy(s);
 	server_unpin(s);
 }
 

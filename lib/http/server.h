@@ -54,7 +54,8 @@ struct http_server {
 	struct http_limits lim;
 	http_handler *fn;
 	void *arg;
-	struct list listeners;	  /* sock.c's */
+	struct list listeners; /* listen.c's */
+	struct sock_set *socks;
 	struct crypt_site *site;  /* NULL: no certificate */
 	char addr[NET_ADDR_TEXT]; /* of the first listener that has a port */
 	int port;
@@ -82,9 +83,18 @@ struct conn *server_accept(struct http_server *s, const struct transport_ops *t,
 void server_ask_turn(struct http_server *s);
 void server_count(struct http_server *s, int status);
 
+/* listen.c */
+int listen_at(struct http_server *s, const struct http_addr *a);
+void listen_no_more(struct http_server *s);
+
 /* sock.c */
-int sock_listen(struct http_server *s, const struct http_addr *a);
-void sock_unlisten(struct http_server *s);
+int sock_set_create(struct http_server *s);
+/* After the last connection. */
+void sock_set_destroy(struct http_server *s);
+/* A connection from there; takes the descriptor. */
+void sock_begin(struct http_server *s, int fd, const struct net_addr *peer, bool tls);
+/* In the server's turn: hears those who were left over. */
+void sock_turn(struct http_server *s);
 
 /* request.c: a request as its protocol makes it. path, query and the fields (lines "Name:
  * value\r\n") are copied. NULL without memory, or when too many are under way. */

@@ -1,57 +1,62 @@
+/* The sockets of connections. They have an epoll of their own, which is one descriptor of the loop, for two reasons. It is told
+ * once of each socket, for good, and tells once of each thing that happens (EPOLLET): level by level, the kernel asks every socket
+ * again after it has been read, which is a tenth of the time that a crowd of players costs. And the order in which those who
+ * have something to say are heard is ours: first who just came, then who was left over, and who is patient when the rest are
+ * done. */
 #include "http/server.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
+#include <limits.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "log/log.h"
 #include "loop/uv.h"
-#include "os/os.h"
 
-#define BACKLOG 4096
-#define ACCEPTS 64 /* in a row; then others have a turn */
-#define READS 4	   /* the same */
-/* What waits in the kernel beyond what is on its way: little, so that readers who take nothing do not fill its memory, and
- * that what is sent later, but matters more, does not wait behind it. */
-#define NOTSENT (128 << 10)
-
-struct listener {
-	struct list link;
-	uv_poll_t poll;
-	int fd, spare; /* spare: to accept with and refuse when descriptors have run out */
-	bool tls, is_unix, passed;
-	char text[HTTP_ADDR_TEXT];
-	struct http_server *server;
-};
+#define EVENTS 512 /* taken from the kernel at a time */
+#define READS 4	   /* of a connection in a row; then others have a turn */
+/* So many of the patient are heard in a turn, and after so long at last, whoever else speaks. */
+#define PATIENT 128
+#define PATIENCE_US (30 * MS_US)
 
 struct sock {
-	uv_poll_t poll;
+	struct list heard; /* in ready or patient, while there may be something to read */
 	int fd;
-	bool reading, writing;
-	int watched;	   /* what poll waits for */
-	struct conn *conn; /* NULL: refused, or still being accepted */
+	bool reading, writing, ended; /* ended: the peer has closed its side, or all */
+	struct conn *conn;
 	struct http_server *server;
 	struct net_addr peer;
+};
+
+struct sock_set {
+	struct http_server *server;
+	uv_poll_t poll;
+	int epoll;
+	struct list ready, patient;
+	int64_t patient_us; /* since when the first of them waits */
+	bool spoken;	    /* somebody not patient, since the last turn */
 };
 
 /* One thread, and conn_input copies what it keeps: all connections read into the same memory. */
 static char shared[16384];
 
-static void on_event(uv_poll_t *h, int status, int events);
+/* ---- reading ---- */
 
-/* libuv tells the kernel twice of each start, of the same events too. */
-static int watch(struct sock *t)
+/* There may be something to read: it is heard in this turn or the next. */
+static void hear(struct sock *t)
 {
-	int events = (t->reading ? UV_READABLE : 0) | (t->writing ? UV_WRITABLE : 0);
+	struct sock_set *set = t->server->socks;
 
-	if (events == t->watched)
-		return 0;
-	t->watched = events;
-	return events ? uv_poll_start(&t->poll, events, on_event) : uv_poll_stop(&t->poll);
+	if (!t->reading || !list_empty(&t->heard))
+		return;
+	if (!t->conn->patient) {
+		list_append(&set->ready, &t->heard);
+		return;
+	}
+	t->conn->patient = false;
+	if (list_empty(&set->patient))
+		set->patient_us = loop_now_us(t->server->loop);
+	list_append(&set->patient, &t->heard);
 }
 
 static void sock_read(void *arg, bool on)
@@ -61,17 +66,22 @@ static void sock_read(void *arg, bool on)
 	if (t->reading == on)
 		return;
 	t->reading = on;
-	if (watch(t) && t->conn)
-		conn_doom(t->conn);
+	if (on) {
+		hear(t);
+		server_ask_turn(t->server);
+	} else {
+		list_remove(&t->heard);
+	}
 }
 
-static void read_some(struct sock *t)
+/* False: there may be more. */
+static bool read_some(struct sock *t)
 {
-	for (int i = 0; i < READS && t->reading && !t->conn->doomed; i++) {
-		if (!conn_may_ask(t->conn)) {
-			server_ask_turn(t->server); /* and poll tells again */
-			return;
-		}
+	for (int i = 0; i < READS; i++) {
+		if (!t->reading || t->conn->doomed)
+			return true;
+		if (!conn_may_ask(t->conn))
+			return false;
 		ssize_t n = recv(t->fd, shared, sizeof(shared), 0);
 
 		if (n > 0) {
@@ -82,32 +92,71 @@ static void read_some(struct sock *t)
 		} else if (errno != EAGAIN && errno != EINTR) {
 			conn_doom(t->conn);
 		}
-		if (n < (ssize_t)sizeof(shared))
-			return;
+		if (n <= 0 || (n < (ssize_t)sizeof(shared) && !t->ended))
+			return n >= 0 || errno != EINTR;
 	}
+	return false;
 }
 
-static void on_event(uv_poll_t *h, int status, int events)
+/* At most n that are in the list now; who has more to say comes after the others, in the next turn. */
+static void listen_to(struct sock_set *set, struct list *from, int n)
 {
-	struct sock *t = container_of(h, struct sock, poll);
+	struct list now, *to = &set->ready;
+	struct sock *t;
 
-	if (!t->conn || t->conn->doomed)
-		return;
-	if (status < 0) {
-		conn_doom(t->conn);
-		return;
+	list_init(&now);
+	while (n-- && (t = list_first(from, struct sock, heard))) {
+		list_remove(&t->heard);
+		list_append(&now, &t->heard);
 	}
-	if (events & UV_WRITABLE) {
-		t->writing = false;
-		conn_writable(t->conn);
+	while ((t = list_first(&now, struct sock, heard))) {
+		list_remove(&t->heard);
+		if (!read_some(t) && list_empty(&t->heard))
+			list_append(to, &t->heard);
 	}
-	if (events & UV_READABLE && t->conn->patient)
-		t->conn->patient = false; /* and poll tells again, after the others */
-	else if (events & UV_READABLE && !t->conn->doomed)
-		read_some(t);
-	if (!t->conn->doomed && !uv_is_closing((uv_handle_t *)h) && watch(t))
-		conn_doom(t->conn);
 }
+
+static void ask_again(struct sock_set *set)
+{
+	if (!list_empty(&set->ready) || !list_empty(&set->patient))
+		server_ask_turn(set->server);
+}
+
+static void on_events(uv_poll_t *h, int status, int events)
+{
+	struct sock_set *set = container_of(h, struct sock_set, poll);
+	struct epoll_event e[EVENTS];
+	int n = epoll_wait(set->epoll, e, EVENTS, 0);
+
+	for (int i = 0; i < n; i++) {
+		struct sock *t = e[i].data.ptr;
+
+		t->ended |= (e[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+		if (e[i].events & EPOLLOUT && t->writing && !t->conn->doomed) {
+			t->writing = false;
+			conn_writable(t->conn);
+		}
+		if (e[i].events & EPOLLIN || t->ended)
+			hear(t);
+	}
+	set->spoken |= !list_empty(&set->ready);
+	listen_to(set, &set->ready, INT_MAX);
+	ask_again(set);
+}
+
+void sock_turn(struct http_server *s)
+{
+	struct sock_set *set = s->socks;
+	bool quiet = !set->spoken;
+
+	set->spoken = false;
+	listen_to(set, &set->ready, INT_MAX);
+	if (quiet || loop_now_us(s->loop) - set->patient_us > PATIENCE_US)
+		listen_to(set, &set->patient, PATIENT);
+	ask_again(set);
+}
+
+/* ---- writing ---- */
 
 static ssize_t sock_send(void *arg, const struct iovec *v, int n)
 {
@@ -125,13 +174,7 @@ static ssize_t sock_send(void *arg, const struct iovec *v, int n)
 		return -errno;
 	sent = MAX(sent, 0);
 	t->server->sent += sent;
-	if ((size_t)sent < total && !t->writing) {
-		t->writing = true;
-		int rc = watch(t);
-
-		if (rc)
-			return rc;
-	}
+	t->writing |= (size_t)sent < total; /* until the kernel tells that there is room */
 	return sent;
 }
 
@@ -140,28 +183,25 @@ static void sock_shutdown(void *arg)
 	shutdown(((struct sock *)arg)->fd, SHUT_WR);
 }
 
-static void on_closed(uv_handle_t *h)
+/* ---- beginning and ending ---- */
+
+static void sock_free(struct sock *t)
 {
-	struct sock *t = container_of((uv_poll_t *)h, struct sock, poll);
 	struct http_server *s = t->server;
 
-	if (t->conn) {
-		conn_free(t->conn);
-		s->nconns--;
-	}
+	list_remove(&t->heard);
+	close(t->fd);
 	free(t);
 	server_unpin(s);
 }
 
-/* The descriptor goes at once, so that its number and its peer do not wait for the loop. */
 static void sock_close(void *arg)
 {
 	struct sock *t = arg;
 
-	uv_poll_stop(&t->poll);
-	uv_close((uv_handle_t *)&t->poll, on_closed);
-	close(t->fd);
-	t->fd = -1;
+	conn_free(t->conn);
+	t->server->nconns--;
+	sock_free(t);
 }
 
 static const struct transport_ops sock_ops = {
@@ -171,9 +211,7 @@ static const struct transport_ops sock_ops = {
     .close = sock_close,
 };
 
-/* ---- accepting ---- */
-
-static int admit(struct sock *t, struct listener *l)
+static int admit(struct sock *t, bool tls)
 {
 	struct http_server *s = t->server;
 	struct peer *who = NULL;
@@ -185,270 +223,73 @@ static int admit(struct sock *t, struct listener *l)
 		s->refused[REFUSED_ADDRESS]++;
 		return rc;
 	}
-	t->conn = server_accept(s, &sock_ops, t, &t->peer, l->tls);
+	t->conn = server_accept(s, &sock_ops, t, &t->peer, tls);
 	if (!t->conn) {
 		peers_leave(who);
 		return -EBUSY;
 	}
 	t->conn->who = who;
 	via_begin(t->conn);
-	sock_read(t, true);
 	return 0;
 }
 
-/* Takes the descriptor. */
-static void begin(struct listener *l, int fd, const struct net_addr *peer)
+void sock_begin(struct http_server *s, int fd, const struct net_addr *peer, bool tls)
 {
 	struct sock *t = calloc(1, sizeof(*t));
+	struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = t};
 
-	if (!t || uv_poll_init(loop_uv(l->server->loop), &t->poll, fd)) {
-		free(t);
+	if (!t) {
 		close(fd);
 		return;
 	}
+	list_init(&t->heard);
 	t->fd = fd;
-	t->server = l->server;
+	t->server = s;
 	t->peer = *peer;
-	server_pin(t->server);
-	if (admit(t, l) && !t->conn)
-		sock_close(t);
-}
-
-static void refuse_one(struct listener *l, int err)
-{
-	static struct log_limit limit;
-
-	if (log_allow(&limit, 1, 10 * SEC_US, loop_now_us(l->server->loop)))
-		log_warn("http", "cannot accept: %s", strerror(err));
-	l->server->refused[REFUSED_CONNS]++;
-	if (l->spare < 0)
-		return;
-	close(l->spare);
-	int fd = accept(l->fd, NULL, NULL);
-	if (fd >= 0)
-		close(fd);
-	l->spare = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
-}
-
-static void on_connection(uv_poll_t *h, int status, int events)
-{
-	struct listener *l = container_of(h, struct listener, poll);
-
-	for (int i = 0; i < ACCEPTS; i++) {
-		struct sockaddr_storage ss;
-		socklen_t len = sizeof(ss);
-		struct net_addr peer = {0};
-		int fd = accept4(l->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd < 0 &&
-		    (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS))
-			refuse_one(l, errno);
-		if (fd < 0)
-			return;
-		if (!l->is_unix && net_addr_from_sockaddr((struct sockaddr *)&ss, len, &peer)) {
-			close(fd);
-			continue;
-		}
-		peer.port = 0;
-		begin(l, fd, &peer);
-	}
-}
-
-/* ---- listening ---- */
-
-/* A socket that is left of somebody who is gone may be taken away; one that answers, or another kind
- * of file, may not. */
-static int make_room(const struct sockaddr_un *a)
-{
-	struct stat st;
-	int fd, rc = -EADDRINUSE;
-
-	if (lstat(a->sun_path, &st))
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(st.st_mode))
-		return -EEXIST;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (const struct sockaddr *)a, sizeof(*a)) && errno == ECONNREFUSED)
-		rc = unlink(a->sun_path) ? -errno : 0;
-	close(fd);
-	return rc;
-}
-
-static int open_unix(struct listener *l, const struct http_addr *a)
-{
-	struct sockaddr_un un = {.sun_family = AF_UNIX};
-	int rc;
-
-	l->is_unix = true;
-	if (!str_copy(un.sun_path, sizeof(un.sun_path), a->path))
-		return -ENAMETOOLONG;
-	rc = make_room(&un);
-	if (rc)
-		return rc;
-	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (l->fd < 0 || bind(l->fd, (struct sockaddr *)&un, sizeof(un)))
-		return -errno;
-	snprintf(l->text, sizeof(l->text), "unix:%s", a->path);
-	return 0;
-}
-
-/* What connections inherit from the listening socket. */
-static void set_tcp_options(int fd)
-{
-	int on = 1, after_s = 60, notsent = NOTSENT;
-
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &after_s, sizeof(after_s));
-}
-
-static int open_tcp(struct listener *l, const struct http_addr *a)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = net_addr_to_sockaddr(&a->addr, &ss);
-	int on = 1, off = 0;
-
-	l->fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (l->fd < 0)
-		return -errno;
-	setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (!a->addr.family)
-		setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-	return bind(l->fd, (struct sockaddr *)&ss, len) ? -errno : 0;
-}
-
-static int name_tcp(struct listener *l, const struct http_addr *a)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	struct net_addr real;
-	char text[NET_ADDR_TEXT];
-
-	set_tcp_options(l->fd);
-	if (getsockname(l->fd, (struct sockaddr *)&ss, &len))
-		return -errno;
-	int rc = net_addr_from_sockaddr((struct sockaddr *)&ss, len, &real);
-	if (rc)
-		return rc;
-	struct net_addr shown = a->addr;
-	shown.port = real.port;
-	net_addr_format(&shown, text, sizeof(text));
-	snprintf(l->text, sizeof(l->text), "%s://%s", a->tls ? "https" : "http", text);
-	if (!l->server->port) {
-		l->server->port = real.port;
-		str_copy(l->server->addr, sizeof(l->server->addr), text);
-	}
-	return 0;
-}
-
-/* A socket that was passed to the process (socket activation) and is bound to this address. */
-static int find_passed(const struct http_addr *a)
-{
-	int first, n = os_passed_fds(&first);
-
-	for (int fd = first; fd < first + n; fd++) {
-		union {
-			struct sockaddr_storage ss;
-			struct sockaddr_un un;
-		} at = {.ss = {0}};
-		socklen_t len = sizeof(at);
-		struct net_addr addr;
-
-		if (getsockname(fd, (struct sockaddr *)&at, &len))
-			continue;
-		if (a->path[0] && at.ss.ss_family == AF_UNIX && !strcmp(at.un.sun_path, a->path))
-			return fd;
-		if (a->path[0] || net_addr_from_sockaddr((struct sockaddr *)&at, len, &addr))
-			continue;
-		bool any = !a->addr.family && at.ss.ss_family == AF_INET6 &&
-			   !memcmp(addr.ip, (uint8_t[16]){0}, 16) && addr.port == a->addr.port;
-		if (any || net_addr_equal(&addr, &a->addr))
-			return fd;
-	}
-	return -1;
-}
-
-static int open_listener(struct listener *l, const struct http_addr *a)
-{
-	int rc = 0, fd = find_passed(a);
-
-	if (fd >= 0) {
-		l->fd = fd;
-		l->passed = true;
-		l->is_unix = a->path[0] != 0;
-		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
-		snprintf(l->text, sizeof(l->text), "unix:%s", a->path);
-	} else {
-		rc = a->path[0] ? open_unix(l, a) : open_tcp(l, a);
-	}
-	if (!rc && !a->path[0])
-		rc = name_tcp(l, a);
-	if (!rc && listen(l->fd, BACKLOG))
-		rc = -errno;
-	return rc;
-}
-
-int sock_listen(struct http_server *s, const struct http_addr *a)
-{
-	struct listener *l = calloc(1, sizeof(*l));
-	int rc;
-
-	if (!l)
-		return -ENOMEM;
-	l->server = s;
-	l->fd = -1;
-	l->tls = a->tls;
-	l->spare = -1;
-	rc = open_listener(l, a);
-	if (!rc)
-		rc = uv_poll_init(loop_uv(s->loop), &l->poll, l->fd);
-	if (rc) {
-		if (l->fd >= 0)
-			close(l->fd);
-		free(l);
-		return rc;
-	}
-	l->spare = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+	t->reading = true;
 	server_pin(s);
-	list_append(&s->listeners, &l->link);
-	return uv_poll_start(&l->poll, UV_READABLE, on_connection);
+	if (admit(t, tls))
+		sock_free(t);
+	else if (epoll_ctl(s->socks->epoll, EPOLL_CTL_ADD, fd, &e))
+		conn_doom(t->conn);
 }
 
-static void on_listener_closed(uv_handle_t *h)
+int sock_set_create(struct http_server *s)
 {
-	struct listener *l = container_of((uv_poll_t *)h, struct listener, poll);
-	struct http_server *s = l->server;
+	struct sock_set *set = calloc(1, sizeof(*set));
+	int rc = -ENOMEM;
 
-	free(l);
-	server_unpin(s);
-}
-
-void sock_unlisten(struct http_server *s)
-{
-	struct listener *l, *tmp;
-
-	list_for_safe (l, tmp, &s->listeners, link) {
-		list_remove(&l->link);
-		uv_poll_stop(&l->poll);
-		if (l->is_unix && !l->passed)
-			unlink(l->text + strlen("unix:"));
-		close(l->fd);
-		if (l->spare >= 0)
-			close(l->spare);
-		uv_close((uv_handle_t *)&l->poll, on_listener_closed);
+	if (!set)
+		return rc;
+	set->server = s;
+	list_init(&set->ready);
+	list_init(&set->patient);
+	set->epoll = epoll_create1(EPOLL_CLOEXEC);
+	rc = set->epoll < 0 ? -errno : uv_poll_init(loop_uv(s->loop), &set->poll, set->epoll);
+	if (rc) {
+		if (set->epoll >= 0)
+			close(set->epoll);
+		free(set);
+		return rc;
 	}
+	server_pin(s);
+	s->socks = set;
+	return uv_poll_start(&set->poll, UV_READABLE, on_events);
 }
 
-const char *http_server_listener(const struct http_server *s, size_t i)
+static void on_set_closed(uv_handle_t *h)
 {
-	const struct listener *l;
+	struct sock_set *set = container_of((uv_poll_t *)h, struct sock_set, poll);
 
-	list_for (l, &s->listeners, link)
-		if (!i--)
-			return l->text;
-	return NULL;
+	close(set->epoll);
+	server_unpin(set->server);
+	free(set);
+}
+
+void sock_set_destroy(struct http_server *s)
+{
+	if (!s->socks)
+		return;
+	uv_poll_stop(&s->socks->poll);
+	uv_close((uv_handle_t *)&s->socks->poll, on_set_closed);
 }

@@ -153,6 +153,7 @@ static bool read_node(struct http_text t, struct net_addr *out)
 	if (net_addr_parse_ip(text, out) && net_addr_parse(text, out))
 		return false;
 	out->port = 0;
+	net_addr_unmap(out);
 	return out->family != 0;
 }
 

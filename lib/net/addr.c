@@ -174,6 +174,18 @@ bool net_addr_is_loopback(const struct net_addr *a)
 			      : a->family == 6 && !memcmp(a->ip, one, sizeof(one));
 }
 
+void net_addr_unmap(struct net_addr *a)
+{
+	static const uint8_t before[12] = {[10] = 0xff, 0xff};
+
+	if (a->family != 6 || memcmp(a->ip, before, sizeof(before)) != 0)
+		return;
+	a->family = 4;
+	a->zone = 0;
+	memcpy(a->ip, a->ip + 12, 4);
+	memset(a->ip + 4, 0, 12);
+}
+
 int net_addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct net_addr *out)
 {
 	struct net_addr a = {0};
@@ -189,15 +201,11 @@ int net_addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct net_
 		struct sockaddr_in6 in6;
 
 		memcpy(&in6, sa, sizeof(in6));
+		a.family = 6;
 		a.port = ntohs(in6.sin6_port);
-		if (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr)) {
-			a.family = 4;
-			memcpy(a.ip, (uint8_t *)&in6.sin6_addr + 12, 4);
-		} else {
-			a.family = 6;
-			a.zone = in6.sin6_scope_id;
-			memcpy(a.ip, &in6.sin6_addr, 16);
-		}
+		a.zone = in6.sin6_scope_id;
+		memcpy(a.ip, &in6.sin6_addr, 16);
+		net_addr_unmap(&a);
 	} else {
 		return -EAFNOSUPPORT;
 	}

@@ -43,8 +43,10 @@ bool net_addr_equal(const struct net_addr *a, const struct net_addr *b);
 uint64_t net_addr_hash(const struct net_addr *a, uint64_t key);
 bool net_addr_is_loopback(const struct net_addr *a);
 
-/* From what the kernel gave. IPv4 mapped into IPv6 (RFC 4291, section 2.5.5.2), as a socket for
- * both families reports it, becomes IPv4. -EAFNOSUPPORT. */
+/* IPv4 mapped into IPv6 (RFC 4291, section 2.5.5.2), as a socket for both families reports it, becomes
+ * IPv4: so lists of networks know it again. */
+void net_addr_unmap(struct net_addr *a);
+/* From what the kernel gave, unmapped. -EAFNOSUPPORT. */
 int net_addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct net_addr *out) MUST_USE;
 /* For bind(2) and connect(2). `all` becomes [::], for a socket with IPV6_V6ONLY off. Returns the
  * length. */

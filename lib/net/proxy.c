@@ -68,10 +68,13 @@ static ssize_t v2(const uint8_t *p, size_t n, struct net_addr *src)
 ssize_t net_proxy_read(const void *p, size_t n, struct net_addr *src)
 {
 	size_t m1 = MIN(n, 6), m2 = MIN(n, sizeof(v2_mark));
+	ssize_t r = -ENOENT;
 
 	if (!memcmp(p, "PROXY ", m1))
-		return n < 6 ? 0 : v1(p, n, src);
-	if (!memcmp(p, v2_mark, m2))
-		return n < sizeof(v2_mark) ? 0 : v2(p, n, src);
-	return -ENOENT;
+		r = n < 6 ? 0 : v1(p, n, src);
+	else if (!memcmp(p, v2_mark, m2))
+		r = n < sizeof(v2_mark) ? 0 : v2(p, n, src);
+	if (r > 0)
+		net_addr_unmap(src);
+	return r;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "stream/amf.h"
 #include "stream/rtmp_chunk.h"
 
 #define VERSION 3
@@ -13,7 +14,6 @@
 #define OUT_MAX (64 << 10) /* of what a peer makes us say and does not read */
 #define WINDOW 2500000
 #define REPLY_MAX 1024
-#define DEPTH_MAX 8
 #define OWN_CHUNK 4096 /* larger than all that is said here, so each message is one chunk */
 
 /* 5.4, 6.1, 7.1 */
@@ -33,21 +33,6 @@ enum {
 	AGGREGATE = 22
 };
 enum { STREAM_BEGIN = 0, PING = 6, PONG = 7 };
-/* AMF0, 2.1 */
-enum {
-	AMF_NUMBER,
-	AMF_BOOL,
-	AMF_STRING,
-	AMF_OBJECT,
-	AMF_NULL = 5,
-	AMF_UNDEFINED,
-	AMF_ARRAY = 8,
-	AMF_END,
-	AMF_STRICT,
-	AMF_DATE,
-	AMF_LONG_STRING
-};
-
 struct bytes {
 	uint8_t *p;
 	size_t at, len, cap;
@@ -112,39 +97,6 @@ static int say_event(struct rtmp *r, uint16_t event, uint32_t v)
 	wr_u16(&w, event);
 	wr_u32(&w, v);
 	return say(r, USER_CONTROL, 0, b, sizeof(b));
-}
-
-static void amf_number(struct wr *w, double v)
-{
-	uint64_t bits;
-
-	memcpy(&bits, &v, sizeof(bits));
-	wr_u8(w, AMF_NUMBER);
-	wr_u64(w, bits);
-}
-
-static void amf_key(struct wr *w, const char *s)
-{
-	wr_u16(w, (uint16_t)strlen(s));
-	wr_bytes(w, s, strlen(s));
-}
-
-static void amf_string(struct wr *w, const char *s)
-{
-	wr_u8(w, AMF_STRING);
-	amf_key(w, s);
-}
-
-static void amf_member(struct wr *w, const char *key, const char *value)
-{
-	amf_key(w, key);
-	amf_string(w, value);
-}
-
-static void amf_end(struct wr *w)
-{
-	amf_key(w, "");
-	wr_u8(w, AMF_END);
 }
 
 static int say_command(struct rtmp *r, uint32_t stream, const struct wr *w)
@@ -214,95 +166,6 @@ static int say_connected(struct rtmp *r, double call)
 
 /* ---- what is heard ---- */
 
-static double read_number(struct rd *r)
-{
-	uint64_t bits;
-	double v;
-
-	if (rd_u8(r) != AMF_NUMBER)
-		r->bad = true;
-	bits = rd_u64(r);
-	memcpy(&v, &bits, sizeof(v));
-	return r->bad ? 0 : v;
-}
-
-/* A string without its marker; "" when it does not fit. */
-static void read_text(struct rd *r, char *out, size_t cap)
-{
-	size_t n = rd_u16(r);
-	const uint8_t *p = rd_bytes(r, n);
-
-	*out = 0;
-	if (!p || n >= cap || memchr(p, 0, n))
-		return;
-	memcpy(out, p, n);
-	out[n] = 0;
-}
-
-static void read_string(struct rd *r, char *out, size_t cap)
-{
-	if (rd_u8(r) != AMF_STRING)
-		r->bad = true;
-	read_text(r, out, cap);
-}
-
-static void skip_value(struct rd *r, int depth);
-
-static void skip_members(struct rd *r, int depth)
-{
-	while (!r->bad) {
-		size_t n = rd_u16(r);
-
-		rd_bytes(r, n);
-		if (!n && rd_left(r) && *r->p == AMF_END) {
-			rd_u8(r);
-			return;
-		}
-		skip_value(r, depth);
-	}
-}
-
-static void skip_value(struct rd *r, int depth)
-{
-	uint32_t n;
-
-	if (depth > DEPTH_MAX)
-		r->bad = true;
-	switch (r->bad ? -1 : rd_u8(r)) {
-	case AMF_NUMBER:
-		rd_bytes(r, 8);
-		break;
-	case AMF_BOOL:
-		rd_u8(r);
-		break;
-	case AMF_STRING:
-		rd_bytes(r, rd_u16(r));
-		break;
-	case AMF_ARRAY:
-		rd_u32(r);
-		skip_members(r, depth + 1);
-		break;
-	case AMF_OBJECT:
-		skip_members(r, depth + 1);
-		break;
-	case AMF_NULL:
-	case AMF_UNDEFINED:
-		break;
-	case AMF_STRICT:
-		for (n = rd_u32(r); n && !r->bad; n--)
-			skip_value(r, depth + 1);
-		break;
-	case AMF_DATE:
-		rd_bytes(r, 10);
-		break;
-	case AMF_LONG_STRING:
-		rd_bytes(r, rd_u32(r));
-		break;
-	default:
-		r->bad = true;
-	}
-}
-
 static int on_connect(struct rtmp *r, double call, struct rd *in)
 {
 	if (rd_u8(in) != AMF_OBJECT)
@@ -310,13 +173,13 @@ static int on_connect(struct rtmp *r, double call, struct rd *in)
 	while (!in->bad) {
 		char key[32];
 
-		read_text(in, key, sizeof(key));
+		amf_read_text(in, key, sizeof(key));
 		if (!*key && rd_left(in) && *in->p == AMF_END)
 			break;
 		if (!strcmp(key, "app"))
-			read_string(in, r->app, sizeof(r->app));
+			amf_read_string(in, r->app, sizeof(r->app));
 		else
-			skip_value(in, 0);
+			amf_skip(in);
 	}
 	return in->bad ? -EPROTO : say_connected(r, call);
 }
@@ -336,8 +199,8 @@ static int on_publish(struct rtmp *r, struct rd *in)
 {
 	char key[NAME_MAX_LEN + 1];
 
-	skip_value(in, 0);
-	read_string(in, key, sizeof(key));
+	amf_skip(in);
+	amf_read_string(in, key, sizeof(key));
 	if (in->bad)
 		return -EPROTO;
 	if (r->state != RTMP_OPENING)
@@ -351,8 +214,8 @@ static int on_command(struct rtmp *r, struct rd *in)
 {
 	char what[32];
 
-	read_string(in, what, sizeof(what));
-	double call = read_number(in);
+	amf_read_string(in, what, sizeof(what));
+	double call = amf_read_number(in);
 	if (in->bad)
 		return -EPROTO;
 	if (!strcmp(what, "connect"))
@@ -406,7 +269,7 @@ static int on_data(struct rtmp *r, const struct rtmp_message *m)
 	struct rd in = rd_of(m->data, m->size);
 	char what[32];
 
-	read_string(&in, what, sizeof(what));
+	amf_read_string(&in, what, sizeof(what));
 	if (in.bad || strcmp(what, "@setDataFrame"))
 		in = rd_of(m->data, m->size);
 	return flv_tag(r, DATA, m->time_ms, in.p, rd_left(&in));

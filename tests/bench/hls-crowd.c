@@ -1,19 +1,21 @@
 /* hls-crowd: many players of LL-HLS in one process. Each reloads its playlists by blocking requests and takes each new part
  * of one rendition, and of the sound, as hls.js does; nothing is decoded.
  *
- *   hls-crowd [-n PLAYERS] [-t TIME] [-w TIME] [-r PER_S] [-a AUDIO] [-q QUERY] [-A ADDRESSES] [-2]
+ *   hls-crowd [-n PLAYERS] [-t TIME] [-w TIME] [-r PER_S] [-a AUDIO] [-q QUERY] [-A ADDRESSES] [-2] [-H]
  *             http[s]://HOST:PORT/NAME VIDEO...
  *
  * -n 200; -t 10s to watch, after -w 3s to come in; -r so many begin in a second (1000); -a the sound's rendition; -q goes
- * with each playlist's address; -A addresses the connections come from on 127.0.0.0/8 (200); -2 HTTP/2. The players are spread
- * over the VIDEO renditions. With HTTP/1.1 each has two connections for each track, with HTTP/2 one in all.
+ * with each playlist's address; -A so many addresses the connections come from, to a server on 127.0.0.0/8 (200); -2 HTTP/2;
+ * -H the hinted part is asked for ahead, as Apple's players do. The players are spread over the VIDEO renditions.
+ * With HTTP/1.1 each has two connections for each track, with HTTP/2 one in all.
  *
  * A part is made at PROGRAM-DATE-TIME plus the lengths of the parts up to it: its age is when its last byte came, less that.
  * How late it is (late_) is its age less the least age of any part of its rendition; how long it took from the first player
- * who had it to this one is spread_. Prints, in ms and in all, key=value at the end, and at each SIGUSR1 of the time since the
+ * who had it to this one is spread_. What of that the players themselves are to blame for is read_: how long the playlist that
+ * told of the part, and the part, lay there before they were read. Prints, in ms and in all, key=value at the end, and at each SIGUSR1 of the time since the
  * one before, followed by an empty line: players, playing (got a part in the last 2 s), requests, failed (not 200, or broken), skipped (parts
  * not asked for, being too far behind), broken (connections), bytes, parts, cpu (seconds of this process), age_, late_,
- * spread_ p50, p99 and max. The first line is began=, in UTC.
+ * spread_, read_ p50, p99 and max. The first line is began=, in UTC.
  * Ends early at SIGTERM. Exit status 0; 1 when nothing could be measured; 64. */
 #include "web.h"
 
@@ -54,6 +56,7 @@ struct side {
 	char *body;
 	uint64_t next, asked; /* the next part to take; the one under way */
 	bool begun, taking;
+	int64_t lain_us;  /* how long its last playlist had lain there */
 	int64_t again_us; /* after a failure */
 };
 
@@ -64,7 +67,7 @@ struct player {
 };
 
 struct sample {
-	int64_t age, spread;
+	int64_t age, spread, read;
 	unsigned rendition;
 };
 
@@ -77,7 +80,7 @@ static struct crowd {
 	struct player *player;
 	int64_t begun, requests, failed, skipped;
 	VEC(struct sample) samples;
-	bool counting;
+	bool counting, hints;
 } crowd = {.n = 200, .time_us = 10 * SEC_US, .warm_us = 3 * SEC_US, .per_s = 1000, .sources = 200};
 
 static volatile sig_atomic_t marked, ended;
@@ -128,7 +131,7 @@ static void add_part(struct rendition *t, const char *uri, int64_t end_us)
 /* Text of a playlist: new parts are noted; false when it has no hint at the next. */
 static bool read_playlist(struct rendition *t, char *text, struct memo *m)
 {
-	int64_t at_us = 0;
+	int64_t at_us = 0, last_us = 0;
 	char *rest = text, *line;
 	long long number, index;
 	bool hint = false;
@@ -139,12 +142,15 @@ static bool read_playlist(struct rendition *t, char *text, struct memo *m)
 		if (str_starts(line, "#EXT-X-PROGRAM-DATE-TIME:")) {
 			at_us = read_date(line + 25);
 		} else if (str_starts(line, "#EXT-X-PART:DURATION=") && uri) {
-			at_us += (int64_t)(strtod(line + 21, NULL) * 1e6);
+			last_us = (int64_t)(strtod(line + 21, NULL) * 1e6);
+			at_us += last_us;
 			add_part(t, uri + 5, at_us);
 		} else if (str_starts(line, "#EXT-X-PRELOAD-HINT:TYPE=PART") && uri) {
 			hint = sscanf(uri + 5, "%lld.%lld.", &number, &index) == 2;
 			m->next_number = number;
 			m->next_part = index;
+			if (crowd.hints) /* it will be as long as the one before */
+				add_part(t, uri + 5, at_us + last_us);
 		}
 	}
 	m->known = t->known;
@@ -237,6 +243,7 @@ static void on_list(struct web_get *g)
 	const struct memo *m = NULL;
 
 	crowd.requests++;
+	s->lain_us = utc_us() - g->came_us;
 	if (g->length < 0)
 		g->length = g->got;
 	if (g->status == 200 && g->got <= BODY_MAX)
@@ -274,6 +281,7 @@ static void count_part(struct side *s)
 	s->player->got_us = now;
 	if (crowd.counting)
 		(void)!vec_push(&crowd.samples, ((struct sample){age, now - p->first_us,
+								 s->lain_us + now - s->part.came_us,
 								 (unsigned)(s->of - crowd.track)}));
 }
 
@@ -323,6 +331,16 @@ static void begin(struct player *p, unsigned video)
 
 /* ---- figures ---- */
 
+static const char *const names[] = {"age", "late", "spread", "read"};
+
+static int64_t figure(const struct sample *s, size_t what)
+{
+	const int64_t v[] = {s->age, s->age - crowd.track[s->rendition].least_us, s->spread,
+			     s->read};
+
+	return v[what];
+}
+
 static void print_figures(void)
 {
 	int64_t *v = calloc(crowd.samples.len + 1, sizeof(*v)), playing = 0,
@@ -342,15 +360,10 @@ static void print_figures(void)
 	       (intmax_t)crowd.web.bytes, n,
 	       (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
 		   (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6);
-	for (int what = 0; what < 3; what++) {
-		for (size_t i = 0; i < n; i++) {
-			const struct sample *s = &crowd.samples.at[i];
-
-			v[i] = 1000 * (what == 0   ? s->age
-				       : what == 1 ? s->age - crowd.track[s->rendition].least_us
-						   : s->spread);
-		}
-		print_quantiles(what == 0 ? "age" : what == 1 ? "late" : "spread", v, n);
+	for (size_t what = 0; what < ARRAY_LEN(names); what++) {
+		for (size_t i = 0; i < n; i++)
+			v[i] = 1000 * figure(&crowd.samples.at[i], what);
+		print_quantiles(names[what], v, n);
 	}
 	printf("\n");
 	fflush(stdout);
@@ -416,7 +429,7 @@ static int read_options(int argc, char **argv, bool *h2)
 {
 	int opt, r = 0;
 
-	while (!r && (opt = getopt(argc, argv, "n:t:w:r:a:q:A:2")) != -1) {
+	while (!r && (opt = getopt(argc, argv, "n:t:w:r:a:q:A:2H")) != -1) {
 		switch (opt) {
 		case 'n':
 			r = num_int(optarg, &crowd.n);
@@ -429,6 +442,9 @@ static int read_options(int argc, char **argv, bool *h2)
 			break;
 		case 'r':
 			r = num_int(optarg, &crowd.per_s);
+			break;
+		case 'H':
+			crowd.hints = true;
 			break;
 		case 'A':
 			r = num_int(optarg, &crowd.sources);

@@ -6,108 +6,9 @@
 #ifndef GEX_TESTS_BENCH_WEB_H
 #define GEX_TESTS_BENCH_WEB_H
 
-#include "probe.h"
-
-#include <arpa/inet.h>
-#include <nghttp2/nghttp2.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <strings.h>
-#include <sys/epoll.h>
-
-/* What comes within so long is taken at once, as a network card tells of many packets by one interrupt. Who slept until each
- * single one would be woken by the server's core, which viewers elsewhere are not. */
-#define WEB_NAP_US 500
-
-struct web {
-	struct sockaddr_storage to;
-	socklen_t to_len;
-	char host[80]; /* of the request */
-	int epoll;
-	SSL_CTX *tls; /* NULL: in clear */
-	bool h2;
-	unsigned sources; /* addresses that connections to 127.0.0.0/8 come from */
-	int64_t opened, broken, bytes;
-	unsigned nap_us; /* before the next look */
-};
-
-/* One request. path, body and done are the asker's; status, length and left are told. */
-struct web_get {
-	const char *path;
-	/* Bytes of the body as they come; NULL: only counted. */
-	void (*body)(struct web_get *g, const char *p, size_t n);
-	/* status 0: the connection broke before the end. */
-	void (*done)(struct web_get *g);
-	int status;
-	bool gzip;
-	int64_t length, got; /* of the body; length -1: not told */
-	int32_t stream;
-};
-
-struct web_conn {
-	struct web *web;
-	int fd; /* -1: closed */
-	uint32_t watched;
-	SSL *ssl;
-	bool connected, shaken, reading;
-	char *out;
-	size_t out_len, out_cap;
-	nghttp2_session *h2;
-	struct web_get *get; /* of HTTP/1.1 */
-	char head[2048];
-	size_t head_len;
-};
+#include "web_h2.h"
 
 static inline void web_close(struct web_conn *c);
-
-static inline void web_watch(struct web_conn *c)
-{
-	bool more = c->out_len || !c->connected;
-	uint32_t want = EPOLLIN | (more ? EPOLLOUT : 0);
-	struct epoll_event e = {.events = want, .data.ptr = c};
-
-	if (want == c->watched)
-		return;
-	if (epoll_ctl(c->web->epoll, c->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &e))
-		die("epoll");
-	c->watched = want;
-}
-
-/* ---- output ---- */
-
-static inline void web_put(struct web_conn *c, const void *p, size_t n)
-{
-	if (c->out_len + n > c->out_cap) {
-		c->out_cap = c->out_len + n + 256;
-		c->out = realloc(c->out, c->out_cap);
-		if (!c->out)
-			die("memory");
-	}
-	memcpy(c->out + c->out_len, p, n);
-	c->out_len += n;
-}
-
-static inline void web_put_h2(struct web_conn *c)
-{
-	const uint8_t *p;
-	ssize_t n;
-
-	while ((n = nghttp2_session_mem_send(c->h2, &p)) > 0)
-		web_put(c, p, (size_t)n);
-}
-
-/* Bytes that went, 0 for none now, -1 when it broke. */
-static inline ssize_t web_write(struct web_conn *c)
-{
-	if (!c->ssl) {
-		ssize_t n = send(c->fd, c->out, c->out_len, MSG_NOSIGNAL);
-
-		return n < 0 && errno == EAGAIN ? 0 : n;
-	}
-	int n = SSL_write(c->ssl, c->out, (int)c->out_len);
-	int why = n > 0 ? 0 : SSL_get_error(c->ssl, n);
-	return n > 0 ? n : why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? 0 : -1;
-}
 
 static inline void web_flush(struct web_conn *c)
 {
@@ -128,67 +29,6 @@ static inline void web_flush(struct web_conn *c)
 		memmove(c->out, c->out + n, c->out_len);
 	}
 	web_watch(c);
-}
-
-/* ---- HTTP/2 ---- */
-
-static inline int web_on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *name,
-				size_t nn, const uint8_t *value, size_t nv, uint8_t flags,
-				void *arg)
-{
-	struct web_get *g = nghttp2_session_get_stream_user_data(s, f->hd.stream_id);
-
-	if (g && nn == 7 && !memcmp(name, ":status", 7))
-		g->status = atoi((const char *)value);
-	else if (g && nn == 14 && !memcmp(name, "content-length", 14))
-		g->length = atoll((const char *)value);
-	else if (g && nn == 16 && !memcmp(name, "content-encoding", 16))
-		g->gzip = nv == 4;
-	return 0;
-}
-
-static inline int web_on_data(nghttp2_session *s, uint8_t flags, int32_t id, const uint8_t *p,
-			      size_t n, void *arg)
-{
-	struct web_get *g = nghttp2_session_get_stream_user_data(s, id);
-
-	if (!g)
-		return 0;
-	g->got += (int64_t)n;
-	if (g->body)
-		g->body(g, (const char *)p, n);
-	return 0;
-}
-
-static inline int web_on_end(nghttp2_session *s, int32_t id, uint32_t error, void *arg)
-{
-	struct web_get *g = nghttp2_session_get_stream_user_data(s, id);
-
-	if (!g)
-		return 0;
-	if (error)
-		g->status = 0;
-	g->stream = 0;
-	g->done(g);
-	return 0;
-}
-
-static inline void web_open_h2(struct web_conn *c)
-{
-	const nghttp2_settings_entry set[] = {{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-					      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 6 << 20}};
-	nghttp2_session_callbacks *cb;
-
-	if (nghttp2_session_callbacks_new(&cb))
-		die("memory");
-	nghttp2_session_callbacks_set_on_header_callback(cb, web_on_header);
-	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, web_on_data);
-	nghttp2_session_callbacks_set_on_stream_close_callback(cb, web_on_end);
-	if (nghttp2_session_client_new(&c->h2, cb, c))
-		die("memory");
-	nghttp2_session_callbacks_del(cb);
-	nghttp2_submit_settings(c->h2, NGHTTP2_FLAG_NONE, set, ARRAY_LEN(set));
-	nghttp2_session_set_local_window_size(c->h2, NGHTTP2_FLAG_NONE, 0, 15 << 20);
 }
 
 /* ---- opening and closing ---- */
@@ -216,6 +56,7 @@ static inline void web_open(struct web_conn *c)
 	web_choose_source(w, c->fd);
 	w->opened++;
 	set_option(c->fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	set_option(c->fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
 	if (connect(c->fd, (struct sockaddr *)&w->to, w->to_len) && errno != EINPROGRESS)
 		die("connect");
 	c->watched = 0;
@@ -223,12 +64,8 @@ static inline void web_open(struct web_conn *c)
 	c->out_len = c->head_len = 0;
 	if (w->h2)
 		web_open_h2(c);
-	if (w->tls) {
-		c->ssl = SSL_new(w->tls);
-		if (!c->ssl || !SSL_set_fd(c->ssl, c->fd))
-			die("TLS");
-		SSL_set_connect_state(c->ssl);
-	}
+	if (w->tls)
+		web_open_tls(c);
 	web_watch(c);
 }
 
@@ -282,28 +119,6 @@ static inline void web_leave(struct web_conn *c)
 
 /* ---- asking ---- */
 
-static inline nghttp2_nv web_nv(const char *name, const char *value)
-{
-	return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name),
-			    strlen(value), NGHTTP2_NV_FLAG_NONE};
-}
-
-static inline void web_ask_h2(struct web_conn *c, struct web_get *g)
-{
-	const nghttp2_nv nv[] = {
-	    web_nv(":method", "GET"),
-	    web_nv(":path", g->path),
-	    web_nv(":scheme", c->web->tls ? "https" : "http"),
-	    web_nv(":authority", c->web->host),
-	    web_nv("accept-encoding", "gzip"),
-	    web_nv("user-agent", "hls-crowd"),
-	};
-
-	g->stream = nghttp2_submit_request(c->h2, NULL, nv, ARRAY_LEN(nv), NULL, g);
-	if (g->stream < 0)
-		die("HTTP/2 request");
-}
-
 /* On a connection of HTTP/1.1 that has none under way. */
 static inline void web_ask(struct web_conn *c, struct web_get *g)
 {
@@ -331,11 +146,15 @@ static inline void web_ask(struct web_conn *c, struct web_get *g)
 
 /* ---- input ---- */
 
+/* The value of a field, "name: ", of a head. */
 static inline const char *web_field(const char *head, const char *name)
 {
-	const char *at = strcasestr(head, name);
+	size_t n = strlen(name);
 
-	return at ? at + strlen(name) : NULL;
+	for (const char *p = head; (p = strchr(p, '\n'));)
+		if (!strncasecmp(++p, name, n))
+			return p + n;
+	return NULL;
 }
 
 /* Takes the head's bytes out of p; how many, or -1. c->head is empty again when it was whole. */
@@ -352,9 +171,9 @@ static inline ssize_t web_read_head(struct web_conn *c, const char *p, size_t n)
 		return c->head_len == sizeof(c->head) - 1 ? -1 : (ssize_t)k;
 	size_t used = (size_t)(end + 4 - c->head) - before;
 	c->head[end + 4 - c->head] = 0;
-	const char *length = web_field(c->head, "\r\ncontent-length: ");
+	const char *length = web_field(c->head, "content-length: ");
 	g->status = atoi(c->head + 9);
-	g->gzip = web_field(c->head, "\r\ncontent-encoding: gzip");
+	g->gzip = web_field(c->head, "content-encoding: gzip");
 	g->length = length ? atoll(length) : -1;
 	c->head_len = 0;
 	return length ? (ssize_t)used : -1;
@@ -388,6 +207,7 @@ static inline void web_input_h1(struct web_conn *c, const char *p, size_t n)
 		n -= k;
 		if (g->length >= 0 && g->got == g->length) {
 			c->get = NULL;
+			g->came_us = c->came_us;
 			g->done(g);
 		}
 	}
@@ -409,55 +229,61 @@ static inline void web_input(struct web_conn *c, const char *p, size_t n)
 		web_flush(c);
 }
 
-static inline ssize_t web_read(struct web_conn *c, char *p, size_t cap)
+/* Records that came; false when it broke. */
+static inline bool web_unseal(struct web_conn *c, const char *p, size_t n)
 {
-	if (!c->ssl) {
-		ssize_t n = recv(c->fd, p, cap, 0);
+	static char plain[16384];
+	int k = 0;
 
-		return n < 0 && errno == EAGAIN ? -EAGAIN : n;
+	if (BIO_write(SSL_get_rbio(c->ssl), p, (int)n) != (int)n)
+		die("memory");
+	if (!c->shaken) {
+		if (!web_shake(c))
+			return false;
+		web_flush(c);
 	}
-	int n = SSL_read(c->ssl, p, (int)cap);
-	return n > 0 ? n : SSL_get_error(c->ssl, n) == SSL_ERROR_WANT_READ ? -EAGAIN : -1;
+	while (c->fd >= 0 && c->shaken && (k = SSL_read(c->ssl, plain, sizeof(plain))) > 0)
+		web_input(c, plain, (size_t)k);
+	return c->fd < 0 || !c->shaken || SSL_get_error(c->ssl, k) == SSL_ERROR_WANT_READ;
 }
 
-static inline bool web_shake(struct web_conn *c)
+static inline void web_take(struct web_conn *c)
 {
-	int rc = SSL_do_handshake(c->ssl);
-	int why = rc == 1 ? 0 : SSL_get_error(c->ssl, rc);
+	static char shared[1 << 17];
+	ssize_t n;
 
-	c->shaken = rc == 1;
-	return rc == 1 || why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
+	do {
+		n = web_read(c, shared, sizeof(shared));
+		if (n == -EAGAIN)
+			return;
+		bool ok = n > 0 && (!c->ssl || web_unseal(c, shared, (size_t)n));
+		if (!ok)
+			web_close(c);
+		else if (!c->ssl)
+			web_input(c, shared, (size_t)n);
+	} while (c->fd >= 0 && n == (ssize_t)sizeof(shared));
 }
 
 static inline void web_event(struct web_conn *c, uint32_t events)
 {
-	static char shared[1 << 17];
-
 	if (c->fd < 0)
 		return;
 	if (events & (EPOLLERR | EPOLLHUP)) {
 		web_close(c);
 		return;
 	}
+	bool begins = c->ssl && !c->connected && (events & EPOLLOUT);
 	c->connected |= events & EPOLLOUT;
-	if (c->ssl && !c->shaken && !web_shake(c)) {
+	if (begins && !web_shake(c)) {
 		web_close(c);
 		return;
 	}
-	web_watch(c);
-	web_flush(c);
-	for (int i = 0; i < 16 && c->fd >= 0 && (!c->ssl || c->shaken); i++) {
-		ssize_t n = web_read(c, shared, sizeof(shared));
-
-		if (n == -EAGAIN)
-			return;
-		if (n <= 0)
-			web_close(c);
-		else
-			web_input(c, shared, (size_t)n);
-		if (!c->ssl && n < (ssize_t)sizeof(shared))
-			return;
-	}
+	if (events & EPOLLOUT)
+		web_flush(c);
+	if (c->fd >= 0)
+		web_watch(c);
+	if (c->fd >= 0 && (events & EPOLLIN))
+		web_take(c);
 }
 
 /* Waits at most so long for something, and does what is to be done. */

@@ -29,6 +29,21 @@ const shaka = (url) => `
 		liveSync: { enabled: true, targetLatency: 0, targetLatencyTolerance: 0.1 } } });
 	player.attach(document.querySelector('video')).then(() => player.load(${JSON.stringify(url)}));`;
 
+// The text track of that kind is shown, as when a viewer has chosen it: of a set of its own (wvtt), or read in the pictures by the
+// player itself.
+const dashText = (url) => `
+	const player = window.gexPlayer = dashjs.MediaPlayer().create();
+	player.on('allTextTracksAdded', ({ tracks }) => {
+		player.enableText(true);
+		player.setTextTrack(tracks.findIndex((t) => !t.isEmbedded));
+	});
+	player.initialize(document.querySelector('video'), ${JSON.stringify(url)}, true);`;
+
+const shakaText = (mime) => (url) => `${shaka(url)}
+	document.querySelector('video').addEventListener('playing', () => {
+		player.selectTextTrack(player.getTextTracks().find((t) => t.mimeType === '${mime}'));
+	}, { once: true });`;
+
 // Streams that are encrypted by cbcs, by the keys of `license` beside the playlist or MPD. hls.js wants EXT-X-KEY of
 // ClearKey alone; the sessions of EME it makes by the key's id, before it has seen an init segment.
 const hlsKeys = (url) => `
@@ -98,6 +113,10 @@ const players = {
 	'hls-text': { script: 'hls.js/dist/hls.min.js', start: hlsText },
 	dash: { script: 'dashjs/dist/modern/umd/dash.all.min.js', start: dash },
 	shaka: { script: 'shaka-player/dist/shaka-player.compiled.js', start: shaka },
+	'dash-text': { script: 'dashjs/dist/modern/umd/dash.all.min.js', start: dashText },
+	'shaka-text': { script: 'shaka-player/dist/shaka-player.compiled.js', start: shakaText('application/mp4') },
+	'shaka-608': { script: 'shaka-player/dist/shaka-player.compiled.js', start: shakaText('application/cea-608') },
+	'shaka-708': { script: 'shaka-player/dist/shaka-player.compiled.js', start: shakaText('application/cea-708') },
 	'hls-keys': { script: 'hls.js/dist/hls.min.js', start: hlsKeys },
 	'dash-keys': { script: 'dashjs/dist/modern/umd/dash.all.min.js', start: dashKeys },
 	'shaka-keys': { script: 'shaka-player/dist/shaka-player.compiled.js', start: shakaKeys },

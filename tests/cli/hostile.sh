@@ -3,6 +3,8 @@
 # the check's few seconds, SOAK_SEED for other damage; `make soak` is both.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=../media/metrics.sh
+. "$(dirname "$0")/../media/metrics.sh"
 need ffmpeg ffprobe curl
 
 seconds=${SOAK_SECONDS:-6}
@@ -23,15 +25,8 @@ cp "$TMP/c.mkv" "$TMP/j.ts"
 cp "$TMP/b.flv" "$TMP/k.ts"
 
 mport=$(free_port tcp)
-metric() {
-	curl -sf --max-time 5 "http://127.0.0.1:$mport/metrics" | awk -v n="gex_transcode_$1" \
-		'index($1, n) == 1 && $1 ~ "^" n "({|$)" { s += $2 } END { print s + 0 }'
-}
 rss() {
 	awk '/^VmRSS/ { print int($2 / 1024) }' "/proc/${PID[tool]}/status"
-}
-beyond() {
-	[ "$(metric "$1")" -gt "$2" ]
 }
 
 mkfifo "$TMP/in"

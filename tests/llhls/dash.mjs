@@ -41,8 +41,13 @@ const seconds = (s) => {
 };
 
 function set(s, latency, say) {
-	const producers = all(s, 'ProducerReferenceTime');
+	const producers = all(s, 'ProducerReferenceTime'), { contentType } = s.attributes;
 
+	if (contentType === 'text') { // of whole segments
+		if (!s.attributes.lang && !all(s, 'Label').length)
+			say('mpd', 'text without a language or a label');
+		return;
+	}
 	if (!producers.length)
 		say('mpd', 'an AdaptationSet without ProducerReferenceTime');
 	for (const rep of all(s, 'Representation')) {
@@ -84,7 +89,7 @@ export function checkMpd(mpd, say) {
 async function inProgress(client, url, mpd, say) {
 	const start = Date.parse(mpd.attributes.availabilityStartTime), period = all(mpd, 'Period')[0];
 
-	for (const rep of all(mpd, 'Representation')) {
+	for (const rep of all(mpd, 'AdaptationSet').filter((s) => s.attributes.contentType !== 'text').flatMap((s) => all(s, 'Representation'))) {
 		const t = all(rep, 'SegmentTemplate')[0].attributes, scale = Number(t.timescale);
 		const d = Number(t.duration) / scale, offset = Number(t.availabilityTimeOffset);
 		const now = Date.now() / 1000 - start / 1000 - seconds(period.attributes.start);

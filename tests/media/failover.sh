@@ -3,6 +3,8 @@
 # gives back. The output goes on without a step, with its key frames on the seconds of the epoch.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=metrics.sh
+. "$(dirname "$0")/metrics.sh"
 . "$(dirname "$0")/live.sh"
 need ffmpeg ffprobe curl
 
@@ -13,17 +15,6 @@ read_frames() {
 	patiently 40 "$BUILD/tests/media/clock-read" --frames "$1" | sed -n 's/^frame stream=[^ ]* //p'
 }
 
-# metric NAME: the sum over its labels.
-metric() {
-	curl -sf --max-time 20 "http://127.0.0.1:$mport/metrics" | awk -v n="gex_transcode_$1" \
-		'index($1, n) == 1 && $1 ~ "^" n "({|$)" { s += $2 } END { print s + 0 }'
-}
-is() {
-	[ "$(metric "$1")" = "$2" ]
-}
-frames_beyond() {
-	[ "$(metric input_frames_total)" -gt "$1" ]
-}
 
 # ---- one source, killed again and again ----
 
@@ -38,7 +29,7 @@ turn() {
 	local before
 	before=$(metric input_frames_total)
 	LIVE_SIZE=$2 LIVE_FPS=$3 LIVE_MUX=$4 live_source "turn$1" "$TMP/in.ts"
-	retry 15 frames_beyond "$((before + 60))" || fail "turn $1 is not read"
+	retry 15 beyond input_frames_total "$((before + 60))" || fail "turn $1 is not read"
 	kill9 "turn$1-encoder"
 	kill9 "turn$1-camera"
 	retry 3 is slate 1 || fail "no slate after turn $1"
@@ -97,16 +88,16 @@ on_air() {
 }
 retry 5 on_air 1 || fail "the first input is not encoded"
 retry 10 is input_up 2 || fail "the backup is not there"
-retry 5 frames_beyond "$(($(metric input_frames_total) + 60))"
+retry 5 beyond input_frames_total "$(($(metric input_frames_total) + 60))"
 kill -STOP "${PID[a-encoder]}"
 retry 2 on_air 2 || fail "the backup does not take over from a silent source"
 kill -CONT "${PID[a-encoder]}"
 retry 8 on_air 1 || fail "the source is not taken back"
-retry 5 frames_beyond "$(($(metric input_frames_total) + 60))"
+retry 5 beyond input_frames_total "$(($(metric input_frames_total) + 60))"
 kill9 a-encoder
 kill9 a-camera
 retry 2 on_air 2 || fail "the backup does not take over from a dead source"
-retry 5 frames_beyond "$(($(metric input_frames_total) + 60))"
+retry 5 beyond input_frames_total "$(($(metric input_frames_total) + 60))"
 figure "slates" "$(metric slates_total)" at_most 0
 stop two
 live_stop b

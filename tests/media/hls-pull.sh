@@ -3,35 +3,18 @@
 # from anywhere else, wherever a playlist or a redirect points.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=metrics.sh
+. "$(dirname "$0")/metrics.sh"
 need ffmpeg nginx curl
 
 mkdir -p "$TMP/www/hls"
 port=$(free_port tcp)
 bait=$(free_port tcp)
 mport=$(free_port tcp)
-cat >"$TMP/nginx.conf" <<-END
-	daemon off;
-	master_process off;
-	pid $TMP/nginx.pid;
-	error_log stderr crit;
-	events { worker_connections 64; }
-	http {
-		access_log off;
-		client_body_temp_path $TMP; proxy_temp_path $TMP; fastcgi_temp_path $TMP; uwsgi_temp_path $TMP; scgi_temp_path $TMP;
-		server {
-			listen 127.0.0.1:$port;
-			root $TMP/www;
-			location /away/ { return 302 http://127.0.0.1:$bait/hls/live.m3u8; }
-			location /near/ { return 302 /hls/live.m3u8; }
-			location /round/ { return 302 /round/live.m3u8; }
-		}
-	}
-END
-serve() {
-	spawn web nginx -p "$TMP" -c "$TMP/nginx.conf" -e stderr
-	wait_bound tcp "$port"
-}
-serve
+redirects=("location /away/ { return 302 http://127.0.0.1:$bait/hls/live.m3u8; }"
+	"location /near/ { return 302 /hls/live.m3u8; }"
+	"location /round/ { return 302 /round/live.m3u8; }")
+serve "${redirects[@]}"
 spawn encoder ffmpeg -nostdin -v error -re -f lavfi -i testsrc2=s=320x180:r=25 -f lavfi -i sine=r=48000 -t 900 -c:v libx264 \
 	-preset ultrafast -g 25 -c:a aac -f hls -hls_time 1 -hls_list_size 8 -hls_flags delete_segments+temp_file "$TMP/www/hls/live.m3u8"
 enough() {
@@ -39,13 +22,6 @@ enough() {
 }
 retry 30 enough || fail "no playlist"
 
-metric() {
-	curl -sf --max-time 20 "http://127.0.0.1:$mport/metrics" | awk -v n="gex_transcode_$1" \
-		'index($1, n) == 1 && $1 ~ "^" n "({|$)" { s += $2 } END { print s + 0 }'
-}
-beyond() {
-	[ "$(metric "$1")" -ge "$2" ]
-}
 spawn -r pull "$BUILD/gex-transcode" -i "http://127.0.0.1:$port/near/live.m3u8" -r 144p -o "$TMP/pull.nut" -m "127.0.0.1:$mport"
 wait_ready pull
 step "it is pulled, by a redirect to the same server" retry 20 beyond frames_total 100
@@ -53,9 +29,9 @@ echo "of $(metric frames_total) frames repeated: $(metric repeated_total), slate
 landlock=$(metric sandbox)
 opened=$(metric input_opened_total)
 kill9 web
-step "the server is gone: the slate" retry 20 beyond slate 1
-serve
-step "it comes again" retry 20 beyond input_opened_total $((opened + 1))
+step "the server is gone: the slate" retry 20 is slate 1
+serve "${redirects[@]}"
+step "it comes again" retry 20 beyond input_opened_total "$opened"
 stop pull
 
 # Whoever calls the bait ends it.

@@ -3,25 +3,14 @@
 # a reader that comes too late for the window. The server's clock against ours is in unit/test_pull.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=metrics.sh
+. "$(dirname "$0")/metrics.sh"
 need ffmpeg ffprobe nginx curl
 
 mkdir -p "$TMP/www"
 port=$(free_port tcp)
 mport=$(free_port tcp)
-cat >"$TMP/nginx.conf" <<-END
-	daemon off;
-	master_process off;
-	pid $TMP/nginx.pid;
-	error_log stderr crit;
-	events { worker_connections 64; }
-	http {
-		access_log $TMP/access.log;
-		client_body_temp_path $TMP; proxy_temp_path $TMP; fastcgi_temp_path $TMP; uwsgi_temp_path $TMP; scgi_temp_path $TMP;
-		server { listen 127.0.0.1:$port; root $TMP/www; }
-	}
-END
-spawn web nginx -p "$TMP" -c "$TMP/nginx.conf" -e stderr
-wait_bound tcp "$port"
+serve
 x264=(-preset ultrafast -g 25 -keyint_min 25 -sc_threshold 0)
 spawn encoder ffmpeg -nostdin -v error -re -f lavfi -i testsrc2=s=320x180:r=25 -f lavfi -i sine=r=48000 -t 900 \
 	-map 0:v -map 0:v -map 1:a -c:v libx264 "${x264[@]}" -s:v:0 160x90 -b:v:0 50k -s:v:1 320x180 -b:v:1 300k -c:a aac \
@@ -33,16 +22,6 @@ enough() {
 }
 retry 30 enough || fail "no playlist"
 
-metric() {
-	curl -sf --max-time 20 "http://127.0.0.1:$mport/metrics" | awk -v n="gex_transcode_$1" \
-		'index($1, n) == 1 && $1 ~ "^" n "({|$)" { s += $2 } END { print s + 0 }'
-}
-beyond() {
-	[ "$(metric "$1")" -ge "$2" ]
-}
-is() {
-	[ "$(metric "$1")" = "$2" ]
-}
 spawn -r pull "$BUILD/gex-transcode" -v -i "http://127.0.0.1:$port/master.m3u8" -r 144p -o "$TMP/pull.nut" -m "127.0.0.1:$mport"
 wait_ready pull
 step "the best variant" wait_log pull 'h264 320x180 at 25 fps' 20

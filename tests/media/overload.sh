@@ -3,18 +3,13 @@
 # out, evenly and counted, the sound is whole, key frames stand where they belong; and all is well again when the load goes.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=metrics.sh
+. "$(dirname "$0")/metrics.sh"
 # shellcheck source=live.sh
 . "$(dirname "$0")/live.sh"
 need ffmpeg ffprobe curl
 
 mport=$(free_port tcp)
-metric() {
-	curl -sf --max-time 20 "http://127.0.0.1:$mport/metrics" | awk -v n="gex_transcode_$1" \
-		'index($1, n) == 1 && $1 ~ "^" n "({|$)" { s += $2 } END { print s + 0 }'
-}
-beyond() {
-	[ "$(metric "$1")" -gt "$2" ]
-}
 # Noise for 3 s, black for 7.
 ffmpeg -nostdin -v error -f lavfi -i "color=gray:s=1280x720:r=60,noise=alls=60:allf=t,trim=end=3" \
 	-f lavfi -i "color=black:s=1280x720:r=60,trim=end=7" -f lavfi -i "sine=r=48000,atrim=end=10" \

@@ -3,6 +3,8 @@
 # taken back when its picture is.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=metrics.sh
+. "$(dirname "$0")/metrics.sh"
 need ffmpeg curl
 
 bin=$BUILD/gex-transcode
@@ -12,12 +14,6 @@ source_of() {
 	[ -p "$TMP/$1.ts" ] || mkfifo "$TMP/$1.ts"
 	spawn "$1" ffmpeg -nostdin -loglevel error -re -f lavfi -i "$2" -c:v libx264 -preset ultrafast -tune zerolatency \
 		-g 12 -f mpegts -muxdelay 0 -flush_packets 1 -y "$TMP/$1.ts"
-}
-metric() {
-	curl -sf --max-time 20 "http://127.0.0.1:$mport/metrics" | awk -v n="gex_transcode_$1" '$1 == n { print $2 }'
-}
-is() {
-	[ "$(metric "$1")" = "$2" ]
 }
 
 mport=$(free_port)

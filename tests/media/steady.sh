@@ -3,27 +3,22 @@
 # each hour of the stream its memory is told. With SOAK_HOURS it ends when so many hours of the stream have been.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=metrics.sh
+. "$(dirname "$0")/metrics.sh"
 need ffmpeg curl
 
 seconds=${SOAK_SECONDS:-6}
 ffmpeg -nostdin -v error -f lavfi -i testsrc2=s=160x90:r=25 -f lavfi -i sine=r=48000 -t 20 -c:v libx264 -threads 1 \
 	-preset ultrafast -g 25 -c:a aac "$TMP/clip.ts"
 mport=$(free_port tcp)
-metric() {
-	curl -sf --max-time 5 "http://127.0.0.1:$mport/metrics" | awk -v n="gex_transcode_$1" \
-		'index($1, n) == 1 && $1 ~ "^" n "({|$)" { s += $2 } END { print s + 0 }'
-}
 rss() {
 	awk '/^VmRSS/ { print $2 }' "/proc/${PID[tool]}/status"
-}
-frames_beyond() {
-	[ "$(metric frames_total)" -gt "$1" ]
 }
 spawn -r tool "$BUILD/gex-transcode" -i "$TMP/clip.ts?loop=1" -r 'tiny=96x54@25,50k,preset=ultrafast' -o /dev/null \
 	-m "127.0.0.1:$mport"
 wait_ready tool
 # Twice through the clip, and a third of the time: by then there is everything that there will be.
-step "frames come" retry 20 frames_beyond 1000
+step "frames come" retry 20 beyond frames_total 1000
 sleep "$((seconds / 3))"
 early=$(rss) before=$(metric frames_total) begun=$(now_ms) hour=0 frames=$before
 enough() {
@@ -59,7 +54,7 @@ mkfifo "$TMP/out.nut"
 exec {held}<>"$TMP/out.nut"
 spawn -r tool "$BUILD/gex-transcode" -i "$TMP/big.ts?loop=1" -r copy -o "$TMP/out.nut" -m "127.0.0.1:$mport"
 wait_ready tool
-step "frames come" retry 20 frames_beyond 25
+step "frames come" retry 20 beyond frames_total 25
 first=$(rss) late=0
 # Until it is the same for a second.
 for ((same = 0; same < 4; )); do

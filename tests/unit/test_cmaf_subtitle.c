@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include "cmaf/subtitle.h"
+#include "cmaf/wvtt.h"
 #include "cmaf_feed.h"
 
 #define T0 (INT64_C(1795361000) * SEC_US)
@@ -11,17 +12,17 @@ static uint8_t odd(int c)
 	return (uint8_t)(c | (__builtin_popcount((unsigned)c) % 2 ? 0 : 0x80));
 }
 
-static enum cc608_change take(struct cc608 *d, int a, int b)
+static enum cc_change take(struct cc608 *d, int a, int b)
 {
 	return cc608_take(d, (uint8_t[]){odd(a), odd(b)});
 }
 
 /* As all senders do. */
-static enum cc608_change twice(struct cc608 *d, int a, int b)
+static enum cc_change twice(struct cc608 *d, int a, int b)
 {
-	enum cc608_change first = take(d, a, b);
+	enum cc_change first = take(d, a, b);
 
-	assert_int_equal(take(d, a, b), CC608_SAME);
+	assert_int_equal(take(d, a, b), CC_SAME);
 	return first;
 }
 
@@ -34,7 +35,7 @@ static void say(struct cc608 *d, const char *text)
 /* Row r (from 1) is this text; what is not there is a dot, what is not ASCII a question mark. */
 static void shows(const struct cc608 *d, int r, const char *want)
 {
-	const struct cc608_cell *row = cc608_shown(d)->at[r - 1];
+	const struct cc_cell *row = cc608_shown(d)->at[r - 1];
 	char is[CC608_COLUMNS + 1] = "";
 	int n = 0;
 
@@ -55,17 +56,17 @@ static void test_pop_on(void **state)
 	twice(&d, 0x14, 0x20);
 	twice(&d, 0x14, 0x2e);
 	twice(&d, 0x14, 0x72); /* row 15, indent 4 */
-	assert_int_equal(twice(&d, 0x17, 0x22), CC608_SAME);
+	assert_int_equal(twice(&d, 0x17, 0x22), CC_SAME);
 	say(&d, "HELLO");
-	assert_true(cc608_is_blank(cc608_shown(&d)));
-	assert_int_equal(twice(&d, 0x14, 0x2f), CC608_OTHER);
+	assert_true(cc_is_blank(cc608_shown(&d)));
+	assert_int_equal(twice(&d, 0x14, 0x2f), CC_OTHER);
 	shows(&d, 15, "......HELLO");
 	twice(&d, 0x14, 0x20);
 	twice(&d, 0x11, 0x60); /* row 2 */
 	say(&d, "NEXT");
 	shows(&d, 15, "......HELLO");
-	assert_int_equal(twice(&d, 0x14, 0x2c), CC608_OTHER);
-	assert_true(cc608_is_blank(cc608_shown(&d)));
+	assert_int_equal(twice(&d, 0x14, 0x2c), CC_OTHER);
+	assert_true(cc_is_blank(cc608_shown(&d)));
 	twice(&d, 0x14, 0x2f);
 	shows(&d, 2, "NEXT");
 	shows(&d, 15, "");
@@ -80,7 +81,7 @@ static void test_roll_up(void **state)
 	twice(&d, 0x14, 0x70);
 	say(&d, "ONE");
 	for (const char *const *t = (const char *const[]){"TWO", "THREE", "FOUR", NULL}; *t; t++) {
-		assert_int_equal(twice(&d, 0x14, 0x2d), CC608_OTHER);
+		assert_int_equal(twice(&d, 0x14, 0x2d), CC_OTHER);
 		say(&d, *t);
 	}
 	shows(&d, 12, "");
@@ -96,7 +97,7 @@ static void test_roll_up(void **state)
 	shows(&d, 15, "");
 	twice(&d, 0x14, 0x20);
 	twice(&d, 0x14, 0x27);
-	assert_true(cc608_is_blank(cc608_shown(&d)));
+	assert_true(cc_is_blank(cc608_shown(&d)));
 }
 
 static void test_paint_on(void **state)
@@ -105,7 +106,7 @@ static void test_paint_on(void **state)
 
 	twice(&d, 0x14, 0x29);
 	twice(&d, 0x10, 0x40); /* row 11 */
-	assert_int_equal(take(&d, 'A', 'B'), CC608_MORE);
+	assert_int_equal(take(&d, 'A', 'B'), CC_MORE);
 	shows(&d, 11, "AB");
 	twice(&d, 0x14, 0x21);
 	shows(&d, 11, "A");
@@ -115,7 +116,7 @@ static void test_paint_on(void **state)
 	shows(&d, 11, "ACDEF...XY");
 	twice(&d, 0x10, 0x40);
 	twice(&d, 0x17, 0x23);
-	assert_int_equal(twice(&d, 0x14, 0x24), CC608_OTHER);
+	assert_int_equal(twice(&d, 0x14, 0x24), CC_OTHER);
 	shows(&d, 11, "ACD");
 	twice(&d, 0x10, 0x40);
 	say(&d, "0123456789012345678901234567890123456789");
@@ -234,7 +235,7 @@ static size_t picture(uint8_t *to, bool hevc, const uint8_t pair[2])
 
 static void test_find(void **state)
 {
-	uint8_t unit[64], cc[CC_DATA_MAX];
+	uint8_t unit[64], cc[CCDATA_MAX];
 
 	for (int hevc = 0; hevc < 2; hevc++) {
 		enum media_codec codec = hevc ? MEDIA_HEVC : MEDIA_H264;
@@ -257,15 +258,35 @@ static void test_find(void **state)
 /* ---- cues ---- */
 
 struct talk {
-	struct subtitle s;
+	struct subtitles *s;
 	int64_t frame;
 };
+
+static struct talk begin_talk(void)
+{
+	struct talk t = {subtitles_create(1u << CC_CC1), 0};
+
+	assert_non_null(t.s);
+	return t;
+}
+
+/* The WebVTT of a segment of CC1. */
+static struct buf *cut_from(struct subtitles *s, int64_t from_us, int64_t to_us)
+{
+	subtitles_until(s, to_us);
+	struct buf *b = subtitle_cut(s->of[CC_CC1], 33, from_us, to_us);
+	assert_non_null(b);
+	struct buf *text = wvtt_text(b->data, b->len);
+	assert_non_null(text);
+	buf_unref(b);
+	return text;
+}
 
 static void pair(struct talk *t, int a, int b)
 {
 	int64_t us = T0 + t->frame++ * SEC_US / 30;
 
-	subtitle_take(&t->s, us, us, (uint8_t[]){0xfc, odd(a), odd(b)}, 3);
+	subtitles_take(t->s, us, us, (uint8_t[]){0xfc, odd(a), odd(b)}, 3);
 }
 
 static void tell(struct talk *t, const char *text)
@@ -277,9 +298,8 @@ static void tell(struct talk *t, const char *text)
 static void cut(struct talk *t, int second, const char *want)
 {
 	char whole[2048];
-	struct buf *b = subtitle_cut(&t->s, T0 + second * SEC_US, T0 + (second + 1) * SEC_US);
+	struct buf *b = cut_from(t->s, T0 + second * SEC_US, T0 + (second + 1) * SEC_US);
 
-	assert_non_null(b);
 	snprintf(whole, sizeof(whole), "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:%llu,LOCAL:00:00:00.000\n%s",
 		 ((unsigned long long)(T0 / SEC_US + second) * 90000) % (1ull << 33), want);
 	assert_int_equal(b->len, strlen(whole));
@@ -289,7 +309,7 @@ static void cut(struct talk *t, int second, const char *want)
 
 static void test_cues(void **state)
 {
-	struct talk t = {.frame = 0};
+	struct talk t = begin_talk();
 
 	pair(&t, 0x14, 0x20);
 	pair(&t, 0x14, 0x70);
@@ -311,13 +331,13 @@ static void test_cues(void **state)
 	    "00:00:00.000 --> 00:00:00.500 line:84.67% position:10.00% align:start\n"
 	    "A&lt;B<i> &amp;</i><u> c</u>\n");
 	cut(&t, 2, "");
-	subtitle_finish(&t.s);
+	subtitles_destroy(t.s);
 }
 
 /* Two blocks, of which one has two rows; and what is said for too long goes. */
 static void test_blocks(void **state)
 {
-	struct talk t = {.frame = 0};
+	struct talk t = begin_talk();
 
 	pair(&t, 0x14, 0x20);
 	pair(&t, 0x11, 0x54); /* row 1, column 8 */
@@ -334,7 +354,7 @@ static void test_blocks(void **state)
 	    "00:00:00.300 --> 00:00:01.000 line:79.33% position:10.00% align:start\n"
 	    "<c.cyan>LEFT</c>\nIN\n");
 	for (int i = 1; i < 16; i++) {
-		struct buf *b = subtitle_cut(&t.s, T0 + i * SEC_US, T0 + (i + 1) * SEC_US);
+		struct buf *b = cut_from(t.s, T0 + i * SEC_US, T0 + (i + 1) * SEC_US);
 
 		assert_true(b->len > 80);
 		buf_unref(b);
@@ -346,13 +366,13 @@ static void test_blocks(void **state)
 	    "00:00:00.000 --> 00:00:00.300 line:79.33% position:10.00% align:start\n"
 	    "<c.cyan>LEFT</c>\nIN\n");
 	cut(&t, 17, "");
-	subtitle_finish(&t.s);
+	subtitles_destroy(t.s);
 }
 
 /* What is seen while it is written comes in steps. */
 static void test_steps(void **state)
 {
-	struct talk t = {.frame = 0};
+	struct talk t = begin_talk();
 
 	pair(&t, 0x14, 0x25);
 	pair(&t, 0x14, 0x2d);
@@ -365,7 +385,7 @@ static void test_steps(void **state)
 	    "\n1795361000366.15\n"
 	    "00:00:00.366 --> 00:00:01.000 line:84.67% position:10.00% align:start\n"
 	    "ABCDEFGHIJKLMNOPQRST\n");
-	subtitle_finish(&t.s);
+	subtitles_destroy(t.s);
 }
 
 /* Pictures of one group in the order of decoding: I, P, then the two before P. */
@@ -376,40 +396,41 @@ static void test_order(void **state)
 		char c[3];
 	} shown[] = {{0, -2, ""},  {3, -1, "EF"}, {1, 0, "AB"}, {2, 1, "CD"},
 		     {6, 2, "KL"}, {4, 3, "GH"},  {5, 4, "IJ"}};
-	struct subtitle s = {0};
+	struct subtitles *s = subtitles_create(1u << CC_CC1);
 
 	for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
 		uint8_t cc[3] = {0xfc, odd(0x14), odd(0x29)};
 
 		for (int k = 0; k < 2 && *shown[i].c; k++)
 			cc[1 + k] = odd(shown[i].c[k]);
-		subtitle_take(&s, T0 + shown[i].pts * FRAME_US, T0 + shown[i].dts * FRAME_US, cc,
-			      3);
+		subtitles_take(s, T0 + shown[i].pts * FRAME_US, T0 + shown[i].dts * FRAME_US, cc,
+			       3);
 	}
-	assert_int_equal(s.npending, 2); /* those of 5 and 6 */
-	struct buf *b = subtitle_cut(&s, T0, T0 + SEC_US);
+	assert_int_equal(s->data.npending, 2); /* those of 5 and 6 */
+	struct buf *b = cut_from(s, T0, T0 + SEC_US);
 	assert_non_null(memmem(b->data, b->len, "\nABCDEFGHIJKL\n", 14));
 	buf_unref(b);
-	subtitle_finish(&s);
+	subtitles_destroy(s);
 }
 
 /* Whatever comes, what is kept has a bound. */
 static void test_bounds(void **state)
 {
-	struct subtitle s = {0};
+	struct subtitles *s = subtitles_create(1u << CC_CC1);
 
 	for (int i = 0; i < 10000; i++) {
 		uint8_t cc[6] = {0xfc, odd(0x14),	  odd(i & 1 ? 0x29 : 0x2c),
 				 0xfc, odd('A' + i % 26), odd('B')};
 
-		subtitle_take(&s, T0 + i * 1000, i < 5000 ? T0 : T0 + i * 1000, cc, 6);
-		assert_true(s.npending <= SUBTITLE_PENDING && s.cues.len <= SUBTITLE_CUES);
+		subtitles_take(s, T0 + i * 1000, i < 5000 ? T0 : T0 + i * 1000, cc, 6);
+		assert_true(s->data.npending <= CCDATA_PENDING);
+		assert_true(s->of[CC_CC1]->cues.len <= SUBTITLE_CUES);
 	}
-	assert_true(s.dropped > 0);
-	struct buf *b = subtitle_cut(&s, T0, T0 + 10 * SEC_US);
+	assert_true(s->of[CC_CC1]->dropped > 0);
+	struct buf *b = cut_from(s, T0, T0 + 10 * SEC_US);
 	assert_true(b->len < 64 << 10);
 	buf_unref(b);
-	subtitle_finish(&s);
+	subtitles_destroy(s);
 }
 
 /* ---- in a presentation ---- */
@@ -417,15 +438,18 @@ static void test_bounds(void **state)
 static struct cmaf *c;
 static struct media_info *info;
 
-static void begin(unsigned captions, enum cmaf_scheme scheme)
+static void begin(unsigned captions, bool declared, enum cmaf_scheme scheme)
 {
 	static const struct cmaf_events none;
-	struct cmaf_conf conf = {.segment_us = SEC_US,
-				 .part_us = 200 * MS_US,
-				 .window = 6,
-				 .captions = captions,
-				 .captions_lang = "en",
-				 .scheme = scheme};
+	struct cmaf_conf conf = {
+	    .segment_us = SEC_US,
+	    .part_us = 200 * MS_US,
+	    .window = 6,
+	    .captions = captions,
+	    .caption = {{CC_CC1, "en", "Captions"}, {CC_CC3, "es", ""}, {CC_SERVICE1, "en", ""}},
+	    .ncaptions = 3,
+	    .captions_auto = declared == false,
+	    .scheme = scheme};
 	char err[CMAF_ERR];
 
 	info = media_info_create();
@@ -498,53 +522,92 @@ static void has(void (*write)(const struct cmaf *, FILE *), const char *what, bo
 	"#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"captions\",NAME=\"Captions\",LANGUAGE=\"en\"," \
 	"DEFAULT=NO,AUTOSELECT=YES,"
 #define IN_PICTURES \
-	"#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=\"captions\",NAME=\"CC1\",LANGUAGE=\"en\"," \
+	"#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=\"captions\",NAME=\"Captions\",LANGUAGE=" \
+	"\"en\"," \
 	"DEFAULT=NO,AUTOSELECT=YES,INSTREAM-ID=\"CC1\"\n"
+
+static void subtitles_of_cc1(const struct cmaf *of, FILE *f)
+{
+	cmaf_hls_subtitles(of, cmaf_find_text(of, "cc1"), f);
+}
 
 /* What is wanted and said is told of; no more, and nothing that has not been said. */
 static void test_told(void **state)
 {
 	for (unsigned captions = 0; captions < 8; captions++) {
-		bool said = captions & 4, cea = said && captions & CMAF_CAPTIONS_CEA;
-		bool vtt = said && captions & CMAF_CAPTIONS_VTT;
+		bool said = captions & 4, wants_cea = captions & CMAF_CAPTIONS_CEA;
+		bool cea = said && wants_cea, vtt = said && captions & CMAF_CAPTIONS_VTT;
 
-		begin(captions & 3, CMAF_CLEAR);
+		begin(captions & 3, false, CMAF_CLEAR);
 		run(said);
 		has(cmaf_hls_multivariant, SUBTITLES, vtt);
 		has(cmaf_hls_multivariant, ",SUBTITLES=\"captions\"\n", vtt);
 		has(cmaf_hls_multivariant, IN_PICTURES, cea);
 		has(cmaf_hls_multivariant, ",CLOSED-CAPTIONS=\"captions\"", cea);
-		has(cmaf_hls_multivariant, ",CLOSED-CAPTIONS=NONE", !cea);
-		assert_ptr_equal(cmaf_spoken(c), vtt ? c->track[0] : NULL);
+		has(cmaf_hls_multivariant, ",CLOSED-CAPTIONS=NONE", !wants_cea);
+		has(cmaf_hls_multivariant, "cc3", false);
+		has(cmaf_hls_multivariant, "CC3", false);
+		assert_int_equal(cmaf_find_text(c, "cc1") != NULL, (captions & 2) != 0);
 		end();
 	}
+}
+
+/* What is declared is there from the beginning on, said or not; with AES-128 there is no text. */
+static void test_declared(void **state)
+{
+	for (int said = 0; said < 2; said++) {
+		begin(CMAF_CAPTIONS_CEA | CMAF_CAPTIONS_VTT, true, CMAF_CLEAR);
+		run(said);
+		has(cmaf_hls_multivariant, SUBTITLES, true);
+		has(cmaf_hls_multivariant, IN_PICTURES, true);
+		has(cmaf_hls_multivariant, "NAME=\"CC3\",LANGUAGE=\"es\"", true);
+		has(cmaf_hls_multivariant, "URI=\"cc3/index.m3u8\"", true);
+		has(cmaf_hls_multivariant, "INSTREAM-ID=\"SERVICE1\"", true);
+		has(cmaf_hls_multivariant, ",CLOSED-CAPTIONS=\"captions\"", true);
+		end();
+	}
+	begin(CMAF_CAPTIONS_VTT, true, CMAF_AES128);
+	assert_null(cmaf_find_text(c, "cc1"));
+	end();
+}
+
+static struct buf *vtt(const char *name, int64_t number)
+{
+	struct cmaf_segment *s = cmaf_segment(cmaf_find_text(c, name), number);
+
+	assert_non_null(s);
+	struct buf *b = cmaf_vtt(s);
+	assert_non_null(b);
+	return b;
 }
 
 static void test_rendition(void **state)
 {
 	int64_t first = T0 / SEC_US;
 	char line[160];
+	size_t bytes = 0;
 
-	begin(CMAF_CAPTIONS_CEA | CMAF_CAPTIONS_VTT, CMAF_CLEAR);
+	begin(CMAF_CAPTIONS_CEA | CMAF_CAPTIONS_VTT, false, CMAF_CLEAR);
 	run(true);
 	for (int i = 0; i < 3; i++) {
-		struct buf *b = cmaf_text(c->track[0], cmaf_segment(c->track[0], first + i));
+		struct buf *b = vtt("cc1", first + i), *none = vtt("cc3", first + i);
 		bool said = memmem(b->data, b->len, "\nHI\n", 4) != NULL;
 
 		assert_int_equal(said, i > 0);
+		assert_null(memmem(none->data, none->len, "-->", 3));
 		snprintf(line, sizeof(line), "#EXTINF:1.000000,\n%lld.vtt\n",
 			 (long long)(first + i));
-		has(cmaf_hls_subtitles, line, true);
+		has(subtitles_of_cc1, line, true);
 		buf_unref(b);
+		buf_unref(none);
 	}
-	struct buf *b = cmaf_text(c->track[0], cmaf_segment(c->track[0], first + 1));
+	struct buf *b = vtt("cc1", first + 1);
 	assert_non_null(memmem(b->data, b->len, "00:00:00.066 --> 00:00:01.000", 29));
 	buf_unref(b);
 	snprintf(line, sizeof(line), "#EXT-X-MEDIA-SEQUENCE:%lld\n", (long long)first);
-	has(cmaf_hls_subtitles, line, true);
-	has(cmaf_hls_subtitles, "#EXT-X-PART", false);
-	has(cmaf_hls_subtitles,
-	    "#EXT-X-RENDITION-REPORT:URI=\"../360p/index.m3u8\",LAST-MSN=", true);
+	has(subtitles_of_cc1, line, true);
+	has(subtitles_of_cc1, "#EXT-X-PART", false);
+	has(subtitles_of_cc1, "#EXT-X-RENDITION-REPORT:URI=\"../360p/index.m3u8\",LAST-MSN=", true);
 	char *s;
 	size_t n;
 	FILE *f = open_memstream(&s, &n);
@@ -554,10 +617,38 @@ static void test_rendition(void **state)
 		 "#EXT-X-RENDITION-REPORT:URI=\"../cc1/index.m3u8\",LAST-MSN=%lld\n",
 		 (long long)first + 2);
 	assert_non_null(strstr(s, line));
+	assert_null(strstr(s, "../cc3/"));
 	free(s);
-	assert_int_equal(c->bytes, c->track[0]->bytes + c->track[1]->bytes);
+	for (int i = 0; i < c->n; i++)
+		bytes += c->track[i]->bytes;
+	for (int i = 0; i < c->texts; i++)
+		bytes += c->text[i]->bytes;
+	assert_int_equal(c->bytes, bytes);
 	cmaf_end(c);
-	has(cmaf_hls_subtitles, "#EXT-X-ENDLIST\n", true);
+	has(subtitles_of_cc1, "#EXT-X-ENDLIST\n", true);
+	end();
+}
+
+/* A gap has an empty text, with the time of its own beginning, and what was shown before it is gone. */
+static void test_gap(void **state)
+{
+	int64_t first = T0 / SEC_US;
+	char map[80];
+
+	begin(CMAF_CAPTIONS_VTT, true, CMAF_CLEAR);
+	run(true);
+	cmaf_gap(c, T0 + 5300 * MS_US);
+	for (int64_t n = first + 3; n < first + 5; n++) {
+		struct buf *b = vtt("cc1", n);
+
+		assert_true(cmaf_segment(c->track[0], n)->gap);
+		snprintf(map, sizeof(map), "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:%llu,",
+			 (unsigned long long)n * 90000 % (1ull << 33));
+		assert_memory_equal(b->data, map, strlen(map));
+		assert_null(memmem(b->data, b->len, "-->", 3));
+		buf_unref(b);
+	}
+	has(subtitles_of_cc1, "#EXT-X-GAP", false);
 	end();
 }
 
@@ -571,7 +662,8 @@ int main(void)
 	    cmocka_unit_test(test_cues),       cmocka_unit_test(test_blocks),
 	    cmocka_unit_test(test_steps),      cmocka_unit_test(test_order),
 	    cmocka_unit_test(test_bounds),     cmocka_unit_test(test_told),
-	    cmocka_unit_test(test_rendition),
+	    cmocka_unit_test(test_rendition),  cmocka_unit_test(test_declared),
+	    cmocka_unit_test(test_gap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,48 +173,28 @@ static void test_limits(void **state)
 	assert_int_equal(parse(big, n, &h), -414);
 }
 
-static void normal(const char *raw, const char *want)
-{
-	char out[64];
-	int rc = http_path_normalise((struct http_text){raw, strlen(raw)}, out, sizeof(out));
-
-	if (!want) {
-		if (rc != -400)
-			fail_msg("%s is not refused: %d %s", raw, rc, out);
-		return;
-	}
-	assert_int_equal(rc, 0);
-	assert_string_equal(out, want);
-}
-
 static void test_paths(void **state)
 {
-	normal("/", "/");
-	normal("//", "/");
-	normal("/a//b", "/a/b");
-	normal("/a/./b/", "/a/b/");
-	normal("/a/../b", "/b");
-	normal("/a/..", "/");
-	normal("/a/b/..", "/a/");
-	normal("/a/.", "/a/");
-	normal("/a/...", "/a/...");
-	normal("/%61%2e", "/a.");
-	normal("/a/%2e%2E/b", "/b");
-	normal("/..", NULL);
-	normal("/a/../..", NULL);
-	normal("/a/../../b", NULL);
-	normal("/%2e%2e/b", NULL);
-	normal("/a%2fb", NULL);
-	normal("/a\\b", NULL);
-	normal("/a%5cb", NULL);
-	normal("/a%00", NULL);
-	normal("/a%0d", NULL);
-	normal("/a%", NULL);
-	normal("/a%4", NULL);
-	normal("/a%zz", NULL);
-	normal("a", NULL);
-	normal("", NULL);
+	static const char *const paths[][2] = {
+	    {"/", "/"},		  {"//", "/"},		{"/a//b", "/a/b"},     {"/a/./b/", "/a/b/"},
+	    {"/a/../b", "/b"},	  {"/a/..", "/"},	{"/a/b/..", "/a/"},    {"/a/.", "/a/"},
+	    {"/a/...", "/a/..."}, {"/%61%2e", "/a."},	{"/a/%2e%2E/b", "/b"}, {"/..", NULL},
+	    {"/a/../..", NULL},	  {"/a/../../b", NULL}, {"/%2e%2e/b", NULL},   {"/a%2fb", NULL},
+	    {"/a\\b", NULL},	  {"/a%5cb", NULL},	{"/a%00", NULL},       {"/a%0d", NULL},
+	    {"/a%", NULL},	  {"/a%4", NULL},	{"/a%zz", NULL},       {"a", NULL},
+	    {"", NULL},
+	};
+	char out[64];
 
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		const char *raw = paths[i][0], *want = paths[i][1];
+		int rc =
+		    http_path_normalise((struct http_text){raw, strlen(raw)}, out, sizeof(out));
+
+		if (rc != (want ? 0 : -400) || (want && strcmp(out, want) != 0))
+			fail_msg("%s: %d %s, not %s", raw, rc, rc ? "" : out,
+				 want ? want : "refused");
+	}
 	char small[4];
 	assert_int_equal(http_path_normalise((struct http_text){"/abcd", 5}, small, sizeof(small)),
 			 -414);
@@ -235,32 +215,33 @@ static void test_query(void **state)
 	assert_int_equal(http_query_get("a=12345678", "a", out, sizeof(out)), -EINVAL);
 }
 
-static void range(const char *text, uint64_t size, int want, uint64_t first, uint64_t last)
-{
-	uint64_t a = 0, b = 0;
-
-	assert_int_equal(http_range_parse((struct http_text){text, strlen(text)}, size, &a, &b),
-			 want);
-	assert_int_equal(a, first);
-	assert_int_equal(b, last);
-}
-
 static void test_ranges(void **state)
 {
-	range("bytes=0-0", 10, 1, 0, 0);
-	range("bytes=3-", 10, 1, 3, 9);
-	range("bytes=3-99", 10, 1, 3, 9);
-	range("bytes=-4", 10, 1, 6, 9);
-	range("bytes=-40", 10, 1, 0, 9);
-	range("bytes=10-", 10, -416, 0, 0);
-	range("bytes=-0", 10, -416, 0, 0);
-	range("bytes=0-", 0, -416, 0, 0);
-	range("bytes=5-4", 10, 0, 0, 0);
-	range("bytes=0-1,3-4", 10, 0, 0, 0);
-	range("bytes=-", 10, 0, 0, 0);
-	range("bytes=a-b", 10, 0, 0, 0);
-	range("lines=0-1", 10, 0, 0, 0);
-	range("bytes=99999999999999999999-", 10, 0, 0, 0);
+	static const struct {
+		const char *text;
+		uint64_t size;
+		int want;
+		uint64_t first, last;
+	} t[] = {
+	    {"bytes=0-0", 10, 1, 0, 0},	  {"bytes=3-", 10, 1, 3, 9},
+	    {"bytes=3-99", 10, 1, 3, 9},  {"bytes=-4", 10, 1, 6, 9},
+	    {"bytes=-40", 10, 1, 0, 9},	  {"bytes=10-", 10, -416, 0, 0},
+	    {"bytes=-0", 10, -416, 0, 0}, {"bytes=0-", 0, -416, 0, 0},
+	    {"bytes=5-4", 10, 0, 0, 0},	  {"bytes=0-1,3-4", 10, 0, 0, 0},
+	    {"bytes=-", 10, 0, 0, 0},	  {"bytes=a-b", 10, 0, 0, 0},
+	    {"lines=0-1", 10, 0, 0, 0},	  {"bytes=99999999999999999999-", 10, 0, 0, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		uint64_t a = 0, b = 0;
+		int rc = http_range_parse((struct http_text){t[i].text, strlen(t[i].text)},
+					  t[i].size, &a, &b);
+
+		if (rc != t[i].want || a != t[i].first || b != t[i].last)
+			fail_msg("%s of %llu: %d, %llu-%llu", t[i].text,
+				 (unsigned long long)t[i].size, rc, (unsigned long long)a,
+				 (unsigned long long)b);
+	}
 }
 
 static void test_etags(void **state)
@@ -273,26 +254,34 @@ static void test_etags(void **state)
 	assert_true(http_etag_match((struct http_text){"*", 1}, "\"c\""));
 }
 
-static enum http_coding choose(const char *accept)
-{
-	return http_coding_choose((struct http_text){accept, strlen(accept)});
-}
-
 static void test_codings(void **state)
 {
-	assert_int_equal(choose(""), HTTP_IDENTITY);
-	assert_int_equal(choose("gzip"), HTTP_GZIP);
-	assert_int_equal(choose("gzip, deflate, br"), HTTP_BROTLI);
-	assert_int_equal(choose("x-gzip"), HTTP_GZIP);
-	assert_int_equal(choose("GZIP;q=0.5 , br;q=0.4"), HTTP_GZIP);
-	assert_int_equal(choose("br;q=0, gzip;q=0"), HTTP_IDENTITY);
-	assert_int_equal(choose("br;q=0, *"), HTTP_GZIP);
-	assert_int_equal(choose("*;q=0"), HTTP_IDENTITY);
-	assert_int_equal(choose("identity, gzip;q=0.9"), HTTP_IDENTITY);
-	assert_int_equal(choose("identity;q=0.5, gzip;q=0.501"), HTTP_GZIP);
-	assert_int_equal(choose("deflate, zstd"), HTTP_IDENTITY);
-	assert_int_equal(choose("br;q=2, gzip;q=x, gzip;q=0.1234, gzip;z=1"), HTTP_IDENTITY);
-	assert_int_equal(choose(",,;,gzip;q=1.000,"), HTTP_GZIP);
+	static const struct {
+		const char *accept;
+		enum http_coding want;
+	} t[] = {
+	    {"", HTTP_IDENTITY},
+	    {"gzip", HTTP_GZIP},
+	    {"gzip, deflate, br", HTTP_BROTLI},
+	    {"x-gzip", HTTP_GZIP},
+	    {"GZIP;q=0.5 , br;q=0.4", HTTP_GZIP},
+	    {"br;q=0, gzip;q=0", HTTP_IDENTITY},
+	    {"br;q=0, *", HTTP_GZIP},
+	    {"*;q=0", HTTP_IDENTITY},
+	    {"identity, gzip;q=0.9", HTTP_IDENTITY},
+	    {"identity;q=0.5, gzip;q=0.501", HTTP_GZIP},
+	    {"deflate, zstd", HTTP_IDENTITY},
+	    {"br;q=2, gzip;q=x, gzip;q=0.1234, gzip;z=1", HTTP_IDENTITY},
+	    {",,;,gzip;q=1.000,", HTTP_GZIP},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		enum http_coding c =
+		    http_coding_choose((struct http_text){t[i].accept, strlen(t[i].accept)});
+
+		if (c != t[i].want)
+			fail_msg("%s: %d, not %d", t[i].accept, c, t[i].want);
+	}
 }
 
 static void test_dates(void **state)

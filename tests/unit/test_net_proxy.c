@@ -24,11 +24,14 @@ static void test_v1(void **state)
 {
 	static const char four[] = "PROXY TCP4 192.0.2.1 192.0.2.9 4711 443\r\nGET / HTTP/1.1\r\n";
 	static const char six[] = "PROXY TCP6 2001:db8::1 2001:db8::2 65535 443\r\n";
+	static const char mapped[] = "PROXY TCP6 ::ffff:192.0.2.1 ::ffff:192.0.2.9 4711 443\r\n";
 	static const char unknown[] = "PROXY UNKNOWN ffff::1 ffff::2 1 2\r\nx";
 	struct net_addr a;
 
 	assert_string_equal(is_of(four, sizeof(four) - 1, 41), "192.0.2.1:4711");
 	assert_string_equal(is_of(six, sizeof(six) - 1, sizeof(six) - 1), "[2001:db8::1]:65535");
+	assert_string_equal(is_of(mapped, sizeof(mapped) - 1, sizeof(mapped) - 1),
+			    "192.0.2.1:4711");
 	assert_int_equal(net_proxy_read(unknown, sizeof(unknown) - 1, &a), 35);
 	assert_int_equal(a.family, 0);
 	for (size_t n = 0; n < 41; n++) /* in any pieces */
