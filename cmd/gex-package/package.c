@@ -46,6 +46,7 @@ static void on_segment(void *arg, struct cmaf_track *t, struct cmaf_segment *s)
 
 	clock_on_segment(p, t, s);
 	hold_on_part(p, t);
+	early_ask_again(p);
 	if (p->dvr)
 		dvr_segment(p->dvr, p->cmaf, s, t);
 }
@@ -397,6 +398,7 @@ static void on_tick(void *arg)
 	keys_tick(p->keys, p->cmaf);
 	hold_expire(p, now, false);
 	clock_expire(p, now, false);
+	early_ask_again(p);
 	loop_timer_in(&p->tick, TICK_US);
 	if (p->end_us && now >= p->end_us)
 		origin_ended(p->origin, p, EX_OK); /* p may be no more */
@@ -445,6 +447,8 @@ int package_create(struct package **out, struct package_conf *conf, struct acces
 	p->loop = o->loop;
 	p->metrics = o->metrics;
 	list_init(&p->live_list);
+	list_init(&p->early);
+	p->began_us = loop_now_us(o->loop);
 	for (size_t i = 0; i < CMAF_RENDITIONS; i++) {
 		for (int kind = 0; kind < HOLD_KINDS; kind++)
 			list_init(&p->rendition[i].held[kind]);
@@ -608,6 +612,7 @@ void package_drain(struct package *p)
 {
 	hold_expire(p, loop_now_us(p->loop), true);
 	clock_expire(p, loop_now_us(p->loop), true);
+	early_drain(p);
 	live_end(p);
 }
 
@@ -621,6 +626,7 @@ void package_destroy(struct package *p)
 	keep_state(p);
 	state_finish(&p->state);
 	drop_presentation(p);
+	early_drain(p);
 	keys_destroy(p->keys);
 	dvr_destroy(p->dvr);
 	vod_destroy(p->vod);

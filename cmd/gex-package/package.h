@@ -10,6 +10,7 @@
  *   reload.c   streams that come, go and change by SIGHUP, all or none
  *   text.c     playlists and MPD: made once a version, compressed once, with the viewer's token
  *   hold.c     playlists and parts that are waited for
+ *   early.c    requests that come before there is a stream
  *   clock.c    segments: asked for by the clock, sent while they are made, stood in for when they do not come
  *   live.c     a rendition as one file without an end
  *   vod*.c     recordings (vod.h)
@@ -177,11 +178,13 @@ struct package {
 	int64_t last_packet_us, lost_us; /* monotonic; lost_us 0: there is a source */
 	bool refused;			 /* what came cannot be packaged: said once */
 	bool was_open;
-	bool away;    /* the source is, and what is packaged is not its */
-	bool over;    /* its source has ended and its time with it: nothing is served */
-	int status;   /* then: 0, or that it could not be read (sysexits) */
-	bool leaving; /* taken out by a reload: players may finish */
-	int held;     /* requests held now */
+	bool away;	   /* the source is, and what is packaged is not its */
+	bool over;	   /* its source has ended and its time with it: nothing is served */
+	int status;	   /* then: 0, or that it could not be read (sysexits) */
+	bool leaving;	   /* taken out by a reload: players may finish */
+	int64_t began_us;  /* monotonic */
+	struct list early; /* early.c: requests, by their links */
+	int held;	   /* requests held now */
 	struct delay hold[HOLD_KINDS]; /* how long each was when it was answered */
 	struct http_page delays;       /* latency.json, made at delays_us */
 	int64_t delays_us;
@@ -303,6 +306,14 @@ bool hold_is_there(const struct cmaf_track *t, int64_t number, int part);
 void hold_on_end(struct package *p);
 /* Answers those who have waited too long; all: everybody. */
 void hold_expire(struct package *p, int64_t now_us, bool all);
+
+/* early.c */
+/* Keeps r, for `path` below /NAME/ (in r's own), until there is something to serve; or answers it by 503. */
+void early_keep(struct package *p, const char *path, struct http_request *r);
+/* Serves those for whom there is, and those who have waited too long. */
+void early_ask_again(struct package *p);
+/* Answers all of them by 503. */
+void early_drain(struct package *p);
 
 /* clock.c: whole segments, for players that ask by the clock */
 /* Answers r, or keeps it until there is an answer. init: the name of the init segment that its player has, to which

@@ -381,12 +381,10 @@ static void rendition(struct package *p, const char *path, struct http_request *
 	    (media ? part < 0 && dvr_get_segment(p->dvr, name, number, r)
 		   : dvr_get_init(p->dvr, name, file, r)))
 		return;
-	if (!p->cmaf)
-		not_yet(r);
+	if (!p->cmaf || (t && !strcmp(file, "index.m3u8") && !cmaf_ready(p->cmaf)))
+		early_keep(p, path, r);
 	else if (!t)
 		not_found(r);
-	else if (!strcmp(file, "index.m3u8") && !cmaf_ready(p->cmaf))
-		not_yet(r);
 	else if (!strcmp(file, "index.m3u8"))
 		media_playlist(p, t, r);
 	else if (!strcmp(file, "iframes.m3u8") && t->kind == MEDIA_VIDEO && by_chunks(p))
@@ -499,7 +497,7 @@ void serve(struct package *p, const char *path, struct http_request *r)
 	else if (!strcmp(path, "live.mp4") && ready && !p->cmaf->ended)
 		live_start(p, r);
 	else if (!strcmp(path, "index.m3u8") || of_chunks)
-		not_yet(r);
+		early_keep(p, path, r);
 	else
 		send_file(p, *path ? path : "player.html", r);
 }

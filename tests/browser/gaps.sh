@@ -1,7 +1,10 @@
 #!/bin/bash
-# Players go on when the source comes back, without a reload of the page: what carries gex-transcode's output to gex-package is gone for
-# a while. `-g SECONDS,SECONDS...` after each other (2), `-p PLAYER,PLAYER...` one after the other: the page's hls, dash, mp4; and
-# hls.js, dash.js, Shaka as they come (dash.js).
+# Players go on, without a reload of the page, when what carries gex-transcode's output to gex-package is gone for a while, and when
+# gex-package is killed.
+#
+#   tests/browser/gaps.sh [-g SECONDS,...] [-k SECONDS,...] [-p PLAYER,...]   gaps of the source (2), kills of gex-package after which
+#       it is started again after so long (0), of each player one after the other: the page's hls, dash, mp4; as they come
+#       hls.js, dash.js, shaka (dash.js)
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../media/live.sh"
@@ -9,10 +12,11 @@
 watch=$(dirname "$0")/watch.mjs
 export LIVE_SIZE=320x180 LIVE_RATE=300
 
-GAPS=2 PLAYERS=dash.js CALM=5
-while getopts g:p: opt; do
+GAPS=2 KILLS=0 PLAYERS=dash.js CALM=5
+while getopts g:k:p: opt; do
 	case $opt in
 	g) GAPS=${OPTARG//,/ } ;;
+	k) KILLS=${OPTARG//,/ } ;;
 	p) PLAYERS=${OPTARG//,/ } ;;
 	*) exit 64 ;;
 	esac
@@ -40,8 +44,11 @@ wait_ready transcoder
 live_source live "srt://127.0.0.1:$srt?latency=20000"
 retry 20 test -S "$TMPDIR/from.sock" || fail "no output"
 relay
-spawn -r packager "$BUILD/gex-package" -i "unix:$TMPDIR/to.sock" -l "http://127.0.0.1:$port" -S package.latency=400ms
-wait_ready packager
+packager() {
+	spawn -r packager "$BUILD/gex-package" -i "unix:$TMPDIR/to.sock" -l "http://127.0.0.1:$port" -S package.latency=400ms
+	wait_ready packager
+}
+packager
 retry 30 ready || fail "no playlist"
 
 # get KEY: a figure of the last watch.
@@ -58,20 +65,25 @@ plays() {
 	[ "$(grep -c 'latency_ms=[0-9]' "$TMP/player.log")" -ge $((4 * CALM)) ]
 }
 
+# without PROCESS SECONDS: it is killed, and started again after so long; the player goes on.
+without() {
+	local back
+	kill9 "$1"
+	sleep "$2" # this is what is tried
+	"$1"
+	back=$(now_ms)
+	retry 40 shown_after "$back" || fail "$player does not go on after $2 s without the $1"
+	echo "ok - $player goes on after $2 s without the $1"
+	figure "$player: after $2 s without the $1, ms" "$((at - back))" at_most 3000
+	retry 20 shown_after $((back + 1000 * CALM)) || fail "$player does not go on for long"
+}
+
 for player in $PLAYERS; do
 	# shellcheck disable=SC2086
 	spawn player node "$watch" --seconds 600 --settle 1 --progress ${how[$player]}
 	retry 60 plays || fail "$player does not play"
-	for gap in $GAPS; do
-		kill9 relay
-		sleep "$gap" # this is what is tried
-		relay
-		back=$(now_ms)
-		retry 40 shown_after "$back" || fail "$player does not go on after a gap of $gap s"
-		echo "ok - $player goes on after a gap of $gap s"
-		figure "$player: after the source, ms" "$((at - back))" at_most 3000
-		retry 20 shown_after $((back + 1000 * CALM)) || fail "$player does not go on for long"
-	done
+	for gap in $GAPS; do without relay "$gap"; done
+	for gap in $KILLS; do without packager "$gap"; done
 	stop player
 	figure "$player: stalls" "$(get stalls)" at_most 99
 	figure "$player: longest, ms" "$(get stall_max_ms)" at_most 20000
