@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "dvr.h"
+#include "keys.h"
 #include "os/os.h"
 #include "package.h"
 #include "vod.h"
@@ -65,6 +66,7 @@ static void tell_captions(const struct package *p, struct archive_captions *out)
 	out->unknown = !out->n;
 }
 
+/* NULL without memory; empty for an MPD in which nothing could be. */
 static struct buf *render(struct package *p, const struct archive *a, enum shift_kind kind,
 			  const struct archive_track *t, const struct archive_range *range,
 			  bool delta)
@@ -79,6 +81,7 @@ static struct buf *render(struct package *p, const struct archive *a, enum shift
 	snprintf(time_url, sizeof(time_url), "/%s/time", p->conf->name);
 	if (p->dvr)
 		tell_captions(p, &p->dvr->archive.captions);
+	p->dvr->archive.keys = keys_places(p, p->conf);
 	if (kind == SHIFT_MULTIVARIANT)
 		archive_hls_multivariant(a, range, playlist, f);
 	else if (kind == SHIFT_MEDIA)
@@ -114,6 +117,11 @@ static void send_page(struct package *p, struct http_request *r, enum shift_kind
 	struct buf *plain = page ? page->body[HTTP_IDENTITY] : NULL;
 	struct buf *b = plain ? with_token(p, r, plain, kind == SHIFT_MPD) : NULL;
 
+	if (b && !b->len) {
+		reply(r, 404);
+		buf_unref(b);
+		return;
+	}
 	if (b && b == plain && b->len <= COMPRESS_MAX) {
 		http_reply_page(r, &a, page);
 	} else if (b) {
