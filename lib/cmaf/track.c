@@ -636,10 +636,22 @@ static int stand(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 	return rc ? rc : end_by_grid(c, t);
 }
 
+/* A segment that has ended a little before its time gets nothing more: what follows begins with the next. */
+static void step_over(const struct cmaf *c, struct cmaf_track *t)
+{
+	struct cmaf_cut *cut = t->cut;
+	int64_t from = cmaf_grid_start(&c->grid, t->scale, cut->last_number, 0),
+		to = cmaf_grid_start(&c->grid, t->scale, cut->last_number + 1, 0);
+
+	if (!cut->cur && cut->next > from + t->frame && cut->next + t->frame / 2 < to)
+		cut->next = to;
+}
+
 int track_stand(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t until)
 {
 	struct cmaf_cut *cut = t->cut;
 
+	step_over(c, t);
 	for (;;) {
 		int64_t dur = t->kind == MEDIA_VIDEO ? end_of_part(c, t) - cut->next : t->frame;
 
@@ -650,6 +662,18 @@ int track_stand(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, in
 			return rc;
 		cut->standing = true;
 	}
+}
+
+/* Does more of the source's media before segment `number` not come than a frame or two that its encoder left out? What is
+ * longer than all that is listed is nobody's concern. */
+static bool is_missing(const struct cmaf *c, const struct cmaf_track *t, int64_t number)
+{
+	const struct cmaf_cut *cut = t->cut;
+	int64_t missing = cmaf_grid_start(&c->grid, t->scale, number, 0) - cut->next;
+
+	return c->conf.slate && cut->started && number > cut->last_number &&
+	       number - cut->last_number <= c->conf.window &&
+	       cmaf_us(t, missing) > c->part_target_us;
 }
 
 /* The source is back: its media may go on at the beginning of a segment that the slate has not begun. What is left of that
@@ -678,7 +702,7 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 	if (rc == -ENOMEM)
 		return rc;
 	rc = 0; /* damaged parameters: those before hold */
-	if (!t->init || !read_frame(t, p, offset_us, &f) || !split_frame(c, t, p)) {
+	if (!t->init || !read_frame(t, p, offset_us, &f)) {
 		t->dropped++;
 		return 0;
 	}
@@ -686,8 +710,8 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 		follow_key(c, t, f.x);
 	fill_hole(c, t, &f);
 	int64_t number = cmaf_grid_number(&c->grid, t->scale, f.x + t->frame / 2);
-	cut->standing |= t->changed && cut->was; /* up to where others begin */
-	if (cut->standing && !may_return(c, t, &f, number)) {
+	cut->standing |= (t->changed && cut->was) || is_missing(c, t, number);
+	if ((cut->standing && !may_return(c, t, &f, number)) || !split_frame(c, t, p)) {
 		t->dropped++;
 		return 0;
 	}
