@@ -86,12 +86,6 @@ static void log_presentation(const char *name, const struct cmaf *c)
 		 (double)c->grid.d.num / (double)c->grid.d.den, (double)c->part_target_us / 1e6);
 }
 
-/* Where keys are; borrowed from pc. */
-static const char *key_uri(const struct package_conf *pc)
-{
-	return pc->encryption_uri ? pc->encryption_uri : "../key/";
-}
-
 /* first_key_us: 0 for a stream in UTC. */
 static void make_presentation(struct package *p, int64_t first_key_us)
 {
@@ -111,9 +105,7 @@ static void make_presentation(struct package *p, int64_t first_key_us)
 	    .latency_us = pc->latency_us,
 	    .slate = pc->slate_us > 0,
 	    .scheme = keys_scheme(pc),
-	    .key_uri = key_uri(pc),
-	    .license = pc->encryption_uri ? NULL : p->license,
-	    .key_formats = keys_formats(pc),
+	    .keys = keys_places(p, pc),
 	    .discontinuities = p->discontinuities,
 	    .heard = p->heard,
 	};
@@ -438,6 +430,12 @@ static void on_tick(void *arg)
 
 /* ---- making and ending ---- */
 
+/* Where keys of the past are kept, as dvr_conf has it: where players get none from here they are none of its business. */
+static const char *keys_of_past(const struct package_conf *pc)
+{
+	return pc->encryption_uri ? NULL : pc->dvr_keys ? pc->dvr_keys : "";
+}
+
 static int open_dvr(struct package *p, const struct package_conf *pc, char *err)
 {
 	struct dvr_conf c = {
@@ -446,6 +444,7 @@ static int open_dvr(struct package *p, const struct package_conf *pc, char *err)
 	    .window_us = pc->dvr_window_us,
 	    .size = pc->dvr_size,
 	    .clip_us = pc->clip_us,
+	    .keys = keys_of_past(pc),
 	};
 	int rc = c.dir && *c.dir ? origin_disks(p->origin, &c.write, &c.read) : -ENOENT;
 
@@ -537,9 +536,11 @@ unsigned package_needs(const struct package *p, unsigned changes)
 static void change_dvr(struct package *p, const struct package_conf *c)
 {
 	const char *was = p->conf->dvr ? p->conf->dvr : "", *is = c->dvr ? c->dvr : "";
+	const char *keys_were = keys_of_past(p->conf), *keys_are = keys_of_past(c);
 	char err[DVR_ERR] = "";
 
-	if (strcmp(was, is)) {
+	if (strcmp(was, is) || !keys_were != !keys_are ||
+	    (keys_are && strcmp(keys_were, keys_are))) {
 		dvr_destroy(p->dvr);
 		p->dvr = NULL;
 		if (open_dvr(p, c, err))
@@ -600,7 +601,7 @@ void package_change(struct package *p, struct package_conf *conf, struct access 
 		return;
 	p->cmaf->conf.memory = conf->memory;
 	p->cmaf->conf.slate = conf->slate_us > 0;
-	p->cmaf->conf.key_uri = key_uri(conf);
+	p->cmaf->conf.keys = keys_places(p, conf);
 }
 
 void package_leave(struct package *p)

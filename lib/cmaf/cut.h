@@ -28,8 +28,8 @@ struct cmaf_cut {
 	size_t npend;
 	struct subsamples subs, split; /* its, of encrypted video; of the frame at hand */
 	int64_t pend_dur;
-	struct avc_sets *sets; /* of video that is to be encrypted; NULL: none */
-	int keyless;	       /* segments in a row without a key frame at their beginning */
+	void *sets;  /* the coder's, of video that is to be encrypted; NULL: none */
+	int keyless; /* segments in a row without a key frame at their beginning */
 	bool warned, warned_slices;
 	int64_t told;	       /* messages that its chunks have had (emsg.h) */
 	bool standing;	       /* a slate is what it has last, or gets next */

@@ -66,10 +66,11 @@ static int read_sets(struct cmaf *c, struct cmaf_track *t, const uint8_t *p, siz
 	if (c->conf.scheme != CMAF_CBCS || t->kind != MEDIA_VIDEO)
 		return 0;
 	if (!cut->sets)
-		cut->sets = calloc(1, sizeof(*cut->sets));
+		cut->sets = calloc(1, t->coder->sets);
 	if (!cut->sets)
 		return -ENOMEM;
-	avc_sets_read(cut->sets, p, n);
+	if (t->coder->learn)
+		t->coder->learn(cut->sets, p, n);
 	return 0;
 }
 
@@ -454,7 +455,7 @@ static bool split_frame(const struct cmaf *c, struct cmaf_track *t, const struct
 	cut->split.len = 0;
 	if (c->conf.scheme != CMAF_CBCS || t->kind != MEDIA_VIDEO)
 		return true;
-	if (cut->sets && !avc_subsamples(cut->sets, p->data, p->size, &cut->split))
+	if (cut->sets && !t->coder->split(cut->sets, p->data, p->size, &cut->split))
 		return true;
 	if (!cut->warned_slices)
 		log_warn(t->name, "pictures are left out: their slices are of a kind that cannot "
@@ -647,11 +648,10 @@ static void step_over(const struct cmaf *c, struct cmaf_track *t)
 		cut->next = to;
 }
 
-int track_stand(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t until)
+static int stand_until(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t until)
 {
 	struct cmaf_cut *cut = t->cut;
 
-	step_over(c, t);
 	for (;;) {
 		int64_t dur = t->kind == MEDIA_VIDEO ? end_of_part(c, t) - cut->next : t->frame;
 
@@ -662,6 +662,18 @@ int track_stand(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, in
 			return rc;
 		cut->standing = true;
 	}
+}
+
+int track_stand(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t until)
+{
+	struct subsamples of_frame = t->cut->split; /* at hand, which comes behind */
+
+	t->cut->split = (struct subsamples){0};
+	step_over(c, t);
+	int rc = stand_until(c, t, p, until);
+	vec_free(&t->cut->split);
+	t->cut->split = of_frame;
+	return rc;
 }
 
 /* Does more of the source's media before segment `number` not come than a frame or two that its encoder left out? What is
@@ -702,7 +714,8 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 	if (rc == -ENOMEM)
 		return rc;
 	rc = 0; /* damaged parameters: those before hold */
-	if (!t->init || !read_frame(t, p, offset_us, &f)) {
+	bool split = t->init && split_frame(c, t, p);
+	if (!split || !read_frame(t, p, offset_us, &f)) {
 		t->dropped++;
 		return 0;
 	}
@@ -711,7 +724,7 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 	fill_hole(c, t, &f);
 	int64_t number = cmaf_grid_number(&c->grid, t->scale, f.x + t->frame / 2);
 	cut->standing |= (t->changed && cut->was) || is_missing(c, t, number);
-	if ((cut->standing && !may_return(c, t, &f, number)) || !split_frame(c, t, p)) {
+	if (cut->standing && !may_return(c, t, &f, number)) {
 		t->dropped++;
 		return 0;
 	}

@@ -174,7 +174,7 @@ static ssize_t sock_send(void *arg, const struct iovec *v, int n)
 		return -errno;
 	sent = MAX(sent, 0);
 	t->server->sent += sent;
-	t->writing = (size_t)sent < total;
+	t->writing |= (size_t)sent < total; /* until the kernel tells that there is room */
 	return sent;
 }
 

@@ -1,12 +1,13 @@
 /* hls-crowd: many players of LL-HLS in one process. Each reloads its playlists by blocking requests and takes each new part
  * of one rendition, and of the sound, as hls.js does; nothing is decoded.
  *
- *   hls-crowd [-n PLAYERS] [-t TIME] [-w TIME] [-r PER_S] [-a AUDIO] [-q QUERY] [-F ADDRESS] [-A ADDRESSES] [-2]
+ *   hls-crowd [-n PLAYERS] [-t TIME] [-w TIME] [-r PER_S] [-a AUDIO] [-q QUERY] [-A ADDRESSES] [-2] [-H]
  *             http[s]://HOST:PORT/NAME VIDEO...
  *
  * -n 200; -t 10s to watch, after -w 3s to come in; -r so many begin in a second (1000); -a the sound's rendition; -q goes
- * with each playlist's address; -A so many addresses the connections come from (200), -F the first of them (127.0.0.2 to a server
- * there, else as the kernel likes); -2 HTTP/2. The players are spread over the VIDEO renditions. With HTTP/1.1 each has two connections for each track, with HTTP/2 one in all.
+ * with each playlist's address; -A so many addresses the connections come from, to a server on 127.0.0.0/8 (200); -2 HTTP/2;
+ * -H the hinted part is asked for ahead, as Apple's players do. The players are spread over the VIDEO renditions.
+ * With HTTP/1.1 each has two connections for each track, with HTTP/2 one in all.
  *
  * A part is made at PROGRAM-DATE-TIME plus the lengths of the parts up to it: its age is when its last byte came, less that.
  * How late it is (late_) is its age less the least age of any part of its rendition; how long it took from the first player
@@ -79,7 +80,7 @@ static struct crowd {
 	struct player *player;
 	int64_t begun, requests, failed, skipped;
 	VEC(struct sample) samples;
-	bool counting;
+	bool counting, hints;
 } crowd = {.n = 200, .time_us = 10 * SEC_US, .warm_us = 3 * SEC_US, .per_s = 1000, .sources = 200};
 
 static volatile sig_atomic_t marked, ended;
@@ -130,7 +131,7 @@ static void add_part(struct rendition *t, const char *uri, int64_t end_us)
 /* Text of a playlist: new parts are noted; false when it has no hint at the next. */
 static bool read_playlist(struct rendition *t, char *text, struct memo *m)
 {
-	int64_t at_us = 0;
+	int64_t at_us = 0, last_us = 0;
 	char *rest = text, *line;
 	long long number, index;
 	bool hint = false;
@@ -141,12 +142,15 @@ static bool read_playlist(struct rendition *t, char *text, struct memo *m)
 		if (str_starts(line, "#EXT-X-PROGRAM-DATE-TIME:")) {
 			at_us = read_date(line + 25);
 		} else if (str_starts(line, "#EXT-X-PART:DURATION=") && uri) {
-			at_us += (int64_t)(strtod(line + 21, NULL) * 1e6);
+			last_us = (int64_t)(strtod(line + 21, NULL) * 1e6);
+			at_us += last_us;
 			add_part(t, uri + 5, at_us);
 		} else if (str_starts(line, "#EXT-X-PRELOAD-HINT:TYPE=PART") && uri) {
 			hint = sscanf(uri + 5, "%lld.%lld.", &number, &index) == 2;
 			m->next_number = number;
 			m->next_part = index;
+			if (crowd.hints) /* it will be as long as the one before */
+				add_part(t, uri + 5, at_us + last_us);
 		}
 	}
 	m->known = t->known;
@@ -424,9 +428,8 @@ static void add_track(const char *name)
 static int read_options(int argc, char **argv, bool *h2)
 {
 	int opt, r = 0;
-	struct in_addr first;
 
-	while (!r && (opt = getopt(argc, argv, "n:t:w:r:a:q:F:A:2")) != -1) {
+	while (!r && (opt = getopt(argc, argv, "n:t:w:r:a:q:A:2H")) != -1) {
 		switch (opt) {
 		case 'n':
 			r = num_int(optarg, &crowd.n);
@@ -440,9 +443,8 @@ static int read_options(int argc, char **argv, bool *h2)
 		case 'r':
 			r = num_int(optarg, &crowd.per_s);
 			break;
-		case 'F':
-			r = inet_pton(AF_INET, optarg, &first) == 1 ? 0 : -EINVAL;
-			crowd.web.source = r ? 0 : ntohl(first.s_addr);
+		case 'H':
+			crowd.hints = true;
 			break;
 		case 'A':
 			r = num_int(optarg, &crowd.sources);

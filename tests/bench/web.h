@@ -35,12 +35,13 @@ static inline void web_flush(struct web_conn *c)
 
 static inline void web_choose_source(struct web *w, int fd)
 {
+	const struct sockaddr_in *to = (const struct sockaddr_in *)&w->to;
 	struct sockaddr_in from = {.sin_family = AF_INET};
 
-	if (!w->source || !w->sources || w->to.ss_family != AF_INET)
+	if (!w->sources || to->sin_family != AF_INET || ntohl(to->sin_addr.s_addr) >> 24 != 127)
 		return;
 	set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-	from.sin_addr.s_addr = htonl(w->source + (uint32_t)(w->opened % w->sources));
+	from.sin_addr.s_addr = htonl(0x7f000002u + (uint32_t)(w->opened % w->sources));
 	if (bind(fd, (struct sockaddr *)&from, sizeof(from)))
 		die("bind");
 }
@@ -313,9 +314,6 @@ static inline void web_init(struct web *w, const char *url, bool h2, const char 
 		die(url);
 	*path = url + (tls ? 8 : 7) + used;
 	w->to_len = address(host, port, &w->to);
-	if (!w->source && w->to.ss_family == AF_INET &&
-	    *(const uint8_t *)&((const struct sockaddr_in *)&w->to)->sin_addr == 127)
-		w->source = INADDR_LOOPBACK + 1;
 	snprintf(w->host, sizeof(w->host), "%s:%s", host, port);
 	w->h2 = h2;
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -22,9 +22,7 @@ struct web {
 	int epoll;
 	SSL_CTX *tls; /* NULL: in clear */
 	bool h2;
-	uint32_t
-	    source; /* the first address that connections come from, IPv4; 0: the kernel chooses */
-	unsigned sources; /* so many of them, in turn */
+	unsigned sources; /* addresses that connections to 127.0.0.0/8 come from */
 	int64_t opened, broken, bytes;
 	unsigned nap_us; /* before the next look */
 };
