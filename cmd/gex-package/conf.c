@@ -18,6 +18,7 @@
 	    KEY(S, "memory", CONF_SIZE, O(memory), D("512M"), 1 << 20, INT64_C(1) << 40, \
 		CONF_RELOAD), \
 	    KEY(S, "dvr", CONF_STR, O(dvr), NULL, 0, 0, CONF_RELOAD), \
+	    KEY(S, "dvr_keys", CONF_STR, O(dvr_keys), NULL, 0, 0, CONF_RELOAD), \
 	    KEY(S, "state", CONF_STR, O(state), NULL, 0, 0, CONF_RELOAD), \
 	    KEY(S, "vod", CONF_STR, O(vod), NULL, 0, 0, CONF_RELOAD), \
 	    KEY(S, "dvr_window", CONF_DURATION, O(dvr_window_us), D("4h"), 60 * SEC_US, \

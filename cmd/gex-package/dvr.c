@@ -18,6 +18,7 @@ static void free_all(struct dvr *d)
 	dvr_files_close(&d->pictures.out);
 	if (d->lock >= 0)
 		close(d->lock);
+	dvr_keys_finish(d);
 	archive_finish(&d->archive);
 	free(d);
 }
@@ -84,6 +85,7 @@ static void on_written(struct disk_job *j)
 	struct dvr *d = w->d;
 	int rc = j->rc ? j->rc : take(d, w);
 
+	d->writing--;
 	if (rc) {
 		dvr_lose(d, w->slot, w->e.discontinuity, DVR_DISK);
 		if (w->slot->id == w->id)
@@ -140,7 +142,7 @@ static struct dvr_write *make_write(struct dvr *d, const struct cmaf *c, const s
 }
 
 static struct archive_about about(const struct cmaf *c, const struct cmaf_track *t,
-				  const struct cmaf_init *init)
+				  const struct cmaf_init *init, const struct cmaf_key *key)
 {
 	struct archive_about a = {
 	    .index = t->index,
@@ -162,6 +164,11 @@ static struct archive_about about(const struct cmaf *c, const struct cmaf_track 
 	str_copy(a.label, sizeof(a.label), t->label);
 	str_copy(a.codec, sizeof(a.codec), init->codec);
 	str_copy(a.init, sizeof(a.init), init->name);
+	if (key) {
+		a.scheme = c->conf.scheme;
+		memcpy(a.kid, key->kid, sizeof(a.kid));
+		memcpy(a.iv, key->iv, sizeof(a.iv));
+	}
 	return a;
 }
 
@@ -177,10 +184,10 @@ void dvr_choose_file(struct dvr *d, struct dvr_write *w, int64_t start_us)
 	int64_t span = base_floor_div(start_us, span_us(d));
 
 	if (slot->id == INT64_MIN ||
-	    (!w->e.gap && (span != slot->span || strcmp(slot->init, w->about.init) != 0))) {
+	    (!w->e.gap && (span != slot->span || !archive_same(&slot->is, &w->about)))) {
 		slot->id = w->e.number;
 		slot->span = span;
-		str_copy(slot->init, sizeof(slot->init), w->about.init);
+		slot->is = w->about;
 	}
 	w->id = slot->id;
 }
@@ -203,6 +210,7 @@ void dvr_post(struct dvr *d, struct dvr_write *w)
 	slot->owed = false;
 	slot->breaks += w->e.discontinuity;
 	d->pending++;
+	d->writing++;
 }
 
 static void keep(struct dvr *d, const struct cmaf *c, const struct cmaf_track *t,
@@ -228,10 +236,12 @@ static void keep(struct dvr *d, const struct cmaf *c, const struct cmaf_track *t
 		return;
 	}
 	w->init = buf_ref(init->buf);
-	w->about = about(c, t, init);
+	w->about = about(c, t, init, s->key);
 	w->about.breaks = slot->breaks;
 	dvr_choose_file(d, w, cmaf_us(t, s->start));
 	w->e.discontinuity |= slot->owed || first;
+	if (s->key)
+		dvr_keys_add(d, s->key);
 	dvr_post(d, w);
 }
 
@@ -358,6 +368,7 @@ static void on_tick(void *arg)
 
 	for (int i = 0; i < 64 && expire_one(d); i++)
 		;
+	dvr_keys_tick(d);
 	loop_timer_in(&d->tick, TICK_US);
 }
 
@@ -442,7 +453,7 @@ int dvr_create(struct dvr **out, const struct dvr_conf *c, struct loop *l, struc
 		goto fail;
 	}
 	if ((rc = dvr_files_lock(d, err)) || (rc = dvr_files_load(d, err)) ||
-	    (rc = loop_timer_in(&d->tick, 0)))
+	    (rc = dvr_keys_load(d, c->keys, err)) || (rc = loop_timer_in(&d->tick, 0)))
 		goto fail;
 	if (d->archive.pictures)
 		d->pictures.last = archive_last(d->archive.pictures);

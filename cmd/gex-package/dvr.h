@@ -5,6 +5,7 @@
  *   dvr_files.c the files themselves: what blocks, so it runs on a disk's threads; finding them again at start
  *   dvr_read.c  segments and playlists for viewers
  *   dvr_clip.c  a span as one MP4
+ *   dvr_keys.c  the keys of what is encrypted
  *   dvr_picture.c  thumbnails
  *
  * Nothing here ever waits for the disk. When it is full or fails, segments are lost to the archive, are counted, and it is
@@ -13,6 +14,7 @@
 #define GEX_PACKAGE_DVR_H
 
 #include "cmaf/archive.h"
+#include "cmaf/secret.h"
 #include "disk.h"
 #include "http/http.h"
 #include "metrics/metrics.h"
@@ -25,6 +27,8 @@ struct dvr_conf {
 	const char *name; /* of this one, a folder in it */
 	int64_t window_us, size, clip_us;
 	struct disk *write, *read; /* write has one thread; both outlive it */
+	/* The folder of the file of keys; "": the stream's own; NULL: players get keys elsewhere, and none are kept. */
+	const char *keys;
 };
 
 /* An open file of a track. Only jobs of the writing thread touch it. */
@@ -39,10 +43,18 @@ struct dvr_slot {
 	char name[32];
 	int64_t id,
 	    last; /* of the file in progress; number of the newest segment. INT64_MIN: none */
-	char init[32];
+	struct archive_about is; /* what it is */
 	int64_t span, breaks;
 	bool owed; /* a discontinuity whose segment was lost */
 	struct dvr_out out;
+};
+
+/* Of all that is encrypted there, oldest first; nothing else in it can be read. */
+#define DVR_KEYS 8192
+struct dvr_keys {
+	char path[DVR_PATH]; /* "": none are kept */
+	VEC(struct cmaf_secret) s;
+	bool dirty; /* what is on disk is something else, since now */
 };
 
 enum dvr_loss { DVR_DISK, DVR_QUEUE, DVR_LOSSES };
@@ -59,7 +71,9 @@ struct dvr {
 	struct dvr_slot pictures; /* thumbnails */
 	int lock;		  /* descriptor of the file that says that the folder is ours */
 	bool begun;
+	struct dvr_keys keys;
 	int pending; /* jobs under way */
+	int writing; /* of segments among them */
 	bool closed;
 	bool failing;
 	int64_t retry_us, pause_us; /* failing: nothing is tried before */
@@ -123,6 +137,18 @@ void dvr_files_path(const struct dvr *d, const char *track, int64_t id, const ch
 		    char out[DVR_PATH]);
 /* Reads exactly n bytes of a file; -EIO when there are fewer. On a disk's thread. */
 int dvr_files_read(const char *path, uint64_t offset, void *out, size_t n);
+
+/* ---- dvr_keys.c ---- */
+
+/* Reads the file; that there is none is no error. place: as dvr_conf has it. */
+int dvr_keys_load(struct dvr *d, const char *place, char *err) MUST_USE;
+/* The key of a segment that is going to be kept; it gets to disk before that. */
+void dvr_keys_add(struct dvr *d, const struct cmaf_key *k);
+/* NULL: it is none of the past's. */
+const struct cmaf_secret *dvr_keys_find(const struct dvr *d, const uint8_t kid[16]);
+/* Forgets keys of which nothing is left, and writes what has not got to disk. */
+void dvr_keys_tick(struct dvr *d);
+void dvr_keys_finish(struct dvr *d);
 
 /* ---- dvr_read.c, dvr_clip.c ---- */
 

@@ -406,6 +406,8 @@ static int add_extents(struct clip *c, const struct archive_track *t, int track)
 
 			if (e->gap || end_us <= from_us || start_us >= c->to_us)
 				continue;
+			if (f->about.scheme != CMAF_CLEAR)
+				return -EPERM;
 			if (!init) {
 				init = f->about.init;
 				c->track[track].file = f->id;
@@ -457,7 +459,7 @@ static const struct archive_track *choose(const struct dvr *d, const struct http
 	return best;
 }
 
-/* -ENOENT: there is nothing of the span. */
+/* -ENOENT: there is nothing of the span; -EPERM: something of it is encrypted. */
 static int fill(struct clip *c, const struct http_request *r)
 {
 	static const enum media_kind kinds[TRACKS] = {MEDIA_VIDEO, MEDIA_AUDIO};
@@ -513,7 +515,7 @@ void dvr_clip(struct dvr *d, struct http_request *r)
 	if (!rc)
 		rc = disk_post(d->read, &c->job);
 	if (rc) {
-		refuse(r, rc == -ENOENT ? 404 : 503);
+		refuse(r, rc == -ENOENT ? 404 : rc == -EPERM ? 403 : 503);
 		clip_free(c);
 		return;
 	}

@@ -201,6 +201,16 @@ int dvr_files_read(const char *path, uint64_t offset, void *out, size_t n)
 
 /* ---- finding them again ---- */
 
+/* By AES-128 its boxes cannot be seen: the last block is then no block of zeros, which is what never came to disk reads as. */
+static bool is_sealed(int fd, const struct archive_entry *e)
+{
+	static const uint8_t nothing[16];
+	uint8_t last[16];
+
+	return e->size % 16 == 0 && !read_fd(fd, e->offset + e->size - 16, last, sizeof(last)) &&
+	       memcmp(last, nothing, sizeof(last)) != 0;
+}
+
 /* From the first marker of a JPEG to its last. */
 static bool is_picture(int fd, const struct archive_entry *e)
 {
@@ -219,6 +229,8 @@ static bool is_whole(int fd, const struct archive_file *f, const struct archive_
 
 	if (!strcmp(f->about.codec, PICTURE_CODEC))
 		return is_picture(fd, e);
+	if (f->about.scheme == CMAF_AES128)
+		return is_sealed(fd, e);
 	while (at + sizeof(h) <= end) {
 		struct rd r = rd_of(h, 4);
 
@@ -242,7 +254,9 @@ static void check_end(struct dvr *d, struct archive_file *f, const char *path)
 	size_t from = f->e.len > LOOK_AT ? f->e.len - LOOK_AT : 0;
 
 	for (size_t i = from; i < f->e.len; i++) {
-		if (fd >= 0 && (f->e.at[i].gap || is_whole(fd, f, &f->e.at[i])))
+		const struct archive_entry *e = &f->e.at[i];
+
+		if (fd >= 0 && (e->gap || is_whole(fd, f, e)))
 			continue;
 		log_warn("dvr", "%s: %zu segments at its end are damaged", path, f->e.len - i);
 		f->e.len = i;

@@ -10,14 +10,15 @@
 #include "http/http.h"
 
 struct loop;
+struct package;
 struct package_conf;
 struct keys;
 
-/* What the encryption keys of a stream say; *scheme and *formats (of EXT-X-KEY) are set. 0, or a negative errno with one
- * line in err. Reads the key file. */
+/* Whether what c says of encryption can be; reads the key file. 0, or a negative errno with one line in err. */
 int keys_conf_check(const struct package_conf *c, char *err, size_t cap);
 enum cmaf_scheme keys_scheme(const struct package_conf *c);
-unsigned keys_formats(const struct package_conf *c);
+/* Where players get keys: texts of c and of the stream. */
+struct cmaf_key_places keys_places(const struct package *p, const struct package_conf *c);
 
 /* *out is NULL for a stream in clear. conf outlives it. */
 int keys_create(struct keys **out, const struct package_conf *conf, struct loop *l,
@@ -39,9 +40,9 @@ void keys_forget(struct keys *k);
 bool keys_late(const struct keys *k);
 int64_t keys_failures(const struct keys *k);
 
-/* Answers the path behind key/: the key by that name as 16 bytes. */
-void keys_send(const struct cmaf *c, const char *name, struct http_request *r);
-/* All keys that segments have or will have, as a license of ClearKey (W3C EME, 9.1.4). */
-void keys_send_license(const struct cmaf *c, struct http_request *r);
+/* keys_serve.c: answers a path below /NAME/ that is about keys: "key/" and a key's id, the key as 16 bytes; "license", those
+ * that segments have or will have, in memory and on disk, as a license of ClearKey (W3C EME, 9.1.4). False: it is another
+ * path, or players get keys elsewhere. */
+bool keys_serve(struct package *p, const char *path, struct http_request *r);
 
 #endif

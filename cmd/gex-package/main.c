@@ -113,6 +113,8 @@ static void confine_stream(const struct package_conf *c, struct os_sandbox *s)
 	}
 	if (c->dvr && *c->dvr)
 		os_sandbox_folder(s, c->dvr);
+	if (c->dvr_keys && *c->dvr_keys)
+		os_sandbox_folder(s, c->dvr_keys);
 	if (c->state && *c->state)
 		os_sandbox_folder(s, c->state);
 	if (c->vod && *c->vod)

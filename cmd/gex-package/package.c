@@ -67,6 +67,8 @@ static void drop_presentation(struct package *p)
 	keys_forget(p->keys);
 	cmaf_destroy(p->cmaf);
 	p->cmaf = NULL;
+	p->mapped = p->info && p->info->utc;
+	p->keys_seen = 0;
 	if (p->dvr)
 		dvr_restart(p->dvr);
 }
@@ -82,12 +84,6 @@ static void log_presentation(const char *name, const struct cmaf *c)
 	}
 	log_info(name, "packaging %s: segments of %.3f s, parts of at most %.3f s", names,
 		 (double)c->grid.d.num / (double)c->grid.d.den, (double)c->part_target_us / 1e6);
-}
-
-/* Where keys are; borrowed from pc. */
-static const char *key_uri(const struct package_conf *pc)
-{
-	return pc->encryption_uri ? pc->encryption_uri : "../key/";
 }
 
 /* first_key_us: 0 for a stream in UTC. */
@@ -108,9 +104,7 @@ static void make_presentation(struct package *p, int64_t first_key_us)
 	    .memory = pc->memory,
 	    .latency_us = pc->latency_us,
 	    .scheme = keys_scheme(pc),
-	    .key_uri = key_uri(pc),
-	    .license = pc->encryption_uri ? NULL : p->license,
-	    .key_formats = keys_formats(pc),
+	    .keys = keys_places(p, pc),
 	    .discontinuities = p->discontinuities,
 	    .heard = p->heard,
 	};
@@ -137,15 +131,18 @@ static void on_opened(void *arg, struct media_info *info)
 {
 	struct package *p = arg;
 
+	/* In the middle of a connection: its time may well go on. */
+	bool goes_on = p->cmaf && p->mapped && !p->lost_us && !info->utc && !p->info->utc;
+
 	media_info_unref(p->info);
 	p->info = media_info_ref(info);
+	p->goes_on = goes_on;
 	p->mapped = info->utc;
-	p->offset_us = 0;
-	p->keys_seen = 0;
+	p->offset_us = goes_on ? p->offset_us : 0;
+	p->keys_seen = goes_on;
 	p->refused = false;
 	p->was_open = true;
-	p->lost_us = 0;
-	p->last_packet_us = loop_now_us(p->loop);
+	p->last_media_us = loop_now_us(p->loop);
 	log_info(p->conf->name, "%d tracks, times %s", info->n,
 		 info->utc ? "in UTC" : "of their own");
 	if (p->cmaf && cmaf_resume(p->cmaf, info)) {
@@ -163,6 +160,15 @@ static bool has_video(const struct media_info *info)
 	return false;
 }
 
+/* Within a frame or two of a segment's beginning, and now. */
+static bool is_on_grid(const struct package *p, int64_t us)
+{
+	const struct cmaf_grid *g = &p->cmaf->grid;
+	int64_t off = us - cmaf_grid_us(g, cmaf_grid_number(g, SEC_US, us + SEC_US / 20));
+
+	return llabs(off) < SEC_US / 20 && llabs(us - os_utc_us()) < 2 * SEC_US;
+}
+
 /* A stream that is not in UTC: its second key frame is now (an encoder that has just begun leaves
  * frames out, so the first says little of where the others will be); on a grid that is already
  * laid, at the line of it nearest to now that is still free. */
@@ -175,6 +181,10 @@ static bool map_time(struct package *p, const struct media_packet *pkt)
 		return false;
 	if (m->kind == MEDIA_VIDEO && !p->keys_seen++)
 		return false;
+	if (p->cmaf && p->goes_on && is_on_grid(p, media_packet_us(p->info, pkt) + p->offset_us)) {
+		p->mapped = true;
+		return true;
+	}
 	if (p->cmaf) {
 		int64_t n = cmaf_grid_number(&p->cmaf->grid, SEC_US, utc), next;
 		int part;
@@ -206,9 +216,23 @@ static bool has_jumped(const struct package *p, const struct media_packet *pkt)
 	return llabs(at - os_utc_us()) > 10 * SEC_US;
 }
 
+/* The source is back when its media can be packaged, which may be later than they come. */
+static void put(struct package *p, struct media_packet *pkt)
+{
+	const struct cmaf_track *t = p->cmaf->track[pkt->track];
+	int64_t before = t->frames;
+
+	if (cmaf_packet(p->cmaf, pkt, p->offset_us))
+		log_error(p->conf->name, "out of memory: a frame is lost");
+	if (t->frames == before)
+		return;
+	p->last_media_us = loop_now_us(p->loop);
+	p->lost_us = 0;
+	p->away = false;
+}
+
 static void take(struct package *p, struct media_packet *pkt)
 {
-	p->away = false;
 	if (p->refused)
 		return;
 	if (!p->info->utc && p->mapped && has_jumped(p, pkt)) {
@@ -222,8 +246,8 @@ static void take(struct package *p, struct media_packet *pkt)
 	if (p->cmaf && p->info->utc && pkt->track < p->cmaf->n)
 		delay_add(&p->rendition[pkt->track].source,
 			  os_utc_us() - media_packet_us(p->info, pkt));
-	if (p->cmaf && cmaf_packet(p->cmaf, pkt, p->offset_us))
-		log_error(p->conf->name, "out of memory: a frame is lost");
+	if (p->cmaf)
+		put(p, pkt);
 }
 
 /* Cues, ID3 and thumbnails; before there are media they belong to none. */
@@ -254,7 +278,6 @@ static void on_packet(void *arg, struct media_packet *pkt)
 		media_packet_unref(pkt);
 		return;
 	}
-	p->last_packet_us = loop_now_us(p->loop);
 	if (p->info && pkt->track >= 0 && pkt->track < p->info->n)
 		take(p, pkt);
 	media_packet_unref(pkt);
@@ -322,7 +345,7 @@ static int64_t slack_us(const struct package *p)
 /* How long the source has been missed, beyond what may be a pause for breath; negative: it has not. */
 static int64_t away_us(const struct package *p, int64_t now)
 {
-	return now - (p->lost_us ? p->lost_us : p->last_packet_us) - slack_us(p);
+	return now - (p->lost_us ? p->lost_us : p->last_media_us) - slack_us(p);
 }
 
 /* Without a source the playlists go on by gaps, as late as the source's frames were and a little more:
@@ -406,6 +429,12 @@ static void on_tick(void *arg)
 
 /* ---- making and ending ---- */
 
+/* Where keys of the past are kept, as dvr_conf has it: where players get none from here they are none of its business. */
+static const char *keys_of_past(const struct package_conf *pc)
+{
+	return pc->encryption_uri ? NULL : pc->dvr_keys ? pc->dvr_keys : "";
+}
+
 static int open_dvr(struct package *p, const struct package_conf *pc, char *err)
 {
 	struct dvr_conf c = {
@@ -414,6 +443,7 @@ static int open_dvr(struct package *p, const struct package_conf *pc, char *err)
 	    .window_us = pc->dvr_window_us,
 	    .size = pc->dvr_size,
 	    .clip_us = pc->clip_us,
+	    .keys = keys_of_past(pc),
 	};
 	int rc = c.dir && *c.dir ? origin_disks(p->origin, &c.write, &c.read) : -ENOENT;
 
@@ -479,9 +509,6 @@ static void begin_anew(struct package *p)
 {
 	drop_presentation(p);
 	p->refused = false;
-	p->keys_seen = 0;
-	if (p->info)
-		p->mapped = p->info->utc;
 }
 
 static void swap_input(struct package *p, struct stream_input *input)
@@ -508,9 +535,11 @@ unsigned package_needs(const struct package *p, unsigned changes)
 static void change_dvr(struct package *p, const struct package_conf *c)
 {
 	const char *was = p->conf->dvr ? p->conf->dvr : "", *is = c->dvr ? c->dvr : "";
+	const char *keys_were = keys_of_past(p->conf), *keys_are = keys_of_past(c);
 	char err[DVR_ERR] = "";
 
-	if (strcmp(was, is)) {
+	if (strcmp(was, is) || !keys_were != !keys_are ||
+	    (keys_are && strcmp(keys_were, keys_are))) {
 		dvr_destroy(p->dvr);
 		p->dvr = NULL;
 		if (open_dvr(p, c, err))
@@ -570,7 +599,7 @@ void package_change(struct package *p, struct package_conf *conf, struct access 
 	if (!p->cmaf)
 		return;
 	p->cmaf->conf.memory = conf->memory;
-	p->cmaf->conf.key_uri = key_uri(conf);
+	p->cmaf->conf.keys = keys_places(p, conf);
 }
 
 void package_leave(struct package *p)

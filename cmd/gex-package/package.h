@@ -18,7 +18,7 @@
  *   thumbs.c   thumbnails
  *   state.c    what it has to know of its earlier life
  *   viewers.c  an estimate of how many watch
- *   keys.c     encryption: whose turn it is, the key server, what players get
+ *   keys*.c    encryption: whose turn it is, the key server, what players get
  *   delay.c    how late media and answers are: histograms, and latency.json
  *   share.c    the player page's files
  *   captions.c which captions are wanted
@@ -46,9 +46,10 @@ struct package_conf {
 	    *encryption_formats;
 	int64_t encryption_rotate_us;
 	char *captions, *captions_channels, *captions_lang;
-	char *dvr;   /* folder; NULL: none */
-	char *vod;   /* the same, of recordings */
-	char *state; /* the same, of what outlives the process */
+	char *dvr;	/* folder; NULL: none */
+	char *dvr_keys; /* the same, of the keys of what is there */
+	char *vod;	/* the same, of recordings */
+	char *state;	/* the same, of what outlives the process */
 	int64_t dvr_window_us, dvr_size, clip_us;
 };
 bool package_name_fits(const char *name);
@@ -174,9 +175,10 @@ struct package {
 	struct loop_timer tick, more;		 /* more: hold.c's */
 	bool mapped;				 /* offset_us holds (streams not in UTC) */
 	int64_t offset_us;
-	int keys_seen;			 /* of this connection, before it was mapped */
-	int64_t last_packet_us, lost_us; /* monotonic; lost_us 0: there is a source */
-	bool refused;			 /* what came cannot be packaged: said once */
+	int keys_seen; /* of this connection, before it was mapped */
+	bool goes_on;  /* offset_us may hold again: parameters have changed, no more */
+	int64_t last_media_us, lost_us; /* monotonic; lost_us 0: there is a source */
+	bool refused;			/* what came cannot be packaged: said once */
 	bool was_open;
 	bool away;	   /* the source is, and what is packaged is not its */
 	bool over;	   /* its source has ended and its time with it: nothing is served */

@@ -455,22 +455,6 @@ static void send_file(struct package *p, const char *name, struct http_request *
 			&f->page);
 }
 
-/* The path of a key, or of all. False: it is neither, or they are elsewhere. */
-static bool serve_keys(struct package *p, const char *path, struct http_request *r)
-{
-	bool license = !strcmp(path, "license");
-
-	if (!p->keys || p->conf->encryption_uri || (!license && !str_starts(path, "key/")))
-		return false;
-	if (!p->cmaf)
-		not_yet(r);
-	else if (license)
-		keys_send_license(p->cmaf, r);
-	else
-		keys_send(p->cmaf, path + strlen("key/"), r);
-	return true;
-}
-
 void serve(struct package *p, const char *path, struct http_request *r)
 {
 	bool ready = p->cmaf && cmaf_ready(p->cmaf);
@@ -480,7 +464,7 @@ void serve(struct package *p, const char *path, struct http_request *r)
 		not_found(r);
 		return;
 	}
-	if (serve_keys(p, path, r) || shift_serve(p, path, r))
+	if (keys_serve(p, path, r) || shift_serve(p, path, r))
 		return;
 	if (strchr(path, '/'))
 		rendition(p, path, r);

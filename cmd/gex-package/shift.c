@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "dvr.h"
+#include "keys.h"
 #include "os/os.h"
 #include "package.h"
 #include "vod.h"
@@ -49,6 +50,7 @@ void shift_flush(struct package *p)
 		http_page_finish(&p->shift[i].page);
 }
 
+/* NULL without memory; empty for an MPD in which nothing could be. */
 static struct buf *render(struct package *p, const struct archive *a, enum shift_kind kind,
 			  const struct archive_track *t, const struct archive_range *range,
 			  bool delta)
@@ -61,6 +63,8 @@ static struct buf *render(struct package *p, const struct archive *a, enum shift
 	if (!f)
 		return NULL;
 	snprintf(time_url, sizeof(time_url), "/%s/time", p->conf->name);
+	if (p->dvr)
+		p->dvr->archive.keys = keys_places(p, p->conf);
 	if (kind == SHIFT_MULTIVARIANT)
 		archive_hls_multivariant(a, range, playlist, f);
 	else if (kind == SHIFT_MEDIA)
@@ -96,6 +100,11 @@ static void send_page(struct package *p, struct http_request *r, enum shift_kind
 	struct buf *plain = page ? page->body[HTTP_IDENTITY] : NULL;
 	struct buf *b = plain ? with_token(p, r, plain, kind == SHIFT_MPD) : NULL;
 
+	if (b && !b->len) {
+		reply(r, 404);
+		buf_unref(b);
+		return;
+	}
 	if (b && b == plain && b->len <= COMPRESS_MAX) {
 		http_reply_page(r, &a, page);
 	} else if (b) {

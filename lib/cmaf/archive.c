@@ -88,6 +88,23 @@ const struct archive_file *archive_init(const struct archive_track *t, const cha
 	return NULL;
 }
 
+bool archive_same(const struct archive_about *a, const struct archive_about *b)
+{
+	return a->scheme == b->scheme && !memcmp(a->kid, b->kid, sizeof(a->kid)) &&
+	       !strcmp(a->init, b->init);
+}
+
+bool archive_has_key(const struct archive *a, const uint8_t kid[16])
+{
+	const struct archive_file *f;
+
+	for (int i = 0; i < a->n; i++)
+		list_for (f, &a->track[i]->files, link)
+			if (f->about.scheme != CMAF_CLEAR && !memcmp(f->about.kid, kid, 16))
+				return true;
+	return false;
+}
+
 static const struct archive_entry *last_entry(const struct archive_track *t,
 					      const struct archive_file **out)
 {

@@ -5,7 +5,7 @@
  * plays by itself; beside it lies an index: a head that says what the track is, and a record a segment, of constant size and
  * with a sum, appended after the segment's bytes. After a crash a file is good up to the first record that is torn or
  * speaks of bytes that are not there; nothing is ever appended to a file of an earlier life. A file ends after its time, and
- * where the init segment changes.
+ * where the init segment or the key changes. What is encrypted is so on disk: the index names its key, and has none.
  *
  * Segments have the numbers of the grid in UTC (cmaf.h), so an address has one meaning, whether memory or a file answers.
  * Numbers that are missing are gaps in a live playlist: its media sequence is the number. */
@@ -31,6 +31,8 @@ struct archive_about {
 	int64_t scale, frame;
 	uint32_t init_size;
 	int64_t breaks; /* discontinuities of the track before the file */
+	enum cmaf_scheme scheme;
+	uint8_t kid[16], iv[16]; /* of the key, by which all in the file is encrypted; 0: clear */
 	int64_t
 	    epoch_us; /* the instant at which times are 0; of a recording, and not in an index */
 };
@@ -64,7 +66,8 @@ struct archive {
 	int n;
 	struct archive_track *pictures; /* thumbnails (picture.h); NULL: none */
 	uint64_t bytes;
-	int64_t version; /* changes with everything that a text could show */
+	int64_t version;	     /* changes with everything that a text could show */
+	struct cmaf_key_places keys; /* for the texts; the owner's */
 };
 
 void archive_finish(struct archive *a);
@@ -83,6 +86,10 @@ const struct archive_entry *archive_segment(const struct archive_track *t, int64
 					    const struct archive_file **f);
 /* A file with this init segment; NULL: none. */
 const struct archive_file *archive_init(const struct archive_track *t, const char *init);
+/* Are they by the same init segment and key? */
+bool archive_same(const struct archive_about *a, const struct archive_about *b);
+/* Is anything there encrypted by this key? */
+bool archive_has_key(const struct archive *a, const uint8_t kid[16]);
 /* The last number of a track, gaps too; INT64_MIN for none. */
 int64_t archive_last(const struct archive_track *t);
 /* Begin of the oldest and end of the newest segment; false when there is none. */
@@ -140,7 +147,8 @@ void archive_hls_multivariant(const struct archive *a, const struct archive_rang
 /* delta: see cmaf_hls_media. */
 void archive_hls_media(const struct archive *a, const struct archive_track *t,
 		       const struct archive_range *r, bool delta, FILE *f);
-/* A period for each run without a discontinuity. time_url: of UTCTiming. */
+/* A period for each run without a discontinuity, and for each key. What is encrypted by AES-128 is left out; writes nothing where
+ * nothing remains. time_url: of UTCTiming. */
 void archive_dash(const struct archive *a, const struct archive_range *r, const char *time_url,
 		  FILE *f);
 

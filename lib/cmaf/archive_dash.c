@@ -4,6 +4,7 @@
 
 #include "cmaf/archive.h"
 #include "cmaf/mpd.h"
+#include "cmaf/secret_text.h"
 
 /* A run of segments of a track within one period. */
 struct run {
@@ -13,6 +14,12 @@ struct run {
 	int64_t breaks; /* discontinuities up to its beginning */
 	bool marked;	/* it begins with one */
 };
+
+/* Files of AES-128 are for HLS alone. */
+static bool is_gap(const struct archive_file *f, const struct archive_entry *e)
+{
+	return e->gap || f->about.scheme == CMAF_AES128;
+}
 
 /* The first run of t in the range whose numbers are not below `from`. */
 static bool find_run(const struct archive_track *t, const struct archive_range *r, int64_t from,
@@ -33,7 +40,7 @@ static bool find_run(const struct archive_track *t, const struct archive_range *
 				end = archive_us(f, e->start + e->dur);
 
 			breaks += e->discontinuity;
-			if (end <= r->from_us || (!begun && e->gap))
+			if (end <= r->from_us || (!begun && is_gap(f, e)))
 				continue;
 			if (start >= r->to_us || e->number >= before)
 				return begun;
@@ -44,8 +51,8 @@ static bool find_run(const struct archive_track *t, const struct archive_range *
 						    .pto = e->start,
 						    .breaks = breaks,
 						    .marked = e->discontinuity};
-			else if (e->discontinuity || e->gap || e->number != out->end ||
-				 strcmp(f->about.init, out->file->about.init) != 0)
+			else if (e->discontinuity || is_gap(f, e) || e->number != out->end ||
+				 !archive_same(&f->about, &out->file->about))
 				return true;
 			begun = true;
 			out->end = e->number + 1;
@@ -119,8 +126,11 @@ static void put_period(const struct archive *a, const struct archive_range *r,
 				continue;
 			/* All begin together: a player takes the offset for the same instant. */
 			n.pto = base_scale(lead->pto, n.file->about.scale, lead->file->about.scale);
-			if (!video || !open)
+			if (!video || !open) {
 				mpd_begin_set(id++, n.file->about.kind, n.file->about.lang, f);
+				if (n.file->about.scheme == CMAF_CBCS)
+					secret_put_mpd(n.file->about.kid, a->keys.license, f);
+			}
 			open |= video;
 			put_representation(t, &n, f);
 			if (!video)
@@ -166,14 +176,27 @@ static double duration(const struct archive_track *t, const struct archive_range
 	return (double)us / 1e6;
 }
 
-static void put_head(const struct archive_range *r, const struct archive_track *t,
-		     const struct run *n, FILE *f)
+static bool has_protection(const struct archive *a)
+{
+	const struct archive_file *f;
+
+	for (int i = 0; i < a->n; i++)
+		list_for (f, &a->track[i]->files, link)
+			if (f->about.scheme == CMAF_CBCS)
+				return true;
+	return false;
+}
+
+static void put_head(const struct archive *a, const struct archive_range *r,
+		     const struct archive_track *t, const struct run *n, FILE *f)
 {
 	double d = (double)n->file->about.d.num / (double)n->file->about.d.den;
 
-	fprintf(f, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<MPD "
-		   "xmlns=\"urn:mpeg:dash:schema:mpd:2011\" "
-		   "profiles=\"urn:mpeg:dash:profile:isoff-live:2011\" ");
+	fprintf(f,
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<MPD "
+		"xmlns=\"urn:mpeg:dash:schema:mpd:2011\"%s "
+		"profiles=\"urn:mpeg:dash:profile:isoff-live:2011\" ",
+		has_protection(a) ? SECRET_XMLNS : "");
 	if (r->live) {
 		int64_t from_us = MAX(n->start_us, r->from_us);
 
@@ -207,7 +230,7 @@ void archive_dash(const struct archive *a, const struct archive_range *range, co
 
 	if (!t || !find_run(t, r, from, INT64_MAX, &n))
 		return;
-	put_head(range, t, &n, f);
+	put_head(a, range, t, &n, f);
 	for (bool more = true, first = true; more; n = next, first = false) {
 		more = find_run(t, r, n.end, INT64_MAX, &next);
 		bool open = r->live && !more;

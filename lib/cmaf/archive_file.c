@@ -58,16 +58,24 @@ void archive_put_head(const struct archive_about *a, int64_t id, uint8_t out[ARC
 	wr_u64(&w, (uint64_t)a->frame);
 	wr_u32(&w, a->init_size);
 	wr_u64(&w, (uint64_t)a->breaks);
+	wr_u8(&w, a->scheme);
+	wr_bytes(&w, a->kid, sizeof(a->kid));
+	wr_bytes(&w, a->iv, sizeof(a->iv));
 	w = wr_of(out + ARCHIVE_HEAD - 4, 4);
 	wr_u32(&w, sum(out, ARCHIVE_HEAD - 4));
 }
 
-static void get_text(struct rd *r, char *out, size_t n)
+static void get_bytes(struct rd *r, void *out, size_t n)
 {
 	const uint8_t *p = rd_bytes(r, n);
 
 	if (p)
 		memcpy(out, p, n);
+}
+
+static void get_text(struct rd *r, char *out, size_t n)
+{
+	get_bytes(r, out, n);
 	out[n - 1] = 0;
 }
 
@@ -103,10 +111,13 @@ int archive_get_head(struct archive_about *a, int64_t *id, const uint8_t in[ARCH
 	a->frame = (int64_t)rd_u64(&r);
 	a->init_size = rd_u32(&r);
 	a->breaks = (int64_t)rd_u64(&r);
+	a->scheme = rd_u8(&r);
+	get_bytes(&r, a->kid, sizeof(a->kid));
+	get_bytes(&r, a->iv, sizeof(a->iv));
 	bool sane = a->scale > 0 && a->scale <= INT32_MAX && a->d.num > 0 && a->d.den > 0 &&
 		    a->d.num < INT64_C(1) << 40 && a->d.den < INT64_C(1) << 40 && a->fps.den > 0 &&
-		    (a->init_size || !strcmp(a->codec, PICTURE_CODEC)) && is_plain(a->name) &&
-		    is_plain(a->init) && *id >= 0;
+		    (a->init_size || !strcmp(a->codec, PICTURE_CODEC)) &&
+		    a->scheme <= CMAF_AES128 && is_plain(a->name) && is_plain(a->init) && *id >= 0;
 	return sane ? 0 : -EINVAL;
 }
 

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "cmaf/archive.h"
+#include "cmaf/secret_text.h"
 #include "media/language.h"
 
 #define SKIP_UNTIL 6 /* target durations from the end: what a delta update always has */
@@ -198,11 +199,40 @@ static bool put_kept(struct archive_file *of, FILE *f)
 struct list_state {
 	FILE *f;
 	bool live;
+	const struct cmaf_key_places *places;
 	const char *init;
-	int64_t next;	 /* number expected; INT64_MIN: at its beginning */
+	const struct archive_about *key; /* whose holds; NULL: none */
+	int64_t next;			 /* number expected; INT64_MIN: at its beginning */
 	int64_t skip_to; /* what is below is left out, as a delta; INT64_MIN: nothing */
 	int64_t skipped;
 };
+
+static void put_key(struct list_state *s, const struct archive_about *o)
+{
+	if (o->scheme == CMAF_CLEAR ||
+	    (s->key && s->key->scheme == o->scheme && !memcmp(s->key->kid, o->kid, sizeof(o->kid))))
+		return;
+	secret_put_hls(o->scheme, o->kid, o->iv, s->places, s->f);
+	s->key = o;
+}
+
+/* Only with cbcs an init segment belongs to its key; else it is in clear, which has to be said where a key holds (RFC
+ * 8216bis, 4.4.4.5). */
+static void put_key_and_map(struct list_state *s, const struct archive_about *o)
+{
+	bool map = !s->init || strcmp(s->init, o->init) != 0;
+
+	if (s->key && (o->scheme == CMAF_CLEAR || (map && o->scheme == CMAF_AES128))) {
+		fprintf(s->f, "#EXT-X-KEY:METHOD=NONE\n");
+		s->key = NULL;
+	}
+	if (o->scheme == CMAF_CBCS)
+		put_key(s, o);
+	if (map)
+		fprintf(s->f, "#EXT-X-MAP:URI=\"%s\"\n", o->init);
+	s->init = o->init;
+	put_key(s, o);
+}
 
 static void put_first(struct list_state *s, const struct archive_file *of, size_t i)
 {
@@ -213,9 +243,7 @@ static void put_first(struct list_state *s, const struct archive_file *of, size_
 		put_gaps(of, s->next, e->number, s->f);
 	if (!begins && (e->discontinuity || (!s->live && e->number != s->next)))
 		fprintf(s->f, "#EXT-X-DISCONTINUITY\n");
-	if (!s->init || strcmp(s->init, of->about.init) != 0)
-		fprintf(s->f, "#EXT-X-MAP:URI=\"%s\"\n", of->about.init);
-	s->init = of->about.init;
+	put_key_and_map(s, &of->about);
 	put_date(begin_us(of, e), s->f);
 }
 
@@ -332,7 +360,8 @@ void archive_hls_media(const struct archive *a, const struct archive_track *t,
 {
 	int64_t breaks = 0;
 	const struct archive_entry *first = first_in(t, r, &breaks);
-	struct list_state s = {.f = f, .live = r->live, .next = INT64_MIN, .skip_to = INT64_MIN};
+	struct list_state s = {
+	    .f = f, .live = r->live, .places = &a->keys, .next = INT64_MIN, .skip_to = INT64_MIN};
 	struct archive_file *of;
 
 	if (t == a->pictures) {

@@ -94,5 +94,15 @@ static int config(const struct cmaf_track *t, const uint8_t *p, size_t n, struct
 }
 
 const struct coder coder_avc = {
-    MEDIA_H264, "avc1", "avcC", "avc1.64001e", config, has_config, size, copy, NULL,
+    .codec = MEDIA_H264,
+    .entry = "avc1",
+    .box = "avcC",
+    .usual = "avc1.64001e",
+    .config = config,
+    .has_config = has_config,
+    .size = size,
+    .copy = copy,
+    .sets = sizeof(struct avc_sets),
+    .learn = avc_sets_read,
+    .split = avc_subsamples,
 };

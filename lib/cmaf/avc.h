@@ -25,7 +25,7 @@ static inline int avc_type(const struct nal *n)
 /* What the sample entry says, and what players ignore, is not repeated in the samples. */
 bool avc_in_sample(const struct nal *n);
 
-/* ---- slice.c ---- */
+/* ---- avc_slice.c ---- */
 
 /* Of the parameter sets what is needed to find the end of a slice's header. */
 struct avc_sps {
@@ -41,12 +41,12 @@ struct avc_sets {
 	struct avc_pps pps[256];
 };
 /* Takes those of an Annex B stream. */
-void avc_sets_read(struct avc_sets *s, const uint8_t *p, size_t n);
+void avc_sets_read(void *sets, const uint8_t *p, size_t n);
 /* Bytes of a slice from the NAL unit's header to the end of the slice's; 0 when that is not to be known:
  * damaged, of a parameter set that has not come, or with slice groups. */
 size_t avc_slice_header(const struct avc_sets *s, const struct nal *nal);
 /* The parts of an access unit, as a sample has it, that cbcs leaves clear and encrypts, appended to out. -EINVAL
  * when it cannot be told for a slice, -E2BIG for more than SUBSAMPLES_MAX, -ENOMEM. */
-int avc_subsamples(const struct avc_sets *s, const uint8_t *p, size_t n, struct subsamples *out);
+int avc_subsamples(void *sets, const uint8_t *p, size_t n, struct subsamples *out);
 
 #endif

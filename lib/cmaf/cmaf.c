@@ -73,12 +73,6 @@ static int check_track(const struct media_info *info, int i, char *err)
 	return 0;
 }
 
-/* Of the others' pictures it is not known here what would have to stay clear. */
-static bool can_protect(const struct cmaf_conf *conf, const struct media_track *m)
-{
-	return conf->scheme != CMAF_CBCS || m->kind == MEDIA_AUDIO || m->codec == MEDIA_H264;
-}
-
 /* Names become parts of URLs. */
 static void url_name(char *dst, size_t cap, const struct media_track *m)
 {
@@ -181,12 +175,6 @@ int cmaf_create(struct cmaf **out, const struct cmaf_conf *conf, struct media_in
 
 		if (rc)
 			return rc;
-		if (!can_protect(conf, &info->track[i])) {
-			snprintf(err, CMAF_ERR,
-				 "track %s is %s: cbcs encrypts no pictures but H.264",
-				 info->track[i].name, info->track[i].codec_name);
-			return -EINVAL;
-		}
 	}
 	struct cmaf *c = calloc(1, sizeof(*c));
 	if (!c)

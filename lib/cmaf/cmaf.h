@@ -82,6 +82,13 @@ enum cmaf_scheme {
  * takes only the latter, and only where the former is not. */
 enum cmaf_key_format { CMAF_IDENTITY = 1, CMAF_CLEARKEY = 2 };
 
+/* Where players get keys, borrowed: the address of one with its name behind it, as media playlists have it; where the MPD's
+ * get them by the protocol of ClearKey (NULL: it does not tell). */
+struct cmaf_key_places {
+	const char *uri, *license;
+	unsigned formats; /* of EXT-X-KEY with cbcs: bits of cmaf_key_format */
+};
+
 /* What is made of captions in the pictures. No text with AES-128: it would be in clear. */
 enum cmaf_captions {
 	CMAF_CAPTIONS_CEA = 1, /* players are told that they are there */
@@ -98,7 +105,6 @@ struct cmaf_key {
 	int refs;
 	uint8_t kid[16], key[16];
 	uint8_t iv[16]; /* of cbcs; with AES-128 it is the number of the segment */
-	char name[33];	/* kid in hexadecimal */
 	int64_t from;	/* segments from this number on, until another's */
 	struct crypt_cbc *cbc;
 };
@@ -173,10 +179,7 @@ struct cmaf_conf {
 	int64_t memory;	    /* bytes for all tracks; beyond it the oldest segments go early */
 	int64_t latency_us; /* target of LL-DASH players */
 	enum cmaf_scheme scheme; /* other than CMAF_CLEAR: without a key nothing is packaged */
-	/* Of players, borrowed: where a key is, with its name behind it, as media playlists have it;
-	 * where the MPD's get them by the protocol of ClearKey (NULL: it does not tell). */
-	const char *key_uri, *license;
-	unsigned key_formats;	 /* of EXT-X-KEY with cbcs: bits of cmaf_key_format */
+	struct cmaf_key_places keys;
 	int64_t discontinuities; /* before the presentation, which continues their count */
 	unsigned captions;	 /* bits of cmaf_captions */
 	struct cmaf_caption caption[CC_CHANNELS];
@@ -265,8 +268,8 @@ void cmaf_gap(struct cmaf *c, int64_t utc_us);
  * is stored; -EINVAL for a presentation in clear; -ENOMEM. The last key stays then. */
 int cmaf_key(struct cmaf *c, const uint8_t kid[16], const uint8_t key[16], const uint8_t iv[16],
 	     int64_t from) MUST_USE;
-/* By its name; NULL: none that a segment has or will have. */
-const struct cmaf_key *cmaf_key_find(const struct cmaf *c, const char *name);
+/* NULL: none that a segment has or will have. */
+const struct cmaf_key *cmaf_key_find(const struct cmaf *c, const uint8_t kid[16]);
 /* The codec of t's media by RFC 6381, or one of the kind while its parameters are not known. */
 const char *cmaf_codec(const struct cmaf_track *t);
 /* Do they have the same codec, whatever its parameters? Players change only between such tracks

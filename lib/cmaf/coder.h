@@ -24,6 +24,12 @@ struct coder {
 	/* Of sound, by the content of the configuration box: one frame of frame_us in which nothing is heard. Its size; 0: not
 	 * known. NULL: it has none. */
 	size_t (*silence)(const struct buf *config, int64_t frame_us, uint8_t out[CODER_SILENCE]);
+	/* Of video, for cbcs: how large is what has to be known of parameters and of pictures before (zero at first); takes it
+	 * from parameters (NULL: it is all in the packets); splits a packet, as a sample has it, appending to out. -EINVAL: it cannot
+	 * be told, -E2BIG, -ENOMEM. Every packet has to be split, in the order of decoding. */
+	size_t sets;
+	void (*learn)(void *sets, const uint8_t *p, size_t n);
+	int (*split)(void *sets, const uint8_t *p, size_t n, struct subsamples *out);
 };
 extern const struct coder coder_avc, coder_hevc, coder_av1, coder_vp9, coder_aac, coder_opus;
 

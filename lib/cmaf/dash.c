@@ -8,6 +8,7 @@
 #include "cmaf/emsg.h"
 #include "cmaf/mpd.h"
 #include "cmaf/picture.h"
+#include "cmaf/secret_text.h"
 #include "media/language.h"
 
 static double ratio(struct ratio r)
@@ -180,25 +181,6 @@ static void put_others(int id, int n, FILE *f)
 	fputs("\"/>\n", f);
 }
 
-/* By which key the set is encrypted (ISO/IEC 23001-7, 11.2), and where ClearKey gets it (DASH-IF IOP, 7.6.2.4). */
-static void put_protection(const struct cmaf *c, const struct cmaf_key *k, FILE *f)
-{
-	const char *n = k->name;
-
-	fprintf(f,
-		"      <ContentProtection schemeIdUri=\"urn:mpeg:dash:mp4protection:2011\" "
-		"value=\"cbcs\" cenc:default_KID=\"%.8s-%.4s-%.4s-%.4s-%s\"/>\n",
-		n, n + 8, n + 12, n + 16, n + 20);
-	if (!c->conf.license)
-		return;
-	fputs("      <ContentProtection "
-	      "schemeIdUri=\"urn:uuid:e2719d58-a985-b3c9-781a-b030af78d30e\" "
-	      "value=\"ClearKey1.0\">\n        <dashif:Laurl>",
-	      f);
-	mpd_put_text(c->conf.license, f);
-	fputs("</dashif:Laurl>\n      </ContentProtection>\n", f);
-}
-
 /* The messages that chunks of t may have (ISO/IEC 23009-1, 5.10.3). */
 static void put_messages(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
 {
@@ -215,7 +197,7 @@ static void begin_set(const struct cmaf *c, const struct cmaf_track *t, const st
 {
 	mpd_begin_set(id, t->kind, t->lang, f);
 	if (p->key)
-		put_protection(c, p->key, f);
+		secret_put_mpd(p->key->kid, c->conf.keys.license, f);
 	put_others(id, videos, f);
 	put_messages(c, t, f);
 	for (int services = 0; services < 2 && t->kind == MEDIA_VIDEO; services++)
@@ -292,7 +274,7 @@ static uint32_t period_hash(const struct cmaf *c, const struct period *p, int64_
 		if (of)
 			h = emsg_hash(h, of->config->data, of->config->len);
 	}
-	return p->key ? emsg_hash(h, p->key->name, strlen(p->key->name)) : h;
+	return p->key ? emsg_hash(h, p->key->kid, sizeof(p->key->kid)) : h;
 }
 
 static void put_period(const struct cmaf *c, const struct period *p, const char *time_url, FILE *f)
@@ -382,9 +364,7 @@ void cmaf_dash(const struct cmaf *c, const char *time_url, FILE *f)
 		"profiles=\"urn:mpeg:dash:profile:isoff-live:2011,http://www.dashif.org/"
 		"guidelines/low-latency-live-v5\" "
 		"type=\"dynamic\" availabilityStartTime=\"1970-01-01T00:00:00Z\"",
-		c->conf.scheme == CMAF_CBCS ? " xmlns:cenc=\"urn:mpeg:cenc:2013\" "
-					      "xmlns:dashif=\"https://dashif.org/CPS\""
-					    : "");
+		c->conf.scheme == CMAF_CBCS ? SECRET_XMLNS : "");
 	mpd_put_time("publishTime", cmaf_dash_published_us(c), f);
 	fprintf(f,
 		" minimumUpdatePeriod=\"PT10S\" timeShiftBufferDepth=\"PT%.3fS\" "

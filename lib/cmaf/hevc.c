@@ -2,31 +2,23 @@
 #include <errno.h>
 
 #include "cmaf/coder.h"
-#include "cmaf/nal.h"
+#include "cmaf/hevc.h"
 
-enum { NAL_VPS = 32, NAL_SPS = 33, NAL_PPS = 34, NAL_DELIMITER = 35, NAL_FILLER = 38 };
-
-static int type_of(const struct nal *n)
+bool hevc_in_sample(const struct nal *n)
 {
-	return n->p[0] >> 1 & 63;
-}
+	int t = hevc_type(n);
 
-/* As in avc.c. */
-static bool in_sample(const struct nal *n)
-{
-	int t = type_of(n);
-
-	return (t < NAL_VPS || t > NAL_DELIMITER) && t != NAL_FILLER;
+	return (t < HEVC_VPS || t > HEVC_DELIMITER) && t != HEVC_FILLER;
 }
 
 static size_t size(const uint8_t *p, size_t n)
 {
-	return nal_sample_size(p, n, in_sample);
+	return nal_sample_size(p, n, hevc_in_sample);
 }
 
 static void copy(const uint8_t *p, size_t n, uint8_t *out)
 {
-	nal_sample_copy(p, n, in_sample, out);
+	nal_sample_copy(p, n, hevc_in_sample, out);
 }
 
 static bool has_config(const uint8_t *p, size_t n)
@@ -35,7 +27,7 @@ static bool has_config(const uint8_t *p, size_t n)
 	struct nal nal;
 
 	while (nal_next(&p, end, &nal))
-		if (type_of(&nal) == NAL_SPS)
+		if (hevc_type(&nal) == HEVC_SPS)
 			return true;
 	return false;
 }
@@ -48,8 +40,7 @@ struct sps {
 	unsigned chroma, luma_depth, chroma_depth;
 };
 
-/* 7.3.3: the part of each temporal layer. */
-static void skip_layers(struct bits *b, unsigned layers)
+void hevc_skip_layers(struct bits *b, unsigned layers)
 {
 	bool profile[8], level[8];
 
@@ -74,7 +65,7 @@ static bool read_sps(const struct nal *n, struct sps *s)
 	s->nested = bits_one(&b);
 	for (size_t i = 0; i < sizeof(s->profile); i++)
 		s->profile[i] = (uint8_t)bits_get(&b, 8);
-	skip_layers(&b, s->layers);
+	hevc_skip_layers(&b, s->layers);
 	bits_ue(&b); /* id */
 	s->chroma = bits_ue(&b) & 3;
 	if (s->chroma == 3)
@@ -128,7 +119,7 @@ static void put_hvcc(const struct sps *s, const struct nal_sets set[3], struct b
 	box_u8(out, (s->layers + 1) << 3 | (unsigned)s->nested << 2 | 3); /* lengths of 4 bytes */
 	box_u8(out, 3);
 	for (int i = 0; i < 3; i++)
-		put_array(out, NAL_VPS + i, &set[i]);
+		put_array(out, HEVC_VPS + i, &set[i]);
 }
 
 static int config(const struct cmaf_track *t, const uint8_t *p, size_t n, struct boxes *out,
@@ -139,8 +130,8 @@ static int config(const struct cmaf_track *t, const uint8_t *p, size_t n, struct
 	struct sps s;
 
 	for (const uint8_t *end = p + n; nal_next(&p, end, &nal);)
-		if (type_of(&nal) >= NAL_VPS && type_of(&nal) <= NAL_PPS)
-			nal_sets_add(&set[type_of(&nal) - NAL_VPS], &nal);
+		if (hevc_type(&nal) >= HEVC_VPS && hevc_type(&nal) <= HEVC_PPS)
+			nal_sets_add(&set[hevc_type(&nal) - HEVC_VPS], &nal);
 	if (!set[0].n || !set[1].n || !set[2].n)
 		return -ENODATA;
 	if (!read_sps(&set[1].at[0], &s))
@@ -151,5 +142,15 @@ static int config(const struct cmaf_track *t, const uint8_t *p, size_t n, struct
 }
 
 const struct coder coder_hevc = {
-    MEDIA_HEVC, "hvc1", "hvcC", "hvc1.1.6.L93.b0", config, has_config, size, copy, NULL,
+    .codec = MEDIA_HEVC,
+    .entry = "hvc1",
+    .box = "hvcC",
+    .usual = "hvc1.1.6.L93.b0",
+    .config = config,
+    .has_config = has_config,
+    .size = size,
+    .copy = copy,
+    .sets = sizeof(struct hevc_sets),
+    .learn = hevc_sets_read,
+    .split = hevc_subsamples,
 };

@@ -7,6 +7,7 @@
 #include "cmaf/cmaf.h"
 #include "cmaf/picture.h"
 #include "cmaf/range.h"
+#include "cmaf/secret_text.h"
 #include "media/language.h"
 
 static double seconds(int64_t us)
@@ -325,30 +326,9 @@ struct state {
 	const struct cmaf_key *key;
 };
 
-static void put_hex(const char *name, const uint8_t v[16], FILE *f)
-{
-	fprintf(f, ",%s=0x", name);
-	for (size_t i = 0; i < 16; i++)
-		fprintf(f, "%02x", v[i]);
-}
-
 static void put_key(const struct cmaf *c, const struct cmaf_key *k, FILE *f)
 {
-	if (c->conf.scheme == CMAF_AES128) { /* the IV is the segment's number */
-		fprintf(f, "#EXT-X-KEY:METHOD=AES-128,URI=\"%s%s\"\n", c->conf.key_uri, k->name);
-		return;
-	}
-	for (unsigned format = CMAF_IDENTITY; format <= CMAF_CLEARKEY; format <<= 1) {
-		bool clearkey = format == CMAF_CLEARKEY;
-
-		if (!(c->conf.key_formats & format))
-			continue;
-		fprintf(f, "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"%s%s\",KEYFORMAT=\"%s\"",
-			c->conf.key_uri, k->name, clearkey ? "org.w3.clearkey" : "identity");
-		fprintf(f, ",KEYFORMATVERSIONS=\"1\"");
-		put_hex(clearkey ? "KEYID" : "IV", clearkey ? k->kid : k->iv, f);
-		fprintf(f, "\n");
-	}
+	secret_put_hls(c->conf.scheme, k->kid, k->iv, &c->conf.keys, f);
 }
 
 /* An init segment is in clear, which with AES-128 has to be said where a key holds that it comes

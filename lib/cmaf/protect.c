@@ -43,8 +43,6 @@ static struct cmaf_key *key_create(const uint8_t kid[16], const uint8_t key[16],
 	memcpy(k->kid, kid, sizeof(k->kid));
 	memcpy(k->key, key, sizeof(k->key));
 	memcpy(k->iv, iv, sizeof(k->iv));
-	for (size_t i = 0; i < sizeof(k->kid); i++)
-		snprintf(k->name + 2 * i, 3, "%02x", kid[i]);
 	if (crypt_cbc_create(k->key, &k->cbc)) {
 		key_unref(k);
 		return NULL;
@@ -91,10 +89,10 @@ void key_forget(struct cmaf *c, int64_t number)
 	memmove(c->key, c->key + n, (size_t)c->nkeys * sizeof(*c->key));
 }
 
-const struct cmaf_key *cmaf_key_find(const struct cmaf *c, const char *name)
+const struct cmaf_key *cmaf_key_find(const struct cmaf *c, const uint8_t kid[16])
 {
 	for (int i = 0; i < c->nkeys; i++)
-		if (!strcmp(c->key[i]->name, name))
+		if (!memcmp(c->key[i]->kid, kid, 16))
 			return c->key[i];
 	return NULL;
 }

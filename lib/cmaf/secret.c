@@ -1,6 +1,7 @@
 #include "cmaf/secret.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "crypt/crypt.h"
 
@@ -68,6 +69,17 @@ void cmaf_secret_text(const uint8_t v[16], char out[23])
 		out[i] = base64url[pair >> (10 - bit % 8) & 63];
 	}
 	out[22] = 0;
+}
+
+bool cmaf_secret_kid(const char *text, uint8_t kid[16])
+{
+	return read_hex(text, strlen(text), kid);
+}
+
+void cmaf_secret_hex(const uint8_t v[16], char out[33])
+{
+	for (size_t i = 0; i < 16; i++)
+		snprintf(out + 2 * i, 3, "%02x", v[i]);
 }
 
 /* ---- a key file ---- */

@@ -19,6 +19,9 @@ int cmaf_secrets_parse(const char *text, struct cmaf_secret *out, size_t cap, in
  * the same key calls it the same. 0 or -EINVAL. */
 int cmaf_secret_answer(const void *data, size_t n, struct cmaf_secret *out) MUST_USE;
 
+/* The id of a key as cmaf_secret_hex writes it, or as a UUID. */
+bool cmaf_secret_kid(const char *text, uint8_t kid[16]);
+void cmaf_secret_hex(const uint8_t v[16], char out[33]);
 /* The IV of cbcs that goes with the key, from its id: the same for all who have it. */
 void cmaf_secret_iv(const uint8_t kid[16], uint8_t iv[16]);
 /* 16 bytes as base64url (RFC 4648, section 5), as JSON Web Keys have them. */

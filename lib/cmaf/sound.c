@@ -153,10 +153,20 @@ static size_t silence_opus(const struct buf *config, int64_t frame_us, uint8_t o
 }
 
 const struct coder coder_aac = {
-    MEDIA_AAC, "mp4a", "esds", "mp4a.40.2", config_aac, NULL, NULL, NULL, silence_aac,
+    .codec = MEDIA_AAC,
+    .entry = "mp4a",
+    .box = "esds",
+    .usual = "mp4a.40.2",
+    .config = config_aac,
+    .silence = silence_aac,
 };
 const struct coder coder_opus = {
-    MEDIA_OPUS, "Opus", "dOps", "opus", config_opus, NULL, NULL, NULL, silence_opus,
+    .codec = MEDIA_OPUS,
+    .entry = "Opus",
+    .box = "dOps",
+    .usual = "opus",
+    .config = config_opus,
+    .silence = silence_opus,
 };
 
 const struct coder *coder_of(enum media_codec codec)

@@ -66,10 +66,11 @@ static int read_sets(struct cmaf *c, struct cmaf_track *t, const uint8_t *p, siz
 	if (c->conf.scheme != CMAF_CBCS || t->kind != MEDIA_VIDEO)
 		return 0;
 	if (!cut->sets)
-		cut->sets = calloc(1, sizeof(*cut->sets));
+		cut->sets = calloc(1, t->coder->sets);
 	if (!cut->sets)
 		return -ENOMEM;
-	avc_sets_read(cut->sets, p, n);
+	if (t->coder->learn)
+		t->coder->learn(cut->sets, p, n);
 	return 0;
 }
 
@@ -94,6 +95,8 @@ int track_config(struct cmaf *c, struct cmaf_track *t, const uint8_t *p, size_t 
 	}
 	if (t->init && t->cut->started) {
 		log_info(t->name, "the coder's parameters have changed: a discontinuity");
+		if (!t->changed)
+			t->cut->was = init_ref(t->init);
 		t->changed = true;
 	}
 	init_unref(t->init);
@@ -401,6 +404,10 @@ static int begin_segment(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_
 	if (t->changed)
 		mark_break(c, number);
 	s->discontinuity = is_break(c, number);
+	if (t->changed) {
+		init_unref(cut->was);
+		cut->was = NULL;
+	}
 	t->changed = false;
 	if (cut->keyless > 2 && !cut->warned) {
 		cut->warned = true;
@@ -448,7 +455,7 @@ static bool split_frame(const struct cmaf *c, struct cmaf_track *t, const struct
 	cut->split.len = 0;
 	if (c->conf.scheme != CMAF_CBCS || t->kind != MEDIA_VIDEO)
 		return true;
-	if (cut->sets && !avc_subsamples(cut->sets, p->data, p->size, &cut->split))
+	if (cut->sets && !t->coder->split(cut->sets, p->data, p->size, &cut->split))
 		return true;
 	if (!cut->warned_slices)
 		log_warn(t->name, "pictures are left out: their slices are of a kind that cannot "
@@ -621,6 +628,8 @@ static int stand(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 	if (!cut->cur) {
 		int64_t number = cmaf_grid_number(&c->grid, t->scale, f.x + t->frame / 2);
 
+		if (number <= cut->last_number)
+			return -EAGAIN; /* there are gaps already */
 		rc = has_key(c, number) ? begin_segment(c, t, f.x, number, true) : -EAGAIN;
 	}
 	if (!rc)
@@ -670,7 +679,8 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 	if (rc == -ENOMEM)
 		return rc;
 	rc = 0; /* damaged parameters: those before hold */
-	if (!t->init || !read_frame(t, p, offset_us, &f) || !split_frame(c, t, p)) {
+	bool split = t->init && split_frame(c, t, p);
+	if (!split || !read_frame(t, p, offset_us, &f)) {
 		t->dropped++;
 		return 0;
 	}
@@ -678,6 +688,7 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 		follow_key(c, t, f.x);
 	fill_hole(c, t, &f);
 	int64_t number = cmaf_grid_number(&c->grid, t->scale, f.x + t->frame / 2);
+	cut->standing |= t->changed && cut->was; /* up to where others begin */
 	if (cut->standing && !may_return(c, t, &f, number)) {
 		t->dropped++;
 		return 0;
@@ -742,4 +753,6 @@ void track_reset(struct cmaf_track *t)
 	vec_free(&t->cut->split);
 	free(t->cut->sets);
 	t->cut->sets = NULL;
+	init_unref(t->cut->was);
+	t->cut->was = NULL;
 }

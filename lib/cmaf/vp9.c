@@ -4,6 +4,7 @@
 
 #include "cmaf/coder.h"
 #include "cmaf/nal.h"
+#include "cmaf/vp9.h"
 
 struct vp9 {
 	unsigned profile, depth, subsampling, matrix;
@@ -96,5 +97,12 @@ static int config(const struct cmaf_track *t, const uint8_t *p, size_t n, struct
 }
 
 const struct coder coder_vp9 = {
-    MEDIA_VP9, "vp09", "vpcC", "vp09.00.31.08", config, has_config, NULL, NULL, NULL,
+    .codec = MEDIA_VP9,
+    .entry = "vp09",
+    .box = "vpcC",
+    .usual = "vp09.00.31.08",
+    .config = config,
+    .has_config = has_config,
+    .sets = sizeof(struct vp9_refs),
+    .split = vp9_subsamples,
 };

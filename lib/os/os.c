@@ -207,13 +207,14 @@ static int write_all(int fd, const char *p, size_t n)
 	return 0;
 }
 
-int os_write_atomic(const char *path, const void *data, size_t len)
+static int replace(const char *path, const void *data, size_t len, mode_t mode)
 {
 	char *tmp = str_format("%s.tmp.%d", path, (int)getpid());
 
 	if (!tmp)
 		return -ENOMEM;
-	int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	unlink(tmp); /* of a process that had our number */
+	int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	int rc = fd < 0 ? -errno : write_all(fd, data, len);
 	if (!rc && fsync(fd))
 		rc = -errno;
@@ -225,6 +226,16 @@ int os_write_atomic(const char *path, const void *data, size_t len)
 		unlink(tmp);
 	free(tmp);
 	return rc;
+}
+
+int os_write_atomic(const char *path, const void *data, size_t len)
+{
+	return replace(path, data, len, 0644);
+}
+
+int os_write_secret(const char *path, const void *data, size_t len)
+{
+	return replace(path, data, len, 0600);
 }
 
 int os_make_dirs(const char *path)

@@ -34,8 +34,9 @@ void os_wipe(void *p, size_t n);
  * $CREDENTIALS_DIRECTORY first. */
 int os_read_secret(const char *path, char *out, size_t cap) MUST_USE;
 
-/* Replaces the file in one step: temporary name, fsync, rename. */
+/* Replaces the file in one step: temporary name, fsync, rename. The second: by one that nobody else can read. */
 int os_write_atomic(const char *path, const void *data, size_t len) MUST_USE;
+int os_write_secret(const char *path, const void *data, size_t len) MUST_USE;
 /* mkdir -p. */
 int os_make_dirs(const char *path) MUST_USE;
 

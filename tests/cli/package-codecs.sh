@@ -1,9 +1,9 @@
 #!/bin/bash
 # gex-package takes every codec that gex-transcode makes: init segments and segments as ffprobe reads them, codecs told apart in
-# the playlists and the MPD.
+# the playlists and the MPD; encrypted by cbcs, ffmpeg decrypts each to the same pictures.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
-need curl ffmpeg ffprobe
+need curl ffmpeg ffprobe openssl
 
 port=$(free_port tcp)
 url=http://127.0.0.1:$port/live
@@ -23,7 +23,18 @@ spawn source ffmpeg -hide_banner -nostdin -loglevel warning -re -f lavfi -i test
 spawn -r transcoder "$BUILD/gex-transcode" -S process.sandbox=no -i "udp://127.0.0.1:$udp" $(rung h264) $(rung hevc) $(rung vp9) $(rung av1) \
 	-S audio.codec=opus -o "unix:$TMP/live.sock"
 wait_ready transcoder
-spawn -r packager "$BUILD/gex-package" -i "unix:$TMP/live.sock" -l "http://127.0.0.1:$port"
+key=$(openssl rand -hex 16)
+echo "$(openssl rand -hex 16):$key" >"$TMP/keys"
+chmod 600 "$TMP/keys"
+cat >"$TMP/package.ini" <<END
+[stream live]
+input = unix:$TMP/live.sock
+[stream secret]
+input = unix:$TMP/live.sock
+encryption = cbcs
+encryption_keys = $TMP/keys
+END
+spawn -r packager "$BUILD/gex-package" -c "$TMP/package.ini" -S "http.listen=http://127.0.0.1:$port"
 wait_ready packager
 ready() {
 	curl -sf -o "$TMP/index" "$url/index.m3u8"
@@ -69,3 +80,27 @@ read_back audio opus Opus '(49|50|51)'
 # One file with a picture of one codec and sound of another.
 patiently 20 curl -sN "$url/live.mp4?rendition=vp9" | head -c 40000 >"$TMP/both.mp4" || true
 step "live.mp4 has both" test "$(ffprobe -v error -show_entries stream=codec_name -of csv=p=0 "$TMP/both.mp4" | paste -sd ' ')" = "vp9 opus"
+
+# ---- encrypted ----
+# got FILE STREAM NAME N: segment N behind its init segment.
+got() {
+	local init
+	init=$(curl -sf "http://127.0.0.1:$port/$2/$3/index.m3u8" | sed -n 's/.*MAP:URI="\([^"]*\)".*/\1/p' | tail -n 1)
+	curl -sf "http://127.0.0.1:$port/$2/$3/$init" "http://127.0.0.1:$port/$2/$3/$4.m4s" >"$1"
+}
+# shows FILE OPTION...: what is in it, a sum a frame.
+shows() {
+	ffmpeg -nostdin -v error -xerror "${@:2}" -i pipe:0 -map 0 -f framemd5 pipe:1 <"$1" | sed '/^#/d'
+}
+opened() {
+	local n
+	n=$(curl -sf "http://127.0.0.1:$port/secret/$1/index.m3u8" | grep -Eo '^[0-9]+\.m4s' | tail -n 1 | cut -d. -f1)
+	got "$TMP/clear.mp4" live "$1" "$n" && got "$TMP/secret.mp4" secret "$1" "$n" || return 1
+	shows "$TMP/clear.mp4" >"$TMP/want" || return 1
+	! shows "$TMP/secret.mp4" >"$TMP/locked" 2>/dev/null || ! cmp -s "$TMP/locked" "$TMP/want" || return 1
+	shows "$TMP/secret.mp4" -decryption_key "$key" >"$TMP/opened" && [ -s "$TMP/want" ] && cmp -s "$TMP/opened" "$TMP/want"
+}
+for name in h264 hevc vp9 av1 audio; do
+	retry 10 opened $name || fail "$name by cbcs: $(cat "$TMP/opened" "$TMP/want")"
+	echo "ok - $name by cbcs is opened by its key, and shows the same $(wc -l <"$TMP/want") frames"
+done

@@ -1,8 +1,8 @@
-/* A key file and a key server's answer of any bytes; parameter sets and slices of H.264 of any bytes, as encryption reads
- * them: what is left clear and what is encrypted is the sample, all of it and no more. */
+/* A key file and a key server's answer of any bytes; parameters and pictures of any bytes, as encryption reads them, twice, for
+ * what a picture leaves behind is read with the next: what is left clear and what is encrypted is the sample, all of it and no
+ * more. */
 #include <assert.h>
 
-#include "cmaf/avc.h"
 #include "cmaf/coder.h"
 #include "cmaf/secret.h"
 
@@ -22,21 +22,34 @@ static void read_keys(const uint8_t *data, size_t n)
 		assert(!memcmp(one.key, data, 16));
 }
 
+static void split(const struct coder *c, const uint8_t *data, size_t n)
+{
+	void *sets = calloc(1, c->sets);
+
+	if (c->learn)
+		c->learn(sets, data, n);
+	for (int turn = 0; turn < 2; turn++) {
+		struct subsamples subs = {0};
+		size_t sum = 0;
+
+		if (!c->split(sets, data, n, &subs)) {
+			for (size_t i = 0; i < subs.len; i++)
+				sum += subs.at[i].clear + subs.at[i].encrypted;
+			assert(sum == (c->size ? c->size(data, n) : n));
+			assert(subs.len <= SUBSAMPLES_MAX);
+		}
+		free(subs.at);
+	}
+	free(sets);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static struct avc_sets sets;
-	struct subsamples subs = {0};
-	size_t sum = 0;
+	static const struct coder *const coders[] = {&coder_avc, &coder_hevc, &coder_av1,
+						     &coder_vp9};
 
 	read_keys(data, n);
-	memset(&sets, 0, sizeof(sets));
-	avc_sets_read(&sets, data, n);
-	if (!avc_subsamples(&sets, data, n, &subs)) {
-		for (size_t i = 0; i < subs.len; i++)
-			sum += subs.at[i].clear + subs.at[i].encrypted;
-		assert(sum == coder_avc.size(data, n));
-		assert(subs.len <= SUBSAMPLES_MAX);
-	}
-	free(subs.at);
+	for (size_t i = 0; i < ARRAY_LEN(coders); i++)
+		split(coders[i], data, n);
 	return 0;
 }

@@ -62,6 +62,20 @@ static struct archive_file *begin(struct archive *a, const char *name, int64_t f
 	return archive_begin(a, &o, T0 + from);
 }
 
+/* The same, encrypted; kid has that byte in front. */
+static struct archive_file *begin_by(struct archive *a, const char *name, int64_t from,
+				     enum cmaf_scheme scheme, uint8_t kid, const char *init)
+{
+	struct archive_about o =
+	    about(name, *name == 'a' ? MEDIA_AUDIO : MEDIA_VIDEO, *name == 'a' ? 48000 : 90000);
+
+	o.scheme = scheme;
+	o.kid[0] = kid;
+	o.iv[0] = 0xee;
+	str_copy(o.init, sizeof(o.init), init);
+	return archive_begin(a, &o, T0 + from);
+}
+
 static char *media(const struct archive *a, const char *name, struct archive_range r, bool delta)
 {
 	static char *text;
@@ -295,6 +309,107 @@ static void test_periods(void **state)
 	archive_finish(&a);
 }
 
+/* In clear, by two keys of cbcs, by one of AES-128 with two init segments, in clear again. */
+static struct archive five_files(void)
+{
+	static const struct {
+		enum cmaf_scheme scheme;
+		uint8_t kid;
+		const char *init;
+	} is[] = {{CMAF_CLEAR, 0, "init-0.mp4"},  {CMAF_CBCS, 1, "init-1.mp4"},
+		  {CMAF_CBCS, 2, "init-2.mp4"},	  {CMAF_AES128, 3, "init-0.mp4"},
+		  {CMAF_AES128, 3, "init-3.mp4"}, {CMAF_CLEAR, 0, "init-3.mp4"}};
+	struct archive a = {.keys = {"../key/", "/live/license", CMAF_IDENTITY | CMAF_CLEARKEY}};
+
+	for (size_t i = 0; i < ARRAY_LEN(is); i++) {
+		for (int k = 0; k < 2; k++) {
+			const char *name = k ? "a" : "v";
+
+			assert_non_null(begin_by(&a, name, (int64_t)i * 4, is[i].scheme, is[i].kid,
+						 is[i].init));
+			add(&a, name, (int64_t)i * 4, 4, false);
+		}
+	}
+	return a;
+}
+
+/* What a list says before its segments, one letter each: map, key (identity and clearkey), none, segment. */
+static void summary(const char *text, char *out)
+{
+	static const struct {
+		const char *tag;
+		char letter;
+	} tags[] = {
+	    {"#EXT-X-MAP", 'm'},
+	    {"#EXT-X-KEY:METHOD=NONE\n", 'n'},
+	    {"#EXT-X-KEY:METHOD=AES-128,URI=\"../key/03000000000000000000000000000000\"\n", 'a'},
+	    {"#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"../key/0", 'k'},
+	    {"#EXTINF", '.'}};
+
+	for (; *text; text += strcspn(text, "\n") + 1)
+		for (size_t i = 0; i < ARRAY_LEN(tags); i++)
+			if (!strncmp(text, tags[i].tag, strlen(tags[i].tag)))
+				*out++ = tags[i].letter;
+	*out = 0;
+}
+
+static void test_keys(void **state)
+{
+	struct archive a = five_files();
+	struct archive_range r = span(0, 24);
+	char seen[128], *text = media(&a, "v", r, false);
+	size_t n;
+
+	summary(text, seen);
+	assert_string_equal(seen, "m....kkm....kkm....nma....nma....n....");
+	assert_int_equal(count(text, "KEYID=0x02000000000000000000000000000000\n"), 1);
+	assert_int_equal(count(text, "IV=0xee000000000000000000000000000000\n"), 2);
+	free(text);
+	text = media(&a, "v", span(13, 24), false);
+	summary(text, seen);
+	assert_string_equal(seen, "ma...nma....n....");
+	free(text);
+	text = media(&a, "v", all,
+		     true); /* of what a delta leaves out, the key holds and is said again */
+	summary(text, seen);
+	assert_string_equal(seen, "a...n....");
+	free(text);
+	FILE *f = open_memstream(&text, &n);
+	archive_dash(&a, &r, "/live/time", f);
+	fclose(f);
+	assert_int_equal(count(text, "<Period "), 4);
+	assert_int_equal(count(text, "cenc:default_KID=\"02000000-0000-0000-0000-000000000000\""),
+			 2);
+	assert_int_equal(count(text, "<dashif:Laurl>/live/license</dashif:Laurl>"), 4);
+	assert_int_equal(count(text, "xmlns:cenc"), 1);
+	assert_int_equal(count(text, "init-3.mp4"), 2); /* in clear */
+	free(text);
+	uint8_t kid[16] = {2}, other[16] = {7}, zero[16] = {0};
+	assert_true(archive_has_key(&a, kid));
+	assert_false(archive_has_key(&a, other));
+	assert_false(archive_has_key(&a, zero));
+	archive_finish(&a);
+}
+
+/* The head of an index names the key. */
+static void test_key_head(void **state)
+{
+	struct archive a = {0};
+	struct archive_file *f = begin_by(&a, "v", 0, CMAF_CBCS, 9, "init-9.mp4");
+	struct archive_about back;
+	uint8_t head[ARCHIVE_HEAD];
+	int64_t id;
+
+	archive_put_head(&f->about, f->id, head);
+	assert_int_equal(archive_get_head(&back, &id, head), 0);
+	assert_true(archive_same(&back, &f->about));
+	assert_memory_equal(back.iv, f->about.iv, 16);
+	f->about.scheme = 7;
+	archive_put_head(&f->about, f->id, head);
+	assert_int_equal(archive_get_head(&back, &id, head), -EINVAL);
+	archive_finish(&a);
+}
+
 static void test_time(void **state)
 {
 	static const struct {
@@ -432,7 +547,8 @@ int main(void)
 	    cmocka_unit_test(test_expired),	  cmocka_unit_test(test_live),
 	    cmocka_unit_test(test_span),	  cmocka_unit_test(test_time),
 	    cmocka_unit_test(test_periods),	  cmocka_unit_test(test_movie),
-	    cmocka_unit_test(test_movie_damaged),
+	    cmocka_unit_test(test_movie_damaged), cmocka_unit_test(test_keys),
+	    cmocka_unit_test(test_key_head),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

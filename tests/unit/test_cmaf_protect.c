@@ -313,9 +313,9 @@ static struct cmaf *make(struct media_info *info, enum cmaf_scheme scheme)
 				 .window = 6,
 				 .latency_us = SEC_US,
 				 .scheme = scheme,
-				 .key_uri = "../key/",
-				 .license = "/live/license",
-				 .key_formats = CMAF_IDENTITY | CMAF_CLEARKEY};
+				 .keys = {.uri = "../key/",
+					  .license = "/live/license",
+					  .formats = CMAF_IDENTITY | CMAF_CLEARKEY}};
 	struct cmaf *c;
 	char err[CMAF_ERR];
 
@@ -381,10 +381,10 @@ static void test_cbcs(void **state)
 	assert_false(cmaf_segment(c->track[0], s0 + 2)->discontinuity);
 	assert_int_equal(cmaf_key(c, kid1, key1, iv1, s0 + 3), -EBUSY); /* it has begun */
 	assert_int_equal(c->track[0]->dropped, 0);
-	assert_non_null(cmaf_key_find(c, "01000000000000000000000000000000"));
+	assert_non_null(cmaf_key_find(c, kid1));
 	feed(c, info, s0 + 4, s0 + 20); /* those of the first key are gone, and it with them */
 	assert_int_equal(c->nkeys, 1);
-	assert_null(cmaf_key_find(c, "01000000000000000000000000000000"));
+	assert_null(cmaf_key_find(c, kid1));
 	cmaf_destroy(c);
 	media_info_unref(info);
 }

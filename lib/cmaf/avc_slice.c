@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "cmaf/split.h"
+
 static struct bits bits_of(const struct nal *n)
 {
 	return (struct bits){.p = n->p + 1, .end = n->p + n->n};
@@ -126,7 +128,7 @@ static void read_pps(const struct nal *nal, struct avc_sets *out)
 		out->pps[id] = p;
 }
 
-void avc_sets_read(struct avc_sets *s, const uint8_t *p, size_t n)
+void avc_sets_read(void *s, const uint8_t *p, size_t n)
 {
 	const uint8_t *end = p + n;
 	struct nal nal;
@@ -303,22 +305,7 @@ static bool is_foreign(int type)
 	       type == NAL_EXTENSION_3D;
 }
 
-static int push(struct subsamples *out, size_t first, size_t clear, size_t encrypted)
-{
-	do { /* 16 bits for what is clear */
-		struct subsample s = {(uint16_t)MIN(clear, 0xffffu), 0};
-
-		clear -= s.clear;
-		s.encrypted = clear ? 0 : (uint32_t)encrypted;
-		if (out->len - first >= SUBSAMPLES_MAX)
-			return -E2BIG;
-		if (vec_push(out, s))
-			return -ENOMEM;
-	} while (clear);
-	return 0;
-}
-
-int avc_subsamples(const struct avc_sets *s, const uint8_t *p, size_t n, struct subsamples *out)
+int avc_subsamples(void *s, const uint8_t *p, size_t n, struct subsamples *out)
 {
 	const uint8_t *end = p + n;
 	size_t first = out->len, clear = 0;
@@ -339,10 +326,10 @@ int avc_subsamples(const struct avc_sets *s, const uint8_t *p, size_t n, struct 
 		size_t header = avc_slice_header(s, &nal);
 		if (!header)
 			return -EINVAL;
-		rc = push(out, first, clear + header, nal.n - header);
+		rc = split_add(out, first, clear + header, nal.n - header);
 		clear = 0;
 	}
 	if (!rc && clear)
-		rc = push(out, first, clear, 0);
+		rc = split_add(out, first, clear, 0);
 	return rc;
 }
