@@ -13,7 +13,7 @@
 
 static void free_all(struct dvr *d)
 {
-	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++)
+	for (size_t i = 0; i < ARRAY_LEN(d->slot); i++)
 		dvr_files_close(&d->slot[i].out);
 	dvr_files_close(&d->pictures.out);
 	if (d->lock >= 0)
@@ -441,7 +441,7 @@ int dvr_create(struct dvr **out, const struct dvr_conf *c, struct loop *l, struc
 	list_init(&d->fetches);
 	list_init(&d->clips);
 	str_copy(d->name, sizeof(d->name), c->name);
-	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++)
+	for (size_t i = 0; i < ARRAY_LEN(d->slot); i++)
 		d->slot[i].out = (struct dvr_out){.data = -1, .index = -1, .id = INT64_MIN};
 	d->pictures.out = (struct dvr_out){.data = -1, .index = -1, .id = INT64_MIN};
 	d->pictures.id = d->pictures.last = INT64_MIN;

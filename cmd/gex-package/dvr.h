@@ -67,7 +67,7 @@ struct dvr {
 	struct metrics *metrics;
 	struct disk *write, *read;
 	struct archive archive;
-	struct dvr_slot slot[MEDIA_TRACKS_MAX];
+	struct dvr_slot slot[CMAF_RENDITIONS];
 	struct dvr_slot pictures; /* thumbnails */
 	int lock;		  /* descriptor of the file that says that the folder is ours */
 	bool begun;
