@@ -405,7 +405,8 @@ static void reopen(struct package *p, int64_t now)
 static void keep_state(struct package *p)
 {
 	if (p->cmaf)
-		state_keep(&p->state, p->conf->name, cmaf_discontinuities(p->cmaf));
+		state_keep(&p->state, p->conf->name, cmaf_discontinuities(p->cmaf),
+			   p->cmaf->heard | p->state.heard);
 }
 
 static void on_tick(void *arg)
@@ -495,6 +496,7 @@ int package_create(struct package **out, struct package_conf *conf, struct acces
 	p->conf = conf;
 	p->access = access;
 	p->discontinuities = p->state.kept;
+	p->heard = p->state.heard;
 	*out = p;
 	return 0;
 fail:
