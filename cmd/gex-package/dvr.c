@@ -295,6 +295,8 @@ static bool begin(struct dvr *d, const struct cmaf *c)
 void dvr_segment(struct dvr *d, const struct cmaf *c, const struct cmaf_segment *s,
 		 const struct cmaf_track *t)
 {
+	if (t->kind == MEDIA_DATA) /* texts stay in memory */
+		return;
 	if (d->begun)
 		keep(d, c, t, s, false);
 	else
