@@ -82,7 +82,7 @@ say = $(if $(V),,@printf '  %-5s%s\n' $(1) $@; )
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tools tests web npm install uninstall deps check check-run demo lint sim bench bench-accel bench-transcode bench-package bench-watch bench-job bench-figures conform \
+.PHONY: all tools tests web npm install uninstall deps check check-run demo lint sim threads bench bench-accel bench-transcode bench-package bench-watch bench-job bench-figures conform \
 	soak fuzz fuzz-programs clean help
 
 ## all: the six tools and the player page, into build/ (SAN=address,undefined or SAN=thread: build/SAN/)
@@ -194,6 +194,12 @@ fuzz:
 ## sim: the tunnel in virtual time, SEEDS (1000) of each scenario, on all cores; 10000 are for a night
 sim: $(SIM)
 	@set -e; for s in $(SIM); do $$s -j $(shell nproc) $(or $(SEEDS),1000); done
+
+## threads: the unit tests and the accelerator's under ThreadSanitizer
+threads:
+	$(MAKE) $(JOBS) SAN=thread tools tests
+	TSAN_OPTIONS=suppressions=$(CURDIR)/tests/thread.supp tests/run @build/thread \
+		$(UNIT:build/%=build/thread/%) $(filter tests/cli/accel-%,$(SHELL_TESTS))
 
 ## conform: the origin under a client that knows the rules of LL-HLS and LL-DASH, for SECONDS (default 120)
 conform: all tests

@@ -37,6 +37,12 @@ export class Player {
 		player.updateSettings(settings);
 		player.on(on.STREAM_INITIALIZED, () => host.qualities(
 			player.getRepresentationsByType('video').map((r) => ({ height: r.height, bitrate: r.bandwidth }))));
+		player.on(on.STREAM_INITIALIZED, () => {
+			const all = player.getTracksFor('audio'), now = player.getCurrentTrackFor('audio');
+
+			host.sounds(all.map((t) => ({ label: t.labels?.[0]?.text, lang: t.lang })), Math.max(0, all.findIndex((t) => t.index === now?.index)));
+		});
+		player.on(on.TEXT_TRACKS_ADDED, (e) => host.texts(e.tracks.map((t) => ({ label: t.labels?.[0]?.text ?? t.id, lang: t.lang }))));
 		player.on(on.ERROR, (e) => host.failed(`dash/${e.error?.code} ${e.error?.message ?? ''}`, true));
 		player.setAutoPlay(true);
 		player.attachView(host.video);
@@ -52,6 +58,17 @@ export class Player {
 		this.#dash?.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: i < 0 } } } });
 		if (i >= 0)
 			this.#dash?.setRepresentationForTypeByIndex('video', i);
+	}
+
+	chooseSound(i) {
+		const track = this.#dash?.getTracksFor('audio')[i];
+
+		if (track)
+			this.#dash.setCurrentTrack(track);
+	}
+
+	chooseText(i) {
+		this.#dash?.setTextTrack(i);
 	}
 
 	// The media's time is UTC.

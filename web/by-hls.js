@@ -1,5 +1,5 @@
-// Playing by hls.js: the blocking playlists and the parts of LL-HLS. Where there is no MSE at all (old iPhones) the
-// browser's own player reads the same playlists.
+// Playing by hls.js: the blocking playlists and the parts of LL-HLS, or, whatever else plays live, what is past. Where there is
+// no MSE at all (old iPhones) the browser's own player reads the same playlists.
 
 import { script } from './load.js';
 
@@ -23,6 +23,8 @@ const settings = {
 	playlistLoadPolicy: policy(6000),
 	fragLoadPolicy: policy(6000),
 };
+// What is past is whole segments, and nothing is to be kept close to.
+const past = { ...settings, lowLatencyMode: false, maxBufferLength: 20, maxMaxBufferLength: 20, maxBufferSize: 4e6 };
 const MEDIA_ERROR_MS = 5000;	// a second one within it is not recovered from, but begun anew
 
 const base64url = (bytes) => btoa(String.fromCharCode(...bytes)).replace(/=/g, '').replace(/\+/g, '-').replace(/\//g, '_');
@@ -64,28 +66,60 @@ export class Player {
 		const host = this.#host;
 
 		await script('hls.min.js');
+		const live = Number.isNaN(host.at), url = live ? 'index.m3u8' : `index.m3u8?t=${(host.at / 1000).toFixed(3)}`;
+
 		if (!Hls.isSupported()) {
-			host.video.src = 'index.m3u8';
+			host.video.src = url;
+			host.video.textTracks.onaddtrack = () => this.#texts();
 			return;
 		}
-		const hls = this.#hls = new Hls({ ...settings, ...encryption() });
+		const hls = this.#hls = new Hls({ ...live ? settings : past, ...encryption() });
 
 		hls.on(Hls.Events.ERROR, (_, e) => this.#failed(e));
 		hls.on(Hls.Events.MANIFEST_PARSED, () => host.qualities(
 			hls.levels.map((l) => ({ height: l.height, bitrate: l.bitrate }))));
-		hls.loadSource('index.m3u8');
+		hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, () => host.sounds(
+			hls.audioTracks.map((t) => ({ label: t.name, lang: t.lang })), Math.max(0, hls.audioTrack)));
+		hls.on(Hls.Events.SUBTITLE_TRACKS_UPDATED, () => this.#texts());
+		host.video.textTracks.onaddtrack = () => this.#texts();
+		hls.loadSource(url);
 		hls.attachMedia(host.video);
 	}
 
 	stop() {
 		this.#hls?.destroy();
 		this.#hls = null;
+		this.#host.video.textTracks.onaddtrack = null;
 		this.#host.video.removeAttribute('src');
 	}
 
 	choose(i) {
 		if (this.#hls)
 			this.#hls.currentLevel = i;
+	}
+
+	chooseSound(i) {
+		if (this.#hls)
+			this.#hls.audioTrack = i;
+	}
+
+	// -1: none.
+	chooseText(i) {
+		const hls = this.#hls, n = hls?.subtitleTracks.length ?? 0;
+
+		if (hls)
+			hls.subtitleTrack = i < n ? i : -1;
+		this.#inPicture().forEach((t, k) => { t.mode = n + k === i ? 'showing' : 'hidden'; });
+	}
+
+	// To another instant of what is past, if it is listed. ms.
+	seek(ms) {
+		const video = this.#host.video, to = video.currentTime + (ms - this.pictureMs) / 1000, s = video.seekable;
+
+		if (!(s.length && to >= s.start(0) && to <= s.end(s.length - 1)))
+			return false;
+		video.currentTime = to;
+		return true;
 	}
 
 	// UTC of the picture, ms.
@@ -104,6 +138,19 @@ export class Player {
 		const gap = details?.fragments.filter((f) => f.gap).pop();
 
 		return gap && this.#host.video.currentTime < gap.end && details.edge > gap.end ? gap.end + 0.05 : NaN;
+	}
+
+	// Captions that are found in the pictures (CEA-608), or all that the browser's own player has.
+	#inPicture() {
+		const told = (this.#hls?.subtitleTracks ?? []).map((t) => t.name);
+
+		return [...this.#host.video.textTracks].filter((t) => !told.includes(t.label) &&
+			(t.kind === 'captions' || (!this.#hls && t.kind === 'subtitles')));
+	}
+
+	#texts() {
+		this.#host.texts([...this.#hls?.subtitleTracks ?? [], ...this.#inPicture()].map((t) => (
+			{ label: t.name || t.label, lang: t.lang ?? t.language })));
 	}
 
 	#failed(e) {

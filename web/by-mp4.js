@@ -16,15 +16,12 @@ async function readList(Source, signal) {
 	const answer = await fetch('index.m3u8', { cache: 'no-cache', signal });
 	const lines = answer.ok ? (await answer.text()).split('\n') : [];
 	const sound = lines.filter((l) => l.startsWith('#EXT-X-MEDIA:') && l.includes('TYPE=AUDIO'));
-	const soundOf = (group) => {
-		const all = sound.filter((l) => attribute(l, 'GROUP-ID') === group);
-		const one = all.find((l) => l.includes('DEFAULT=YES')) ?? all[0];
-
-		return folder(one && attribute(one, 'URI'));
-	};
+	const soundOf = (group) => sound.filter((l) => attribute(l, 'GROUP-ID') === group).map((l) => ({
+		name: folder(attribute(l, 'URI')), label: attribute(l, 'NAME'), lang: attribute(l, 'LANGUAGE'), standard: l.includes('DEFAULT=YES'),
+	}));
 	const all = lines.flatMap((l, i) => (l.startsWith('#EXT-X-STREAM-INF:') ? [{
 		name: folder(lines[i + 1]), codecs: attribute(l, 'CODECS'), bitrate: Number(attribute(l, 'BANDWIDTH')),
-		height: Number(attribute(l, 'RESOLUTION')?.split('x')[1] ?? 0), audio: soundOf(attribute(l, 'AUDIO')),
+		height: Number(attribute(l, 'RESOLUTION')?.split('x')[1] ?? 0), sounds: soundOf(attribute(l, 'AUDIO')),
 	}] : [])).filter((r) => Source.isTypeSupported(type(r.codecs)));
 
 	if (!all.length)
@@ -56,6 +53,7 @@ export class Player {
 	#buffer = null;
 	#at = 0;		// of #list
 	#chosen = -1;
+	#sound = -1;		// of the rendition's; -1: the standard one
 	#adapter = null;
 	#trying = false;
 	#timer = 0;
@@ -80,6 +78,8 @@ export class Player {
 		URL.revokeObjectURL(url);
 		this.#buffer = source.addSourceBuffer(type(this.#list[this.#at].codecs));
 		host.qualities(this.#list);
+		host.sounds(this.#list[this.#at].sounds, Math.max(0, this.#list[this.#at].sounds.findIndex((s) => s.standard)));
+		host.texts([]);
 		this.#timer = setInterval(() => this.#adapt(), ADAPT_MS);
 		this.#run();
 	}
@@ -95,6 +95,11 @@ export class Player {
 	choose(i) {
 		this.#chosen = i;
 		this.#go(i < 0 ? this.#at : i);
+	}
+
+	chooseSound(i) {
+		this.#sound = i;
+		this.#file?.abort();
 	}
 
 	stalled() {
@@ -168,8 +173,9 @@ export class Player {
 	}
 
 	async #play(signal) {
-		const { name, codecs, audio } = this.#list[this.#at];
-		const sound = audio ? `&audio=${encodeURIComponent(audio)}` : '';
+		const { name, codecs, sounds } = this.#list[this.#at];
+		const audio = sounds[this.#sound] ?? sounds.find((s) => s.standard) ?? sounds[0];
+		const sound = audio ? `&audio=${encodeURIComponent(audio.name)}` : '';
 		const answer = await fetch(`live.mp4?rendition=${encodeURIComponent(name)}${sound}`, { signal });
 
 		if (!answer.ok)

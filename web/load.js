@@ -18,21 +18,3 @@ export function script(name) {
 		}));
 	return loaded.get(name);
 }
-
-// What is wrong, in words for the one who watches: the server is asked.
-export async function explain() {
-	let answer;
-
-	try {
-		answer = await fetch('index.m3u8', { cache: 'no-store', signal: AbortSignal.timeout(5000) });
-	} catch {
-		return 'The server cannot be reached.';
-	}
-	if (answer.ok)
-		return 'The stream was interrupted.';
-	return {
-		403: 'You may not watch this: the link has expired or is for somebody else.',
-		404: 'There is no such stream here.',
-		503: 'The stream is not on air.',
-	}[answer.status] ?? `The server answers ${answer.status}.`;
-}

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "cmaf/picture.h"
+#include "dvr.h"
 #include "os/os.h"
 #include "package.h"
 
@@ -65,14 +67,38 @@ static void put_renditions(struct package *p, int64_t now, FILE *f)
 	}
 }
 
+/* How far one can seek back, and by which pictures. */
+static void put_past(struct package *p, FILE *f)
+{
+	const struct pictures *k = p->cmaf ? p->cmaf->pictures : NULL;
+	int64_t from, to;
+
+	fputs("  \"dvr\": ", f);
+	if (p->dvr && archive_span(&p->dvr->archive, &from, &to))
+		fprintf(f, "{\"from\": %.3f, \"to\": %.3f}",
+			(double)MAX(from, os_utc_us() - p->dvr->window_us) / 1e6, (double)to / 1e6);
+	else
+		fputs("null", f);
+	fputs(",\n  \"thumbnails\": ", f);
+	if (k && pictures_last(k))
+		fprintf(f, "{\"every\": %.3f, \"width\": %d, \"height\": %d}",
+			(double)k->every_us / 1e6, k->width, k->height);
+	else
+		fputs("null", f);
+	fputs(",\n", f);
+}
+
 static void put_all(struct package *p, int64_t now, FILE *f)
 {
-	fprintf(f,
-		"{\n  \"name\": \"%s\",\n  \"time\": %.3f,\n  \"utc\": %s,\n  \"viewers\": %d,\n  "
-		"\"held\": %d,\n  \"part_target\": %.3f,\n  \"hold\": {",
-		p->conf->name, (double)os_utc_us() / 1e6,
-		p->info && p->info->utc ? "true" : "false", viewers_count(&p->viewers, now),
-		p->held, p->cmaf ? (double)p->cmaf->part_target_us / 1e6 : 0.0);
+	fprintf(
+	    f,
+	    "{\n  \"name\": \"%s\",\n  \"state\": \"%s\",\n  \"time\": %.3f,\n  \"utc\": %s,\n  "
+	    "\"viewers\": %d,\n  \"held\": %d,\n  \"part_target\": %.3f,\n",
+	    p->conf->name, package_state(p), (double)os_utc_us() / 1e6,
+	    p->info && p->info->utc ? "true" : "false", viewers_count(&p->viewers, now), p->held,
+	    p->cmaf ? (double)p->cmaf->part_target_us / 1e6 : 0.0);
+	put_past(p, f);
+	fputs("  \"hold\": {", f);
 	put_delay("playlist", &p->hold[HOLD_PLAYLIST], f);
 	fputs(",\n    ", f);
 	put_delay("part", &p->hold[HOLD_PART], f);

@@ -67,6 +67,8 @@ static void drop_presentation(struct package *p)
 	keys_forget(p->keys);
 	cmaf_destroy(p->cmaf);
 	p->cmaf = NULL;
+	p->mapped = p->info && p->info->utc;
+	p->keys_seen = 0;
 	if (p->dvr)
 		dvr_restart(p->dvr);
 }
@@ -129,15 +131,18 @@ static void on_opened(void *arg, struct media_info *info)
 {
 	struct package *p = arg;
 
+	/* In the middle of a connection: its time may well go on. */
+	bool goes_on = p->cmaf && p->mapped && !p->lost_us && !info->utc && !p->info->utc;
+
 	media_info_unref(p->info);
 	p->info = media_info_ref(info);
+	p->goes_on = goes_on;
 	p->mapped = info->utc;
-	p->offset_us = 0;
-	p->keys_seen = 0;
+	p->offset_us = goes_on ? p->offset_us : 0;
+	p->keys_seen = goes_on;
 	p->refused = false;
 	p->was_open = true;
-	p->lost_us = 0;
-	p->last_packet_us = loop_now_us(p->loop);
+	p->last_media_us = loop_now_us(p->loop);
 	log_info(p->conf->name, "%d tracks, times %s", info->n,
 		 info->utc ? "in UTC" : "of their own");
 	if (p->cmaf && cmaf_resume(p->cmaf, info)) {
@@ -155,6 +160,15 @@ static bool has_video(const struct media_info *info)
 	return false;
 }
 
+/* Within a frame or two of a segment's beginning, and now. */
+static bool is_on_grid(const struct package *p, int64_t us)
+{
+	const struct cmaf_grid *g = &p->cmaf->grid;
+	int64_t off = us - cmaf_grid_us(g, cmaf_grid_number(g, SEC_US, us + SEC_US / 20));
+
+	return llabs(off) < SEC_US / 20 && llabs(us - os_utc_us()) < 2 * SEC_US;
+}
+
 /* A stream that is not in UTC: its second key frame is now (an encoder that has just begun leaves
  * frames out, so the first says little of where the others will be); on a grid that is already
  * laid, at the line of it nearest to now that is still free. */
@@ -167,6 +181,10 @@ static bool map_time(struct package *p, const struct media_packet *pkt)
 		return false;
 	if (m->kind == MEDIA_VIDEO && !p->keys_seen++)
 		return false;
+	if (p->cmaf && p->goes_on && is_on_grid(p, media_packet_us(p->info, pkt) + p->offset_us)) {
+		p->mapped = true;
+		return true;
+	}
 	if (p->cmaf) {
 		int64_t n = cmaf_grid_number(&p->cmaf->grid, SEC_US, utc), next;
 		int part;
@@ -198,9 +216,23 @@ static bool has_jumped(const struct package *p, const struct media_packet *pkt)
 	return llabs(at - os_utc_us()) > 10 * SEC_US;
 }
 
+/* The source is back when its media can be packaged, which may be later than they come. */
+static void put(struct package *p, struct media_packet *pkt)
+{
+	const struct cmaf_track *t = p->cmaf->track[pkt->track];
+	int64_t before = t->frames;
+
+	if (cmaf_packet(p->cmaf, pkt, p->offset_us))
+		log_error(p->conf->name, "out of memory: a frame is lost");
+	if (t->frames == before)
+		return;
+	p->last_media_us = loop_now_us(p->loop);
+	p->lost_us = 0;
+	p->away = false;
+}
+
 static void take(struct package *p, struct media_packet *pkt)
 {
-	p->away = false;
 	if (p->refused)
 		return;
 	if (!p->info->utc && p->mapped && has_jumped(p, pkt)) {
@@ -214,8 +246,8 @@ static void take(struct package *p, struct media_packet *pkt)
 	if (p->cmaf && p->info->utc && pkt->track < p->cmaf->n)
 		delay_add(&p->rendition[pkt->track].source,
 			  os_utc_us() - media_packet_us(p->info, pkt));
-	if (p->cmaf && cmaf_packet(p->cmaf, pkt, p->offset_us))
-		log_error(p->conf->name, "out of memory: a frame is lost");
+	if (p->cmaf)
+		put(p, pkt);
 }
 
 /* Cues, ID3 and thumbnails; before there are media they belong to none. */
@@ -246,7 +278,6 @@ static void on_packet(void *arg, struct media_packet *pkt)
 		media_packet_unref(pkt);
 		return;
 	}
-	p->last_packet_us = loop_now_us(p->loop);
 	if (p->info && pkt->track >= 0 && pkt->track < p->info->n)
 		take(p, pkt);
 	media_packet_unref(pkt);
@@ -314,7 +345,7 @@ static int64_t slack_us(const struct package *p)
 /* How long the source has been missed, beyond what may be a pause for breath; negative: it has not. */
 static int64_t away_us(const struct package *p, int64_t now)
 {
-	return now - (p->lost_us ? p->lost_us : p->last_packet_us) - slack_us(p);
+	return now - (p->lost_us ? p->lost_us : p->last_media_us) - slack_us(p);
 }
 
 /* Without a source the playlists go on by gaps, as late as the source's frames were and a little more:
@@ -374,7 +405,8 @@ static void reopen(struct package *p, int64_t now)
 static void keep_state(struct package *p)
 {
 	if (p->cmaf)
-		state_keep(&p->state, p->conf->name, cmaf_discontinuities(p->cmaf));
+		state_keep(&p->state, p->conf->name, cmaf_discontinuities(p->cmaf),
+			   p->cmaf->heard | p->state.heard);
 }
 
 static void on_tick(void *arg)
@@ -464,6 +496,7 @@ int package_create(struct package **out, struct package_conf *conf, struct acces
 	p->conf = conf;
 	p->access = access;
 	p->discontinuities = p->state.kept;
+	p->heard = p->state.heard;
 	*out = p;
 	return 0;
 fail:
@@ -478,9 +511,6 @@ static void begin_anew(struct package *p)
 {
 	drop_presentation(p);
 	p->refused = false;
-	p->keys_seen = 0;
-	if (p->info)
-		p->mapped = p->info->utc;
 }
 
 static void swap_input(struct package *p, struct stream_input *input)

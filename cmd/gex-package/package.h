@@ -175,9 +175,10 @@ struct package {
 	struct loop_timer tick, more;		 /* more: hold.c's */
 	bool mapped;				 /* offset_us holds (streams not in UTC) */
 	int64_t offset_us;
-	int keys_seen;			 /* of this connection, before it was mapped */
-	int64_t last_packet_us, lost_us; /* monotonic; lost_us 0: there is a source */
-	bool refused;			 /* what came cannot be packaged: said once */
+	int keys_seen; /* of this connection, before it was mapped */
+	bool goes_on;  /* offset_us may hold again: parameters have changed, no more */
+	int64_t last_media_us, lost_us; /* monotonic; lost_us 0: there is a source */
+	bool refused;			/* what came cannot be packaged: said once */
 	bool was_open;
 	bool away;	   /* the source is, and what is packaged is not its */
 	bool over;	   /* its source has ended and its time with it: nothing is served */

@@ -31,8 +31,9 @@ struct cmaf_cut {
 	void *sets;  /* the coder's, of video that is to be encrypted; NULL: none */
 	int keyless; /* segments in a row without a key frame at their beginning */
 	bool warned, warned_slices;
-	int64_t told;  /* messages that its chunks have had (emsg.h) */
-	bool standing; /* what it has last is a slate */
+	int64_t told;	       /* messages that its chunks have had (emsg.h) */
+	bool standing;	       /* a slate is what it has last, or gets next */
+	struct cmaf_init *was; /* while new parameters wait for their segment: those before */
 };
 
 /* ---- store.c ---- */
@@ -85,7 +86,7 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 void track_away(struct cmaf *c, struct cmaf_track *t, int64_t utc_us);
 void track_gap(struct cmaf *c, struct cmaf_track *t, int64_t utc_us);
 /* Puts p, of which it takes references, in the place of frames, as far as whole ones (of pictures, parts) fit before
- * `until`: its media come again only with the next segment. -EAGAIN: there is no key for it; -EINVAL, -ENOMEM. */
+ * `until`: its media come again only with the next segment. -EAGAIN: there is no key for it, or a gap already; -EINVAL, -ENOMEM. */
 int track_stand(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t until);
 /* Completes the segment in progress. */
 void track_end(struct cmaf *c, struct cmaf_track *t);

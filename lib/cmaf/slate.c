@@ -56,7 +56,7 @@ static struct media_packet *stand_in(const struct cmaf_track *t)
 	struct media_packet *p = NULL;
 	size_t size;
 
-	if (!t->init || t->changed || !t->cut->started)
+	if (!t->init || !t->cut->started)
 		return NULL;
 	if (t->kind == MEDIA_VIDEO)
 		return t->init->still ? media_packet_ref(t->init->still) : NULL;
@@ -69,20 +69,38 @@ static struct media_packet *stand_in(const struct cmaf_track *t)
 	return p;
 }
 
+/* While new parameters wait for their segment a slate is by those before. To them, and the other way round. */
+static void turn_back(struct cmaf_track *t)
+{
+	struct cmaf_init *i = t->init;
+
+	if (!t->cut->was)
+		return;
+	t->init = t->cut->was;
+	t->cut->was = i;
+	t->changed = !t->changed;
+}
+
 void slate_stand(struct cmaf *c, struct cmaf_track *t, int64_t until)
 {
-	struct media_packet *p = stand_in(t);
+	struct media_packet *p;
 
+	turn_back(t);
+	p = stand_in(t);
 	if (p)
 		(void)!track_stand(c, t, p, until);
 	media_packet_unref(p);
+	turn_back(t);
 }
 
 bool cmaf_stand(struct cmaf *c, int64_t utc_us)
 {
 	for (int i = 0; i < c->n; i++) {
-		struct media_packet *p = stand_in(c->track[i]);
+		struct media_packet *p;
 
+		turn_back(c->track[i]);
+		p = stand_in(c->track[i]);
+		turn_back(c->track[i]);
 		if (!p)
 			return false;
 		media_packet_unref(p);

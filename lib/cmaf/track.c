@@ -95,6 +95,8 @@ int track_config(struct cmaf *c, struct cmaf_track *t, const uint8_t *p, size_t 
 	}
 	if (t->init && t->cut->started) {
 		log_info(t->name, "the coder's parameters have changed: a discontinuity");
+		if (!t->changed)
+			t->cut->was = init_ref(t->init);
 		t->changed = true;
 	}
 	init_unref(t->init);
@@ -402,6 +404,10 @@ static int begin_segment(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_
 	if (t->changed)
 		mark_break(c, number);
 	s->discontinuity = is_break(c, number);
+	if (t->changed) {
+		init_unref(cut->was);
+		cut->was = NULL;
+	}
 	t->changed = false;
 	if (cut->keyless > 2 && !cut->warned) {
 		cut->warned = true;
@@ -622,6 +628,8 @@ static int stand(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 	if (!cut->cur) {
 		int64_t number = cmaf_grid_number(&c->grid, t->scale, f.x + t->frame / 2);
 
+		if (number <= cut->last_number)
+			return -EAGAIN; /* there are gaps already */
 		rc = has_key(c, number) ? begin_segment(c, t, f.x, number, true) : -EAGAIN;
 	}
 	if (!rc)
@@ -680,6 +688,7 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 		follow_key(c, t, f.x);
 	fill_hole(c, t, &f);
 	int64_t number = cmaf_grid_number(&c->grid, t->scale, f.x + t->frame / 2);
+	cut->standing |= t->changed && cut->was; /* up to where others begin */
 	if (cut->standing && !may_return(c, t, &f, number)) {
 		t->dropped++;
 		return 0;
@@ -744,4 +753,6 @@ void track_reset(struct cmaf_track *t)
 	vec_free(&t->cut->split);
 	free(t->cut->sets);
 	t->cut->sets = NULL;
+	init_unref(t->cut->was);
+	t->cut->was = NULL;
 }

@@ -461,6 +461,8 @@ static void lone_check(struct sim *m)
 	for (got = e->got; e->got == got && m->now_us < back + 2 * SEC_US;)
 		run(m, m->now_us + 5 * MS_US, NULL);
 	figure(0, "bytes again after, ms", (double)(m->now_us - back) / 1e3);
+	/* A probe each 250 ms, the answer after a round trip of 200, the bytes half of one later; and once what is lost
+	 * of these, in a round trip and a quarter. */
 	CHECK(m, m->now_us - back <= 800 * MS_US);
 }
 

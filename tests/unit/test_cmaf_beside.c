@@ -432,7 +432,8 @@ static void test_without(void **state)
 		c[i] = make(info[i]);
 		feed_run(c[i], info[i], 30, T0, T0 + 12 * SEC_US);
 		has(c[i], 0, CMAF_WHOLE, "CAN-SKIP-DATERANGES=YES", i);
-		has(c[i], -1, 0, "InbandEventStream", i);
+		for (enum emsg_kind k = 0; k < EMSG_KINDS; k++)
+			has(c[i], -1, 0, emsg_scheme(k), i);
 		assert_null(c[i]->messages);
 	}
 	char *v1 = text_of(c[0], 0, CMAF_SKIP), *v2 = text_of(c[0], 0, CMAF_SKIP_RANGES);
