@@ -54,7 +54,7 @@ plays() {
 	while [ "$read" = unreadable ]; do
 		play "$@"
 		[ "$3" != page ] || return 0
-		read=$(ffmpeg -nostdin -v error -i "$TMP/page.png" -vf crop=${PICTURE:-426:240}:8:8,scale=256:144 -f rawvideo -pix_fmt rgba - |
+		read=$(ffmpeg -nostdin -v error -i "$TMP/page.png" -vf crop="${PICTURE:-426:240}":8:8,scale=256:144 -f rawvideo -pix_fmt rgba - |
 			node "$(dirname "$0")/read-rgba.mjs" 256 144)
 	done
 	at_least "  the clock on the page, s" "$((read / 1000))" $((began - 5))
