@@ -42,9 +42,9 @@ struct http_request {
 	const char *path;  /* decoded and normalised, begins with '/', holds no ".." */
 	const char *query; /* as sent, without the '?'; "" when there is none */
 	const char *peer;  /* the client's address as text; by a trusted proxy, the one it names */
-	const struct net_addr *addr;  /* the same; its family is 0 for one at a UNIX socket */
-	bool tls;		      /* it came by TLS */
-	const char *body;	      /* of a POST, terminated; else NULL */
+	const struct net_addr *addr; /* the same; its family is 0 for one at a UNIX socket */
+	bool tls;		     /* it came by TLS */
+	const char *body;	     /* of a POST, terminated; else NULL */
 	size_t body_n;
 	int64_t since_us;	      /* when its head was complete, by loop_now_us */
 	struct http_account *account; /* the handler's, NULL: none. Touched within its calls only */
