@@ -225,11 +225,11 @@ static bool ask(int fd, uint32_t stream, const char *path)
 		   head_of(head, sizeof(head), path));
 }
 
-/* The status is the first field, by its entry of the static table or as digits of a literal. */
+/* The status is the first field, by its entry of the static table; before it the table's size may be told. */
 static int status_of(const struct frame *f)
 {
 	static const int known[] = {200, 204, 206, 304, 400, 404, 500};
-	uint8_t b = f->data[0];
+	uint8_t b = f->data[(f->data[0] & 0xe0) == 0x20];
 
 	if (b >= 0x88 && b <= 0x8e)
 		return known[b - 0x88];
