@@ -79,9 +79,10 @@ static struct buf *render(struct package *p, const struct archive *a, enum shift
 	if (!f)
 		return NULL;
 	snprintf(time_url, sizeof(time_url), "/%s/time", p->conf->name);
-	if (p->dvr)
+	if (p->dvr) {
 		tell_captions(p, &p->dvr->archive.captions);
-	p->dvr->archive.keys = keys_places(p, p->conf);
+		p->dvr->archive.keys = keys_places(p, p->conf);
+	}
 	if (kind == SHIFT_MULTIVARIANT)
 		archive_hls_multivariant(a, range, playlist, f);
 	else if (kind == SHIFT_MEDIA)
