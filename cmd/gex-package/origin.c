@@ -48,6 +48,20 @@ static struct package *named_by(const struct origin *o, const char *path, size_t
 	return origin_find(o, path, n);
 }
 
+/* page: it is asked for by a person, who is told in words. */
+static void deny(struct origin *o, bool page, struct http_request *r)
+{
+	struct share_file *f = page ? share_find(&o->share, "denied.html") : NULL;
+	struct http_answer a = {.status = 403, .cache = "no-store"};
+
+	if (!f) {
+		http_reply(r, &a);
+		return;
+	}
+	a.type = f->type;
+	http_reply_page(r, &a, &f->page);
+}
+
 static void on_request(void *arg, struct http_request *r)
 {
 	struct origin *o = arg;
@@ -58,7 +72,7 @@ static void on_request(void *arg, struct http_request *r)
 	r->account = p ? &p->account : NULL;
 
 	if (p ? !package_allows(p, r) : !allows(o, r))
-		http_reply(r, &(struct http_answer){.status = 403, .cache = "no-store"});
+		deny(o, p && (!path[n] || !path[n + 1]), r);
 	else if (p && !path[n])
 		redirect(p, r);
 	else if (p)
