@@ -83,6 +83,15 @@ static void on_request(void *arg, struct http_request *r)
 		http_reply(r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
 }
 
+static size_t body_max(void *arg, const struct http_request *r)
+{
+	const char *path = r->path + 1;
+	size_t n = strcspn(path, "/");
+	const struct package *p = path[n] ? origin_find(arg, path, n) : NULL;
+
+	return p ? keys_body_max(p, path + n + 1) : 0;
+}
+
 /* ---- listening ---- */
 
 static struct http_limits limits_of(const struct origin_conf *c)
@@ -118,6 +127,8 @@ static int listen_http(struct origin *o, char *err)
 	char addr[256];
 	int rc = http_server_create(&o->server, o->loop, &lim, on_request, o);
 
+	if (!rc)
+		http_server_bodies(o->server, body_max);
 	if (!rc)
 		rc = http_server_trust(o->server, c->trusted, c->forwarded, err);
 	if (!rc && c->certificate)

@@ -51,6 +51,23 @@ static void send_buf(struct http_request *r, struct buf *b, const char *type, co
 		   .status = 200, .type = type, .cache = cache, .etag = etag, .body = &s, .n = 1});
 }
 
+static uint64_t mix(uint64_t h, const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ p[i]) * UINT64_C(1099511628211); /* FNV-1a */
+	return h;
+}
+
+/* What stays for ever and is short: its tag is of all its bytes. */
+static void send_small(struct http_request *r, struct buf *b, const char *type)
+{
+	char etag[24];
+
+	snprintf(etag, sizeof(etag), "\"%016" PRIx64 "\"",
+		 mix(UINT64_C(14695981039346656037), b->data, b->len));
+	send_buf(r, b, type, FOREVER, etag);
+}
+
 /* Without cues both versions of the directive ask for the same. */
 static enum text wanted(const struct cmaf *c, const struct http_request *r)
 {
@@ -179,20 +196,13 @@ static void get_vtt(struct package *p, const struct cmaf_track *t, int64_t numbe
 	struct buf *b = s ? cmaf_vtt(s) : NULL;
 
 	if (b)
-		send_buf(r, b, "text/vtt; charset=utf-8", FOREVER, NULL);
+		send_small(r, b, "text/vtt; charset=utf-8");
 	else if (!p->dvr || !dvr_get_text(p->dvr, t->name, number, r))
 		not_found(r);
 	buf_unref(b);
 }
 
 /* ---- media ---- */
-
-static uint64_t mix(uint64_t h, const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ p[i]) * UINT64_C(1099511628211); /* FNV-1a */
-	return h;
-}
 
 /* Of the same bytes the same, also after a restart and of another packager: by the head of the first chunk, and of each its
  * length and its last bytes, which are coded media. */
@@ -271,15 +281,18 @@ void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf
 {
 	const struct cmaf_part *a = &s->part.at[part];
 	const struct whole_part *w;
+	char etag[24];
 
 	delay_add(&p->rendition[t->index].sent,
 		  os_utc_us() - cmaf_us(t, a->start + a->dur - t->frame));
-	if (a->sealed)
-		send_buf(r, a->sealed, "video/mp4", FOREVER, NULL);
-	else if ((w = whole(&p->rendition[t->index], s, part)))
+	if (a->sealed) {
+		entity_tag(&(struct slice){a->sealed, 0, a->sealed->len}, 1, etag);
+		send_buf(r, a->sealed, "video/mp4", FOREVER, etag);
+	} else if ((w = whole(&p->rendition[t->index], s, part))) {
 		send_buf(r, w->bytes, "video/mp4", FOREVER, w->etag);
-	else
+	} else {
 		not_yet(r);
+	}
 }
 
 static void get_part(struct package *p, struct cmaf_track *t, int64_t number, int64_t part,
@@ -310,7 +323,7 @@ static void get_init(struct package *p, struct cmaf_track *t, const char *name,
 	const struct cmaf_init *i = cmaf_init_find(t, name);
 
 	if (i)
-		send_buf(r, i->buf, "video/mp4", FOREVER, NULL);
+		send_small(r, i->buf, "video/mp4");
 	else if (!p->dvr || !dvr_get_init(p->dvr, t->name, name, r))
 		not_found(r);
 }

@@ -88,9 +88,17 @@ for t in "$video" audio; do
 	figure "$t: age of the segment, s" "$(awk -v n="$(date +%s)" 'NR == 1 { print n - $1 }' "$TMP/pts")" at_most 4
 done
 step "30 frames" test "$(ffprobe -v error -select_streams v -count_packets -show_entries stream=nb_read_packets -of csv=p=0 "$TMP/$video.mp4" | head -1)" = 30
-etag=$(curl -sSI "$url/audio/$n.m4s" | sed -n 's/^[Ee][Tt][Aa][Gg]: \([^\r]*\)\r*$/\1/p')
-step "who has a segment is told so" test "$(code -H "If-None-Match: $etag" "$url/audio/$n.m4s")" = 304
-step "  by a tag that is its own" test "$etag" != "$(curl -sSI "$url/audio/$((n - 1)).m4s" | sed -n 's/^[Ee][Tt][Aa][Gg]: \([^\r]*\)\r*$/\1/p')"
+# tag PATH: the ETag there; a 304 for who names it.
+tag() {
+	curl -sSI "$url/$1" | sed -n 's/^[Ee][Tt][Aa][Gg]: \([^\r]*\)\r*$/\1/p'
+}
+known() {
+	[ "$(code -H "If-None-Match: $(tag "$1")" "$url/$1")" = 304 ]
+}
+step "who has a segment is told so" known "audio/$n.m4s"
+step "  by a tag that is its own" test "$(tag "audio/$n.m4s")" != "$(tag "audio/$((n - 1)).m4s")"
+init=$(curl -sS "$url/audio/index.m3u8" | sed -n 's/^#EXT-X-MAP:URI="\([^"?]*\).*/\1/p')
+step "  and who has an init segment" known "audio/$init"
 step "cached for long" grep -qi '^cache-control: .*immutable' <(curl -sSI "$url/audio/$n.m4s")
 step "ffmpeg plays HLS" patiently 15 ffmpeg -nostdin -v error -i "$url/index.m3u8" -t 2 -f null -
 step "ffprobe reads DASH" patiently 15 ffprobe -v error "$url/manifest.mpd"

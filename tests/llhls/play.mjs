@@ -7,6 +7,7 @@ import { performance } from 'node:perf_hooks';
 import { Bad, init as readInit, media } from './boxes.mjs';
 import { merge, parse } from './m3u8.mjs';
 import * as check from './rules.mjs';
+import * as texts from './texts.mjs';
 
 const wait = (ms) => new Promise((r) => { setTimeout(r, ms); });
 const isType = (t) => /^(application\/vnd\.apple\.mpegurl|audio\/mpegurl)(;|$)/i.test(t ?? '');
@@ -26,8 +27,9 @@ export class Player {
 		this.restart_ms = restart_ms;
 		this.mayForget = origin_restarts; // what was before a restart need not be there any more
 		this.renditions = [];
+		this.texts = [];
 		this.inits = new Map();
-		this.counts = { playlists: 0, parts: 0, segments: 0, gaps: 0, discontinuities: 0, hints: 0, refused: 0, maps: new Set() };
+		this.counts = { playlists: 0, parts: 0, segments: 0, gaps: 0, discontinuities: 0, hints: 0, refused: 0, left_out: 0, maps: new Set() };
 		this.over = false;
 		this.tails = [];
 	}
@@ -63,7 +65,7 @@ export class Player {
 	async run(seconds) {
 		this.end = performance.now() + seconds * 1000;
 		await this.begin();
-		await Promise.all([...this.renditions.map((r) => this.follow(r)), this.ask()]);
+		await Promise.all([...this.renditions.map((r) => this.follow(r)), ...this.texts.map((r) => texts.follow(this, r)), this.ask()]);
 		this.over = true;
 		await Promise.allSettled(this.tails);
 		return this.counts;
@@ -85,11 +87,14 @@ export class Player {
 		const list = parse(a.body.toString());
 		check.multivariant(list, this.say('multivariant'));
 		this.headers(a, 'multivariant');
-		const uris = [...list.variants.map((v) => v.uri), ...list.media.filter((m) => m.URI).map((m) => m.URI)];
-		this.renditions = [...new Set(uris)].map((uri) => {
+		const media = list.media.filter((m) => m.URI), isText = (m) => m.TYPE === 'SUBTITLES';
+		const uris = [...list.variants.map((v) => v.uri), ...media.filter((m) => !isText(m)).map((m) => m.URI)];
+		const named = (uri) => {
 			const url = new URL(uri, this.url).href;
 			return { name: path(url).split('/')[0], url, list: null, got: new Map(), due: null };
-		});
+		};
+		this.renditions = [...new Set(uris)].map(named);
+		this.texts = media.filter(isText).map((m) => named(m.URI));
 		this.iframes = list.iframes.map((i) => new URL(i.URI ?? '', this.url).href);
 	}
 
@@ -158,6 +163,10 @@ export class Player {
 		const list = parse(a.body.toString());
 		this.headers(a, r.name);
 		check.one(list, say);
+		texts.ranges(list, say);
+		for (const o of this.renditions)
+			if (o.list)
+				texts.sameRanges(o.list, list, o === r ? 'daterange-kept' : 'daterange-same', say);
 		if (asked && !list.ended) {
 			const e = check.edge(list);
 			if (e[0] < asked[0] || (e[0] === asked[0] && e[1] < asked[1] + 1))
@@ -306,10 +315,19 @@ export class Player {
 		if (told.independent && !m.sync)
 			this.breach('independent', r.name, `${uri} begins with no sync sample`);
 		const off = due === null ? 0 : (m.start - due) / track.timescale;
-		const left_out = off > 0 && 1000 * off <= check.hole_ms && /\.0\.m4s$/.test(uri); // at the end of the segment before
+		const left_out = off > 0 && /\.0\.m4s$/.test(uri) && this.leftOut(r, off, m.frame / track.timescale);
 		if (off && !left_out)
 			this.forgiving(this.say(r.name))('continuous', `${uri} begins ${off} s off`);
 		return m.end;
+	}
+
+	// Pictures that an encoder left out at the end of a segment: whole frames, less than a part. What came before them has been
+	// sent and cannot last longer, and the next segment cannot begin before its time; everywhere else there is no hole.
+	leftOut(r, off, frame) {
+		const n = off / frame, video = !/audio/.test(r.name);
+
+		this.counts.left_out += Math.round(n);
+		return video && 1000 * off < this.partTarget(r) && Math.abs(n - Math.round(n)) < 0.05;
 	}
 
 	// ---- questions ----
