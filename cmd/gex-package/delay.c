@@ -98,6 +98,9 @@ static void put_all(struct package *p, int64_t now, FILE *f)
 	    p->info && p->info->utc ? "true" : "false", viewers_count(&p->viewers, now), p->held,
 	    p->cmaf ? (double)p->cmaf->part_target_us / 1e6 : 0.0);
 	put_past(p, f);
+	fprintf(f, "  \"sent_bytes\": %lld,\n  \"refused\": %lld,\n  \"failed\": %lld,\n",
+		(long long)p->account.bytes, (long long)p->account.answers[4],
+		(long long)p->account.answers[5]);
 	fputs("  \"hold\": {", f);
 	put_delay("playlist", &p->hold[HOLD_PLAYLIST], f);
 	fputs(",\n    ", f);

@@ -13,7 +13,7 @@
 
 static void free_all(struct dvr *d)
 {
-	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++)
+	for (size_t i = 0; i < ARRAY_LEN(d->slot); i++)
 		dvr_files_close(&d->slot[i].out);
 	dvr_files_close(&d->pictures.out);
 	if (d->lock >= 0)
@@ -245,17 +245,20 @@ static void keep(struct dvr *d, const struct cmaf *c, const struct cmaf_track *t
 	dvr_post(d, w);
 }
 
-/* The presentation begins, on disk, with the first segment that every track has, so that all have a discontinuity at the same
- * place. False: not yet. */
-static bool begin(struct dvr *d, const struct cmaf *c)
+/* Texts are kept from when players are told of them. */
+static bool is_kept(const struct cmaf *c, const struct cmaf_track *t)
 {
-	int64_t from = INT64_MIN, breaks = 0;
-	bool more = d->archive.n > 0;
+	for (int i = 0; i < c->texts; i++)
+		if (c->text[i] == t)
+			return cmaf_text(c, i) && cmaf_is_said(c, i);
+	return true;
+}
 
-	if (!cmaf_ready(c))
-		return false;
-	for (int i = 0; i < d->archive.n; i++)
-		breaks = MAX(breaks, d->archive.track[i]->breaks);
+/* The first segment that every track of media has whole, beyond what is there. */
+static int64_t first_number(const struct dvr *d, const struct cmaf *c)
+{
+	int64_t from = INT64_MIN;
+
 	for (int i = 0; i < c->n; i++) {
 		struct cmaf_segment *s;
 
@@ -266,39 +269,72 @@ static bool begin(struct dvr *d, const struct cmaf *c)
 			break;
 		}
 	}
-	for (int i = 0; i < c->n; i++) {
-		const struct archive_track *t = archive_find(&d->archive, c->track[i]->name);
+	for (int i = 0; i < c->n + c->texts; i++) {
+		const struct archive_track *t = archive_find(&d->archive, cmaf_any(c, i)->name);
 
 		if (t)
 			from = MAX(from, archive_last(t) + 1);
 	}
-	for (int i = 0; i < c->n; i++) {
-		struct dvr_slot *slot = &d->slot[i];
-		bool first = more;
-		struct cmaf_segment *s;
+	return from;
+}
 
-		slot->id = slot->last = INT64_MIN;
-		slot->owed = false;
-		slot->breaks = breaks;
-		list_for (s, &c->track[i]->segments, link) {
-			if (!s->complete || s->number < from)
-				continue;
-			keep(d, c, c->track[i], s, first);
-			first = false;
-		}
-		if (first)
-			slot->owed = true;
+/* more: there is something before it. */
+static void begin_track(struct dvr *d, const struct cmaf *c, const struct cmaf_track *t,
+			int64_t from, int64_t breaks, bool more)
+{
+	struct dvr_slot *slot = &d->slot[t->index];
+	struct cmaf_segment *s;
+
+	slot->id = slot->last = INT64_MIN;
+	slot->owed = false;
+	slot->breaks = breaks;
+	list_for (s, &t->segments, link) {
+		if (!s->complete || s->number < from || !is_kept(c, t))
+			continue;
+		keep(d, c, t, s, more);
+		more = false;
 	}
+	slot->owed |= more;
+}
+
+/* The presentation begins, on disk, with the first segment that every track has, so that all have a discontinuity at the same
+ * place. False: not yet. */
+static bool begin(struct dvr *d, const struct cmaf *c)
+{
+	bool more = d->archive.n > 0;
+	int64_t breaks = 0;
+
+	if (!cmaf_ready(c))
+		return false;
+	for (int i = 0; i < d->archive.n; i++)
+		breaks = MAX(breaks, d->archive.track[i]->breaks);
+	int64_t from = first_number(d, c);
+	for (int i = 0; i < c->n + c->texts; i++)
+		begin_track(d, c, cmaf_any(c, i), from, breaks, more);
 	return true;
+}
+
+/* A text that is kept from here on counts discontinuities as the pictures do, whose segment has gone before. */
+static void join(struct dvr *d, const struct cmaf *c, const struct cmaf_segment *s,
+		 struct dvr_slot *slot)
+{
+	slot->breaks = d->slot[c->spoken->index].breaks - (s->discontinuity || slot->owed);
 }
 
 void dvr_segment(struct dvr *d, const struct cmaf *c, const struct cmaf_segment *s,
 		 const struct cmaf_track *t)
 {
-	if (d->begun)
-		keep(d, c, t, s, false);
-	else
+	struct dvr_slot *slot = &d->slot[t->index];
+
+	if (t == c->track[0])
+		dvr_dates(d, c);
+	if (!d->begun) {
 		d->begun = begin(d, c);
+	} else if (is_kept(c, t)) {
+		if (t->kind == MEDIA_DATA && slot->last == INT64_MIN)
+			join(d, c, s, slot);
+		keep(d, c, t, s, false);
+	}
 }
 
 void dvr_restart(struct dvr *d)
@@ -441,7 +477,7 @@ int dvr_create(struct dvr **out, const struct dvr_conf *c, struct loop *l, struc
 	list_init(&d->fetches);
 	list_init(&d->clips);
 	str_copy(d->name, sizeof(d->name), c->name);
-	for (size_t i = 0; i < MEDIA_TRACKS_MAX; i++)
+	for (size_t i = 0; i < ARRAY_LEN(d->slot); i++)
 		d->slot[i].out = (struct dvr_out){.data = -1, .index = -1, .id = INT64_MIN};
 	d->pictures.out = (struct dvr_out){.data = -1, .index = -1, .id = INT64_MIN};
 	d->pictures.id = d->pictures.last = INT64_MIN;
@@ -453,7 +489,8 @@ int dvr_create(struct dvr **out, const struct dvr_conf *c, struct loop *l, struc
 		goto fail;
 	}
 	if ((rc = dvr_files_lock(d, err)) || (rc = dvr_files_load(d, err)) ||
-	    (rc = dvr_keys_load(d, c->keys, err)) || (rc = loop_timer_in(&d->tick, 0)))
+	    (rc = dvr_dates_load(d, err)) || (rc = dvr_keys_load(d, c->keys, err)) ||
+	    (rc = loop_timer_in(&d->tick, 0)))
 		goto fail;
 	if (d->archive.pictures)
 		d->pictures.last = archive_last(d->archive.pictures);

@@ -5,6 +5,7 @@
  *   dvr_files.c the files themselves: what blocks, so it runs on a disk's threads; finding them again at start
  *   dvr_read.c  segments and playlists for viewers
  *   dvr_clip.c  a span as one MP4
+ *   dvr_dates.c date ranges
  *   dvr_keys.c  the keys of what is encrypted
  *   dvr_picture.c  thumbnails
  *
@@ -67,10 +68,11 @@ struct dvr {
 	struct metrics *metrics;
 	struct disk *write, *read;
 	struct archive archive;
-	struct dvr_slot slot[MEDIA_TRACKS_MAX];
+	struct dvr_slot slot[CMAF_RENDITIONS];
 	struct dvr_slot pictures; /* thumbnails */
 	int lock;		  /* descriptor of the file that says that the folder is ours */
 	bool begun;
+	bool dates_dirty; /* the file of date ranges is not what it should be */
 	struct dvr_keys keys;
 	int pending; /* jobs under way */
 	int writing; /* of segments among them */
@@ -138,6 +140,13 @@ void dvr_files_path(const struct dvr *d, const char *track, int64_t id, const ch
 /* Reads exactly n bytes of a file; -EIO when there are fewer. On a disk's thread. */
 int dvr_files_read(const char *path, uint64_t offset, void *out, size_t n);
 
+/* ---- dvr_dates.c ---- */
+
+/* What live playlists tell of date ranges goes to disk, and what is too old goes. */
+void dvr_dates(struct dvr *d, const struct cmaf *c);
+/* Reads the file; that there is none is no error. */
+int dvr_dates_load(struct dvr *d, char *err) MUST_USE;
+
 /* ---- dvr_keys.c ---- */
 
 /* Reads the file; that there is none is no error. place: as dvr_conf has it. */
@@ -155,6 +164,8 @@ void dvr_keys_finish(struct dvr *d);
 /* Answers r by segment `number` of a rendition, or by an init segment, when it is on disk; false: it is not, and r is not
  * answered. */
 bool dvr_get_segment(struct dvr *d, const char *rendition, int64_t number, struct http_request *r);
+/* The same of a text, as WebVTT. */
+bool dvr_get_text(struct dvr *d, const char *rendition, int64_t number, struct http_request *r);
 bool dvr_get_init(struct dvr *d, const char *rendition, const char *name, struct http_request *r);
 /* What a query asks for: t= (live from then on), from= and to=. 0: nothing; 1: *range says what; -EINVAL. */
 int dvr_range(const struct dvr *d, const char *query, struct archive_range *range);

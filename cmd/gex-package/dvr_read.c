@@ -21,11 +21,35 @@ struct fetch {
 	bool ready;
 };
 
+/* In a request's user: what is read is a text, and it wants that as WebVTT. */
+static char as_text;
+
+static void answer_text(struct http_request *r, const struct buf *b)
+{
+	struct buf *text = archive_vtt(b->data, b->len);
+	struct slice s = {text, 0, text ? text->len : 0};
+
+	r->user = NULL;
+	if (text)
+		http_reply(r, &(struct http_answer){.status = 200,
+						    .type = "text/vtt; charset=utf-8",
+						    .cache = FOREVER,
+						    .body = &s,
+						    .n = 1});
+	else
+		http_reply_status(r, 503);
+	buf_unref(text);
+}
+
 static void answer(struct http_request *r, const struct fetch *f)
 {
 	struct slice s = {f->buf, 0, f->buf->len};
 	const char *ending = strrchr(f->path, '.');
 
+	if (r->user == &as_text) {
+		answer_text(r, f->buf);
+		return;
+	}
 	http_reply(r, &(struct http_answer){.status = 200,
 					    .type = strcmp(ending, ".mjpeg") != 0 ? "video/mp4"
 										  : "image/jpeg",
@@ -174,6 +198,20 @@ bool dvr_get_segment(struct dvr *d, const char *rendition, int64_t number, struc
 		return false;
 	get(d, of, rendition, e->offset, e->size, r);
 	return true;
+}
+
+bool dvr_get_text(struct dvr *d, const char *rendition, int64_t number, struct http_request *r)
+{
+	const struct archive_track *t = archive_find(&d->archive, rendition);
+	struct cmaf_caption k;
+
+	if (!t || !archive_text(t, &k))
+		return false;
+	r->user = &as_text;
+	if (dvr_get_segment(d, rendition, number, r))
+		return true;
+	r->user = NULL;
+	return false;
 }
 
 bool dvr_get_init(struct dvr *d, const char *rendition, const char *name, struct http_request *r)

@@ -160,6 +160,26 @@ static void export_refusals(struct package *p)
 	}
 }
 
+static void export_answers(struct package *p)
+{
+	static const char *const classes[] = {"2xx", "3xx", "4xx", "5xx"};
+	char labels[LABELS] = "";
+
+	label_stream(p, labels);
+	keep(p, metrics_counter_fn(p->metrics, "gex_package_sent_bytes_total",
+				   "Bytes of answers about the stream.", labels, read_count,
+				   &p->account.bytes));
+	for (size_t i = 0; i < ARRAY_LEN(classes); i++) {
+		char both[LABELS];
+
+		str_copy(both, sizeof(both), labels);
+		metrics_label(both, sizeof(both), "class", classes[i]);
+		keep(p, metrics_counter_fn(p->metrics, "gex_package_responses_total",
+					   "Answers about the stream, by class of status.", both,
+					   read_count, &p->account.answers[2 + i]));
+	}
+}
+
 void export_package(struct package *p)
 {
 	char labels[LABELS] = "";
@@ -172,6 +192,7 @@ void export_package(struct package *p)
 	export_gauge(p, "gex_package_stored_bytes", "Media in memory.", read_bytes);
 	export_holds(p);
 	export_refusals(p);
+	export_answers(p);
 	export_gauge(p, "gex_package_key_late", "1 while the key that it is time for has not come.",
 		     read_key_late);
 	keep(p, metrics_counter_fn(p->metrics, "gex_package_key_failures_total",

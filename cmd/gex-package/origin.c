@@ -55,6 +55,8 @@ static void on_request(void *arg, struct http_request *r)
 	size_t n = strcspn(path, "/");
 	struct package *p = named_by(o, path, n);
 
+	r->account = p ? &p->account : NULL;
+
 	if (p ? !package_allows(p, r) : !allows(o, r))
 		http_reply(r, &(struct http_answer){.status = 403, .cache = "no-store"});
 	else if (p && !path[n])

@@ -103,6 +103,7 @@ static void make_presentation(struct package *p, int64_t first_key_us)
 	    .window = (int)MAX(6, pc->window_us / pc->segment_us),
 	    .memory = pc->memory,
 	    .latency_us = pc->latency_us,
+	    .slate = pc->slate_us > 0,
 	    .scheme = keys_scheme(pc),
 	    .keys = keys_places(p, pc),
 	    .discontinuities = p->discontinuities,
@@ -160,13 +161,13 @@ static bool has_video(const struct media_info *info)
 	return false;
 }
 
-/* Within a frame or two of a segment's beginning, and now. */
+/* Within a frame or two of a segment's beginning, and of now, which it has been from the beginning. */
 static bool is_on_grid(const struct package *p, int64_t us)
 {
 	const struct cmaf_grid *g = &p->cmaf->grid;
 	int64_t off = us - cmaf_grid_us(g, cmaf_grid_number(g, SEC_US, us + SEC_US / 20));
 
-	return llabs(off) < SEC_US / 20 && llabs(us - os_utc_us()) < 2 * SEC_US;
+	return llabs(off) < SEC_US / 20 && llabs(us - os_utc_us()) < SEC_US / 4;
 }
 
 /* A stream that is not in UTC: its second key frame is now (an encoder that has just begun leaves
@@ -405,7 +406,8 @@ static void reopen(struct package *p, int64_t now)
 static void keep_state(struct package *p)
 {
 	if (p->cmaf)
-		state_keep(&p->state, p->conf->name, cmaf_discontinuities(p->cmaf));
+		state_keep(&p->state, p->conf->name, cmaf_discontinuities(p->cmaf),
+			   p->cmaf->heard | p->state.heard);
 }
 
 static void on_tick(void *arg)
@@ -495,6 +497,7 @@ int package_create(struct package **out, struct package_conf *conf, struct acces
 	p->conf = conf;
 	p->access = access;
 	p->discontinuities = p->state.kept;
+	p->heard = p->state.heard;
 	*out = p;
 	return 0;
 fail:
@@ -599,6 +602,7 @@ void package_change(struct package *p, struct package_conf *conf, struct access 
 	if (!p->cmaf)
 		return;
 	p->cmaf->conf.memory = conf->memory;
+	p->cmaf->conf.slate = conf->slate_us > 0;
 	p->cmaf->conf.keys = keys_places(p, conf);
 }
 

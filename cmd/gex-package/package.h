@@ -102,7 +102,7 @@ void delay_send(struct package *p, struct http_request *r);
 
 /* ---- a stream ---- */
 
-#define PACKAGE_METRICS 24
+#define PACKAGE_METRICS 40
 enum hold_kind { HOLD_PLAYLIST, HOLD_PART, HOLD_SEGMENT, HOLD_KINDS };
 
 /* A text for all who ask for it, made once a version; and the same with a token in its addresses, for those
@@ -172,8 +172,9 @@ struct package {
 	struct viewers viewers;
 	struct access *access;			 /* NULL: all may have all */
 	int64_t refused_access[ACCESS_VERDICTS]; /* [ACCESS_OK]: granted */
-	struct loop_timer tick, more;		 /* more: hold.c's */
-	bool mapped;				 /* offset_us holds (streams not in UTC) */
+	struct http_account account;
+	struct loop_timer tick, more; /* more: hold.c's */
+	bool mapped;		      /* offset_us holds (streams not in UTC) */
 	int64_t offset_us;
 	int keys_seen; /* of this connection, before it was mapped */
 	bool goes_on;  /* offset_us may hold again: parameters have changed, no more */

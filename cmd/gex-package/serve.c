@@ -197,7 +197,7 @@ static void get_vtt(struct package *p, const struct cmaf_track *t, int64_t numbe
 
 	if (b)
 		send_small(r, b, "text/vtt; charset=utf-8");
-	else
+	else if (!p->dvr || !dvr_get_text(p->dvr, t->name, number, r))
 		not_found(r);
 	buf_unref(b);
 }
@@ -390,6 +390,8 @@ static void rendition(struct package *p, const char *path, struct http_request *
 		thumbs_serve(p, file, r);
 		return;
 	}
+	if (!t && p->dvr && parse_vtt_name(file, &number) && dvr_get_text(p->dvr, name, number, r))
+		return;
 	if (!t && p->dvr &&
 	    (media ? part < 0 && dvr_get_segment(p->dvr, name, number, r)
 		   : dvr_get_init(p->dvr, name, file, r)))

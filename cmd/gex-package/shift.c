@@ -50,6 +50,22 @@ void shift_flush(struct package *p)
 		http_page_finish(&p->shift[i].page);
 }
 
+/* What live players are told of captions in the pictures; without them, what is configured. */
+static void tell_captions(const struct package *p, struct archive_captions *out)
+{
+	const struct cmaf *c = p->cmaf;
+	struct cmaf_conf conf = {0};
+	char err[MEDIA_ERR];
+
+	*out = (struct archive_captions){0};
+	if (package_captions(p->conf, &conf, err) || !(conf.captions & CMAF_CAPTIONS_CEA))
+		return;
+	for (int i = 0; i < conf.ncaptions; i++)
+		if (c && c->texts ? cmaf_is_said(c, i) : !conf.captions_auto)
+			out->at[out->n++] = conf.caption[i];
+	out->unknown = !out->n;
+}
+
 /* NULL without memory; empty for an MPD in which nothing could be. */
 static struct buf *render(struct package *p, const struct archive *a, enum shift_kind kind,
 			  const struct archive_track *t, const struct archive_range *range,
@@ -64,7 +80,8 @@ static struct buf *render(struct package *p, const struct archive *a, enum shift
 		return NULL;
 	snprintf(time_url, sizeof(time_url), "/%s/time", p->conf->name);
 	if (p->dvr)
-		p->dvr->archive.keys = keys_places(p, p->conf);
+		tell_captions(p, &p->dvr->archive.captions);
+	p->dvr->archive.keys = keys_places(p, p->conf);
 	if (kind == SHIFT_MULTIVARIANT)
 		archive_hls_multivariant(a, range, playlist, f);
 	else if (kind == SHIFT_MEDIA)

@@ -121,6 +121,7 @@ static int begin_track(struct vod_scan *s, int i)
 		*a.lang = 0;
 	a.standard = i == 0 || s->track[i - 1].kind != MEDIA_AUDIO;
 	s->init[i] = movie_init(t);
+	s->archive.captions.unknown = true; /* pictures are not looked into */
 	return s->init[i] && archive_begin(&s->archive, &a, 0) ? 0 : -ENOMEM;
 }
 

@@ -1,4 +1,5 @@
 #include "cmaf/archive.h"
+#include "cmaf/wvtt.h"
 
 #include <errno.h>
 #include <math.h>
@@ -28,6 +29,7 @@ void archive_finish(struct archive *a)
 	for (int i = 0; i < a->n; i++)
 		track_free(a->track[i]);
 	track_free(a->pictures);
+	archive_dates_finish(a);
 	*a = (struct archive){0};
 }
 
@@ -147,13 +149,31 @@ bool archive_span(const struct archive *a, int64_t *from_us, int64_t *to_us)
 	return *to_us != INT64_MIN;
 }
 
+bool archive_text(const struct archive_track *t, struct cmaf_caption *out)
+{
+	const struct archive_about *o = &archive_newest(t)->about;
+	int ch = cc_channel(o->name);
+
+	if (o->kind != MEDIA_DATA || ch < 0)
+		return false;
+	*out = (struct cmaf_caption){.channel = (enum cc_channel)ch};
+	str_copy(out->lang, sizeof(out->lang), o->lang);
+	str_copy(out->label, sizeof(out->label), strpbrk(o->label, "\"\n\r") ? "" : o->label);
+	return true;
+}
+
+struct buf *archive_vtt(const uint8_t *p, size_t n)
+{
+	return wvtt_text(p, n);
+}
+
 /* ---- growing ---- */
 
 static struct archive_track *make_track(struct archive *a, const char *name, bool pictures)
 {
 	struct archive_track *t = archive_find(a, name);
 
-	if (t || (pictures && a->pictures) || a->n == MEDIA_TRACKS_MAX)
+	if (t || (pictures && a->pictures) || a->n == CMAF_RENDITIONS)
 		return t;
 	t = calloc(1, sizeof(*t));
 	if (!t)

@@ -61,13 +61,30 @@ struct archive_track {
 	int64_t bits, us;  /* of all segments, for the mean */
 };
 
+/* Captions in the pictures, as players are told of them. */
+struct archive_captions {
+	bool unknown; /* there may be: players look themselves */
+	struct cmaf_caption at[CC_CHANNELS];
+	int n;
+};
+
+/* A date range (range.h) that lies in it. */
+#define ARCHIVE_DATES 4096 /* beyond it the oldest goes */
+struct archive_date {
+	char id[40];
+	int64_t start_us, end_us; /* INT64_MAX: it goes on */
+	char *line;		  /* of playlists */
+};
+
 struct archive {
-	struct archive_track *track[MEDIA_TRACKS_MAX];
+	struct archive_track *track[CMAF_RENDITIONS]; /* texts among them: of kind MEDIA_DATA */
 	int n;
 	struct archive_track *pictures; /* thumbnails (picture.h); NULL: none */
 	uint64_t bytes;
-	int64_t version;	     /* changes with everything that a text could show */
-	struct cmaf_key_places keys; /* for the texts; the owner's */
+	int64_t version; /* changes with everything that a text could show */
+	VEC(struct archive_date) dates;
+	struct archive_captions captions; /* for the playlists; the owner's */
+	struct cmaf_key_places keys;	  /* the same */
 };
 
 void archive_finish(struct archive *a);
@@ -77,6 +94,10 @@ struct archive_track *archive_find(const struct archive *a, const char *name);
  * file's head, as archive_breaks tells. NULL without memory, with too many tracks, or when its id is not beyond those there. */
 struct archive_file *archive_begin(struct archive *a, const struct archive_about *about,
 				   int64_t id);
+/* What players are told of a text; false: it is none. */
+bool archive_text(const struct archive_track *t, struct cmaf_caption *out);
+/* A segment of it as WebVTT. NULL for what is none, and without memory. */
+struct buf *archive_vtt(const uint8_t *p, size_t n) MUST_USE;
 /* The newest file of a track. */
 struct archive_file *archive_newest(const struct archive_track *t);
 /* Adds a segment that is on disk to the newest file. -EINVAL when it is not beyond those there, -ENOMEM. */
@@ -114,6 +135,20 @@ static inline int64_t archive_length_us(const struct archive_file *f, int64_t v)
 {
 	return base_scale(v, SEC_US, f->about.scale);
 }
+
+/* ---- date ranges ---- */
+
+struct ranges;
+/* What live playlists tell of them now. 1 when something is another; 0; -ENOMEM. */
+int archive_dates_take(struct archive *a, const struct ranges *r) MUST_USE;
+/* Forgets those that were over before that; true: there were some. */
+bool archive_dates_expire(struct archive *a, int64_t before_us);
+void archive_dates_finish(struct archive *a);
+/* The lines of those that touch a span. */
+void archive_dates_put(const struct archive *a, int64_t from_us, int64_t to_us, FILE *f);
+/* All of them as the text of a file, and from one: how many lines were none, or -ENOMEM. */
+void archive_dates_write(const struct archive *a, FILE *f);
+int archive_dates_read(struct archive *a, const char *text, size_t size) MUST_USE;
 
 /* ---- the index file ---- */
 

@@ -109,6 +109,21 @@ static void put_representation(const struct archive_track *t, const struct run *
 	fprintf(f, "      </Representation>\n");
 }
 
+static void begin_set(const struct archive *a, const struct archive_track *t, const struct run *n,
+		      int id, FILE *f)
+{
+	const struct archive_about *o = &n->file->about;
+	struct cmaf_caption k;
+
+	mpd_begin_set(id, o->kind, o->lang, f);
+	if (o->scheme == CMAF_CBCS)
+		secret_put_mpd(o->kid, a->keys.license, f);
+	if (archive_text(t, &k))
+		mpd_put_text_head(*k.label ? k.label : cc_name(k.channel), f);
+	if (o->kind == MEDIA_VIDEO)
+		mpd_put_captions(a->captions.at, a->captions.n, f);
+}
+
 /* Tracks in the period of the leading run; each set of video in one, each sound in its own. */
 static void put_period(const struct archive *a, const struct archive_range *r,
 		       const struct run *lead, FILE *f)
@@ -126,11 +141,8 @@ static void put_period(const struct archive *a, const struct archive_range *r,
 				continue;
 			/* All begin together: a player takes the offset for the same instant. */
 			n.pto = base_scale(lead->pto, n.file->about.scale, lead->file->about.scale);
-			if (!video || !open) {
-				mpd_begin_set(id++, n.file->about.kind, n.file->about.lang, f);
-				if (n.file->about.scheme == CMAF_CBCS)
-					secret_put_mpd(n.file->about.kid, a->keys.license, f);
-			}
+			if (!video || !open)
+				begin_set(a, t, &n, id++, f);
 			open |= video;
 			put_representation(t, &n, f);
 			if (!video)
@@ -159,7 +171,7 @@ static const struct archive_track *leader(const struct archive *a, const struct 
 			continue;
 		if (archive_newest(t)->about.kind == MEDIA_VIDEO)
 			return t;
-		any = any ? any : t;
+		any = any || archive_newest(t)->about.kind == MEDIA_DATA ? any : t;
 	}
 	return any;
 }

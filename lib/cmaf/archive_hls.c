@@ -1,26 +1,13 @@
 /* Playlists of what lies on disk (RFC 8216bis). The lines of a file that is complete are kept: a window of many hours is put
  * together from them. */
 #include <inttypes.h>
-#include <time.h>
 
 #include "cmaf/archive.h"
+#include "cmaf/m3u8.h"
 #include "cmaf/secret_text.h"
 #include "media/language.h"
 
 #define SKIP_UNTIL 6 /* target durations from the end: what a delta update always has */
-
-static void put_date(int64_t us, FILE *f)
-{
-	us += 500;
-	time_t s = (time_t)base_floor_div(us, SEC_US);
-	char text[32];
-	struct tm tm;
-
-	gmtime_r(&s, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	fprintf(f, "#EXT-X-PROGRAM-DATE-TIME:%s.%03dZ\n", text,
-		(int)(us - (int64_t)s * SEC_US) / 1000);
-}
 
 static int64_t begin_us(const struct archive_file *f, const struct archive_entry *e)
 {
@@ -53,7 +40,7 @@ static bool shown(const struct archive_track *t, const struct archive_range *r)
 bool archive_has(const struct archive *a, const struct archive_range *r)
 {
 	for (int i = 0; i < a->n; i++)
-		if (shown(a->track[i], r))
+		if (about(a->track[i])->kind != MEDIA_DATA && shown(a->track[i], r))
 			return true;
 	return false;
 }
@@ -78,8 +65,28 @@ static void put_media(const struct archive_track *t, bool standard, const char *
 		standard ? "YES" : "NO", o->channels, o->name, playlist, query);
 }
 
-static void put_variant(const struct archive_track *t, const struct archive_track *audio,
-			const char *playlist, const char *query, FILE *f)
+/* Texts of captions, and what there is of them in the pictures. Returns whether there are texts. */
+static bool put_captions(const struct archive *a, const struct archive_range *r,
+			 const char *playlist, FILE *f)
+{
+	bool texts = false;
+
+	for (int i = 0; i < a->n; i++) {
+		struct cmaf_caption k;
+
+		if (!archive_text(a->track[i], &k) || !shown(a->track[i], r))
+			continue;
+		m3u8_put_text(&k, a->track[i]->name, playlist, r->query, f);
+		texts = true;
+	}
+	for (int i = 0; i < a->captions.n; i++)
+		m3u8_put_captions(&a->captions.at[i], f);
+	return texts;
+}
+
+static void put_variant(const struct archive *a, const struct archive_track *t,
+			const struct archive_track *audio, bool texts, const char *playlist,
+			const char *query, FILE *f)
 {
 	const struct archive_about *o = about(t);
 	int64_t peak = t->peak + (audio ? audio->peak : 0),
@@ -95,7 +102,10 @@ static void put_variant(const struct archive_track *t, const struct archive_trac
 		fprintf(f, ",RESOLUTION=%dx%d", o->width, o->height);
 		if (o->fps.num > 0)
 			fprintf(f, ",FRAME-RATE=%.3f", (double)o->fps.num / (double)o->fps.den);
-		fprintf(f, ",CLOSED-CAPTIONS=NONE");
+		m3u8_put_groups(a->captions.n	      ? M3U8_TOLD
+				: a->captions.unknown ? M3U8_UNKNOWN
+						      : M3U8_NONE,
+				texts, f);
 	}
 	if (audio)
 		fprintf(f, ",AUDIO=\"audio\"");
@@ -106,9 +116,9 @@ void archive_hls_multivariant(const struct archive *a, const struct archive_rang
 			      const char *playlist, FILE *f)
 {
 	const struct archive_track *audio = NULL;
-	bool video = false;
+	bool video = false, texts;
 
-	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:9\n");
+	m3u8_begin(9, 0, f);
 	for (int i = 0; i < a->n; i++) {
 		const struct archive_track *t = a->track[i];
 
@@ -122,9 +132,12 @@ void archive_hls_multivariant(const struct archive *a, const struct archive_rang
 	for (int i = 0; i < a->n && video; i++)
 		if (about(a->track[i])->kind == MEDIA_AUDIO && shown(a->track[i], r))
 			put_media(a->track[i], a->track[i] == audio, playlist, r->query, f);
+	texts = video && put_captions(a, r, playlist, f);
 	for (int i = 0; i < a->n; i++)
-		if (shown(a->track[i], r) && (about(a->track[i])->kind == MEDIA_VIDEO || !video))
-			put_variant(a->track[i], video ? audio : NULL, playlist, r->query, f);
+		if (shown(a->track[i], r) &&
+		    about(a->track[i])->kind == (video ? MEDIA_VIDEO : MEDIA_AUDIO))
+			put_variant(a, a->track[i], video ? audio : NULL, texts, playlist, r->query,
+				    f);
 	if (archive_has_pictures(a, r)) {
 		struct picture_about o = archive_pictures(a);
 
@@ -134,21 +147,27 @@ void archive_hls_multivariant(const struct archive *a, const struct archive_rang
 
 /* ---- the lines of segments ---- */
 
+/* Texts are for HLS players as such. */
+static const char *ending(const struct archive_file *of)
+{
+	return of->about.kind == MEDIA_DATA ? ".vtt" : ".m4s";
+}
+
 /* What is missing before number `to`. */
 static void put_gaps(const struct archive_file *of, int64_t from, int64_t to, FILE *f)
 {
 	double d = (double)of->about.d.num / (double)of->about.d.den;
 
 	for (; from < to; from++)
-		fprintf(f, "#EXT-X-GAP\n#EXTINF:%.6f,\n%" PRId64 ".m4s\n", d, from);
+		fprintf(f, "#EXT-X-GAP\n#EXTINF:%.6f,\n%" PRId64 "%s\n", d, from, ending(of));
 }
 
 static void put_segment(const struct archive_file *of, const struct archive_entry *e, FILE *f)
 {
 	if (e->gap)
 		fprintf(f, "#EXT-X-GAP\n");
-	fprintf(f, "#EXTINF:%.6f,\n%" PRId64 ".m4s\n", (double)archive_length_us(of, e->dur) / 1e6,
-		e->number);
+	fprintf(f, "#EXTINF:%.6f,\n%" PRId64 "%s\n", (double)archive_length_us(of, e->dur) / 1e6,
+		e->number, ending(of));
 }
 
 /* What stands before segment i, when it is not the first of its file's lines. */
@@ -161,7 +180,7 @@ static void put_before(const struct archive_file *of, size_t i, bool live, FILE 
 	if (e->discontinuity)
 		fprintf(f, "#EXT-X-DISCONTINUITY\n");
 	if (e->discontinuity || (i && e[-1].number + 1 < e->number))
-		put_date(begin_us(of, e), f);
+		m3u8_put_date(begin_us(of, e), f);
 }
 
 static void put_lines(const struct archive_file *of, size_t from, size_t to, bool live, FILE *f)
@@ -243,8 +262,9 @@ static void put_first(struct list_state *s, const struct archive_file *of, size_
 		put_gaps(of, s->next, e->number, s->f);
 	if (!begins && (e->discontinuity || (!s->live && e->number != s->next)))
 		fprintf(s->f, "#EXT-X-DISCONTINUITY\n");
-	put_key_and_map(s, &of->about);
-	put_date(begin_us(of, e), s->f);
+	if (of->about.kind != MEDIA_DATA)
+		put_key_and_map(s, &of->about);
+	m3u8_put_date(begin_us(of, e), s->f);
 }
 
 /* Entries [from, to) of a file. */
@@ -323,15 +343,13 @@ static void put_header(const struct archive_track *t, const struct archive_range
 {
 	int target = target_s(t);
 
-	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:%d\n", target);
+	m3u8_begin(9, target, f);
 	if (r->live)
 		fprintf(f, "#EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=%d,HOLD-BACK=%d\n",
 			SKIP_UNTIL * target, 3 * target);
 	else
 		fprintf(f, "#EXT-X-PLAYLIST-TYPE:VOD\n");
-	fprintf(f, "#EXT-X-MEDIA-SEQUENCE:%" PRId64 "\n", first ? first->number : 0);
-	if (breaks && r->live)
-		fprintf(f, "#EXT-X-DISCONTINUITY-SEQUENCE:%" PRId64 "\n", breaks);
+	m3u8_sequence(first ? first->number : 0, r->live ? breaks : 0, f);
 }
 
 /* Where players are to begin: from_us, in seconds from the beginning of the list. */
@@ -355,6 +373,16 @@ static int64_t skip_to(const struct archive_track *t, const struct archive_entry
 	return MAX(first->number, archive_last(t) - n);
 }
 
+/* Ranges that touch what is listed. */
+static void put_dates(const struct archive *a, const struct archive_track *t,
+		      const struct archive_range *r, const struct archive_entry *first, FILE *f)
+{
+	const struct archive_file *of;
+
+	if (first && about(t)->kind != MEDIA_DATA && archive_segment(t, first->number, &of))
+		archive_dates_put(a, begin_us(of, first), r->to_us, f);
+}
+
 void archive_hls_media(const struct archive *a, const struct archive_track *t,
 		       const struct archive_range *r, bool delta, FILE *f)
 {
@@ -376,6 +404,7 @@ void archive_hls_media(const struct archive *a, const struct archive_track *t,
 		if (s.skipped)
 			fprintf(f, "#EXT-X-SKIP:SKIPPED-SEGMENTS=%" PRId64 "\n", s.skipped);
 	}
+	put_dates(a, t, r, first, f);
 	list_for (of, &t->files, link) {
 		size_t from, to;
 

@@ -178,6 +178,7 @@ struct cmaf_conf {
 	int window;	    /* segments in a playlist; as many again are kept for older ones */
 	int64_t memory;	    /* bytes for all tracks; beyond it the oldest segments go early */
 	int64_t latency_us; /* target of LL-DASH players */
+	bool slate; /* what is missing of the source's media is bridged by cmaf_stand's means */
 	enum cmaf_scheme scheme; /* other than CMAF_CLEAR: without a key nothing is packaged */
 	struct cmaf_key_places keys;
 	int64_t discontinuities; /* before the presentation, which continues their count */

@@ -9,7 +9,6 @@
 #include "cmaf/mpd.h"
 #include "cmaf/picture.h"
 #include "cmaf/secret_text.h"
-#include "media/language.h"
 
 static double ratio(struct ratio r)
 {
@@ -90,31 +89,15 @@ static void put_text(const struct cmaf *c, int i, const struct period *p, int id
 	fputs("      </Representation>\n    </AdaptationSet>\n", f);
 }
 
-/* Captions in the pictures (ANSI/SCTE 214-1, 7.2.3; DASH-IF IOP): by their channels, or services, with their languages. */
-static void put_accessibility(const struct cmaf *c, bool services, FILE *f)
+static void put_captions(const struct cmaf *c, FILE *f)
 {
-	const char *before = services ? "cea-708:2015\" value=\"" : "cea-608:2015\" value=\"";
-	bool any = false;
+	struct cmaf_caption said[CC_CHANNELS];
+	int n = 0;
 
-	for (int i = 0; i < c->texts && c->conf.captions & CMAF_CAPTIONS_CEA; i++) {
-		const struct cmaf_caption *k = &c->conf.caption[i];
-		char code[4];
-
-		if (!cmaf_is_said(c, i) || (k->channel >= CC_SERVICE1) != services)
-			continue;
-		if (!language_code(code, k->lang))
-			str_copy(code, sizeof(code), "und");
-		fprintf(f, "%s%s",
-			any ? ";" : "      <Accessibility schemeIdUri=\"urn:scte:dash:cc:",
-			any ? "" : before);
-		if (services)
-			fprintf(f, "%d=lang:%s", k->channel - CC_SERVICE1 + 1, code);
-		else
-			fprintf(f, "%s=%s", cc_name(k->channel), code);
-		any = true;
-	}
-	if (any)
-		fputs("\"/>\n", f);
+	for (int i = 0; i < c->texts && c->conf.captions & CMAF_CAPTIONS_CEA; i++)
+		if (cmaf_is_said(c, i))
+			said[n++] = c->conf.caption[i];
+	mpd_put_captions(said, n, f);
 }
 
 static void put_representation(const struct cmaf *c, const struct cmaf_track *t,
@@ -200,8 +183,8 @@ static void begin_set(const struct cmaf *c, const struct cmaf_track *t, const st
 		secret_put_mpd(p->key->kid, c->conf.keys.license, f);
 	put_others(id, videos, f);
 	put_messages(c, t, f);
-	for (int services = 0; services < 2 && t->kind == MEDIA_VIDEO; services++)
-		put_accessibility(c, services, f);
+	if (t->kind == MEDIA_VIDEO)
+		put_captions(c, f);
 	if (t->kind == MEDIA_AUDIO && *t->label) {
 		fputs("      <Label>", f);
 		mpd_put_text(t->label, f);

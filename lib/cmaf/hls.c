@@ -2,9 +2,8 @@
  * Appendix B. All header values are constant over a presentation: players end the session when they
  * change. */
 #include <inttypes.h>
-#include <time.h>
 
-#include "cmaf/cmaf.h"
+#include "cmaf/m3u8.h"
 #include "cmaf/picture.h"
 #include "cmaf/range.h"
 #include "cmaf/secret_text.h"
@@ -23,9 +22,7 @@ static int64_t segments_in(const struct cmaf *c, int s)
 
 static void put_date(const struct cmaf_track *t, int64_t v, FILE *f)
 {
-	fputs("#EXT-X-PROGRAM-DATE-TIME:", f);
-	range_write_date(cmaf_us(t, v), f);
-	fputc('\n', f);
+	m3u8_put_date(cmaf_us(t, v), f);
 }
 
 /* ---- the multivariant playlist ---- */
@@ -105,30 +102,6 @@ static void put_media(const struct cmaf *c, int i, FILE *f)
 
 /* ---- captions ---- */
 
-/* Names are different in a group: what has none is told by its channel. */
-static void put_caption_media(const struct cmaf *c, int i, const char *type, const char *instead,
-			      FILE *f)
-{
-	const struct cmaf_caption *k = &c->conf.caption[i];
-
-	fprintf(f, "#EXT-X-MEDIA:TYPE=%s,GROUP-ID=\"captions\",NAME=\"%s\"", type,
-		*k->label ? k->label : instead);
-	if (*k->lang)
-		fprintf(f, ",LANGUAGE=\"%s\"", k->lang);
-	fputs(",DEFAULT=NO,AUTOSELECT=YES", f);
-}
-
-static void put_text(const struct cmaf *c, int i, FILE *f)
-{
-	const struct cmaf_caption *k = &c->conf.caption[i];
-
-	put_caption_media(c, i, "SUBTITLES", cc_name(k->channel), f);
-	fprintf(f,
-		",CHARACTERISTICS=\"public.accessibility.transcribes-spoken-dialog,"
-		"public.accessibility.describes-music-and-sound\",URI=\"%s/index.m3u8\"\n",
-		c->text[i]->name);
-}
-
 static bool tells_captions(const struct cmaf *c)
 {
 	for (int i = 0; i < c->texts && c->conf.captions & CMAF_CAPTIONS_CEA; i++)
@@ -150,27 +123,20 @@ static void put_captions(const struct cmaf *c, FILE *f)
 {
 	for (int i = 0; i < c->texts; i++)
 		if (cmaf_text(c, i) && cmaf_is_said(c, i))
-			put_text(c, i, f);
-	for (int i = 0; i < c->texts && c->conf.captions & CMAF_CAPTIONS_CEA; i++) {
-		const char *name = cc_name(c->conf.caption[i].channel);
-
-		if (!cmaf_is_said(c, i))
-			continue;
-		put_caption_media(c, i, "CLOSED-CAPTIONS", name, f);
-		fprintf(f, ",INSTREAM-ID=\"%s\"\n", name);
-	}
+			m3u8_put_text(&c->conf.caption[i], c->text[i]->name, "index.m3u8", "", f);
+	for (int i = 0; i < c->texts && c->conf.captions & CMAF_CAPTIONS_CEA; i++)
+		if (cmaf_is_said(c, i))
+			m3u8_put_captions(&c->conf.caption[i], f);
 }
 
-/* NONE ends a player's search for captions in the pictures (4.4.6.2): said where they are text, or nobody's business. Where they
- * are to be found there, but nothing has been said yet, players look themselves. */
 static void put_captions_of(const struct cmaf *c, FILE *f)
 {
-	if (tells_captions(c))
-		fputs(",CLOSED-CAPTIONS=\"captions\"", f);
-	else if (!(c->conf.captions & CMAF_CAPTIONS_CEA) || !c->texts)
-		fputs(",CLOSED-CAPTIONS=NONE", f);
-	if (has_texts(c))
-		fputs(",SUBTITLES=\"captions\"", f);
+	bool none = !(c->conf.captions & CMAF_CAPTIONS_CEA) || !c->texts;
+
+	m3u8_put_groups(tells_captions(c) ? M3U8_TOLD
+			: none		  ? M3U8_NONE
+					  : M3U8_UNKNOWN,
+			has_texts(c), f);
 }
 
 /* audio: one of the group that goes with t, or NULL. */
@@ -250,7 +216,7 @@ void cmaf_hls_multivariant(const struct cmaf *c, FILE *f)
 {
 	bool video = false;
 
-	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:9\n");
+	m3u8_begin(9, 0, f);
 	if (c->utc)
 		fprintf(f, "#EXT-X-INDEPENDENT-SEGMENTS\n");
 	for (int i = 0; i < c->n; i++)
@@ -280,22 +246,19 @@ static void put_sequence(const struct cmaf_track *t, const struct cmaf_segment *
 	const struct cmaf_segment *s;
 	int64_t discontinuities = t->discontinuities;
 
-	fprintf(f, "#EXT-X-MEDIA-SEQUENCE:%" PRId64 "\n", first ? first->number : 0);
 	list_for (s, &t->segments, link) {
 		if (s == first)
 			break;
 		discontinuities += s->discontinuity;
 	}
-	if (discontinuities)
-		fprintf(f, "#EXT-X-DISCONTINUITY-SEQUENCE:%" PRId64 "\n", discontinuities);
+	m3u8_sequence(first ? first->number : 0, discontinuities, f);
 }
 
 /* version: of the protocol, 10 for what leaves out date ranges. */
 static void put_header(const struct cmaf *c, const struct cmaf_track *t,
 		       const struct cmaf_segment *first, int version, FILE *f)
 {
-	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%d\n", version,
-		cmaf_target_s(c));
+	m3u8_begin(version, cmaf_target_s(c), f);
 	fprintf(
 	    f,
 	    "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=%d,%sPART-HOLD-BACK=%.6f,"
@@ -478,7 +441,7 @@ void cmaf_hls_subtitles(const struct cmaf *c, const struct cmaf_track *t, FILE *
 {
 	const struct cmaf_segment *s = cmaf_listed(c, t), *last = cmaf_last(t);
 
-	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:%d\n", cmaf_target_s(c));
+	m3u8_begin(9, cmaf_target_s(c), f);
 	fprintf(f, "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,HOLD-BACK=%d\n",
 		3 * cmaf_target_s(c));
 	put_sequence(t, s, f);
@@ -504,7 +467,7 @@ void cmaf_hls_iframes(const struct cmaf *c, const struct cmaf_track *t, FILE *f)
 	const struct cmaf_segment *s = cmaf_listed(c, t), *last = cmaf_last(t);
 	struct state now = {0};
 
-	fprintf(f, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:%d\n", cmaf_target_s(c));
+	m3u8_begin(9, cmaf_target_s(c), f);
 	put_sequence(t, s, f);
 	fprintf(f, "#EXT-X-I-FRAMES-ONLY\n");
 	for (; s && s->complete;

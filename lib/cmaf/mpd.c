@@ -47,6 +47,40 @@ void mpd_begin_set(int id, enum media_kind kind, const char *lang, FILE *f)
 	fputs(">\n", f);
 }
 
+static void put_accessibility(const struct cmaf_caption *k, int n, bool services, FILE *f)
+{
+	bool any = false;
+
+	for (; n > 0; n--, k++) {
+		char code[4];
+
+		if ((k->channel >= CC_SERVICE1) != services)
+			continue;
+		if (!language_code(code, k->lang))
+			str_copy(code, sizeof(code), "und");
+		if (any)
+			fputc(';', f);
+		else
+			fprintf(f,
+				"      <Accessibility "
+				"schemeIdUri=\"urn:scte:dash:cc:cea-%s:2015\" value=\"",
+				services ? "708" : "608");
+		if (services)
+			fprintf(f, "%d=lang:%s", (int)k->channel - CC_SERVICE1 + 1, code);
+		else
+			fprintf(f, "%s=%s", cc_name(k->channel), code);
+		any = true;
+	}
+	if (any)
+		fputs("\"/>\n", f);
+}
+
+void mpd_put_captions(const struct cmaf_caption *k, int n, FILE *f)
+{
+	put_accessibility(k, n, false, f);
+	put_accessibility(k, n, true, f);
+}
+
 void mpd_put_text_head(const char *label, FILE *f)
 {
 	fputs("      <Label>", f);

@@ -13,6 +13,8 @@ void mpd_put_text(const char *s, FILE *f);
 /* An AdaptationSet's head. lang: as a track has it, "" when it is not known. */
 void mpd_begin_set(int id, enum media_kind kind, const char *lang, FILE *f);
 
+/* Captions in its pictures (ANSI/SCTE 214-1; DASH-IF IOP): by their channels, and services, with their languages. */
+void mpd_put_captions(const struct cmaf_caption *k, int n, FILE *f);
 /* What follows it in a set of text: what it is called, and that it is captions. */
 void mpd_put_text_head(const char *label, FILE *f);
 

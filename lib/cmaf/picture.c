@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "cmaf/range.h"
+#include "cmaf/m3u8.h"
 
 #define EVERY_US (2 * SEC_US) /* of a track that does not tell */
 #define EVERY_MIN_US (200 * MS_US)
@@ -209,7 +209,7 @@ void picture_list_add(struct picture_list *l, int64_t number, int width, int hei
 	l->height = height;
 	if (begins) {
 		fputs("#EXT-X-PROGRAM-DATE-TIME:", l->f);
-		range_write_date(number * l->every_us, l->f);
+		m3u8_date(number * l->every_us, l->f);
 		fputc('\n', l->f);
 	}
 	for (int64_t n = begins ? number : l->next; n < number; n++) {

@@ -1,8 +1,8 @@
 #include "cmaf/range.h"
+#include "cmaf/m3u8.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <time.h>
 
 #define WAIT_US (60 * SEC_US)
 #define REPEAT_US (10 * SEC_US) /* the same event so near to where it was is the same range */
@@ -226,17 +226,6 @@ bool ranges_pass(struct ranges *r, int64_t oldest_us, int64_t newest_us, int64_t
 
 /* ---- text ---- */
 
-void range_write_date(int64_t us, FILE *f)
-{
-	time_t s = (time_t)base_floor_div(us + 500, SEC_US);
-	char text[32];
-	struct tm tm;
-
-	gmtime_r(&s, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	fprintf(f, "%s.%03dZ", text, (int)(us + 500 - (int64_t)s * SEC_US) / 1000);
-}
-
 static void write_hex(const char *name, const struct buf *b, FILE *f)
 {
 	if (!b)
@@ -246,10 +235,10 @@ static void write_hex(const char *name, const struct buf *b, FILE *f)
 		fprintf(f, "%02X", b->data[i]);
 }
 
-static void write_one(const struct range *a, FILE *f)
+void range_write(const struct range *a, FILE *f)
 {
 	fprintf(f, "#EXT-X-DATERANGE:ID=\"%s\",START-DATE=\"", a->id);
-	range_write_date(a->start_us, f);
+	m3u8_date(a->start_us, f);
 	fputc('"', f);
 	if (a->end_us != SPLICE_NONE)
 		fprintf(f, ",DURATION=%.3f", (double)(a->end_us - a->start_us) / 1e6);
@@ -266,7 +255,7 @@ void ranges_write(const struct ranges *r, int64_t since_us, FILE *f)
 
 	vec_for (a, &r->at)
 		if (!a->gone && a->changed_us >= since_us)
-			write_one(a, f);
+			range_write(a, f);
 }
 
 void ranges_write_removed(const struct ranges *r, int64_t since_us, FILE *f)

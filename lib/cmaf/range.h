@@ -39,11 +39,11 @@ int ranges_cue(struct ranges *r, const struct splice *s, const uint8_t *p, size_
 bool ranges_pass(struct ranges *r, int64_t oldest_us, int64_t newest_us, int64_t keep_us);
 void ranges_finish(struct ranges *r);
 
+/* EXT-X-DATERANGE of one that has not gone. */
+void range_write(const struct range *a, FILE *f);
 /* EXT-X-DATERANGE of each that changed at since_us or later (INT64_MIN: of all). */
 void ranges_write(const struct ranges *r, int64_t since_us, FILE *f);
 /* The IDs of those that went since then, separated by tabs. */
 void ranges_write_removed(const struct ranges *r, int64_t since_us, FILE *f);
-/* us as ISO 8601 with milliseconds. */
-void range_write_date(int64_t us, FILE *f);
 
 #endif

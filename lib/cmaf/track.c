@@ -637,7 +637,18 @@ static int stand(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 	return rc ? rc : end_by_grid(c, t);
 }
 
-int track_stand(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t until)
+/* A segment that has ended a little before its time gets nothing more: what follows begins with the next. */
+static void step_over(const struct cmaf *c, struct cmaf_track *t)
+{
+	struct cmaf_cut *cut = t->cut;
+	int64_t from = cmaf_grid_start(&c->grid, t->scale, cut->last_number, 0),
+		to = cmaf_grid_start(&c->grid, t->scale, cut->last_number + 1, 0);
+
+	if (!cut->cur && cut->next > from + t->frame && cut->next + t->frame / 2 < to)
+		cut->next = to;
+}
+
+static int stand_until(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t until)
 {
 	struct cmaf_cut *cut = t->cut;
 
@@ -651,6 +662,30 @@ int track_stand(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, in
 			return rc;
 		cut->standing = true;
 	}
+}
+
+int track_stand(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t until)
+{
+	struct subsamples of_frame = t->cut->split; /* at hand, which comes behind */
+
+	t->cut->split = (struct subsamples){0};
+	step_over(c, t);
+	int rc = stand_until(c, t, p, until);
+	vec_free(&t->cut->split);
+	t->cut->split = of_frame;
+	return rc;
+}
+
+/* Does more of the source's media before segment `number` not come than a frame or two that its encoder left out? What is
+ * longer than all that is listed is nobody's concern. */
+static bool is_missing(const struct cmaf *c, const struct cmaf_track *t, int64_t number)
+{
+	const struct cmaf_cut *cut = t->cut;
+	int64_t missing = cmaf_grid_start(&c->grid, t->scale, number, 0) - cut->next;
+
+	return c->conf.slate && cut->started && number > cut->last_number &&
+	       number - cut->last_number <= c->conf.window &&
+	       cmaf_us(t, missing) > c->part_target_us;
 }
 
 /* The source is back: its media may go on at the beginning of a segment that the slate has not begun. What is left of that
@@ -688,7 +723,7 @@ int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 		follow_key(c, t, f.x);
 	fill_hole(c, t, &f);
 	int64_t number = cmaf_grid_number(&c->grid, t->scale, f.x + t->frame / 2);
-	cut->standing |= t->changed && cut->was; /* up to where others begin */
+	cut->standing |= (t->changed && cut->was) || is_missing(c, t, number);
 	if (cut->standing && !may_return(c, t, &f, number)) {
 		t->dropped++;
 		return 0;

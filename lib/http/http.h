@@ -29,14 +29,22 @@
 
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_OPTIONS };
 
+/* What was answered, for a handler that counts for itself. */
+#define HTTP_CLASSES 6
+struct http_account {
+	int64_t answers[HTTP_CLASSES]; /* by the first digit of their status */
+	int64_t bytes;		       /* of bodies, as they were handed over */
+};
+
 struct http_request {
 	enum http_method method;
 	const char *path;  /* decoded and normalised, begins with '/', holds no ".." */
 	const char *query; /* as sent, without the '?'; "" when there is none */
 	const char *peer;  /* the client's address as text; by a trusted proxy, the one it names */
-	const struct net_addr *addr; /* the same; its family is 0 for one at a UNIX socket */
-	bool tls;		     /* it came by TLS */
-	int64_t since_us;	     /* when its head was complete, by loop_now_us */
+	const struct net_addr *addr;  /* the same; its family is 0 for one at a UNIX socket */
+	bool tls;		      /* it came by TLS */
+	int64_t since_us;	      /* when its head was complete, by loop_now_us */
+	struct http_account *account; /* the handler's, NULL: none. Touched within its calls only */
 	/* For a handler that keeps the request: gone is called once if the client leaves (or the
 	 * server is destroyed) before the reply or the end of the stream; after it the request is
 	 * no more. link and user are the keeper's own. */

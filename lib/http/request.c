@@ -191,13 +191,22 @@ static void start(struct http_request *r, const struct http_answer *a, int64_t l
 	struct conn *c = of(r)->conn;
 
 	server_count(c->server, a->status);
+	if (r->account)
+		r->account->answers[CLAMP(a->status / 100, 0, HTTP_CLASSES - 1)]++;
 	c->proto->start(c, r, a, length, range);
+}
+
+static void hand_over(struct http_request *r, const struct slice *s)
+{
+	struct conn *c = of(r)->conn;
+
+	if (r->account && r->method != HTTP_HEAD)
+		r->account->bytes += (int64_t)s->len;
+	c->proto->data(c, r, s);
 }
 
 static void body(struct http_request *r, const struct http_answer *a, uint64_t first, uint64_t n)
 {
-	struct conn *c = of(r)->conn;
-
 	for (size_t i = 0; i < a->n && n; i++) {
 		const struct slice *s = &a->body[i];
 
@@ -206,7 +215,7 @@ static void body(struct http_request *r, const struct http_answer *a, uint64_t f
 			continue;
 		}
 		struct slice piece = {s->buf, s->off + first, MIN(s->len - first, n)};
-		c->proto->data(c, r, &piece);
+		hand_over(r, &piece);
 		n -= piece.len;
 		first = 0;
 	}
@@ -379,7 +388,7 @@ int http_stream_write(struct http_request *r, const struct slice *s)
 	if (q->cut)
 		return -ENOBUFS;
 	if (r->method != HTTP_HEAD && s->len) {
-		c->proto->data(c, r, s);
+		hand_over(r, s);
 		c->proto->flush(c);
 	}
 	return 0;

@@ -1,17 +1,16 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "media/pace.h"
 #include "media/pipeline.h"
+#include "media/route.h"
 #include "os/os.h"
 
 #define BACKOFF_US (300 * MS_US)
 #define BACKOFF_URL_US SEC_US
 #define SPREAD_MAX_US (60 * SEC_US) /* further ahead is a jump */
 #define SPREAD_LATE_US SEC_US	    /* later than one track behind the other: it paused */
-#define FIRST_US \
-	(2 * \
-	 SEC_US) /* in which the preferred input may come first, and decide what the output is like */
+/* In which the preferred input may come first, and decide what the output is like. */
+#define FIRST_US (2 * SEC_US)
 
 /* Sleeps, unless cancelled. False: cancelled. */
 static bool sleep_until(struct engine *e, int64_t until_us)
@@ -23,47 +22,6 @@ static bool sleep_until(struct engine *e, int64_t until_us)
 	return !e->cancel;
 }
 
-static bool push_work(struct engine *e, struct work *w)
-{
-	w->since_us = os_mono_us();
-	e->keys_waiting += w->voice < 0 && w->packet && w->packet->key;
-	if (queue_push(w->voice < 0 ? &e->video_queue : &e->audio_queue, w))
-		return true;
-	work_destroy(w);
-	return false;
-}
-
-/* Takes p. */
-static struct work *new_work(const struct input *in, struct media_info *info, int track, int voice,
-			     struct media_packet *p)
-{
-	struct work *w = calloc(1, sizeof(*w));
-
-	if (!w) {
-		media_packet_unref(p);
-		return NULL;
-	}
-	list_init(&w->node);
-	w->input = in->index;
-	w->info = media_info_ref(info);
-	w->track = track;
-	w->voice = voice;
-	w->packet = p;
-	w->out_us = TIMELINE_NONE;
-	return w;
-}
-
-/* Tells a decoder what comes next: a voice, or (-1) that of the pictures. */
-static bool push_track(struct input *in, struct media_info *info, int track, int voice)
-{
-	struct work *w;
-
-	if (track < 0 && voice < 0)
-		return true;
-	w = new_work(in, info, track, voice, NULL);
-	return w && push_work(in->e, w);
-}
-
 static int first_of(const struct media_info *info, enum media_kind kind)
 {
 	for (int i = 0; i < info->n; i++)
@@ -71,17 +29,6 @@ static int first_of(const struct media_info *info, enum media_kind kind)
 			return i;
 	return -1;
 }
-
-/* What one connection of the source is being read with. */
-struct run {
-	struct media_demux *d;
-	struct media_info *info;
-	int video;
-	int audio[SOUNDS_MAX]; /* of each voice; -1: it has none */
-	int lead;	       /* the sound by which time is told, -1: none */
-	bool key_seen;
-	struct pace pace;
-};
 
 /* The renditions of sound there will be, and what they leave to the source. Under the lock. */
 static void choose_sounds(struct engine *e, const struct media_info *info)
@@ -153,91 +100,6 @@ static void share_start(struct input *in)
 	pthread_mutex_unlock(&e->lock);
 }
 
-/* ---- an input that is not active ---- */
-
-static void forget_cache(struct input *in)
-{
-	struct work *w, *tmp;
-
-	list_for_safe (w, tmp, &in->cache, node) {
-		list_remove(&w->node);
-		work_destroy(w);
-	}
-	in->cache_bytes = 0;
-	in->cached = 0;
-}
-
-/* Keeps what came since the last key frame; w is taken. */
-static void keep(struct input *in, struct work *w, bool key)
-{
-	if (key || in->cache_bytes > CACHE_BYTES || in->cached >= CACHE_WORKS)
-		forget_cache(in);
-	if (!key && list_empty(&in->cache)) {
-		work_destroy(w);
-		return;
-	}
-	list_append(&in->cache, &w->node);
-	in->cache_bytes += w->packet->size;
-	in->cached++;
-}
-
-/* It is active now: the decoders get its tracks and what was kept. */
-static bool feed(struct input *in, const struct run *r)
-{
-	bool ok = push_track(in, r->info, r->video, -1);
-	struct work *w, *tmp;
-
-	for (int i = 0; i < in->e->sounds; i++)
-		ok = ok && push_track(in, r->info, r->audio[i], i);
-	list_for_safe (w, tmp, &in->cache, node) {
-		list_remove(&w->node);
-		if (ok)
-			ok = push_work(in->e, w);
-		else
-			work_destroy(w);
-	}
-	forget_cache(in);
-	idle_end(in);
-	in->fed = true;
-	return ok;
-}
-
-static bool is_active(struct input *in, bool counts, bool key)
-{
-	struct engine *e = in->e;
-
-	pthread_mutex_lock(&e->lock);
-	int was = e->failover.active;
-	bool active =
-	    counts ? failover_heard(&e->failover, in->index, key, os_mono_us()) : was == in->index;
-	bool changed = was >= 0 && was != e->failover.active;
-	enum failover_why why = e->failover.why;
-	pthread_mutex_unlock(&e->lock);
-	if (changed)
-		engine_emit(e, EVENT_SWITCH, NULL, in->index, failover_why_text[why]);
-	return active;
-}
-
-/* Takes w. False: the engine is being closed. */
-static bool route(struct input *in, struct run *r, struct work *w)
-{
-	bool counts = w->track == (r->video >= 0 ? r->video : r->lead);
-	bool key = counts && (r->video < 0 || w->packet->key);
-
-	bool active = is_active(in, counts, key);
-
-	if (active && in->fed)
-		return push_work(in->e, w);
-	if (!active)
-		idle_look(in, w, key);
-	keep(in, w, key);
-	if (!active) {
-		in->fed = false;
-		return true;
-	}
-	return list_empty(&in->cache) || feed(in, r);
-}
-
 /* ---- reading ---- */
 
 /* Which of the timeline's tracks it is: the leading sound is the first, those after it count on. */
@@ -282,12 +144,12 @@ static bool is_heard(const struct input *in, const struct run *r, int track)
 static bool route_to(struct input *in, struct run *r, struct media_packet *p, int voice,
 		     int64_t out_us)
 {
-	struct work *w = new_work(in, r->info, p->track, voice, media_packet_ref(p));
+	struct work *w = route_work(in, r->info, p->track, voice, media_packet_ref(p));
 
 	if (!w)
 		return true;
 	w->out_us = out_us;
-	return route(in, r, w);
+	return route_packet(in, r, w);
 }
 
 static void alert(struct input *in, const struct run *r, const struct media_packet *p)
@@ -313,7 +175,7 @@ static bool pass_on(struct input *in, struct run *r, struct media_packet *p)
 	e->packets_in++;
 	e->bytes_in += (long long)p->size;
 	if (p->track >= r->info->n) {
-		if (is_active(in, false, false))
+		if (route_active(in, false, false))
 			side_packet(in, r->info, p);
 		media_packet_unref(p);
 		return true;
@@ -360,7 +222,7 @@ static int run_source(struct input *in, struct run *r)
 			/* Parameter sets of H.264 come in-band too; those of AAC do not. */
 			for (int i = 0; i < e->sounds && in->fed && !rc; i++)
 				if (p->track == r->audio[i] &&
-				    !push_track(in, r->info, p->track, i))
+				    !route_track(in, r->info, p->track, i))
 					rc = -EINTR;
 		}
 		if (!pass_on(in, r, p) || rc)
@@ -457,7 +319,7 @@ static int one_connection(struct input *in, char *err)
 	tell_missing(in, &r);
 	rc = run_source(in, &r);
 	in->present = false;
-	forget_cache(in);
+	route_forget(in);
 	idle_end(in);
 	for (int k = 0; k < FAILOVER_FAULTS; k++)
 		engine_fault(in->e, in->index, (enum failover_fault)k, false);

@@ -1,4 +1,4 @@
-/* The inside of the engine, shared by its stages: engine.c (life), events.c, input.c, video.c, scaling.c, rung.c, audio.c, voice.c,
+/* The inside of the engine, shared by its stages: engine.c (life), events.c, input.c, route.c, video.c, scaling.c, rung.c, audio.c, voice.c,
  * side.c. */
 #ifndef GEX_MEDIA_PIPELINE_H
 #define GEX_MEDIA_PIPELINE_H

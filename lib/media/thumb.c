@@ -28,7 +28,8 @@ struct thumbs {
 	thumbs_made_fn *made;
 	void *arg;
 	pthread_mutex_t lock;
-	pthread_cond_t more;
+	pthread_cond_t more, done; /* done: one is taken, or made */
+	bool busy;
 	pthread_t thread;
 	bool running, closing;
 };
@@ -205,10 +206,14 @@ static void *thumbs_main(void *arg)
 		AVFrame *f = k->frame;
 		int64_t us = k->us;
 		k->frame = NULL;
+		t->busy = true;
+		pthread_cond_broadcast(&t->done);
 		pthread_mutex_unlock(&t->lock);
 		work(t, k, f, us);
 		av_frame_free(&f);
 		pthread_mutex_lock(&t->lock);
+		t->busy = false;
+		pthread_cond_broadcast(&t->done);
 	}
 	pthread_mutex_unlock(&t->lock);
 	return NULL;
@@ -241,6 +246,7 @@ int thumbs_create(struct thumbs **out, const struct thumb_conf *conf, int n, thu
 	t->arg = arg;
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->more, NULL);
+	pthread_cond_init(&t->done, NULL);
 	for (int i = 0; i < n && !rc; i++)
 		rc = take_conf(&t->thumb[t->n++], &conf[i], err);
 	if (!rc) {
@@ -271,11 +277,12 @@ void thumbs_destroy(struct thumbs *t)
 		scaler_destroy(t->thumb[i].scaler);
 	}
 	pthread_cond_destroy(&t->more);
+	pthread_cond_destroy(&t->done);
 	pthread_mutex_destroy(&t->lock);
 	free(t);
 }
 
-void thumbs_offer(struct thumbs *t, const AVFrame *f, int64_t utc_us)
+void thumbs_offer(struct thumbs *t, const AVFrame *f, int64_t utc_us, bool wait)
 {
 	for (int i = 0; i < t->n; i++) {
 		struct thumb *k = &t->thumb[i];
@@ -285,6 +292,8 @@ void thumbs_offer(struct thumbs *t, const AVFrame *f, int64_t utc_us)
 			continue;
 		k->turn = turn;
 		pthread_mutex_lock(&t->lock);
+		while (wait && k->frame)
+			pthread_cond_wait(&t->done, &t->lock);
 		if (!k->frame) {
 			k->frame = av_frame_clone(f);
 			k->us = utc_us;
@@ -292,6 +301,14 @@ void thumbs_offer(struct thumbs *t, const AVFrame *f, int64_t utc_us)
 		pthread_cond_signal(&t->more);
 		pthread_mutex_unlock(&t->lock);
 	}
+}
+
+void thumbs_flush(struct thumbs *t)
+{
+	pthread_mutex_lock(&t->lock);
+	while (t->busy || waiting(t))
+		pthread_cond_wait(&t->done, &t->lock);
+	pthread_mutex_unlock(&t->lock);
 }
 
 int64_t thumbs_written(const struct thumbs *t, int i)

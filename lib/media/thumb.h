@@ -27,8 +27,11 @@ int thumbs_create(struct thumbs **out, const struct thumb_conf *conf, int n, thu
 		  void *arg, char *err) MUST_USE;
 /* The width that goes with the shape of f; even. */
 int thumb_width(const struct thumb_conf *c, const AVFrame *f);
-/* A picture that is shown at utc_us. Its own reference is taken when it is wanted; else that costs nothing. */
-void thumbs_offer(struct thumbs *t, const AVFrame *f, int64_t utc_us);
+/* A picture that is shown at utc_us. Its own reference is taken when it is wanted; else that costs nothing. wait: until the one
+ * before is begun, so that none is left out. */
+void thumbs_offer(struct thumbs *t, const AVFrame *f, int64_t utc_us, bool wait);
+/* Waits until all that were offered are done. */
+void thumbs_flush(struct thumbs *t);
 /* Of number i. */
 int64_t thumbs_written(const struct thumbs *t, int i);
 int64_t thumbs_failed(const struct thumbs *t, int i);

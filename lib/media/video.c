@@ -199,7 +199,7 @@ static void on_frame(struct video *v)
 	}
 	on_picture(v, f, broken);
 	if (e->thumbs && !broken)
-		thumbs_offer(e->thumbs, f, f->pts);
+		thumbs_offer(e->thumbs, f, f->pts, engine_waits(e));
 	if (second->width) {
 		second->pts = f->pts + field_us(v, f->pts);
 		on_picture(v, second, false);
@@ -397,7 +397,7 @@ static void fill(struct video *v)
 			bool gone = is_gone(v, now), anew = !s->slated || is_key(s, s->grid.next);
 
 			if (gone && e->thumbs)
-				thumbs_offer(e->thumbs, v->slate, now);
+				thumbs_offer(e->thumbs, v->slate, now, false);
 			give(e, s, gone && anew ? v->slate : NULL, s->grid.next);
 			s->slated = gone;
 		}
@@ -439,6 +439,8 @@ void *video_main(void *arg)
 			fill(&v);
 	}
 	flush(&v);
+	if (e->thumbs)
+		thumbs_flush(e->thumbs);
 	for (int i = 0; i < e->rungs; i++)
 		queue_close(&e->rung[i].queue);
 	scaling_poke(e);

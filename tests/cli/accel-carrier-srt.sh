@@ -14,12 +14,7 @@ read -r ECHO COUNT SOURCE <<<"$("$BUILD/tests/net/free-port" -n 3 | tr '\n' ' ')
 read -r L1 L2 L3 <<<"$("$BUILD/tests/net/free-port" -n 3 | tr '\n' ' ')"
 U=$(free_port udp)
 E=$(free_port udp)
-for mode in "echo $ECHO" "count $COUNT" "source $SOURCE"; do
-	# shellcheck disable=SC2086
-	set -- $mode
-	spawn -r "$1" "$PEER" serve "$1" 127.0.0.1 "$2"
-	wait_ready "$1"
-done
+serves echo "$ECHO" count "$COUNT" source "$SOURCE"
 spawn -r uback "$PROBE" echo 127.0.0.1 "$E"
 wait_ready uback
 srt_endpoint() {
@@ -42,23 +37,17 @@ srt_listener listen "$TMP/new"
 wait_log listen 'up after .* ms over srt'
 wait_log endpoint '127.0.0.1:[0-9]+, key new: up'
 
-works() {
-	patiently 20 "$PEER" many 127.0.0.1 "$L1" 4 50000
-}
-udp_works() {
-	patiently 10 "$PROBE" send 127.0.0.1 "$U" -n 20 -i 5ms -w 2s >"$TMP/probe" && [ "$(value lost "$TMP/probe")" = 0 ]
-}
 step "20 MB up, half-close, an answer after it" patiently 60 "$PEER" push 127.0.0.1 "$L2" 20000000
 step "20 MB down" patiently 60 "$PEER" pull 127.0.0.1 "$L3" 20000000
 step "100 connections at once" patiently 60 "$PEER" many 127.0.0.1 "$L1" 100 20000
-step "UDP through SRT" retry 10 udp_works
+step "UDP through SRT" retry 10 udp_works "$U"
 for i in 1 14 60 1452; do
 	head -c "$i" /dev/urandom >"/dev/udp/127.0.0.1/$T" || true
 done
-step "it works after garbage" works
+step "it works after garbage" works "$L1"
 kill9 endpoint
 srt_endpoint
-retry 20 works || fail "no tunnel after a restart"
+retry 20 works "$L1" || fail "no tunnel after a restart"
 echo "ok - it works after a restart"
 stop listen
 [ "$STATUS" = 0 ] || fail "gex-listen ended with $STATUS"

@@ -34,9 +34,6 @@ from() {
 	spawn -r "$name" "$BUILD/gex-listen" -e "127.0.0.1:$T" -k "$file" "$@"
 	wait_ready "$name"
 }
-works() {
-	patiently 10 "$PEER" many 127.0.0.1 "$1" 2 5000
-}
 read -r SW SG TG <<<"$(free_port) $(free_port) $(free_port)"
 from seoul "$TMP/seoul" -l "tcp:127.0.0.1:$SW=web" -l "tcp:127.0.0.1:$SG=game"
 from tokyo "$TMP/tokyo" -l "tcp:127.0.0.1:$TG=game"

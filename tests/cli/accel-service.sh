@@ -10,9 +10,6 @@ B=$(free_port)
 spawn -r back "$PEER" serve echo 127.0.0.1 "$B"
 wait_ready back
 services=(-b "web=tcp:localhost:$B")
-works() {
-	patiently 10 "$PEER" many 127.0.0.1 "$L" 2 5000
-}
 
 # The first endpoint of the list is dead, the second is a name.
 endpoint one "$T1" "${services[@]}"
@@ -23,19 +20,19 @@ wait_ready listen
 wait_log listen "web\] listening on tcp:127.0.0.1:$L"
 wait_log listen "127.0.0.1:$DEAD: nobody listens there"
 wait_log listen "localhost:$T1 \(.*:$T1\): up after"
-step "the second endpoint serves" works
+step "the second endpoint serves" works "$L"
 kill9 one
 wait_log listen "127.0.0.1:$T2: up after" 5
-step "the third took over from the killed one" works
+step "the third took over from the killed one" works "$L"
 
 # Keys: the endpoint gets a second one without losing a tunnel, then the listener changes over.
-step "before the roll-over" works
+step "before the roll-over" works "$L"
 new_key "$TMP/key2"
 { cat "$TMP/key"; cat "$TMP/key2"; } >"$TMP/both"
 cp "$TMP/both" "$TMP/key"
 kill -HUP "${PID[two]}"
 wait_log two 'key file read again'
-step "a tunnel outlives the new keys" works
+step "a tunnel outlives the new keys" works "$L"
 spawn -r second "$BUILD/gex-listen" -e "127.0.0.1:$T2" -k "$TMP/key2" -l "tcp:127.0.0.1:0=web"
 wait_ready second
 wait_log second 'up after'
@@ -43,7 +40,7 @@ echo "ok - the second key is good at once"
 echo garbage >"$TMP/key"
 kill -HUP "${PID[two]}"
 wait_log two 'not a key.*stay as they were'
-step "a bad key file changes nothing" works
+step "a bad key file changes nothing" works "$L"
 stop second
 
 # Drain: what is open may go on for a while; new clients are refused by the kernel.

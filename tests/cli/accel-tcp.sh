@@ -7,12 +7,7 @@ new_key "$TMP/key"
 T=$(free_port both)
 read -r ECHO COUNT SOURCE GREET RESET HOLD NONE <<<"$("$BUILD/tests/net/free-port" -n 7 | tr '\n' ' ')"
 read -r L1 L2 L3 L4 L5 L6 L7 L8 <<<"$("$BUILD/tests/net/free-port" -n 8 | tr '\n' ' ')"
-for mode in "echo $ECHO" "count $COUNT" "source $SOURCE" "greet $GREET" "reset $RESET" "hold $HOLD"; do
-	# shellcheck disable=SC2086
-	set -- $mode
-	spawn -r "$1" "$PEER" serve "$1" 127.0.0.1 "$2"
-	wait_ready "$1"
-done
+serves echo "$ECHO" count "$COUNT" source "$SOURCE" greet "$GREET" reset "$RESET" hold "$HOLD"
 endpoint endpoint "$T" -b "echo=tcp:127.0.0.1:$ECHO" -b "count=tcp:127.0.0.1:$COUNT" \
 	-b "source=tcp:localhost:$SOURCE" -b "greet=tcp:127.0.0.1:$GREET" -b "reset=tcp:127.0.0.1:$RESET" \
 	-b "hold=tcp:127.0.0.1:$HOLD" -b "none=tcp:127.0.0.1:$NONE"

@@ -12,12 +12,7 @@ read -r ECHO COUNT SOURCE M <<<"$("$BUILD/tests/net/free-port" -n 4 | tr '\n' ' 
 read -r L1 L2 L3 <<<"$("$BUILD/tests/net/free-port" -n 3 | tr '\n' ' ')"
 U=$(free_port udp)
 E=$(free_port udp)
-for mode in "echo $ECHO" "count $COUNT" "source $SOURCE"; do
-	# shellcheck disable=SC2086
-	set -- $mode
-	spawn -r "$1" "$PEER" serve "$1" 127.0.0.1 "$2"
-	wait_ready "$1"
-done
+serves echo "$ECHO" count "$COUNT" source "$SOURCE"
 spawn -r uback "$PROBE" echo 127.0.0.1 "$E"
 wait_ready uback
 services=(-b "echo=tcp:127.0.0.1:$ECHO" -b "count=tcp:127.0.0.1:$COUNT" -b "source=tcp:127.0.0.1:$SOURCE"
@@ -28,16 +23,10 @@ listener listen "$T" -S tunnel.carrier=tls -l "tcp:127.0.0.1:$L1=echo" -l "tcp:1
 	-l "tcp:127.0.0.1:$L3=source" -l "udp:127.0.0.1:$U=game"
 wait_log listen 'up after .* ms over tls'
 
-works() {
-	patiently 20 "$PEER" many 127.0.0.1 "$L1" 4 50000
-}
-udp_works() {
-	patiently 10 "$PROBE" send 127.0.0.1 "$U" -n 20 -i 5ms -w 2s >"$TMP/probe" && [ "$(value lost "$TMP/probe")" = 0 ]
-}
 step "50 MB up, half-close, an answer after it" patiently 60 "$PEER" push 127.0.0.1 "$L2" 50000000
 step "50 MB down" patiently 60 "$PEER" pull 127.0.0.1 "$L3" 50000000
 step "200 connections at once" patiently 60 "$PEER" many 127.0.0.1 "$L1" 200 20000
-step "UDP through TCP" retry 10 udp_works
+step "UDP through TCP" retry 10 udp_works "$U"
 
 # A listener that stops reading, in the middle of a download: nobody else notices, and it goes on later.
 L4=$(free_port)
@@ -87,10 +76,10 @@ for _ in $(seq 300); do
 	exec {fd}<>"/dev/tcp/127.0.0.1/$T" || fail "no connection"
 	quiet+=("$fd")
 done
-step "it works beside 300 that are silent" works
+step "it works beside 300 that are silent" works "$L1"
 stop listen
 listener listen2 "$T" -S tunnel.carrier=tls -l "tcp:127.0.0.1:$L1=echo"
-step "and takes a new tunnel" works
+step "and takes a new tunnel" works "$L1"
 enough() {
 	[ "$(refused)" -ge $((before + 300)) ]
 }
@@ -102,7 +91,7 @@ done
 # Killed and started again.
 kill9 endpoint
 endpoint endpoint "$T" "${services[@]}" -S tunnel.carriers=tls
-retry 10 works || fail "no tunnel after a restart"
+retry 10 works "$L1" || fail "no tunnel after a restart"
 stop listen2
 [ "$STATUS" = 0 ] || fail "gex-listen ended with $STATUS"
 wait_log endpoint 'down after [0-9]+ s: the listener stops'

@@ -26,6 +26,23 @@ listener() {
 	wait_log "$name" 'tunnel.*: up after'
 }
 
+# serves MODE PORT...: a tcp-peer of each mode, named for it, ready.
+serves() {
+	while [ $# -gt 0 ]; do
+		spawn -r "$1" "$PEER" serve "$1" 127.0.0.1 "$2"
+		wait_ready "$1"
+		shift 2
+	done
+}
+
+# works PORT: what is sent there comes back; udp_works PORT: datagrams do, all of them.
+works() {
+	patiently 20 "$PEER" many 127.0.0.1 "$1" 4 50000
+}
+udp_works() {
+	patiently 10 "$PROBE" send 127.0.0.1 "$1" -n 20 -i 5ms -w 2s >"$TMP/probe" && [ "$(value lost "$TMP/probe")" = 0 ]
+}
+
 # value NAME FILE: of a `name=value` line.
 value() {
 	sed -n "s/^$1=//p" "$2"

@@ -13,7 +13,8 @@ spawn encoder ffmpeg -hide_banner -nostdin -loglevel warning -y -re -f lavfi -i 
 spawn cues bash -c 'exec "$0" <"$1" >"$2"' "$BUILD/tests/media/cue-source" "$TMP/clean" "$TMP/cued"
 spawn -r transcoder "$BUILD/gex-transcode" -S process.sandbox=no -i "$TMP/cued" -r 90p=160x90@30,100k,preset=ultrafast -o "unix:$TMP/live.sock"
 wait_ready transcoder
-spawn -r packager "$BUILD/gex-package" -i "unix:$TMP/live.sock" -l "http://127.0.0.1:$port" -m 127.0.0.1:0 -v
+spawn -r packager "$BUILD/gex-package" -i "unix:$TMP/live.sock" -l "http://127.0.0.1:$port" -m 127.0.0.1:0 -v \
+	-S package.dvr="$TMP/dvr"
 wait_ready packager
 
 get() {
@@ -37,7 +38,7 @@ programme() {
 step "a programme that begins" retry 15 programme
 get manifest.mpd mpd
 step "the MPD announces cues" grep -q '<InbandEventStream schemeIdUri="urn:scte:scte35:2013:bin" value=""/>' "$TMP/mpd"
-step "and ID3, once each" test "$(grep -c '<InbandEventStream' "$TMP/mpd")" = 2
+step "and ID3, once each" test "$(grep '<InbandEventStream' "$TMP/mpd" | sort | uniq -c | grep -c ' 1 .*\(scte35\|ID3\)')" = 2
 
 # The messages of all segments listed, beside the ranges; both have the same sections for the same instants.
 cat >"$TMP/check.mjs" <<'END'
@@ -97,3 +98,23 @@ step "as was offered" grep -q 'CAN-SKIP-UNTIL=6,CAN-SKIP-DATERANGES=YES' "$TMP/l
 metrics=$(sed -n 's|.*\(http://[^ ]*/metrics\).*|\1|p' "$TMP/packager.log")
 curl -sf -o "$TMP/metrics" "$metrics"
 at_least "cues and tags" "$(sed -n 's/^gex_package_beside_packets_total.* //p' "$TMP/metrics")" 10
+
+# ---- the past ----
+kept() {
+	get 90p/dvr.m3u8 past && grep -qxF "$range" "$TMP/past"
+}
+step "the past has the range, as live players were told of it" retry 10 kept
+start=$(date -d "$(sed 's/.*START-DATE="\([^"]*\)".*/\1/' <<<"$range")" +%s.%N)
+# span NAME FROM TO: the playlist from and to so many seconds after the range's beginning.
+span() {
+	get "90p/dvr.m3u8?$(awk -v s="$start" -v a="$2" -v b="$3" 'BEGIN { printf "from=%.3f&to=%.3f", s + a, s + b }')" "$1"
+}
+span touching 0.2 2
+step "a span that it lies in has it" grep -qxF "$range" "$TMP/touching"
+kill9 packager
+get 90p/dvr.m3u8 gone && fail "it is still there"
+spawn -r packager "$BUILD/gex-package" -i "unix:$TMP/nothing.sock" -l "http://127.0.0.1:$port" -S package.dvr="$TMP/dvr"
+wait_ready packager
+step "after kill -9 too" retry 10 kept
+span before -3 -1.2
+step "a span before it has not" test "$(grep -cF "ID=\"$id\"" "$TMP/before")" = 0

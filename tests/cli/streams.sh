@@ -90,6 +90,17 @@ step "the list for people names all" test "$(curl -sS "$url/" | grep -o 'href="/
 step "the list for programs" retry 5 is c live
 step "with renditions" grep -q '"name": "b".*"renditions": \[{"name": "90p", "kind": "video", "codec": "avc1' <(curl -sS "$url/streams.json")
 curl -sS "$metrics" >"$TMP/metrics"
+for s in a b; do
+	step "what was sent of $s is counted" grep -qE "^gex_package_sent_bytes_total\\{stream=\"$s\"\\} [1-9]" "$TMP/metrics"
+	step "and its answers" grep -qE "^gex_package_responses_total\\{stream=\"$s\",class=\"2xx\"\\} [1-9]" "$TMP/metrics"
+done
+step "refused ones are those of their stream" test "$(code "$url/a/none.m4s")" = 404
+curl -sS "$metrics" >"$TMP/after"
+refused() {
+	sed -n "s/^gex_package_responses_total{stream=\"$2\",class=\"4xx\"} //p" "$1"
+}
+step "counted there" test "$(refused "$TMP/after" a)" = $(($(refused "$TMP/metrics" a) + 1))
+step "and not elsewhere" test "$(refused "$TMP/after" b)" = "$(refused "$TMP/metrics" b)"
 step "metrics are by stream" test "$(grep -c '^gex_package_frames_total{stream="[abc]",rendition="90p"} [1-9]' "$TMP/metrics")" = 3
 bounds=$(sed -n 's/^gex_package_memory_bytes{stream="[abc]"} //p' "$TMP/metrics" | awk '{ s += $1 } END { printf "%d", s }')
 at_most "memory is shared out" "$bounds" 67108864

@@ -77,7 +77,7 @@ function header(b, tfhd, trex) {
 	return d;
 }
 
-// media BYTES INIT: {start, duration, samples, sync} in seconds, of a whole number of chunks (moof and mdat).
+// media BYTES INIT: {start, end, samples, frame (the shortest), sync} in the track's units, of a whole number of chunks (moof and mdat).
 export function media(b, track) {
 	const samples = [];
 	let start = null, expected = null, open = false;
@@ -101,5 +101,6 @@ export function media(b, track) {
 	}
 	if (open || start === null)
 		throw new Bad(start === null ? 'no moof' : 'a moof without its mdat at the end');
-	return { start, end: expected, samples: samples.length, sync: !(samples[0].flags & 0x10000) };
+	const frame = Math.min(...samples.map((s) => s.duration));
+	return { start, end: expected, samples: samples.length, frame, sync: !(samples[0].flags & 0x10000) };
 }

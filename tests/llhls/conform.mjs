@@ -4,6 +4,7 @@
 //     URL          of a multivariant playlist; the MPD is manifest.mpd beside it (--no-dash: none)
 //     --seconds N  how long (10)
 //     --restart MS the origin may be away for so long at a time (0), and then need not have what was before
+//     --cut        answers cut short (by the end of a server behind a proxy) are no breach; each is told, with its time
 //     --names      print only the names of the broken rules, a line for each URL
 //     --rules      print all rules and end
 //
@@ -28,7 +29,7 @@ function options() {
 			seconds: { type: 'string', default: '10' }, http: { type: 'string', default: '1' },
 			insecure: { type: 'boolean', default: false }, restart: { type: 'string', default: '0' },
 			'no-dash': { type: 'boolean', default: false }, names: { type: 'boolean', default: false },
-			rules: { type: 'boolean', default: false },
+			rules: { type: 'boolean', default: false }, cut: { type: 'boolean', default: false },
 		} });
 	} catch {
 		return usage();
@@ -41,6 +42,10 @@ async function conform(url, o) {
 	const breach = (rule, where, what) => {
 		if (!(rule in rules))
 			throw new Error(`no such rule: ${rule}`);
+		if (o.cut && what === 'aborted') {
+			console.log(`cut: ${Date.now()}: ${rule}: ${where}`);
+			return;
+		}
 		const b = broken.get(rule) ?? { times: 0, where, what };
 		b.times++;
 		broken.set(rule, b);

@@ -27,7 +27,7 @@ export class Player {
 		this.mayForget = origin_restarts; // what was before a restart need not be there any more
 		this.renditions = [];
 		this.inits = new Map();
-		this.counts = { playlists: 0, parts: 0, segments: 0, gaps: 0, discontinuities: 0, hints: 0, refused: 0, maps: new Set() };
+		this.counts = { playlists: 0, parts: 0, segments: 0, gaps: 0, discontinuities: 0, hints: 0, refused: 0, left_out: 0, maps: new Set() };
 		this.over = false;
 		this.tails = [];
 	}
@@ -306,10 +306,19 @@ export class Player {
 		if (told.independent && !m.sync)
 			this.breach('independent', r.name, `${uri} begins with no sync sample`);
 		const off = due === null ? 0 : (m.start - due) / track.timescale;
-		const left_out = off > 0 && 1000 * off <= check.hole_ms && /\.0\.m4s$/.test(uri); // at the end of the segment before
+		const left_out = off > 0 && /\.0\.m4s$/.test(uri) && this.leftOut(r, off, m.frame / track.timescale);
 		if (off && !left_out)
 			this.forgiving(this.say(r.name))('continuous', `${uri} begins ${off} s off`);
 		return m.end;
+	}
+
+	// Pictures that an encoder left out at the end of a segment: whole frames, less than a part. What came before them has been
+	// sent and cannot last longer, and the next segment cannot begin before its time; everywhere else there is no hole.
+	leftOut(r, off, frame) {
+		const n = off / frame, video = !/audio/.test(r.name);
+
+		this.counts.left_out += Math.round(n);
+		return video && 1000 * off < this.partTarget(r) && Math.abs(n - Math.round(n)) < 0.05;
 	}
 
 	// ---- questions ----

@@ -102,10 +102,9 @@ function parts(s, last, target, say) {
 		say('part-sum', `${s.uri} lasts ${s.duration} s, its parts ${sum.toFixed(6)}`);
 }
 
-// An encoder may leave out a frame or two: holes up to so long, ms, need no discontinuity.
-export const hole_ms = 230;
-
+// An encoder may leave out frames at the end of a segment, less than a part: that needs no discontinuity.
 function dates(p, say) {
+	const hole_ms = 1000 * Number(p.header['PART-INF']?.['PART-TARGET'] ?? 0) + 1;
 	let due = null;
 
 	if (!p.segments.some((s) => s.date !== null))

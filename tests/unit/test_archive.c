@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "cmaf/archive.h"
+#include "cmaf/range.h"
 #include "cmaf/movie.h"
 #include "cmaf_feed.h"
 
@@ -540,15 +541,95 @@ static void test_movie_damaged(void **state)
 	media_info_unref(info);
 }
 
+/* ---- date ranges ---- */
+
+static struct range range(const char *id, int64_t start_s, int64_t end_s)
+{
+	struct range r = {.paired = true,
+			  .start_us = start_s * SEC_US,
+			  .planned_us = SPLICE_NONE,
+			  .end_us = end_s ? end_s * SEC_US : SPLICE_NONE};
+
+	str_copy(r.id, sizeof(r.id), id);
+	r.out = buf_copy("\xfc\x30", 2);
+	return r;
+}
+
+static char *dates(const struct archive *a, int64_t from_s, int64_t to_s)
+{
+	char *text;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	archive_dates_put(a, from_s * SEC_US, to_s * SEC_US, f);
+	fclose(f);
+	return text;
+}
+
+static void has_date(const struct archive *a, int64_t from_s, int64_t to_s, const char *what,
+		     bool want)
+{
+	char *text = dates(a, from_s, to_s);
+
+	if (!strstr(text, what) != !want)
+		fail_msg("%s %s: %s", what, want ? "is missing in" : "is in", text);
+	free(text);
+}
+
+/* What was told is kept, changes as long as it is told of, and is read again; what was cancelled goes. */
+static void test_dates(void **state)
+{
+	struct ranges r = {0};
+	struct archive a = {0}, b = {0};
+	char *text;
+	size_t n;
+
+	assert_int_equal(vec_push(&r.at, range("one", 1000, 1010)), 0);
+	assert_int_equal(vec_push(&r.at, range("open", 1020, 0)), 0);
+	assert_int_equal(vec_push(&r.at, range("never", 1100, 0)), 0);
+	assert_int_equal(archive_dates_take(&a, &r), 1);
+	assert_int_equal(archive_dates_take(&a, &r), 0);
+	has_date(&a, 990, 1000, "one", false);
+	has_date(&a, 990, 1001,
+		 "ID=\"one\",START-DATE=\"1970-01-01T00:16:40.000Z\",DURATION=10.000", true);
+	has_date(&a, 1011, 1020, "one", false);
+	has_date(&a, 5000, 6000, "open", true);
+	r.at.at[1].end_us = 1030 * SEC_US;
+	r.at.at[2].gone = true;
+	r.at.at[2].changed_us = 1050 * SEC_US;
+	assert_int_equal(archive_dates_take(&a, &r), 1);
+	has_date(&a, 1025, 1030,
+		 "ID=\"open\",START-DATE=\"1970-01-01T00:17:00.000Z\",DURATION=10.000", true);
+	has_date(&a, 5000, 6000, "open", false);
+	has_date(&a, 0, 6000, "never", false);
+	FILE *f = open_memstream(&text, &n);
+	archive_dates_write(&a, f);
+	fprintf(f, "garbage\n1 2 #EXT-X-DATERANGE:ID=\"\",\n1 2 #EXTINF:1\n");
+	fclose(f);
+	assert_int_equal(archive_dates_read(&b, text, n), 3);
+	free(text);
+	char *was = dates(&a, 0, 9999), *is = dates(&b, 0, 9999);
+	assert_string_equal(was, is);
+	free(was);
+	free(is);
+	assert_false(archive_dates_expire(&b, 1010 * SEC_US));
+	assert_true(archive_dates_expire(&b, 1011 * SEC_US));
+	has_date(&b, 0, 9999, "one", false);
+	has_date(&b, 0, 9999, "open", true);
+	ranges_finish(&r);
+	archive_finish(&a);
+	archive_finish(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_index),	  cmocka_unit_test(test_find),
-	    cmocka_unit_test(test_expired),	  cmocka_unit_test(test_live),
-	    cmocka_unit_test(test_span),	  cmocka_unit_test(test_time),
-	    cmocka_unit_test(test_periods),	  cmocka_unit_test(test_movie),
-	    cmocka_unit_test(test_movie_damaged), cmocka_unit_test(test_keys),
-	    cmocka_unit_test(test_key_head),
+	    cmocka_unit_test(test_dates), cmocka_unit_test(test_index),
+	    cmocka_unit_test(test_find),  cmocka_unit_test(test_expired),
+	    cmocka_unit_test(test_live),  cmocka_unit_test(test_span),
+	    cmocka_unit_test(test_time),  cmocka_unit_test(test_periods),
+	    cmocka_unit_test(test_movie), cmocka_unit_test(test_movie_damaged),
+	    cmocka_unit_test(test_keys),  cmocka_unit_test(test_key_head),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -213,6 +213,52 @@ static void test_stand_and_gap(void **state)
 	}
 }
 
+/* The source's time jumps by 3 s, from a segment that was a frame short: what is missing is bridged. */
+static void test_bridge(void **state)
+{
+	struct cmaf *c = *state;
+	int64_t first = T0 / SEC_US;
+
+	c->conf.slate = true;
+	feed_run(c, c->info, 30, T0 + 2500 * MS_US, T0 + 2960 * MS_US);
+	feed_run(c, c->info, 30, T0 + 6 * SEC_US, T0 + 8 * SEC_US + 100 * MS_US);
+	for (int i = 0; i < c->n; i++) {
+		assert_false(cmaf_segment(c->track[i], first + 2)->gap);
+		goes_on(c, c->track[i], first + 3, first + 7);
+	}
+}
+
+/* New parameters come in the middle of a segment: the picture before them stands until they can begin. */
+static void test_change(void **state)
+{
+	struct cmaf *c = *state;
+	struct cmaf_track *t = c->track[0];
+	int64_t first = T0 / SEC_US;
+	struct media_info *changed = media_info_create();
+
+	c->conf.slate = true;
+	changed->n = 2;
+	changed->utc = true;
+	feed_video(&changed->track[0], "360p", 426, 240, (struct ratio){30, 1});
+	feed_audio(&changed->track[1], "audio", 48000);
+	changed->track[0].extra->data[7] = 31;
+	assert_int_equal(cmaf_resume(c, changed), 0);
+	feed_run(c, changed, 30, T0 + 2600 * MS_US, T0 + 5 * SEC_US + 100 * MS_US);
+	const struct cmaf_segment *was = cmaf_segment(t, first + 2),
+				  *is = cmaf_segment(t, first + 3);
+	assert_true(was->init != is->init);
+	assert_int_equal(was->end, is->start);
+	assert_int_equal(is->init->width, 426);
+	assert_true(is->discontinuity && cmaf_segment(c->track[1], first + 3)->discontinuity);
+	assert_true(cmaf_init_fits(c, t, first + 2, was->init->name));
+	assert_false(cmaf_init_fits(c, t, first + 3, was->init->name));
+	struct buf *b = cmaf_slate(c, t, was->init, first + 3, INT64_MIN, true);
+	assert_non_null(find(b, "emsg"));
+	assert_non_null(find(b, "moof"));
+	buf_unref(b);
+	media_info_unref(changed);
+}
+
 /* Nothing has come of one track: nothing stands in any. */
 static void test_stand_nothing(void **state)
 {
@@ -265,6 +311,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_whose, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stand, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stand_and_gap, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_bridge, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_change, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stand_nothing, setup, teardown),
 	    cmocka_unit_test(test_silences),
 	};

@@ -106,17 +106,20 @@ static void they_are_written_now_and_then(void **state)
 	for (int i = 0; i < 3; i++) {
 		/* One that is busy leaves out what is offered, so each is waited for; then it is not yet time. */
 		for (int k = 0; k < 20; k++)
-			thumbs_offer(t, f, (1700000000 + i) * SEC_US + k * 40 * MS_US);
+			thumbs_offer(t, f, (1700000000 + i) * SEC_US + k * 40 * MS_US, false);
 		while (thumbs_written(t, 0) <= i || !thumbs_written(t, 1) || !thumbs_failed(t, 2))
 			usleep(1000);
 	}
 	assert_int_equal(thumbs_written(t, 0), 3);
 	assert_int_equal(thumbs_written(t, 1), 1);
 	assert_int_equal(thumbs_failed(t, 2), 1);
+	for (int i = 3; i < 6; i++) /* none is left out */
+		thumbs_offer(t, f, (1700000000 + i) * SEC_US, true);
+	thumbs_flush(t);
+	assert_int_equal(made.n, 6);
 	thumbs_destroy(t);
-	assert_int_equal(made.n, 3);
 	assert_int_equal(made.broken, 0);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 6; i++)
 		assert_int_equal(made.us[i], (1700000000 + i) * SEC_US);
 	AVFrame *back;
 	assert_int_equal(slate_load(&back, a, err), 0);
