@@ -40,9 +40,11 @@ void keys_forget(struct keys *k);
 bool keys_late(const struct keys *k);
 int64_t keys_failures(const struct keys *k);
 
-/* keys_serve.c: answers a path below /NAME/ that is about keys: "key/" and a key's id, the key as 16 bytes; "license", those
- * that segments have or will have, in memory and on disk, as a license of ClearKey (W3C EME, 9.1.4). False: it is another
- * path, or players get keys elsewhere. */
+/* keys_serve.c: answers a path below /NAME/ that is about keys: "key/" and a key's id, the key as 16 bytes; "license", a license
+ * of ClearKey (W3C EME, 9.1.4), by POST with those that a request of it names (9.1.3), else with all that segments have or will
+ * have, in memory and on disk. False: it is another path, or players get keys elsewhere. */
 bool keys_serve(struct package *p, const char *path, struct http_request *r);
+/* How long the body of a POST to the path may be; 0: none is taken there. */
+size_t keys_body_max(const struct package *p, const char *path);
 
 #endif

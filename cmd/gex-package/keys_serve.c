@@ -1,6 +1,7 @@
 /* What players get: one key, or a license of ClearKey. */
 #include <stdio.h>
 
+#include "cmaf/license.h"
 #include "dvr.h"
 #include "keys.h"
 #include "os/os.h"
@@ -96,16 +97,48 @@ static void send_all(const struct package *p, struct http_request *r)
 	finish(&l, r);
 }
 
+/* Those of a request that there are. With none of them players learn nothing, so it is an error that says what is wrong. */
+static void send_asked(const struct package *p, struct http_request *r)
+{
+	uint8_t kid[LICENSE_KIDS][16];
+	struct license l;
+	int n = license_read(r->body ? r->body : "", r->body_n, kid);
+
+	begin(&l);
+	for (int i = 0; i < n; i++) {
+		const uint8_t *key = find(p, kid[i]);
+
+		if (key)
+			add(&l, kid[i], key);
+	}
+	if (n >= 0 && l.keys)
+		finish(&l, r);
+	else
+		http_reply(r,
+			   &(struct http_answer){.status = n < 0 ? 400 : 404, .cache = "no-store"});
+}
+
+static bool has_keys(const struct package *p)
+{
+	return (p->keys || (p->dvr && p->dvr->keys.s.len)) && !p->conf->encryption_uri;
+}
+
+size_t keys_body_max(const struct package *p, const char *path)
+{
+	return has_keys(p) && !strcmp(path, "license") ? LICENSE_MAX : 0;
+}
+
 bool keys_serve(struct package *p, const char *path, struct http_request *r)
 {
 	bool license = !strcmp(path, "license"), past = p->dvr && p->dvr->keys.s.len;
 
-	if ((!p->keys && !past) || p->conf->encryption_uri ||
-	    (!license && !str_starts(path, "key/")))
+	if (!has_keys(p) || (!license && !str_starts(path, "key/")))
 		return false;
 	if (!p->cmaf && !past)
 		http_reply(r, &(struct http_answer){
 				  .status = 503, .cache = "no-store", .retry_after_s = 1});
+	else if (license && r->method == HTTP_POST)
+		send_asked(p, r);
 	else if (license)
 		send_all(p, r);
 	else

@@ -48,6 +48,20 @@ static struct package *named_by(const struct origin *o, const char *path, size_t
 	return origin_find(o, path, n);
 }
 
+/* page: it is asked for by a person, who is told in words. */
+static void deny(struct origin *o, bool page, struct http_request *r)
+{
+	struct share_file *f = page ? share_find(&o->share, "denied.html") : NULL;
+	struct http_answer a = {.status = 403, .cache = "no-store"};
+
+	if (!f) {
+		http_reply(r, &a);
+		return;
+	}
+	a.type = f->type;
+	http_reply_page(r, &a, &f->page);
+}
+
 static void on_request(void *arg, struct http_request *r)
 {
 	struct origin *o = arg;
@@ -58,7 +72,7 @@ static void on_request(void *arg, struct http_request *r)
 	r->account = p ? &p->account : NULL;
 
 	if (p ? !package_allows(p, r) : !allows(o, r))
-		http_reply(r, &(struct http_answer){.status = 403, .cache = "no-store"});
+		deny(o, p && (!path[n] || !path[n + 1]), r);
 	else if (p && !path[n])
 		redirect(p, r);
 	else if (p)
@@ -67,6 +81,15 @@ static void on_request(void *arg, struct http_request *r)
 		index_send(o, r, *path);
 	else
 		http_reply(r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
+}
+
+static size_t body_max(void *arg, const struct http_request *r)
+{
+	const char *path = r->path + 1;
+	size_t n = strcspn(path, "/");
+	const struct package *p = path[n] ? origin_find(arg, path, n) : NULL;
+
+	return p ? keys_body_max(p, path + n + 1) : 0;
 }
 
 /* ---- listening ---- */
@@ -104,6 +127,8 @@ static int listen_http(struct origin *o, char *err)
 	char addr[256];
 	int rc = http_server_create(&o->server, o->loop, &lim, on_request, o);
 
+	if (!rc)
+		http_server_bodies(o->server, body_max);
 	if (!rc)
 		rc = http_server_trust(o->server, c->trusted, c->forwarded, err);
 	if (!rc && c->certificate)

@@ -36,7 +36,7 @@ struct share_file {
 	char etag[24];
 };
 struct share {
-	struct share_file file[17];
+	struct share_file file[18];
 };
 /* Reads the page's files from dir, or where they are installed, or beside the program. Missing ones
  * are logged: the streams are served without the page. */

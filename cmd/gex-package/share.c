@@ -9,6 +9,7 @@
 
 static const struct share_file files[] = {
     {.name = "player.html", .type = "text/html; charset=utf-8"},
+    {.name = "denied.html", .type = "text/html; charset=utf-8"},
     {.name = "player.js", .type = "text/javascript; charset=utf-8"},
     {.name = "by-hls.js", .type = "text/javascript; charset=utf-8"},
     {.name = "by-dash.js", .type = "text/javascript; charset=utf-8"},

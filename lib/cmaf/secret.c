@@ -76,6 +76,11 @@ bool cmaf_secret_kid(const char *text, uint8_t kid[16])
 	return read_hex(text, strlen(text), kid);
 }
 
+bool cmaf_secret_id(const char *s, size_t n, uint8_t kid[16])
+{
+	return read_base64(s, n, kid);
+}
+
 void cmaf_secret_hex(const uint8_t v[16], char out[33])
 {
 	for (size_t i = 0; i < 16; i++)

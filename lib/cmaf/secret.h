@@ -21,6 +21,8 @@ int cmaf_secret_answer(const void *data, size_t n, struct cmaf_secret *out) MUST
 
 /* The id of a key as cmaf_secret_hex writes it, or as a UUID. */
 bool cmaf_secret_kid(const char *text, uint8_t kid[16]);
+/* 16 bytes of base64url, as cmaf_secret_text writes them. */
+bool cmaf_secret_id(const char *s, size_t n, uint8_t kid[16]);
 void cmaf_secret_hex(const uint8_t v[16], char out[33]);
 /* The IV of cbcs that goes with the key, from its id: the same for all who have it. */
 void cmaf_secret_iv(const uint8_t kid[16], uint8_t iv[16]);

@@ -19,6 +19,7 @@ const char *answer_reason(int status)
 		     {404, "Not Found"},
 		     {405, "Method Not Allowed"},
 		     {408, "Request Timeout"},
+		     {411, "Length Required"},
 		     {412, "Precondition Failed"},
 		     {413, "Content Too Large"},
 		     {414, "URI Too Long"},
@@ -97,12 +98,14 @@ void answer_fill(struct answer *ans, const struct http_answer *a, int64_t length
 	add(ans, "X-Content-Type-Options", "nosniff");
 }
 
-void answer_fill_options(struct answer *ans)
+void answer_fill_options(struct answer *ans, bool posts)
 {
+	const char *methods = posts ? "GET, HEAD, POST, OPTIONS" : "GET, HEAD, OPTIONS";
+
 	answer_fill(ans, &(struct http_answer){.status = 204}, -2, NULL);
-	add(ans, "Allow", "GET, HEAD, OPTIONS");
-	add(ans, "Access-Control-Allow-Methods", "GET, HEAD, OPTIONS");
+	add(ans, "Allow", methods);
+	add(ans, "Access-Control-Allow-Methods", methods);
 	add(ans, "Access-Control-Allow-Headers",
-	    "Authorization, If-Modified-Since, If-None-Match, If-Range, Range");
+	    "Authorization, Content-Type, If-Modified-Since, If-None-Match, If-Range, Range");
 	add(ans, "Access-Control-Max-Age", "86400");
 }

@@ -21,7 +21,7 @@ const char *answer_reason(int status);
 void answer_fill(struct answer *ans, const struct http_answer *a, int64_t length,
 		 const char *range);
 /* What OPTIONS is answered with, for CORS preflights (Fetch standard, section 4.8). */
-void answer_fill_options(struct answer *ans);
+void answer_fill_options(struct answer *ans, bool posts);
 /* The time as HTTP writes it (RFC 9110, section 5.6.7). */
 void answer_date(int64_t utc_s, char out[40]);
 

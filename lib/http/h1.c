@@ -7,12 +7,18 @@
 #include "http/answer.h"
 #include "log/log.h"
 
+struct post {
+	struct http_request *r;
+	struct http_body body;
+};
+
 /* One request is answered at a time; what a client sends meanwhile waits in `in`, and beyond
  * HTTP_HEAD_MAX in the kernel. */
 struct h1 {
 	char *in;
 	size_t len, cap, seen;
 	struct http_request *cur;
+	struct post *post; /* whose body is coming in; NULL: none */
 	bool keep, chunked, running, paused;
 	bool begun; /* a request has been read: HTTP/2 does not begin any more */
 };
@@ -116,6 +122,16 @@ static void h1_end(struct conn *c, struct http_request *r)
 
 /* ---- input ---- */
 
+static void drop_post(struct h1 *h)
+{
+	if (!h->post)
+		return;
+	http_body_finish(&h->post->body);
+	request_free(h->post->r);
+	free(h->post);
+	h->post = NULL;
+}
+
 static void refuse(struct conn *c, int status)
 {
 	struct h1 *h = c->session;
@@ -131,6 +147,7 @@ static void refuse(struct conn *c, int status)
 	add_answer(&t, status, &ans);
 	add(&t, "Connection: close\r\n\r\n");
 	h->len = 0;
+	drop_post(h);
 	conn_write_copy(c, t.at, t.n);
 	conn_close_when_sent(c);
 }
@@ -142,7 +159,7 @@ static void answer_options(struct conn *c)
 	struct h1 *h = c->session;
 
 	server_count(c->server, 204);
-	answer_fill_options(&ans);
+	answer_fill_options(&ans, c->server->bodies);
 	add_answer(&t, 204, &ans);
 	add(&t, h->keep ? "\r\n" : "Connection: close\r\n\r\n");
 	conn_write_copy(c, t.at, t.n);
@@ -151,6 +168,71 @@ static void answer_options(struct conn *c)
 		conn_flush(c);
 	else
 		conn_close_when_sent(c);
+}
+
+static void hand_over(struct conn *c, struct http_request *r)
+{
+	((struct h1 *)c->session)->cur = r;
+	conn_phase(c, CONN_BUSY);
+	c->server->fn(c->server->arg, r);
+}
+
+/* Of the bytes behind its head those that are its body's. */
+static void take_body(struct conn *c)
+{
+	struct h1 *h = c->session;
+	struct post *p = h->post;
+	ssize_t n = http_body_take(&p->body, h->in, h->len);
+
+	if (n < 0) {
+		refuse(c, n == -ENOMEM ? 503 : (int)-n);
+		return;
+	}
+	h->len -= (size_t)n;
+	memmove(h->in, h->in + n, h->len);
+	if (!p->body.done)
+		return;
+	struct http_request *r = p->r;
+	request_body(r, &p->body);
+	p->r = NULL;
+	free(p);
+	h->post = NULL;
+	hand_over(c, r);
+}
+
+/* 0: it may come. */
+static int status_of_post(const struct http_head *head, size_t max)
+{
+	return !max				     ? 405
+	       : !head->has_length && !head->chunked ? 411
+	       : head->length > max		     ? 413
+						     : 0;
+}
+
+/* The head of a POST has come. Takes r. */
+static void begin_post(struct conn *c, struct http_request *r, const struct http_head *head)
+{
+	struct h1 *h = c->session;
+	size_t max = request_body_max(r);
+	int status = status_of_post(head, max);
+
+	h->post = status ? NULL : calloc(1, sizeof(*h->post));
+	if (!h->post) {
+		request_free(r);
+		refuse(c, status ? status : 503);
+		return;
+	}
+	h->post->r = r;
+	http_body_begin(&h->post->body, head->chunked, head->length, max);
+	conn_phase(c, CONN_HEAD);
+	if (head->waits && !h->len && !h->post->body.done) {
+		static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+		conn_write_copy(c, go_on, sizeof(go_on) - 1);
+		conn_flush(c);
+	}
+	if (h->post->body.done)
+		take_body(c);
 }
 
 /* Reads the n bytes of head at the front of `in`, then hands the request over. */
@@ -185,10 +267,10 @@ static void one_request(struct conn *c, size_t n)
 		answer_options(c);
 	} else if (!r) {
 		refuse(c, 503);
+	} else if (head.method == HTTP_POST) {
+		begin_post(c, r, &head);
 	} else {
-		h->cur = r;
-		conn_phase(c, CONN_BUSY);
-		c->server->fn(c->server->arg, r);
+		hand_over(c, r);
 	}
 }
 
@@ -199,6 +281,10 @@ static void run(struct conn *c)
 
 	h->running = true;
 	while (!h->cur && h->len && !c->doomed && !c->closing && c->queued < HTTP_HEAD_MAX * 4) {
+		if (h->post) {
+			take_body(c);
+			continue;
+		}
 		if (!conn_may_ask(c)) {
 			conn_resume_later(c);
 			break;
@@ -263,7 +349,7 @@ static void h1_input(struct conn *c, const char *p, size_t n)
 {
 	struct h1 *h = c->session;
 
-	if (!h->cur && !h->len)
+	if (!h->cur && !h->len && !h->post)
 		conn_phase(c, CONN_HEAD);
 	if (grow(h, n)) {
 		conn_doom(c);
@@ -302,6 +388,7 @@ static void h1_closed(struct conn *c)
 	struct http_request *r = h->cur;
 
 	h->cur = NULL;
+	drop_post(h);
 	if (r && r->gone)
 		r->gone(r);
 	request_free(r);

@@ -77,12 +77,15 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *f, void *arg)
 	struct conn *c = arg;
 
 	charge_frame(c, &f->hd);
-	if (f->hd.type != NGHTTP2_HEADERS || f->headers.cat != NGHTTP2_HCAT_REQUEST)
-		return 0;
-	h2_of(c)->heading_us = 0;
-	conn_asks(c, 1);
 	struct stream *s = h2_stream_of(session, f->hd.stream_id);
 	bool has_body = !(f->hd.flags & NGHTTP2_FLAG_END_STREAM);
+	if (f->hd.type != NGHTTP2_HEADERS || f->headers.cat != NGHTTP2_HCAT_REQUEST) {
+		if ((f->hd.type == NGHTTP2_DATA || f->hd.type == NGHTTP2_HEADERS) && !has_body && s)
+			h2_stream_body_end(c, s);
+		return 0;
+	}
+	h2_of(c)->heading_us = 0;
+	conn_asks(c, 1);
 	if (!s || h2_of(c)->flooded)
 		return 0;
 	s->unread = has_body;
@@ -174,9 +177,12 @@ static void h2_check(struct conn *c, int64_t now_us)
 	bool any = false;
 
 	list_for (s, &h->streams, link) {
+		bool late = s->post && now_us - s->post->since_us > c->server->lim.head_us;
+
 		if ((!s->left && !s->unread) || s->cut ||
-		    now_us - s->moved_us <= c->server->lim.stall_us)
+		    (!late && now_us - s->moved_us <= c->server->lim.stall_us))
 			continue;
+		c->server->refused[REFUSED_TIMEOUT] += late;
 		s->cut = any = true;
 		c->server->refused[REFUSED_SLOW] += !s->unread;
 		nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id,
@@ -236,7 +242,8 @@ static int session_create(struct conn *c, struct h2 *h)
 		nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
 		nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_close);
 		nghttp2_session_callbacks_set_send_data_callback(cb, h2_on_send_data);
-		/* No body is read, so no window is opened for one. */
+		nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, h2_on_chunk);
+		/* A stream's body fits into the window that it has at first, so none is opened further. */
 		nghttp2_option_set_no_auto_window_update(opt, 1);
 		nghttp2_option_set_no_closed_streams(opt, 1);
 		nghttp2_option_set_max_outbound_ack(opt, CALM_BURST);

@@ -19,8 +19,11 @@ struct stream {
 	char *target, *fields;
 	size_t target_len, fields_len, fields_cap, head_size;
 	int refuse; /* the status, when the head is refused */
+	/* the body, while it comes in */
+	struct http_request *post; /* whose it is; NULL: none is wanted */
+	struct http_body in;
 	/* the answer */
-	struct http_request *r; /* NULL before the head is whole and after the answer's end */
+	struct http_request *r; /* NULL before the request is whole and after the answer's end */
 	VEC(struct slice) body;
 	size_t at, left; /* the first slice not yet framed; bytes in all */
 	bool has_body, ended, waits, cut;
@@ -55,8 +58,12 @@ void h2_charge(struct conn *c, int64_t cost);
 struct stream *h2_stream_create(struct conn *c, int32_t id);
 /* Tells whoever keeps its request, and frees. */
 void h2_stream_destroy(struct stream *s);
-/* The head is whole: hands the request over, or refuses it. */
+/* The head is whole: hands the request over, refuses it, or waits for its body. */
 void h2_stream_request(struct conn *c, struct stream *s, bool has_body);
+/* Bytes of its body; and its end. */
+int h2_on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *p, size_t n,
+		void *arg);
+void h2_stream_body_end(struct conn *c, struct stream *s);
 int h2_on_header(nghttp2_session *session, const nghttp2_frame *f, const uint8_t *name, size_t nn,
 		 const uint8_t *value, size_t nv, uint8_t flags, void *arg);
 int h2_on_send_data(nghttp2_session *session, nghttp2_frame *f, const uint8_t *head, size_t n,

@@ -46,6 +46,8 @@ void h2_stream_destroy(struct stream *s)
 	if (r && r->gone)
 		r->gone(r);
 	request_free(r);
+	request_free(s->post);
+	http_body_finish(&s->in);
 	forget_head(s);
 	for (size_t i = s->at; i < s->body.len; i++)
 		slice_finish(&s->body.at[i]);
@@ -97,7 +99,7 @@ int h2_on_header(nghttp2_session *session, const nghttp2_frame *f, const uint8_t
 	struct stream *s = h2_stream_of(session, f->hd.stream_id);
 	int rc = 0;
 
-	if (!s || s->r || s->has_body)
+	if (!s || s->r || s->post || s->has_body)
 		return 0;	      /* trailers */
 	s->head_size += nn + nv + 32; /* RFC 9113, section 6.5.2 */
 	if (s->head_size > HTTP_HEAD_MAX) {
@@ -259,22 +261,89 @@ static void answer_options(struct conn *c, struct stream *s)
 	struct answer ans;
 
 	server_count(c->server, 204);
-	answer_fill_options(&ans);
+	answer_fill_options(&ans, c->server->bodies);
 	submit(c, s, 204, &ans, false);
 	forget_head(s);
 }
 
 /* ---- the request ---- */
 
+static void hand_over(struct conn *c, struct stream *s, struct http_request *r)
+{
+	s->r = r;
+	conn_phase(c, CONN_BUSY);
+	c->server->fn(c->server->arg, r);
+}
+
+static void refuse_post(struct conn *c, struct stream *s, int status)
+{
+	request_free(s->post);
+	s->post = NULL;
+	http_body_finish(&s->in);
+	refuse(c, s, status);
+}
+
+void h2_stream_body_end(struct conn *c, struct stream *s)
+{
+	struct http_request *r = s->post;
+
+	s->unread = false;
+	if (!r || s->cut || h2_of(c)->flooded)
+		return;
+	s->post = NULL;
+	request_body(r, &s->in);
+	hand_over(c, s, r);
+}
+
+/* What nobody reads is paid for: the connection's window is given back, the stream's is not. */
+int h2_on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *p, size_t n,
+		void *arg)
+{
+	struct conn *c = arg;
+	struct stream *s = h2_stream_of(session, id);
+
+	if (nghttp2_session_consume_connection(session, n))
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	if (!s || !s->post || s->cut) {
+		h2_charge(c, 1);
+		return 0;
+	}
+	s->moved_us = now(c);
+	ssize_t rc = http_body_take(&s->in, (const char *)p, n);
+	if (rc < 0)
+		refuse_post(c, s, rc == -ENOMEM ? 503 : (int)-rc);
+	return 0;
+}
+
+/* nghttp2 sees to it that a length that was told is kept. */
+static void begin_post(struct conn *c, struct stream *s, struct http_request *r, bool has_body)
+{
+	size_t max = request_body_max(r);
+	struct http_text t;
+	uint64_t length = 0;
+
+	s->post = r;
+	s->moved_us = now(c);
+	http_body_begin(&s->in, false, HTTP_BODY_OPEN, max);
+	for (size_t i = 0; request_field(r, "content-length", &t) && i < t.n && length <= max; i++)
+		length = length * 10 + (uint64_t)(t.p[i] - '0');
+	if (!max || length > max)
+		refuse_post(c, s, max ? 413 : 405);
+	else if (!has_body)
+		h2_stream_body_end(c, s);
+}
+
 void h2_stream_request(struct conn *c, struct stream *s, bool has_body)
 {
 	char path[HTTP_TARGET_MAX + 1];
 	struct http_text raw, query;
-	enum http_method method;
-	int rc = s->refuse ? -s->refuse : has_body ? -413 : 0;
+	enum http_method method = HTTP_GET;
+	int rc = s->refuse ? -s->refuse : 0;
 
 	if (!rc)
 		rc = http_method_parse((struct http_text){s->method, strlen(s->method)}, &method);
+	if (!rc && has_body && method != HTTP_POST)
+		rc = -413;
 	if (!rc && method == HTTP_OPTIONS) {
 		answer_options(c, s);
 		return;
@@ -287,13 +356,13 @@ void h2_stream_request(struct conn *c, struct stream *s, bool has_body)
 		refuse(c, s, -rc);
 		return;
 	}
-	s->r = request_create(c, s->id, method, path, query,
-			      (struct http_text){s->fields, s->fields_len});
+	struct http_request *r = request_create(c, s->id, method, path, query,
+						(struct http_text){s->fields, s->fields_len});
 	forget_head(s);
-	if (!s->r) {
+	if (!r)
 		refuse(c, s, 503);
-		return;
-	}
-	conn_phase(c, CONN_BUSY);
-	c->server->fn(c->server->arg, s->r);
+	else if (method == HTTP_POST)
+		begin_post(c, s, r, has_body);
+	else
+		hand_over(c, s, r);
 }

@@ -9,7 +9,8 @@
  *   by request  http_stream_sized for what is long and known, then http_stream_write a piece at a time, the
  *               next when the reader has taken the last one (room).
  *
- * Requests are GET and HEAD (OPTIONS is answered here); a body is refused. Layers: listen.c accepts, sock.c carries
+ * Requests are GET and HEAD (OPTIONS is answered here), whose bodies are refused; and POST, where http_server_bodies allows it:
+ * the handler is called when its body is whole. Layers: listen.c accepts, sock.c carries
  * bytes, tls.c seals them, conn.c queues and times them, h1.c and h2.c are the protocols, request.c
  * is what a handler sees. HTTP/2 is chosen by ALPN, and in clear by its preface.
  *
@@ -27,7 +28,7 @@
 
 #define HTTP_ERR 256
 
-enum http_method { HTTP_GET, HTTP_HEAD, HTTP_OPTIONS };
+enum http_method { HTTP_GET, HTTP_HEAD, HTTP_OPTIONS, HTTP_POST };
 
 /* What was answered, for a handler that counts for itself. */
 #define HTTP_CLASSES 6
@@ -41,8 +42,10 @@ struct http_request {
 	const char *path;  /* decoded and normalised, begins with '/', holds no ".." */
 	const char *query; /* as sent, without the '?'; "" when there is none */
 	const char *peer;  /* the client's address as text; by a trusted proxy, the one it names */
-	const struct net_addr *addr;  /* the same; its family is 0 for one at a UNIX socket */
-	bool tls;		      /* it came by TLS */
+	const struct net_addr *addr; /* the same; its family is 0 for one at a UNIX socket */
+	bool tls;		     /* it came by TLS */
+	const char *body;	     /* of a POST, terminated; else NULL */
+	size_t body_n;
 	int64_t since_us;	      /* when its head was complete, by loop_now_us */
 	struct http_account *account; /* the handler's, NULL: none. Touched within its calls only */
 	/* For a handler that keeps the request: gone is called once if the client leaves (or the
@@ -145,6 +148,11 @@ typedef void http_handler(void *arg, struct http_request *r);
 /* lim NULL: HTTP_LIMITS. It listens nowhere yet. 0 or -ENOMEM. */
 int http_server_create(struct http_server **out, struct loop *l, const struct http_limits *lim,
 		       http_handler *fn, void *arg) MUST_USE;
+/* How long the body of a POST may be, asked when its head has come: r has no body yet. 0: no POST there, it is answered by 405. */
+typedef size_t http_body_max(void *arg, const struct http_request *r);
+/* Without it there is no POST anywhere. arg is the handler's. What is longer is answered by 413, a POST of HTTP/1.1 that does not
+ * tell how long it is by 411, one that does not come within head_us by 408. */
+void http_server_bodies(struct http_server *s, http_body_max *fn);
 /* The certificate (with its chain) and private key of https, PEM files; the key's must not be readable by
  * others. May be called again at any time: connections that there are keep what they have. On
  * failure nothing changes. 0, or a negative errno with one line in err (HTTP_ERR bytes). */

@@ -43,12 +43,14 @@ static bool is_token(unsigned char c)
 
 int http_method_parse(struct http_text t, enum http_method *out)
 {
-	static const char *const known[] = {"POST", "PUT", "DELETE", "PATCH", "CONNECT", "TRACE"};
+	static const char *const known[] = {"PUT", "DELETE", "PATCH", "CONNECT", "TRACE"};
 
 	if (t.n == 3 && !memcmp(t.p, "GET", 3))
 		*out = HTTP_GET;
 	else if (t.n == 4 && !memcmp(t.p, "HEAD", 4))
 		*out = HTTP_HEAD;
+	else if (t.n == 4 && !memcmp(t.p, "POST", 4))
+		*out = HTTP_POST;
 	else if (t.n == 7 && !memcmp(t.p, "OPTIONS", 7))
 		*out = HTTP_OPTIONS;
 	else {
@@ -199,21 +201,41 @@ static int check_host(struct http_head *h)
 	return 0;
 }
 
-static int check_body(const struct http_head *h)
+/* -413 beyond what any body may have. */
+static int read_length(struct http_text t, uint64_t *out)
 {
-	const struct http_text *len = http_head_field(h, "content-length");
-
-	if (http_head_field(h, "transfer-encoding") || count_fields(h, "content-length") > 1)
-		return -400;
-	if (!len)
-		return 0;
-	bool zero = true;
-	for (size_t i = 0; i < len->n; i++) {
-		if (!isdigit((unsigned char)len->p[i]))
+	*out = 0;
+	for (size_t i = 0; i < t.n; i++) {
+		if (!isdigit((unsigned char)t.p[i]))
 			return -400;
-		zero &= len->p[i] == '0';
+		if (*out > UINT32_MAX)
+			return -413;
+		*out = *out * 10 + (uint64_t)(t.p[i] - '0');
 	}
-	return !len->n ? -400 : zero ? 0 : -413;
+	return t.n ? 0 : -400;
+}
+
+/* Who would have another read a body where we read none, or none where we do, is refused. */
+static int check_body(struct http_head *h)
+{
+	const struct http_text *len = http_head_field(h, "content-length"),
+			       *coding = http_head_field(h, "transfer-encoding"),
+			       *expect = http_head_field(h, "expect");
+	bool post = h->method == HTTP_POST;
+	int rc = 0;
+
+	h->has_length = len;
+	h->chunked = coding;
+	h->length = 0;
+	h->waits = expect && h->minor && text_is(*expect, "100-continue");
+	if (count_fields(h, "content-length") > 1 || count_fields(h, "transfer-encoding") > 1 ||
+	    (coding && (len || !post || !h->minor)))
+		return -400;
+	if (coding && !text_is(*coding, "chunked"))
+		return -501;
+	if (len)
+		rc = read_length(*len, &h->length);
+	return rc ? rc : h->length && !post ? -413 : 0;
 }
 
 static void read_connection(struct http_head *h)

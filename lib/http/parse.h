@@ -1,8 +1,7 @@
 /* The pure part of http: request heads, paths, queries and ranges out of bytes, by RFC 9112
- * (HTTP/1.1), RFC 9110 and RFC 3986, as strictly as a server can be that never reads a request
- * body: what two parsers could read in two ways (a bare CR or LF, a folded line, white space before
- * the colon, a doubled Host or Content-Length, any Transfer-Encoding) is refused, so nothing can be
- * smuggled past a proxy. Refusals are the HTTP status, negative: -400, -405, -413, -414, -431,
+ * (HTTP/1.1), RFC 9110 and RFC 3986, strictly: what two parsers could read in two ways (a bare CR or LF,
+ * a folded line, white space before the colon, a doubled Host or Content-Length, any Transfer-Encoding but
+ * chunked alone, of a POST without a length) is refused, so nothing can be smuggled past a proxy. Refusals are the HTTP status, negative: -400, -405, -413, -414, -431,
  * -501, -505. */
 #ifndef GEX_HTTP_PARSE_H
 #define GEX_HTTP_PARSE_H
@@ -22,11 +21,14 @@ struct http_text {
 
 struct http_head {
 	enum http_method method;
-	int minor;		/* HTTP/1.minor: 0 or 1 */
-	bool keep_alive;	/* the client's wish, by version and Connection */
-	struct http_text path;	/* as sent: still percent-encoded; "*" for OPTIONS * */
-	struct http_text query; /* after the '?', may be empty */
-	struct http_text host;	/* may be empty with HTTP/1.0 */
+	int minor;		  /* HTTP/1.minor: 0 or 1 */
+	bool keep_alive;	  /* the client's wish, by version and Connection */
+	struct http_text path;	  /* as sent: still percent-encoded; "*" for OPTIONS * */
+	struct http_text query;	  /* after the '?', may be empty */
+	struct http_text host;	  /* may be empty with HTTP/1.0 */
+	bool has_length, chunked; /* how a POST tells of its body */
+	uint64_t length;
+	bool waits; /* for "100 Continue" */
 	struct http_field {
 		struct http_text name, value;
 	} field[HTTP_FIELDS_MAX];

@@ -138,7 +138,23 @@ void request_free(struct http_request *r)
 		return;
 	of(r)->conn->server->nrequests--;
 	free(of(r)->sender);
+	free((char *)(uintptr_t)r->body);
 	free(of(r));
+}
+
+size_t request_body_max(const struct http_request *r)
+{
+	const struct http_server *s = of(r)->conn->server;
+
+	return s->bodies ? s->bodies(s->arg, r) : 0;
+}
+
+void request_body(struct http_request *r, struct http_body *b)
+{
+	r->body = b->data;
+	r->body_n = b->n;
+	b->data = NULL;
+	http_body_finish(b);
 }
 
 bool request_field(const struct http_request *r, const char *name, struct http_text *out)

@@ -284,6 +284,11 @@ int http_server_listen(struct http_server *s, const char *addr, char *err)
 	return rc;
 }
 
+void http_server_bodies(struct http_server *s, http_body_max *fn)
+{
+	s->bodies = fn;
+}
+
 void http_server_set_limits(struct http_server *s, const struct http_limits *lim)
 {
 	s->lim = *lim;

@@ -2,6 +2,7 @@
 #ifndef GEX_HTTP_SERVER_H
 #define GEX_HTTP_SERVER_H
 
+#include "http/body.h"
 #include "http/conn.h"
 #include "http/parse.h"
 #include "http/via.h"
@@ -53,6 +54,7 @@ struct http_server {
 	struct loop *loop;
 	struct http_limits lim;
 	http_handler *fn;
+	http_body_max *bodies; /* NULL: no POST */
 	void *arg;
 	struct list listeners; /* listen.c's */
 	struct sock_set *socks;
@@ -100,6 +102,10 @@ void sock_turn(struct http_server *s);
  * value\r\n") are copied. NULL without memory, or when too many are under way. */
 struct conn *request_conn(const struct http_request *r);
 void request_free(struct http_request *r);
+/* A POST: how long its body may be; 0: there is none to be had. */
+size_t request_body_max(const struct http_request *r);
+/* Its body is whole, and is r's from here on; b is left empty. */
+void request_body(struct http_request *r, struct http_body *b);
 struct http_request *request_create(struct conn *c, int32_t stream, enum http_method method,
 				    const char *path, struct http_text query,
 				    struct http_text fields);

@@ -57,7 +57,7 @@ const hlsKeys = (url) => `
 	}
 	const text = (id) => btoa(String.fromCharCode(...id)).replace(/=/g, '').replace(/\\+/g, '-').replace(/\\//g, '_');
 	const hls = window.gexPlayer = new Hls({ lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.5, pLoader: Playlists,
-		emeEnabled: true, licenseXhrSetup: (xhr, at) => xhr.open('GET', at),
+		emeEnabled: true,
 		drmSystems: { 'org.w3.clearkey': {
 			licenseUrl: ${JSON.stringify(new URL('license', url).href)},
 			generateRequest: (type, data, context) => ({ initDataType: 'keyids',
@@ -65,21 +65,6 @@ const hlsKeys = (url) => `
 		} } });
 	hls.loadSource(${JSON.stringify(url)});
 	hls.attachMedia(document.querySelector('video'));`;
-
-const dashKeys = (url) => `
-	const player = window.gexPlayer = dashjs.MediaPlayer().create();
-	player.registerLicenseRequestFilter((r) => { r.method = 'GET'; r.data = null; return Promise.resolve(); });
-	player.initialize(document.querySelector('video'), ${JSON.stringify(url)}, true);`;
-
-const shakaKeys = (url) => `
-	const player = window.gexPlayer = new shaka.Player();
-	player.configure({ streaming: { lowLatencyMode: true, inaccurateManifestTolerance: 0, rebufferingGoal: 0.01,
-		liveSync: { enabled: true } } });
-	player.getNetworkingEngine().registerRequestFilter((type, r) => {
-		if (type === shaka.net.NetworkingEngine.RequestType.LICENSE)
-			Object.assign(r, { method: 'GET', body: null });
-	});
-	player.attach(document.querySelector('video')).then(() => player.load(${JSON.stringify(url)}));`;
 
 // A progressive fragmented MP4, appended as it comes and played at its edge: the floor of any player by MSE.
 const mp4 = (url, codecs) => `
@@ -118,8 +103,6 @@ const players = {
 	'shaka-608': { script: 'shaka-player/dist/shaka-player.compiled.js', start: shakaText('application/cea-608') },
 	'shaka-708': { script: 'shaka-player/dist/shaka-player.compiled.js', start: shakaText('application/cea-708') },
 	'hls-keys': { script: 'hls.js/dist/hls.min.js', start: hlsKeys },
-	'dash-keys': { script: 'dashjs/dist/modern/umd/dash.all.min.js', start: dashKeys },
-	'shaka-keys': { script: 'shaka-player/dist/shaka-player.compiled.js', start: shakaKeys },
 	mp4: { script: null, start: mp4 },
 };
 

@@ -56,6 +56,8 @@ wait_log denied opened 20
 openssl rand -hex 32 | sed 's/^/may /' >"$TMP/keys" # what was signed by the old one opens nothing any more
 kill -HUP "${PID[two]}"
 heard denied
+step "who comes with it is told so too" test "$(curl -s -o "$TMP/denied" -w '%{http_code}' "$url?token=$text~$mac")" = 403
+step "in words" grep -q "You may not watch this" "$TMP/denied"
 stop two
 
 # A stream with an end, of which the page sees some.

@@ -96,11 +96,11 @@ for s in a b; do
 done
 step "refused ones are those of their stream" test "$(code "$url/a/none.m4s")" = 404
 curl -sS "$metrics" >"$TMP/after"
-refused() {
+not_found() {
 	sed -n "s/^gex_package_responses_total{stream=\"$2\",class=\"4xx\"} //p" "$1"
 }
-step "counted there" test "$(refused "$TMP/after" a)" = $(($(refused "$TMP/metrics" a) + 1))
-step "and not elsewhere" test "$(refused "$TMP/after" b)" = "$(refused "$TMP/metrics" b)"
+step "counted there" test "$(not_found "$TMP/after" a)" = $(($(not_found "$TMP/metrics" a) + 1))
+step "and not elsewhere" test "$(not_found "$TMP/after" b)" = "$(not_found "$TMP/metrics" b)"
 step "metrics are by stream" test "$(grep -c '^gex_package_frames_total{stream="[abc]",rendition="90p"} [1-9]' "$TMP/metrics")" = 3
 bounds=$(sed -n 's/^gex_package_memory_bytes{stream="[abc]"} //p' "$TMP/metrics" | awk '{ s += $1 } END { printf "%d", s }')
 at_most "memory is shared out" "$bounds" 67108864

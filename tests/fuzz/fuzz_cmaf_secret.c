@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "cmaf/coder.h"
+#include "cmaf/license.h"
 #include "cmaf/secret.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -48,6 +49,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	static const struct coder *const coders[] = {&coder_avc, &coder_hevc, &coder_av1,
 						     &coder_vp9};
 
+	uint8_t kid[LICENSE_KIDS][16];
+
+	assert(license_read((const char *)data, n, kid) <= LICENSE_KIDS);
 	read_keys(data, n);
 	for (size_t i = 0; i < ARRAY_LEN(coders); i++)
 		split(coders[i], data, n);

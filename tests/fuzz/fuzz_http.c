@@ -2,6 +2,7 @@
  * the server relies on. */
 #include <assert.h>
 
+#include "http/body.h"
 #include "http/parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -40,7 +41,9 @@ static void check_head(const char *p, size_t n)
 	if (http_head_parse(&h, p, n))
 		return;
 	assert(h.n <= HTTP_FIELDS_MAX);
-	assert(!http_head_field(&h, "transfer-encoding"));
+	bool coded = http_head_field(&h, "transfer-encoding");
+	assert(coded == h.chunked && (!coded || (h.method == HTTP_POST && !h.has_length)));
+	assert(h.method == HTTP_POST || !h.length);
 	assert(h.minor == 0 || h.host.p);
 	for (size_t i = 0; i < h.n; i++) {
 		assert(h.field[i].name.n && !memchr(h.field[i].value.p, '\n', h.field[i].value.n));
@@ -56,6 +59,27 @@ static void check_head(const char *p, size_t n)
 		http_etag_match(*etag, "\"abc\"");
 }
 
+/* Of any bytes, whole and in pieces of one: the same bytes are taken, and the same are in it. */
+static void check_body(const char *p, size_t n, bool chunked, uint64_t length)
+{
+	struct http_body a, b;
+	ssize_t all, one = 0;
+	size_t at = 0;
+
+	http_body_begin(&a, chunked, length, 300);
+	http_body_begin(&b, chunked, length, 300);
+	all = http_body_take(&a, p, n);
+	while (at < n && !b.done && (one = http_body_take(&b, p + at, 1)) > 0)
+		at += (size_t)one;
+	assert((all < 0) == (one < 0) && (all >= 0 || all == one));
+	if (all >= 0) {
+		assert((size_t)all == at && a.done == b.done && a.n == b.n && a.n <= 300);
+		assert(!a.n || (!memcmp(a.data, b.data, a.n) && !a.data[a.n]));
+	}
+	http_body_finish(&a);
+	http_body_finish(&b);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	const char *p = (const char *)data;
@@ -69,6 +93,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		assert((size_t)whole <= n);
 		check_head(p, (size_t)whole);
 	}
+	check_body(p, n, true, 0);
+	check_body(p, n, false, n / 2);
 	if (n <= HTTP_TARGET_MAX)
 		check_path((struct http_text){p, n});
 	return 0;

@@ -7,6 +7,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+#define BODY 100u
 static int room, kept;
 static struct buf *block;
 
@@ -39,12 +40,19 @@ static void on_gone(struct http_request *r)
 	kept--;
 }
 
+static size_t body_max(void *arg, const struct http_request *r)
+{
+	assert(r->method == HTTP_POST && !r->body);
+	return strlen(r->path) % 3 ? BODY : 0;
+}
+
 static void handle(void *arg, struct http_request *r)
 {
 	struct slice s = {block, 0, block->len};
 	char out[32];
 
 	assert(*r->path == '/' && !strstr(r->path, "/../"));
+	assert(r->body_n <= BODY && (!r->body || !r->body[r->body_n]));
 	http_request_header(r, "range", out, sizeof(out));
 	switch (strlen(r->path) % 4) {
 	case 0:
@@ -79,6 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (n < 2)
 		return 0;
 	assert(!http_server_create(&server, loop, NULL, handle, NULL));
+	http_server_bodies(server, body_max);
 	room = data[0] * 1000;
 	struct conn *c = server_accept(server, &ops, &closed, &peer, false);
 	assert(c);

@@ -7,6 +7,7 @@ import { performance } from 'node:perf_hooks';
 import { Bad, init as readInit, media } from './boxes.mjs';
 import { merge, parse } from './m3u8.mjs';
 import * as check from './rules.mjs';
+import * as texts from './texts.mjs';
 
 const wait = (ms) => new Promise((r) => { setTimeout(r, ms); });
 const isType = (t) => /^(application\/vnd\.apple\.mpegurl|audio\/mpegurl)(;|$)/i.test(t ?? '');
@@ -26,6 +27,7 @@ export class Player {
 		this.restart_ms = restart_ms;
 		this.mayForget = origin_restarts; // what was before a restart need not be there any more
 		this.renditions = [];
+		this.texts = [];
 		this.inits = new Map();
 		this.counts = { playlists: 0, parts: 0, segments: 0, gaps: 0, discontinuities: 0, hints: 0, refused: 0, left_out: 0, maps: new Set() };
 		this.over = false;
@@ -63,7 +65,7 @@ export class Player {
 	async run(seconds) {
 		this.end = performance.now() + seconds * 1000;
 		await this.begin();
-		await Promise.all([...this.renditions.map((r) => this.follow(r)), this.ask()]);
+		await Promise.all([...this.renditions.map((r) => this.follow(r)), ...this.texts.map((r) => texts.follow(this, r)), this.ask()]);
 		this.over = true;
 		await Promise.allSettled(this.tails);
 		return this.counts;
@@ -85,11 +87,14 @@ export class Player {
 		const list = parse(a.body.toString());
 		check.multivariant(list, this.say('multivariant'));
 		this.headers(a, 'multivariant');
-		const uris = [...list.variants.map((v) => v.uri), ...list.media.filter((m) => m.URI).map((m) => m.URI)];
-		this.renditions = [...new Set(uris)].map((uri) => {
+		const media = list.media.filter((m) => m.URI), isText = (m) => m.TYPE === 'SUBTITLES';
+		const uris = [...list.variants.map((v) => v.uri), ...media.filter((m) => !isText(m)).map((m) => m.URI)];
+		const named = (uri) => {
 			const url = new URL(uri, this.url).href;
 			return { name: path(url).split('/')[0], url, list: null, got: new Map(), due: null };
-		});
+		};
+		this.renditions = [...new Set(uris)].map(named);
+		this.texts = media.filter(isText).map((m) => named(m.URI));
 		this.iframes = list.iframes.map((i) => new URL(i.URI ?? '', this.url).href);
 	}
 
@@ -158,6 +163,10 @@ export class Player {
 		const list = parse(a.body.toString());
 		this.headers(a, r.name);
 		check.one(list, say);
+		texts.ranges(list, say);
+		for (const o of this.renditions)
+			if (o.list)
+				texts.sameRanges(o.list, list, o === r ? 'daterange-kept' : 'daterange-same', say);
 		if (asked && !list.ended) {
 			const e = check.edge(list);
 			if (e[0] < asked[0] || (e[0] === asked[0] && e[1] < asked[1] + 1))

@@ -56,6 +56,13 @@ export const rules = {
 	'independent': 'what is told to be independent begins with a sync sample',
 	'continuous': 'media time goes on from part to part, save at a discontinuity or gap',
 	'iframes': 'playlists of key frames alone: each byte range is a chunk that begins with a sync sample (D 4.4.3.6)',
+	// beside the media (texts.mjs)
+	'daterange': 'each EXT-X-DATERANGE has ID and START-DATE, an end that agrees with itself, SCTE35 in hexadecimal (D 4.4.5.1)',
+	'daterange-kept': 'what was told of a date range stays as it was (D 4.4.5.1, 6.2.1)',
+	'daterange-same': 'a date range is the same in all renditions (D 4.4.5.1)',
+	'subtitles': 'segments of subtitles are WebVTT whose cues lie in them (D 3.1.4)',
+	'subtitles-list': 'playlists of subtitles list the times that those of media do (D 4.4.6.1, 6.2.4)',
+	'subtitles-map': 'X-TIMESTAMP-MAP in each of them, and it goes on as dates do (D 3.1.4)',
 	// LL-DASH
 	'mpd': 'what the MPD has to say (I 9.X.4)',
 	'mpd-constant': 'the MPD agrees with itself from one request to the next, whatever the coder does',

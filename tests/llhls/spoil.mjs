@@ -1,7 +1,8 @@
 // spoil: a broken origin: passes on what a good one says, with one fault to each path, to show that conform.mjs can fail.
 //
 //   node spoil.mjs ORIGIN-URL READY-FILE     http://127.0.0.1:PORT/FAULT/... is ORIGIN-URL/..., spoilt; PORT is in READY-FILE
-//   node spoil.mjs --list [--timed]          the faults, named after the rules that they break; those of time by themselves
+//   node spoil.mjs --list [--timed|--beside] the faults, named after the rules that they break; those of time, and of
+//                                          captions and cues, by themselves
 //
 // The fault `none` changes nothing.
 
@@ -72,11 +73,20 @@ export const faults = {
 	'independent': media((t) => t.replace(/(\.2\.m4s")\n/g, '$1,INDEPENDENT=YES\n')),
 	'continuous': { answer: (a, r) => { if (/\.3\.m4s$/.test(r.url)) shift(a.body); } },
 	'iframes': media((t) => t.replace(/(BYTERANGE:)\d+@0/g, '$1100@0')),
+	'daterange': swap(/(DATERANGE:.*SCTE35-[A-Z]+=)0x/, '$1'),
+	'daterange-kept': media((t, key) => (turn(key, 2) ? t.replace(/(DATERANGE:.*PLANNED-DURATION=)/g, '$11') : t)),
+	'daterange-same': media((t, key, url) => (url.includes('/audio/') ? t.replace(/(DATERANGE:.*PLANNED-DURATION=)/g, '$12') : t)),
+	'subtitles': { answer: (a, r) => { if (/\.vtt$/.test(r.url)) a.body = Buffer.from(a.body.toString().replace(/-->/g, '->')); } },
+	'subtitles-list': media((t, key, url) => (/\/cc1\//.test(url) ? t.replace(/(TARGETDURATION:)/, '$11') : t)),
+	'subtitles-map': { answer: (a, r) => { if (/[02468]\.vtt$/.test(r.url)) a.body = Buffer.from(a.body.toString().replace(/MPEGTS:\d+/, 'MPEGTS:900000')); } },
 	'mpd': { mpd: (t) => t.replace(/availabilityTimeComplete="false"/g, '') },
 	'mpd-constant': { mpd: (t, key) => (turn(key, 2) ? t.replace('Resync type="0"', 'Resync type="1"') : t) },
 	'mpd-segment': { request: async (r) => { if (/\/\d+\.m4s$/.test(r.url)) await wait(4000); return null; } },
 	'window': media((t, key) => (turn(key, 3) ? short(t) : t)),
 };
+
+// Of what a stream has beside its media.
+const aside = new Set(['daterange', 'daterange-kept', 'daterange-same', 'subtitles', 'subtitles-list', 'subtitles-map']);
 
 // To be seen by a clock: on a busy machine a good origin looks like these.
 const timed = new Set(['part-pace', 'msn-far', 'dribble', 'mpd-segment']);
@@ -163,8 +173,9 @@ async function send(res, a) {
 }
 
 if (process.argv[2] === '--list') {
-	const wanted = process.argv[3] === '--timed';
-	console.log(Object.keys(faults).filter((f) => timed.has(f) === wanted).join('\n'));
+	const wanted = process.argv[3] ?? '--usual';
+	const sort = (f) => (timed.has(f) ? '--timed' : aside.has(f) ? '--beside' : '--usual');
+	console.log(Object.keys(faults).filter((f) => sort(f) === wanted).join('\n'));
 } else {
 	const [origin, ready] = process.argv.slice(2);
 	const server = http.createServer((req, res) => {

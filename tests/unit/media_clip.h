@@ -101,9 +101,17 @@ static struct media_packet *packet(int track, int64_t n, bool key)
 	return m;
 }
 
-/* FRAMES of video from instant start_us on and the sound beside them, in the order of time. */
-static inline void record(struct bytes *b, const char *format, struct media_info *info,
-			  int64_t start_us)
+static inline void write_packet(struct media_mux *m, struct media_packet *p)
+{
+	assert_int_equal(media_mux_write(m, p), 0);
+	media_packet_unref(p);
+}
+
+/* So many frames of video from instant start_us on and the sound beside them, in the order of time; what else there is is written by
+ * `beside`, which is given the frame's number here and in the track. */
+static inline void record_beside(struct bytes *b, const char *format, struct media_info *info,
+				 int64_t start_us, int frames,
+				 void (*beside)(struct media_mux *m, int i, int64_t v))
 {
 	struct media_mux *m;
 	char err[MEDIA_ERR];
@@ -112,20 +120,23 @@ static inline void record(struct bytes *b, const char *format, struct media_info
 
 	if (media_mux_create(&m, format, info, keep, b, err))
 		fail_msg("%s: %s", format, err);
-	for (int i = 0; i < FRAMES; i++, v++) {
-		struct media_packet *p = packet(0, v, i % 30 == 0);
+	for (int i = 0; i < frames; i++, v++) {
 		int64_t end = base_rescale(v + 1, info->track[0].tb, (struct ratio){1024, 48000});
 
-		assert_int_equal(media_mux_write(m, p), 0);
-		media_packet_unref(p);
-		for (; a < end; a++) {
-			p = packet(1, a, true);
-			assert_int_equal(media_mux_write(m, p), 0);
-			media_packet_unref(p);
-		}
+		write_packet(m, packet(0, v, i % 30 == 0));
+		for (; a < end; a++)
+			write_packet(m, packet(1, a, true));
+		if (beside)
+			beside(m, i, v);
 	}
 	assert_int_equal(media_mux_end(m), 0);
 	media_mux_destroy(m);
+}
+
+static inline void record(struct bytes *b, const char *format, struct media_info *info,
+			  int64_t start_us)
+{
+	record_beside(b, format, info, start_us, FRAMES, NULL);
 }
 
 #endif

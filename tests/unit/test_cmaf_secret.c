@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "cmaf/license.h"
 #include "cmaf/secret.h"
 
 static const uint8_t kid[16] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
@@ -111,9 +112,53 @@ static void test_text(void **state)
 	assert_memory_equal(a, b, 16);
 }
 
+static void test_license(void **state)
+{
+	static const struct {
+		const char *text;
+		int n;
+	} cases[] = {
+	    {"{\"kids\":[\"ABEiM0RVZneImaq7zN3u_w\"],\"type\":\"temporary\"}", 1},
+	    {" { \"type\" : \"temporary\" , \"kids\" : [ \"AAAAAAAAAAAAAAAAAAAAAA\" , "
+	     "\"ABEiM0RVZneImaq7zN3u_w\" ] } ",
+	     2},
+	    {"{\"x\":{\"kids\":[1,2]},\"y\":[[],{}],\"z\":-1.5e3,\"kids\":["
+	     "\"AAAAAAAAAAAAAAAAAAAAAA\"]}",
+	     1},
+	    {"{\"kids\":[]}", 0},
+	    {"{\"kids\":[\"AA\"]}", 0}, /* an id that is none of ours */
+	    {"{\"type\":\"temporary\"}", -EINVAL},
+	    {"{\"kids\":[\"AAAAAAAAAAAAAAAAAAAAAA\"]", -EINVAL},
+	    {"{\"kids\":[\"AAAAAAAAAAAAAAAAAAAAAA\"]}x", -EINVAL},
+	    {"{\"kids\":[],\"kids\":[]}", -EINVAL},
+	    {"{\"kids\":\"AAAAAAAAAAAAAAAAAAAAAA\"}", -EINVAL},
+	    {"{\"kids\":[\"AAAAAAAAAAAAAAAAAAAAAA\",]}", -EINVAL},
+	    {"{\"a\\\":[\"b\"]}", -EINVAL},
+	    {"[]", -EINVAL},
+	    {"", -EINVAL},
+	    {"{\"a\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]],\"kids\":[]}", -EINVAL},
+	};
+	uint8_t ids[LICENSE_KIDS][16];
+	char many[LICENSE_KIDS * 32 + 64] = "{\"kids\":[\"AAAAAAAAAAAAAAAAAAAAAA\"";
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(license_read(cases[i].text, strlen(cases[i].text), ids),
+				 cases[i].n);
+	assert_int_equal(license_read(cases[1].text, strlen(cases[1].text), ids), 2);
+	assert_int_equal(ids[1][1], 0x11);
+	for (int i = 1; i < LICENSE_KIDS; i++)
+		strcat(many, ",\"AAAAAAAAAAAAAAAAAAAAAA\"");
+	size_t n = strlen(many);
+	strcpy(many + n, "]}");
+	assert_int_equal(license_read(many, n + 2, ids), LICENSE_KIDS);
+	strcpy(many + n, ",\"AAAAAAAAAAAAAAAAAAAAAA\"]}");
+	assert_int_equal(license_read(many, strlen(many), ids), -E2BIG);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_file),
     cmocka_unit_test(test_json),
     cmocka_unit_test(test_text),
+    cmocka_unit_test(test_license),
 };
 RUN_TESTS(tests)

@@ -116,41 +116,27 @@ static void write_side(struct media_mux *m, int track, const void *p, size_t n, 
 	s->track = track;
 	s->pts = s->dts = pts;
 	s->key = true;
-	assert_int_equal(media_mux_write(m, s), 0);
-	media_packet_unref(s);
+	write_packet(m, s);
 }
 
-/* Six seconds; in each a cue for a second later, and a tag. */
+/* In each second a cue for a second later, and a tag. */
+static void put_sides(struct media_mux *m, int i, int64_t v)
+{
+	int64_t pts = base_rescale(v, (struct ratio){1001, 30000}, (struct ratio){1, 90000});
+	uint8_t cue[SECTION];
+
+	if (i % 30 != 10)
+		return;
+	section(cue, (pts + 90000) & MASK);
+	write_side(m, 2, cue, SECTION, pts);
+	write_side(m, 3, tag, sizeof(tag), pts);
+}
+
+/* Six seconds. */
 static void record_sides(struct bytes *b, const char *format, struct media_info *info,
 			 int64_t start_us)
 {
-	struct media_mux *m;
-	char err[MEDIA_ERR];
-	int64_t v = base_rescale(start_us, (struct ratio){1, SEC_US}, info->track[0].tb);
-	int64_t a = base_rescale(start_us, (struct ratio){1, SEC_US}, (struct ratio){1024, 48000});
-
-	if (media_mux_create(&m, format, info, keep, b, err))
-		fail_msg("%s: %s", format, err);
-	for (int i = 0; i < 180; i++, v++) {
-		struct media_packet *p = packet(0, v, i % 30 == 0);
-		int64_t pts = base_rescale(v, info->track[0].tb, (struct ratio){1, 90000});
-		uint8_t cue[SECTION];
-
-		assert_int_equal(media_mux_write(m, p), 0);
-		media_packet_unref(p);
-		for (; a * 1024 * 30000 < (v + 1) * 1001 * 48000; a++) {
-			p = packet(1, a, true);
-			assert_int_equal(media_mux_write(m, p), 0);
-			media_packet_unref(p);
-		}
-		if (i % 30 != 10)
-			continue;
-		section(cue, (pts + 90000) & MASK);
-		write_side(m, 2, cue, SECTION, pts);
-		write_side(m, 3, tag, sizeof(tag), pts);
-	}
-	assert_int_equal(media_mux_end(m), 0);
-	media_mux_destroy(m);
+	record_beside(b, format, info, start_us, 180, put_sides);
 }
 
 static void come_back(const char *format, int want)

@@ -38,7 +38,7 @@ static void test_refused(void **state)
 	    {-400, "GET / HTTP/1.10\r\n" HOST "\r\n"},
 	    {-505, "GET / HTTP/2.0\r\n" HOST "\r\n"},
 	    {-505, "PRI * HTTP/2.0\r\n\r\n"},
-	    {-405, "POST / HTTP/1.1\r\n" HOST "\r\n"},
+	    {-405, "PUT / HTTP/1.1\r\n" HOST "\r\n"},
 	    {-501, "BREW / HTTP/1.1\r\n" HOST "\r\n"},
 	    {-400, "get / HTTP/1.1\r\n" HOST "\r\n"},
 	    {-400, "\x16\x03\x01\x02"},
