@@ -121,10 +121,7 @@ static struct buf *render(struct package *p, int64_t now)
 	if (!f)
 		return NULL;
 	put_all(p, now, f);
-	bool bad = ferror(f);
-	struct buf *b = fclose(f) || bad ? NULL : buf_copy(text, n);
-	free(text);
-	return b;
+	return buf_close(f, &text, &n);
 }
 
 void delay_send(struct package *p, struct http_request *r)

@@ -66,5 +66,5 @@ struct buf *text_inherit(const struct buf *from, const char *token, bool mpd)
 	}
 	fputs(s, f);
 	free(text);
-	return text_close(f, &out, &n);
+	return buf_close(f, &out, &n);
 }

@@ -89,7 +89,7 @@ static struct buf *render(struct package *p, const struct archive *a, enum shift
 		archive_hls_media(a, t, range, delta, f);
 	else
 		archive_dash(a, range, time_url, f);
-	return text_close(f, &text, &n);
+	return buf_close(f, &text, &n);
 }
 
 /* With the viewer's token: made for each. */

@@ -281,9 +281,8 @@ static int list_run(struct disk_job *d)
 	free(names);
 	if (f)
 		fputs("\n]}\n", f);
-	if (f && !fclose(f))
-		j->out = buf_copy(text, n);
-	free(text);
+	if (f)
+		j->out = buf_close(f, &text, &n);
 	return j->out ? 0 : k < 0 ? -ENOENT : -ENOMEM;
 }
 

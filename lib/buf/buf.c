@@ -23,6 +23,16 @@ struct buf *buf_copy(const void *data, size_t len)
 	return b;
 }
 
+struct buf *buf_close(FILE *f, char **text, const size_t *n)
+{
+	bool bad = ferror(f) != 0;
+
+	bad |= fclose(f) != 0;
+	struct buf *b = bad ? NULL : buf_copy(*text, *n);
+	free(*text);
+	return b;
+}
+
 struct buf *buf_ref(struct buf *b)
 {
 	atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);

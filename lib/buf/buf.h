@@ -3,6 +3,8 @@
 #ifndef GEX_BUF_H
 #define GEX_BUF_H
 
+#include <stdio.h>
+
 #include "base/base.h"
 
 struct buf {
@@ -17,6 +19,8 @@ struct buf {
 /* len bytes, not yet set. NULL without memory. The caller owns one reference. */
 struct buf *buf_create(size_t len);
 struct buf *buf_copy(const void *data, size_t len);
+/* What was written to f, which open_memstream(3) has made of text and n; all three are over. NULL without memory. */
+struct buf *buf_close(FILE *f, char **text, const size_t *n) MUST_USE;
 /* Returns b with one reference more. */
 struct buf *buf_ref(struct buf *b);
 /* Gives one reference up; the last frees. NULL is allowed. */

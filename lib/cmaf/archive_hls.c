@@ -205,9 +205,7 @@ static bool put_kept(struct archive_file *of, FILE *f)
 		if (!m)
 			return false;
 		put_lines(of, 0, of->e.len, true, m);
-		if (!fclose(m))
-			of->lines = buf_copy(text, n);
-		free(text);
+		of->lines = buf_close(m, &text, &n);
 	}
 	return of->lines && fwrite(of->lines->data, 1, of->lines->len, f) == of->lines->len;
 }

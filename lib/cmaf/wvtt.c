@@ -170,9 +170,11 @@ struct buf *wvtt_text(const uint8_t *p, size_t n)
 		rd_u64(&tfdt) & 0x1ffffffff);
 	bool ok =
 	    !tfdt.bad && put_samples(find(traf, "tfhd"), find(traf, "trun"), find(all, "mdat"), f);
-	ok &= !ferror(f);
-	ok &= !fclose(f);
-	struct buf *b = ok ? buf_copy(text, size) : NULL;
-	free(text);
+	struct buf *b = buf_close(f, &text, &size);
+
+	if (!ok) {
+		buf_unref(b);
+		b = NULL;
+	}
 	return b;
 }
