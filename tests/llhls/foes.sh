@@ -9,6 +9,8 @@
 need ffmpeg curl openssl chrt
 PLAYERS=${GEX_CROWD:-150} FOES=${GEX_FOES:-500} LAST=${GEX_FOES_SECONDS:-1}
 ulimit -n "$(ulimit -Hn)"
+# Under the sanitizers too memory is what the server holds, and not what it has given back.
+export ASAN_OPTIONS=quarantine_size_mb=8:malloc_context_size=2${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 
 key=$(openssl rand -hex 32)
 echo "may $key" >"$TMP/keys"
