@@ -12,9 +12,11 @@ function nameOf({ label, lang }, kind, i) {
 	} catch {
 		said = lang;
 	}
-	if (label && said && label !== lang && !label.includes(said))
-		return `${label} (${said})`;
-	return (label !== lang && label) || said || `${kind} ${i + 1}`;
+	const own = label && label !== lang && label.toLowerCase() !== said?.toLowerCase() ? label : '';
+
+	if (own && said && !own.includes(said))
+		return `${own} (${said})`;
+	return own || said || `${kind} ${i + 1}`;
 }
 
 export class Menu {
