@@ -1,11 +1,12 @@
 /* dvr: the past of a stream on disk: what was packaged is kept there for a time and up to a size, and served under the addresses
  * that it had (lib/cmaf/archive.h is the index).
  *
- *   dvr.c       which segments are kept, for how long; metrics
+ *   dvr.c       which segments are kept, for how long
  *   dvr_files.c the files themselves: what blocks, so it runs on a disk's threads; finding them again at start
  *   dvr_read.c  segments and playlists for viewers
  *   dvr_clip.c  a span as one MP4
  *   dvr_dates.c date ranges
+ *   dvr_export.c metrics
  *   dvr_keys.c  the keys of what is encrypted
  *   dvr_picture.c  thumbnails
  *
@@ -139,6 +140,11 @@ void dvr_files_path(const struct dvr *d, const char *track, int64_t id, const ch
 		    char out[DVR_PATH]);
 /* Reads exactly n bytes of a file; -EIO when there are fewer. On a disk's thread. */
 int dvr_files_read(const char *path, uint64_t offset, void *out, size_t n);
+
+/* ---- dvr_export.c ---- */
+
+/* Its metrics, into d->m. */
+void dvr_export(struct dvr *d);
 
 /* ---- dvr_dates.c ---- */
 
