@@ -66,9 +66,5 @@ struct buf *text_inherit(const struct buf *from, const char *token, bool mpd)
 	}
 	fputs(s, f);
 	free(text);
-	bool bad = ferror(f);
-	bad |= fclose(f) != 0;
-	struct buf *b = bad ? NULL : buf_copy(out, n);
-	free(out);
-	return b;
+	return text_close(f, &out, &n);
 }

@@ -250,6 +250,8 @@ enum text {
 };
 void text_send(struct package *p, struct http_request *r, struct cached *at, enum text what,
 	       const struct cmaf_track *t, const char *cache);
+/* What was written to f, which open_memstream made of text and n; all three are over. NULL without memory. */
+struct buf *text_close(FILE *f, char **text, const size_t *n) MUST_USE;
 /* The token by which r came and which its answer's addresses are to carry; "": none. */
 void text_token(const struct package *p, const struct http_request *r,
 		char token[ACCESS_TOKEN_MAX]);

@@ -396,7 +396,8 @@ static void rendition(struct package *p, const char *path, struct http_request *
 	    (media ? part < 0 && dvr_get_segment(p->dvr, name, number, r)
 		   : dvr_get_init(p->dvr, name, file, r)))
 		return;
-	if (!p->cmaf || (t && !strcmp(file, "index.m3u8") && !cmaf_ready(p->cmaf)))
+	bool playlist = !strcmp(file, "index.m3u8") || !strcmp(file, "iframes.m3u8");
+	if (!p->cmaf || (t && playlist && !cmaf_ready(p->cmaf)))
 		early_keep(p, path, r);
 	else if (!t)
 		not_found(r);

@@ -79,20 +79,17 @@ static struct buf *render(struct package *p, const struct archive *a, enum shift
 	if (!f)
 		return NULL;
 	snprintf(time_url, sizeof(time_url), "/%s/time", p->conf->name);
-	if (p->dvr)
+	if (p->dvr) {
 		tell_captions(p, &p->dvr->archive.captions);
-	p->dvr->archive.keys = keys_places(p, p->conf);
+		p->dvr->archive.keys = keys_places(p, p->conf);
+	}
 	if (kind == SHIFT_MULTIVARIANT)
 		archive_hls_multivariant(a, range, playlist, f);
 	else if (kind == SHIFT_MEDIA)
 		archive_hls_media(a, t, range, delta, f);
 	else
 		archive_dash(a, range, time_url, f);
-	bool bad = ferror(f);
-	bad |= fclose(f) != 0;
-	struct buf *b = bad ? NULL : buf_copy(text, n);
-	free(text);
-	return b;
+	return text_close(f, &text, &n);
 }
 
 /* With the viewer's token: made for each. */

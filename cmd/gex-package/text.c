@@ -28,11 +28,13 @@ void text_flush(struct package *p)
 	}
 }
 
-static struct buf *take(char *text, size_t n, bool bad)
+struct buf *text_close(FILE *f, char **text, const size_t *n)
 {
-	struct buf *b = bad ? NULL : buf_copy(text, n);
+	bool bad = ferror(f) != 0;
 
-	free(text);
+	bad |= fclose(f) != 0;
+	struct buf *b = bad ? NULL : buf_copy(*text, *n);
+	free(*text);
 	return b;
 }
 
@@ -61,8 +63,7 @@ static struct buf *render(struct package *p, enum text what, const struct cmaf_t
 		pictures_put_list(p->cmaf->pictures, p->cmaf->ended, f);
 	else
 		cmaf_dash(p->cmaf, time_url, f);
-	bool bad = ferror(f);
-	return take(text, n, fclose(f) != 0 || bad);
+	return text_close(f, &text, &n);
 }
 
 /* ---- with a token ---- */

@@ -11,6 +11,7 @@ enum {
 	OBU_DELIMITER = 2,
 	OBU_FRAME_HEADER = 3,
 	OBU_TILE_GROUP = 4,
+	OBU_METADATA = 5,
 	OBU_FRAME = 6,
 	OBU_REDUNDANT_HEADER = 7,
 	OBU_PADDING = 15,
@@ -93,7 +94,7 @@ struct av1_state {
 size_t av1_frame_header(struct av1_state *s, const struct obu *o);
 /* All tiles of the frame have come: it may be referred to (7.20). */
 void av1_frame_done(struct av1_state *s);
-/* How far hint a lies after b (7.9.3.1... get_relative_dist). */
+/* How far hint a lies after b (5.9.3, get_relative_dist). */
 int av1_distance(const struct av1_sequence *s, unsigned a, unsigned b);
 /* ns(n), 4.10.7 */
 uint32_t av1_ns(struct bits *b, uint32_t n);

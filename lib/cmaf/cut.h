@@ -90,9 +90,13 @@ void track_gap(struct cmaf *c, struct cmaf_track *t, int64_t utc_us);
 int track_stand(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t until);
 /* Completes the segment in progress. */
 void track_end(struct cmaf *c, struct cmaf_track *t);
+void track_reset(struct cmaf_track *t);
+
+/* ---- params.c ---- */
 /* Parameters from track.extra or a key frame. 0; -ENODATA when there are none in it. */
 int track_config(struct cmaf *c, struct cmaf_track *t, const uint8_t *p, size_t n);
-void track_reset(struct cmaf_track *t);
+/* Segment `number` begins at x: notes its parameters, where they are new. */
+void track_note_params(struct cmaf *c, struct cmaf_track *t, int64_t number, int64_t x);
 /* The parameters of t in segment `number`, those of now when it has none yet; NULL: not known. */
 struct cmaf_init *track_params(const struct cmaf_track *t, int64_t number);
 /* The init segment of t by these parameters (of track_params) under k: a reference, or NULL without parameters or

@@ -1,5 +1,5 @@
-/* subtitle: the captions in a track's pictures (cc_data of ATSC A/53 part 4, in an SEI message of H.264 or HEVC) as text, of each
- * channel that is wanted a rendition of its own, with a segment (wvtt.h) for each segment of the track.
+/* subtitle: the captions in a track's pictures (cc_data of ATSC A/53 part 4, in SEI messages of H.264 and HEVC, in metadata of
+ * AV1) as text, of each channel that is wanted a rendition of its own, with a segment (wvtt.h) for each segment of the track.
  *
  * A caption that is shown across the end of a segment is a cue in both. Where characters appear while they are sent a cue of
  * its own for each pair would make players busy and nobody reads by pairs: what comes within SUBTITLE_STEP_US of a cue's

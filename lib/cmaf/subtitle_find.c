@@ -1,4 +1,5 @@
-/* Where pictures have captions: ITU-T T.35 messages of the ATSC in SEI NAL units. */
+/* Where pictures have captions: ITU-T T.35 messages of the ATSC in SEI NAL units of H.264 and HEVC, and in metadata OBUs of AV1. */
+#include "cmaf/av1.h"
 #include "cmaf/nal.h"
 #include "cmaf/subtitle.h"
 
@@ -6,10 +7,11 @@
 #define HEVC_SEI_PREFIX 39
 #define HEVC_NOT_SLICE 32 /* types below are slices */
 #define SEI_T35 4	  /* user_data_registered_itu_t_t35 */
+#define METADATA_T35 4
 
 bool subtitle_can(enum media_codec codec)
 {
-	return codec == MEDIA_H264 || codec == MEDIA_HEVC;
+	return codec == MEDIA_H264 || codec == MEDIA_HEVC || codec == MEDIA_AV1;
 }
 
 /* An ff-coded number of an SEI message's head. */
@@ -64,12 +66,30 @@ static size_t read_sei(const struct nal *nal, size_t head, uint8_t *cc, size_t r
 	return n;
 }
 
+static size_t find_obu(const uint8_t *p, size_t n, uint8_t cc[CCDATA_MAX])
+{
+	const uint8_t *end = p + n;
+	size_t got = 0;
+	struct obu o;
+
+	while (obu_next(&p, end, &o)) {
+		if (o.type != OBU_METADATA || o.body_n < 2 || o.body[0] != METADATA_T35)
+			continue;
+		struct bits b = {.p = o.body + 1, .end = o.body + o.body_n, .raw = true};
+
+		got += read_t35(&b, (uint32_t)MIN(o.body_n - 1, 4096), cc + got, CCDATA_MAX - got);
+	}
+	return got;
+}
+
 size_t subtitle_find(enum media_codec codec, const uint8_t *p, size_t n, uint8_t cc[CCDATA_MAX])
 {
 	const uint8_t *end = p + n;
 	size_t got = 0;
 	struct nal nal;
 
+	if (codec == MEDIA_AV1)
+		return find_obu(p, n, cc);
 	while (subtitle_can(codec) && nal_next(&p, end, &nal)) {
 		bool avc = codec == MEDIA_H264;
 		int type = avc ? nal.p[0] & 31 : nal.p[0] >> 1 & 63;

@@ -13,7 +13,7 @@
 watch=$(dirname "$0")/watch.mjs
 export LIVE_SIZE=320x180 LIVE_RATE=300
 
-GAPS=2 KILLS=0 TURNS='' PLAYERS=dash.js CALM=5 FOREIGN=
+GAPS=2 KILLS=0 TURNS='' PLAYERS=dash.js CALM=2 FOREIGN=
 while getopts g:k:t:f:p: opt; do
 	case $opt in
 	t) TURNS=${OPTARG//,/ } ;;
@@ -117,8 +117,8 @@ for player in $PLAYERS; do
 	spawn player node "$watch" --seconds 600 --settle 1 --progress ${how[$player]}
 	retry 60 plays || fail "$player does not play"
 	for gap in $GAPS; do without relay "$gap" 3000; done
-	for gap in $KILLS; do without packager "$gap" 3000; done
 	for gap in $TURNS; do without transcoder "$gap" 6000; done
+	for gap in $KILLS; do without packager "$gap" 3000; done
 	for gap in ${FOREIGN:+0 0}; do without live-encoder "$gap" 6000; done
 	stop player
 	figure "$player: stalls" "$(get stalls)" at_most 99

@@ -127,7 +127,9 @@ part=$(grep -o '[0-9]*\.0\.m4s' "$TMP/list" | head -1)
 get "$TMP/part" "${url[cbcs]}/180p/$part"
 get "$TMP/whole" "${url[cbcs]}/180p/${part/.0/}"
 step "a part is the segment's own bytes" cmp -n "$(stat -c %s "$TMP/part")" "$TMP/part" "$TMP/whole"
-get "$TMP/audio.m3u8" "${url[cbcs]}/audio/index.m3u8"
+# Up to the last whole segment: behind it there may be the next one's key.
+get "$TMP/audio.all" "${url[cbcs]}/audio/index.m3u8"
+head -n "$(grep -n '^[0-9]*\.m4s' "$TMP/audio.all" | tail -1 | cut -d: -f1)" "$TMP/audio.all" >"$TMP/audio.m3u8"
 init=$(grep -o 'init-[0-9a-f]*.mp4' "$TMP/audio.m3u8" | tail -1)
 kid=$(grep -o 'key/[0-9a-f]*' "$TMP/audio.m3u8" | tail -1 | cut -d/ -f2)
 get "$TMP/audio.mp4" "${url[cbcs]}/audio/$init" "${url[cbcs]}/audio/$(grep -o '^[0-9]*\.m4s' "$TMP/audio.m3u8" | tail -1)"

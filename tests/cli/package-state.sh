@@ -19,7 +19,7 @@ transcoder() {
 # packager NAME PROCESS
 packager() {
 	spawn -r "$2" "$BUILD/gex-package" -i "unix:$TMPDIR/live.sock" -l "http://127.0.0.1:${port[$1]}" \
-		-S "package.state=$TMP/state-$1"
+		-S "package.state=$TMP/state-$1" -S package.slate=0
 	wait_ready "$2"
 }
 # listed NAME: its playlist is in $TMP/NAME.m3u8 and has segments.

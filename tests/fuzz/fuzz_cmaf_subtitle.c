@@ -101,8 +101,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	uint8_t cc[CCDATA_MAX];
 
-	for (int hevc = 0; hevc < 2; hevc++) {
-		size_t got = subtitle_find(hevc ? MEDIA_HEVC : MEDIA_H264, data, n, cc);
+	static const enum media_codec codecs[] = {MEDIA_H264, MEDIA_HEVC, MEDIA_AV1};
+
+	for (size_t i = 0; i < ARRAY_LEN(codecs); i++) {
+		size_t got = subtitle_find(codecs[i], data, n, cc);
 
 		assert(got <= sizeof(cc) && got % 3 == 0);
 	}

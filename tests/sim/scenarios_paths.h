@@ -396,7 +396,8 @@ static void standby_check(struct sim *m)
 	figure(2, "deaths", (double)deaths(m, 0));
 	CHECK(m, m->n_rtt * 1000 >= (m->echo_sent + m->flow_sent) * 995);
 	CHECK(m, m->rtt_ms[m->n_rtt - 1] <= (dies ? 3000 : 1000));
-	CHECK(m, dies || (deaths(m, 0) == 0 && m->rtt_ms[m->n_rtt * 99 / 100] <= 350));
+	/* A round trip of 200 ms, a copy after a loss, and what the transfer has in the queue: 263 at most in 250 seeds. */
+	CHECK(m, dies || (deaths(m, 0) == 0 && m->rtt_ms[m->n_rtt * 99 / 100] <= 280));
 }
 
 /* Datagrams alone: what standing by costs on the wire. */

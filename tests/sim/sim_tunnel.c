@@ -54,7 +54,8 @@ static void run_all(const struct scenario *sc, uint64_t first, uint64_t seeds)
 	uint64_t n = (seeds + sc->every - 1) / sc->every;
 
 	for (uint64_t k = 0; k < n; k++) {
-		uint64_t seed = first + MIN(k * sc->every + (sc->every > 1 && k % 2), seeds - 1);
+		uint64_t turn = sc->every % 2 == 0 && k % 2;
+		uint64_t seed = first + MIN(k * sc->every + turn, seeds - 1);
 
 		if (jobs)
 			run_apart(sc, seed);

@@ -3,6 +3,7 @@
 #include "cmaf/subtitle.h"
 #include "cmaf/wvtt.h"
 #include "cmaf_feed.h"
+#include "media/caption.h"
 
 #define T0 (INT64_C(1795361000) * SEC_US)
 #define FRAME_US (SEC_US / 30)
@@ -243,7 +244,7 @@ static void test_find(void **state)
 
 		assert_int_equal(subtitle_find(codec, unit, n, cc), 6);
 		assert_memory_equal(cc, ((uint8_t[]){0xfc, 0x94, 0x2c, 0xfd, 0x80, 0x80}), 6);
-		assert_int_equal(subtitle_find(MEDIA_AV1, unit, n, cc), 0);
+		assert_int_equal(subtitle_find(MEDIA_VP9, unit, n, cc), 0);
 		for (size_t cut = 0; cut < n;
 		     cut++) { /* a copy of its own: nothing is read behind it */
 			uint8_t *part = malloc(cut + !cut);
@@ -253,6 +254,29 @@ static void test_find(void **state)
 			free(part);
 		}
 	}
+}
+
+/* In AV1 as the transcoder puts them there. */
+static void test_find_obu(void **state)
+{
+	static const uint8_t tu[] = {0x12, 0, 0x0a, 3, 0, 1, 2, 0x32, 2, 0xaf, 9};
+	static const uint8_t said[] = {0xfc, 0x94, 0x2c, 0xfd, 0x80, 0x80};
+	struct media_packet *p = media_packet_create(sizeof(tu));
+	uint8_t cc[CCDATA_MAX];
+
+	memcpy(p->data, tu, sizeof(tu));
+	assert_int_equal(subtitle_find(MEDIA_AV1, p->data, p->size, cc), 0);
+	p = captions_into(p, MEDIA_AV1, said, sizeof(said));
+	assert_int_equal(subtitle_find(MEDIA_AV1, p->data, p->size, cc), sizeof(said));
+	assert_memory_equal(cc, said, sizeof(said));
+	for (size_t cut = 0; cut < p->size; cut++) {
+		uint8_t *part = malloc(cut + !cut);
+
+		memcpy(part, p->data, cut);
+		assert_true(subtitle_find(MEDIA_AV1, part, cut, cc) <= sizeof(said));
+		free(part);
+	}
+	media_packet_unref(p);
 }
 
 /* ---- cues ---- */
@@ -663,7 +687,7 @@ int main(void)
 	    cmocka_unit_test(test_steps),      cmocka_unit_test(test_order),
 	    cmocka_unit_test(test_bounds),     cmocka_unit_test(test_told),
 	    cmocka_unit_test(test_rendition),  cmocka_unit_test(test_declared),
-	    cmocka_unit_test(test_gap),
+	    cmocka_unit_test(test_gap),	       cmocka_unit_test(test_find_obu),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
