@@ -108,7 +108,7 @@ async function inProgress(client, url, mpd, say) {
 
 	for (const rep of all(period ?? mpd, 'AdaptationSet').filter((s) => s.attributes.contentType !== 'text').flatMap((s) => all(s, 'Representation'))) {
 		const t = all(rep, 'SegmentTemplate')[0].attributes, scale = Number(t.timescale);
-		const d = Number(t.duration) / scale, offset = Number(t.availabilityTimeOffset);
+		const d = Number(t.duration) / scale, offset = Number(t.availabilityTimeOffset ?? 0); // thumbnails have none
 		const now = Date.now() / 1000 - start / 1000 - seconds(period.attributes.start);
 		const n = Math.floor((now + offset) / d - 1 + 1e-9) + Number(t.startNumber ?? 1);
 		if (n < Number(t.startNumber ?? 1))
