@@ -28,16 +28,6 @@ void text_flush(struct package *p)
 	}
 }
 
-struct buf *text_close(FILE *f, char **text, const size_t *n)
-{
-	bool bad = ferror(f) != 0;
-
-	bad |= fclose(f) != 0;
-	struct buf *b = bad ? NULL : buf_copy(*text, *n);
-	free(*text);
-	return b;
-}
-
 static struct buf *render(struct package *p, enum text what, const struct cmaf_track *t)
 {
 	char *text = NULL, time_url[128];
