@@ -1,17 +1,7 @@
-/* Texts as they are sent: their end, and a viewer's token into their addresses. */
+/* A viewer's token into the addresses of a text. */
 #include <stdio.h>
 
 #include "package.h"
-
-struct buf *text_close(FILE *f, char **text, const size_t *n)
-{
-	bool bad = ferror(f) != 0;
-
-	bad |= fclose(f) != 0;
-	struct buf *b = bad ? NULL : buf_copy(*text, *n);
-	free(*text);
-	return b;
-}
 
 /* Length of the address at s, up to its closing quote, the next element or the end of its line. */
 static size_t address(const char *s)
