@@ -521,8 +521,12 @@ static int stand(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, i
 			return -EAGAIN; /* there are gaps already */
 		rc = has_key(c, number) ? begin_segment(c, t, f.x, number, true) : -EAGAIN;
 	}
-	if (!rc)
-		rc = add_sample(c, t, &f, p);
+	if (rc)
+		return rc;
+	bool within = cut->npend || cut->cur->chunk.len > cut->part_first, key = cut->part_key;
+	rc = add_sample(c, t, &f, p);
+	if (within) /* it does not make the part begin with one */
+		cut->part_key = key;
 	return rc ? rc : end_by_grid(c, t);
 }
 

@@ -188,6 +188,9 @@ static void test_stand(void **state)
 	assert_int_equal(c->track[0]->dropped - dropped, 9);
 	for (int i = 0; i < c->n; i++)
 		goes_on(c, c->track[i], first, first + 7);
+	/* Its source ended in the middle of a part, which begins with no key frame. */
+	assert_false(cmaf_segment(c->track[0], first + 2)->part.at[2].independent);
+	assert_true(cmaf_segment(c->track[0], first + 2)->part.at[3].independent);
 	/* Media again: its own key frame, and not the one that stood. */
 	const struct cmaf_segment *was = cmaf_segment(c->track[0], first + 5),
 				  *is = cmaf_segment(c->track[0], first + 6);
