@@ -8,6 +8,7 @@
  *   presentation.c  made of that, by lib/cmaf; its events
  *   export.c   metrics of a package, with the label stream
  *   serve.c    routes below /NAME/: what a path means and what is answered at once
+ *   playlist.c media playlists: what a request for one asks for
  *   index.c    / and /streams.json: which streams there are
  *   reload.c   streams that come, go and change by SIGHUP, all or none
  *   text.c     playlists and MPD: made once a version, compressed once, with the viewer's token
@@ -282,14 +283,21 @@ void shift_flush(struct package *p);
 
 /* serve.c: path is what follows /NAME/. */
 void serve(struct package *p, const char *path, struct http_request *r);
-void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
-		    const char *cache);
 /* tail: of a slate behind it, or NULL. */
 void serve_segment(const struct cmaf_segment *s, struct buf *tail, struct http_request *r);
 /* Before the part or its segment goes, and when there is a newer one. */
 void serve_forget(struct rendition *of);
 void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
 		int part, struct http_request *r);
+
+/* playlist.c */
+/* Playlists that anybody may get the newest of: an edge need not ask for every viewer. */
+#define BRIEFLY "public, max-age=0, s-maxage=1"
+/* Answers r, for t's playlist, at once or when it has what r names. */
+void playlist_serve(struct package *p, struct cmaf_track *t, struct http_request *r);
+/* Answers r by it as it is now, or by the delta that r asks for. */
+void playlist_send(struct package *p, struct cmaf_track *t, struct http_request *r,
+		   const char *cache);
 
 /* thumbs.c: thumbnails (cmaf/picture.h) */
 /* Keeps the one that the presentation has just taken. */
