@@ -4,7 +4,7 @@
  *   dvr.c       which segments are kept, for how long
  *   dvr_files.c the files themselves: what blocks, so it runs on a disk's threads; finding them again at start
  *   dvr_read.c  segments and playlists for viewers
- *   dvr_clip.c  a span as one MP4
+ *   dvr_clip.c  a span as one MP4;  dvr_head.c  its head
  *   dvr_dates.c date ranges
  *   dvr_export.c metrics
  *   dvr_keys.c  the keys of what is encrypted

@@ -1,200 +1,20 @@
 /* /NAME/clip.mp4?from=&to=: a span as one progressive MP4. A thread reads the heads of the fragments that lie in it and makes the
- * file's own head; from then on the file is known to its last byte: the head, and whole segments from disk, a piece at a time
- * as the reader takes them. */
+ * file's own head (dvr_head.c); from then on the file is known to its last byte: the head, and whole segments from disk, a piece
+ * at a time as the reader takes them. */
+#include "dvr_clip.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
-
-#include "cmaf/movie.h"
-#include "dvr.h"
-#include "log/log.h"
-#include "os/os.h"
+#include <stdlib.h>
 
 #define CLIPS_MAX 16
-#define TRACKS 2 /* a picture and a sound */
 #define PIECE ((size_t)128 << 10)
-#define MOOF_MAX (256 << 10)
 #define BEFORE_US (20 * SEC_US) /* that far back is looked for a key frame */
 
-struct extent {
-	int64_t file;	       /* its id */
-	int track;	       /* of the clip */
-	uint64_t offset, size; /* in that file */
-	uint64_t at;	       /* in the mdat */
-	int64_t start_us;
-};
-
-struct clip {
-	struct disk_job job;
-	struct dvr *d;
-	struct list link;
-	struct http_request *r; /* NULL: it has gone */
-	int64_t from_us, to_us;
-	int n;
-	struct clip_track {
-		char name[32];
-		enum media_kind kind;
-		int64_t file; /* whose init it is */
-		uint32_t init_size;
-	} track[TRACKS];
-	VEC(struct extent) extent;
-	struct buf *head;
-	uint64_t size; /* of all */
-	uint64_t at, end;
-	struct buf *piece;
-	bool begun;
-};
-
-/* ---- the head: on a thread ---- */
-
-struct plan {
-	struct buf *init[TRACKS];
-	struct movie_track t[TRACKS];
-	struct movie_samples s[TRACKS];
-	uint8_t *moof;
-};
-
-static void path_of(const struct clip *c, int track, int64_t file, char path[DVR_PATH])
+void dvr_clip_path(const struct clip *c, int track, int64_t file, char path[DVR_PATH])
 {
 	dvr_files_path(c->d, c->track[track].name, file, ".mp4", path);
-}
-
-static int read_init(struct clip *c, int i, struct plan *p)
-{
-	const struct clip_track *t = &c->track[i];
-	char path[DVR_PATH];
-
-	path_of(c, i, t->file, path);
-	p->init[i] = buf_create(t->init_size);
-	if (!p->init[i])
-		return -ENOMEM;
-	int rc = dvr_files_read(path, 0, p->init[i]->data, t->init_size);
-	if (!rc)
-		rc = movie_tracks(p->init[i]->data, t->init_size, &p->t[i], 1);
-	return MIN(rc, 0);
-}
-
-/* The samples of one segment; a damaged one ends there. */
-static int read_segment(const struct extent *e, int fd, struct plan *p)
-{
-	uint64_t at = 0;
-
-	while (at + 8 <= e->size) {
-		size_t n = (size_t)MIN(e->size - at, 1024);
-		ssize_t got = pread(fd, p->moof, n, (off_t)(e->offset + at));
-		struct rd r = rd_of(p->moof, 4);
-		uint32_t size;
-
-		if (got < 8)
-			return got < 0 ? -errno : -EIO;
-		size = rd_u32(&r);
-		if (size < 8 || size > e->size - at)
-			return -EINVAL;
-		if (!memcmp(p->moof + 4, "moof", 4)) {
-			if (size > MOOF_MAX)
-				return -EFBIG;
-			if (size > (size_t)got &&
-			    pread(fd, p->moof, size, (off_t)(e->offset + at)) != (ssize_t)size)
-				return -EIO;
-			int rc = movie_moof(p->moof, size, e->at + at, &p->t[e->track], 1,
-					    &p->s[e->track]);
-			if (rc)
-				return rc;
-		}
-		at += size;
-	}
-	return 0;
-}
-
-static int read_samples(struct clip *c, struct plan *p)
-{
-	int fd[TRACKS] = {-1, -1}, rc = 0;
-	int64_t open_file[TRACKS] = {INT64_MIN, INT64_MIN};
-	struct extent *e;
-
-	p->moof = malloc(MOOF_MAX);
-	if (!p->moof)
-		return -ENOMEM;
-	vec_for (e, &c->extent) {
-		char path[DVR_PATH];
-
-		if (open_file[e->track] != e->file) {
-			if (fd[e->track] >= 0)
-				close(fd[e->track]);
-			path_of(c, e->track, e->file, path);
-			fd[e->track] = open(path, O_RDONLY | O_CLOEXEC);
-			open_file[e->track] = e->file;
-		}
-		rc = fd[e->track] < 0 ? -ENOENT : read_segment(e, fd[e->track], p);
-		if (rc)
-			break;
-	}
-	for (int i = 0; i < TRACKS; i++)
-		if (fd[i] >= 0)
-			close(fd[i]);
-	return rc;
-}
-
-/* Where the presentation begins: at the instant asked for, or with the first picture after it. */
-static int64_t begin_us(const struct clip *c, const struct plan *p)
-{
-	for (int i = 0; i < c->n; i++) {
-		const struct movie_sample *s = p->s[i].s.at;
-
-		for (size_t k = 0; c->track[i].kind == MEDIA_VIDEO && k < p->s[i].s.len; k++)
-			if (s[k].key)
-				return MAX(c->from_us,
-					   base_scale(s[k].dts + s[k].cts, SEC_US, p->t[i].scale));
-	}
-	return c->from_us;
-}
-
-static int make_head(struct clip *c, struct plan *p)
-{
-	struct movie_out out[TRACKS];
-	uint64_t content = 0;
-	struct extent *e;
-	int n = 0;
-	int64_t from_us = begin_us(c, p);
-
-	vec_for (e, &c->extent)
-		content += e->size;
-	for (int i = 0; i < c->n; i++) {
-		int64_t from = base_scale(from_us, p->t[i].scale, SEC_US),
-			to = base_scale(c->to_us, p->t[i].scale, SEC_US);
-		size_t first, k;
-
-		if (!movie_cut(p->s[i].s.at, p->s[i].s.len, from, to, &first, &k))
-			continue;
-		out[n++] = (struct movie_out){&p->t[i], p->s[i].s.at + first, k, from, to};
-	}
-	if (!n)
-		return -ENOENT;
-	c->head = movie_head(out, n, content);
-	c->size = c->head ? c->head->len + content : 0;
-	return c->head ? 0 : -ENOMEM;
-}
-
-static int plan(struct disk_job *j)
-{
-	struct clip *c = container_of(j, struct clip, job);
-	struct plan p = {0};
-	int rc = 0;
-
-	for (int i = 0; i < c->n && !rc; i++)
-		rc = read_init(c, i, &p);
-	if (!rc)
-		rc = read_samples(c, &p);
-	if (!rc)
-		rc = make_head(c, &p);
-	for (int i = 0; i < TRACKS; i++) {
-		buf_unref(p.init[i]);
-		movie_samples_finish(&p.s[i]);
-	}
-	free(p.moof);
-	return rc;
 }
 
 /* ---- the body: a piece at a time ---- */
@@ -233,7 +53,7 @@ static int read_piece(struct disk_job *j)
 		size_t k = (size_t)MIN(e->at + e->size - in, n - done);
 		char path[DVR_PATH];
 
-		path_of(c, e->track, e->file, path);
+		dvr_clip_path(c, e->track, e->file, path);
 		int rc = dvr_files_read(path, e->offset + (in - e->at), c->piece->data + done, k);
 		if (rc)
 			return rc;
@@ -462,14 +282,14 @@ static const struct archive_track *choose(const struct dvr *d, const struct http
 /* -ENOENT: there is nothing of the span; -EPERM: something of it is encrypted. */
 static int fill(struct clip *c, const struct http_request *r)
 {
-	static const enum media_kind kinds[TRACKS] = {MEDIA_VIDEO, MEDIA_AUDIO};
-	static const char *const parameters[TRACKS] = {"rendition", "audio"};
+	static const enum media_kind kinds[CLIP_TRACKS] = {MEDIA_VIDEO, MEDIA_AUDIO};
+	static const char *const parameters[CLIP_TRACKS] = {"rendition", "audio"};
 	bool unknown = false;
 	uint64_t at = 0;
 	struct extent *e;
 	int rc = 0;
 
-	for (int k = 0; k < TRACKS && !rc; k++) {
+	for (int k = 0; k < CLIP_TRACKS && !rc; k++) {
 		const struct archive_track *t = choose(c->d, r, kinds[k], parameters[k], &unknown);
 		size_t before = c->extent.len;
 
@@ -510,7 +330,7 @@ void dvr_clip(struct dvr *d, struct http_request *r)
 	list_append(&d->clips, &c->link);
 	d->nclips++;
 	int rc = fill(c, r);
-	c->job.run = plan;
+	c->job.run = dvr_head_make;
 	c->job.done = on_planned;
 	if (!rc)
 		rc = disk_post(d->read, &c->job);

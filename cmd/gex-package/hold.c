@@ -113,7 +113,7 @@ static void answer(struct package *p, struct cmaf_track *t, enum hold_kind kind,
 		if (kind == HOLD_PART)
 			answer_part(p, t, &h, r);
 		else
-			serve_playlist(p, t, r, "public, max-age=6");
+			playlist_send(p, t, r, "public, max-age=6");
 	}
 }
 
@@ -158,7 +158,7 @@ static void end_kind(struct package *p, struct cmaf_track *t, enum hold_kind kin
 	list_for_safe (r, tmp, &p->rendition[t->index].held[kind], link) {
 		let_go(r);
 		if (kind == HOLD_PLAYLIST)
-			serve_playlist(p, t, r, "no-cache");
+			playlist_send(p, t, r, "no-cache");
 		else
 			http_reply(r, &(struct http_answer){.status = 404, .cache = "max-age=1"});
 	}

@@ -3,9 +3,12 @@
  * source, presentation, held requests and viewers. Packages share nothing but the loop.
  *
  *   origin.c   requests to the stream that they name; start, reload and end of all
- *   package.c  the source's events, the presentation (lib/cmaf), the clock
+ *   package.c  making, changing and ending one; its clock
+ *   source.c   what comes from the source
+ *   presentation.c  made of that, by lib/cmaf; its events
  *   export.c   metrics of a package, with the label stream
  *   serve.c    routes below /NAME/: what a path means and what is answered at once
+ *   playlist.c media playlists: what a request for one asks for
  *   index.c    / and /streams.json: which streams there are
  *   reload.c   streams that come, go and change by SIGHUP, all or none
  *   text.c     playlists and MPD: made once a version, compressed once, with the viewer's token
@@ -208,9 +211,6 @@ struct package {
 int package_create(struct package **out, struct package_conf *conf, struct access *access,
 		   struct origin *o, char *err) MUST_USE;
 void package_destroy(struct package *p);
-/* A source for p by c's input, whose events wait until p has it by package_change. Errors as above. */
-int package_open(struct package *p, const struct package_conf *c, struct stream_input **out,
-		 char *err) MUST_USE;
 /* Changes of which an input that is over makes more: it has to be opened again. */
 unsigned package_needs(const struct package *p, unsigned changes);
 /* From here on it is as conf says, which it takes over with access, input (NULL: the one it has) and,
@@ -230,6 +230,21 @@ void package_status(const struct package *p, char *out, size_t cap);
 /* May r have what it asks for? Counts what is refused. */
 bool package_allows(struct package *p, const struct http_request *r);
 int64_t package_latency_us(const struct package *p);
+
+/* source.c */
+/* A source for p by c's input, whose events wait until p has it by package_change. Errors as
+ * of package_create. */
+int source_open(struct package *p, const struct package_conf *c, struct stream_input **out,
+		char *err) MUST_USE;
+
+/* presentation.c */
+/* Of the source's tracks, into p->cmaf; NULL when they cannot be packaged, which is said once. first_key_us: 0 for a stream
+ * in UTC. */
+void presentation_make(struct package *p, int64_t first_key_us);
+/* No more comes: players get the end of the playlist, and have the window's time for what they have not seen. */
+void presentation_end(struct package *p);
+/* There is none from here on; what is held is answered. */
+void presentation_drop(struct package *p);
 
 /* export.c: metrics of the package, and those of one rendition, which go with the presentation. */
 void export_package(struct package *p);
@@ -268,14 +283,21 @@ void shift_flush(struct package *p);
 
 /* serve.c: path is what follows /NAME/. */
 void serve(struct package *p, const char *path, struct http_request *r);
-void serve_playlist(struct package *p, struct cmaf_track *t, struct http_request *r,
-		    const char *cache);
 /* tail: of a slate behind it, or NULL. */
 void serve_segment(const struct cmaf_segment *s, struct buf *tail, struct http_request *r);
 /* Before the part or its segment goes, and when there is a newer one. */
 void serve_forget(struct rendition *of);
 void serve_part(struct package *p, const struct cmaf_track *t, const struct cmaf_segment *s,
 		int part, struct http_request *r);
+
+/* playlist.c */
+/* Playlists that anybody may get the newest of: an edge need not ask for every viewer. */
+#define BRIEFLY "public, max-age=0, s-maxage=1"
+/* Answers r, for t's playlist, at once or when it has what r names. */
+void playlist_serve(struct package *p, struct cmaf_track *t, struct http_request *r);
+/* Answers r by it as it is now, or by the delta that r asks for. */
+void playlist_send(struct package *p, struct cmaf_track *t, struct http_request *r,
+		   const char *cache);
 
 /* thumbs.c: thumbnails (cmaf/picture.h) */
 /* Keeps the one that the presentation has just taken. */

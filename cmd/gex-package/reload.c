@@ -58,7 +58,7 @@ static int open_step(struct plan *l, struct step *s, char *err)
 {
 	char why[MAX(HTTP_ERR, MEDIA_ERR)] = "";
 	const char *name = (*s->conf)->name;
-	int rc = s->p ? package_open(s->p, *s->conf, &s->input, why)
+	int rc = s->p ? source_open(s->p, *s->conf, &s->input, why)
 		      : package_create(&s->made, *s->conf, s->access, l->o, why);
 
 	if (rc) {

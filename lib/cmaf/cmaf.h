@@ -169,7 +169,7 @@ struct cmaf_track {
 	int changes;
 	bool changed;		 /* init is new: the next segment is a discontinuity */
 	int64_t frames, dropped; /* dropped: before the first cut, late, or unusable */
-	struct cmaf_cut *cut;	 /* track.c's own */
+	struct cmaf_cut *cut;	 /* cut.c's and track.c's own */
 };
 
 struct cmaf_conf {

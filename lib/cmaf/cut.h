@@ -1,4 +1,4 @@
-/* Inside cmaf: what track.c, store.c and cmaf.c share. */
+/* Inside cmaf: what cut.c, track.c, store.c and cmaf.c share. */
 #ifndef GEX_CMAF_CUT_H
 #define GEX_CMAF_CUT_H
 
@@ -78,6 +78,22 @@ struct buf *texts_blank(const struct cmaf_track *t, int64_t from, int64_t to) MU
 /* ---- slate.c ---- */
 /* Lets t's newest key frame stand, or its silence, up to `until` in its scale. */
 void slate_stand(struct cmaf *c, struct cmaf_track *t, int64_t until);
+
+/* ---- cut.c ---- */
+/* A discontinuity at segment `number`, in every track; none where one has had that segment already. */
+void cut_break(struct cmaf *c, int64_t number);
+/* Segment `number` begins at x, in t's scale, behind gaps for those that are missing; key: with a key frame. 0 or -ENOMEM. */
+int cut_begin(struct cmaf *c, struct cmaf_track *t, int64_t x, int64_t number, bool key);
+/* Gaps up to, without, segment `number`; when that is more than anybody has a use for, the past is forgotten. 0 or -ENOMEM. */
+int cut_fill_gaps(struct cmaf *c, struct cmaf_track *t, int64_t number);
+/* The chunk in progress is complete. 0, or a negative errno: its samples are lost. */
+int cut_end_chunk(struct cmaf *c, struct cmaf_track *t);
+/* The part in progress is complete; last: and with it the segment. Errors as above. */
+int cut_end_part(struct cmaf *c, struct cmaf_track *t, bool last);
+/* Ends a segment that no more will come of; where that leaves a hole, a discontinuity is noted. The same. */
+int cut_end_short(struct cmaf *c, struct cmaf_track *t);
+/* Forgets the chunk in progress. */
+void cut_drop(struct cmaf_cut *cut);
 
 /* ---- track.c ---- */
 int track_packet(struct cmaf *c, struct cmaf_track *t, struct media_packet *p, int64_t offset_us);
