@@ -78,8 +78,10 @@ read_back av1 av1 av01 10
 read_back audio opus Opus '(49|50|51)'
 
 # One file with a picture of one codec and sound of another.
-patiently 20 curl -sN "$url/live.mp4?rendition=vp9" | head -c 40000 >"$TMP/both.mp4" || true
-step "live.mp4 has both" test "$(ffprobe -v error -show_entries stream=codec_name -of csv=p=0 "$TMP/both.mp4" | paste -sd ' ')" = "vp9 opus"
+patiently 20 curl -sSfN "$url/live.mp4?rendition=vp9" 2>"$TMP/both.log" | head -c 40000 >"$TMP/both.mp4" || true
+ffprobe -v error -show_entries stream=codec_name -of csv=p=0 "$TMP/both.mp4" >"$TMP/both" 2>>"$TMP/both.log" ||
+	fail "live.mp4, $(stat -c %s "$TMP/both.mp4") bytes: $(tail -n 3 "$TMP/both.log")"
+step "live.mp4 has both" test "$(paste -sd ' ' "$TMP/both")" = "vp9 opus"
 
 # ---- encrypted ----
 # got FILE STREAM NAME N: segment N behind its init segment.
