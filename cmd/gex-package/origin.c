@@ -137,6 +137,11 @@ static int listen_http(struct origin *o, char *err)
 		rc = http_server_listen(o->server, addr, err);
 	for (size_t i = 0; !rc && (at = http_server_listener(o->server, i)); i++)
 		tell_place(o, at);
+	if (!rc && http_server_unused(o->server) > 0)
+		log_warn(NULL,
+			 "%d sockets that were passed have the address of no 'listen': who "
+			 "connects there waits in vain",
+			 http_server_unused(o->server));
 	return rc;
 }
 

@@ -179,6 +179,8 @@ void http_server_destroy(struct http_server *s);
 void http_server_drain(struct http_server *s);
 /* "http://HOST:PORT" with the real port, or "unix:PATH", of the i-th listener; NULL beyond the last. */
 const char *http_server_listener(const struct http_server *s, size_t i);
+/* How many sockets that were passed to the process are none of its listeners: nobody answers those who connect there. */
+int http_server_unused(const struct http_server *s);
 /* "HOST:PORT" of the first that has one. */
 const char *http_server_addr(const struct http_server *s);
 int http_server_port(const struct http_server *s);

@@ -267,3 +267,13 @@ const char *http_server_listener(const struct http_server *s, size_t i)
 			return l->text;
 	return NULL;
 }
+
+int http_server_unused(const struct http_server *s)
+{
+	const struct listener *l;
+	int first, n = os_passed_fds(&first);
+
+	list_for (l, &s->listeners, link)
+		n -= l->passed;
+	return n;
+}

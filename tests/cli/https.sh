@@ -137,4 +137,9 @@ spawn -r active "$BUILD/tests/net/pass-socket" "$port" "${gex[@]}" -l "http://12
 wait_ready active
 step "a passed socket is used" get "1.1 200" "http://127.0.0.1:$port/live/hls.min.js"
 step "and is the one" grep -q '^socket:' <(readlink "/proc/${PID[active]}/fd/3")
+step "nothing is said of it" test "$(grep -c 'waits in vain' "$TMP/active.log")" = 0
+stop active
+spawn -r active "$BUILD/tests/net/pass-socket" "$port" "${gex[@]}" -l http://127.0.0.1:0
+wait_log active "1 sockets that were passed have the address of no 'listen'"
+echo "ok - one that no address is for is told of"
 stop active

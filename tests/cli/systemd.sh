@@ -32,7 +32,7 @@ cat >"$TMP/etc/endpoint.ini" <<-END
 	listen = 127.0.0.1:7000
 	key_file = key
 	[service web]
-	backend = tcp:127.0.0.1:80
+	backend = tcp:127.0.0.1:8080
 END
 cat >"$TMP/etc/listen.ini" <<-END
 	[tunnel]
@@ -56,7 +56,7 @@ cat >"$TMP/etc/package.ini" <<-END
 	input = unix:/run/gex/one.sock
 	dvr = /var/lib/gex/dvr
 	[http]
-	listen = http://:80
+	listen = http://:8080
 END
 printf '[record]\ninput = unix:/run/gex/one.sock\ndir = /srv/gex/one\n' >"$TMP/etc/record-one.ini"
 printf '[restream]\ninput = unix:/run/gex/one.sock\nno such line\n' >"$TMP/etc/restream-one.ini"
@@ -105,7 +105,7 @@ playlist() { # PORT
 	inside curl -fsS --max-time 5 "http://127.0.0.1:$1/one/144p/index.m3u8"
 }
 newest() {
-	playlist 80 | sed -n 's/^\([0-9]*\)\.m4s$/\1/p' | tail -n 1
+	playlist 8080 | sed -n 's/^\([0-9]*\)\.m4s$/\1/p' | tail -n 1
 }
 retry 10 inside systemctl is-active test.target || fail "systemd does not come up"
 
@@ -117,13 +117,13 @@ for unit in gex-package.socket gex-transcode@one gex-record@one gex-endpoint gex
 	echo "ok - $unit starts and is ready"
 done
 LIVE_SIZE=256x144 LIVE_IN="nsenter -t $first -n" live_source live "srt://127.0.0.1:9000"
-step "port 80, opened by systemd, starts gex-package; 81 is the way through the tunnel" retry 20 playlist 81
+step "port 8080, opened by systemd, starts gex-package; 81 is the way through the tunnel" retry 20 playlist 81
 step "it is active" retry 5 is gex-package ActiveState active
 
 was=$(newest)
 inside kill -KILL "$(get gex-package MainPID)"
 step "killed, it is started again" retry 10 is gex-package NRestarts 1
-step "and goes on" retry 10 playlist 80
+step "and goes on" retry 10 playlist 8080
 at_least "with a segment not before" "$(newest)" "$was"
 inside kill -STOP "$(get gex-record@one MainPID)"
 step "one that does not answer is ended by the watchdog and started again" retry $((PATIENCE + 5)) is gex-record@one NRestarts 1
