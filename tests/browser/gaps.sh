@@ -121,8 +121,7 @@ for player in $PLAYERS; do
 	for gap in $KILLS; do without packager "$gap" 3000; done
 	for gap in ${FOREIGN:+0 0}; do without live-encoder "$gap" 6000; done
 	stop player
-	figure "$player: stalls" "$(get stalls)" at_most 99
-	figure "$player: longest, ms" "$(get stall_max_ms)" at_most 20000
+	echo "$player: $(get stalls) stalls, the longest $(get stall_max_ms) ms"
 	figure "$player: fatal errors" "$(get fatal_errors)" at_most 0
 	grep '^error=' "$TMP/player.log" || true
 done
